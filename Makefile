@@ -1,0 +1,41 @@
+# make run    install what is needed, build the demo collection, serve the dashboard
+# make test   the whole suite
+# make check  what CI runs: lint, types, directions, tests with coverage
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: run test check lint bench
+
+run: .venv/.installed
+	@$(BIN)/python -m core demo
+	@$(BIN)/streamlit run streamlit_app.py
+
+test: .venv/.installed-dev
+	$(BIN)/python -m pytest
+
+check: .venv/.installed-dev lint
+	$(BIN)/python -m pytest --cov=core --cov-report=term-missing:skip-covered --cov-fail-under=90
+
+lint: .venv/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# make bench NAME=search
+bench: .venv/.installed-dev
+	$(BIN)/python -m tests.benchmarks.$(or $(NAME),all)
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Contact Sheet needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version)." >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+
+.venv/.installed: requirements.txt constraints.txt | .venv/bin/python
+	$(BIN)/python -m pip install --disable-pip-version-check -r requirements.txt -c constraints.txt
+	@touch $@
+
+.venv/.installed-dev: .venv/.installed requirements-dev.txt
+	$(BIN)/python -m pip install --disable-pip-version-check -r requirements.txt -r requirements-dev.txt -c constraints.txt
+	@touch $@

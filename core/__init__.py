@@ -1,0 +1,1 @@
+"""Contact Sheet's capabilities: no streamlit below this package."""

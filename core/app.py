@@ -1,0 +1,264 @@
+"""The one place where concrete parts are put together: settings in, an `App` out."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from core.embedding import images, models
+from core.embedding.encoder import Encoder, OpenClipEncoder
+from core.embedding.hashes import content_id
+from core.errors import CollectionError, ContactSheetError, ModelUnavailable
+from core.ingest import demo
+from core.ingest.folders import image_files
+from core.ingest.pipeline import Ingest, Lookup
+from core.ingest.sidecar import Sidecar, read_sidecar
+from core.records import (
+    Asset,
+    Collection,
+    Description,
+    Failure,
+    Filters,
+    IngestReport,
+    Progress,
+    ProgressListener,
+    SearchResult,
+    unheard,
+)
+from core.search.filters import Facets
+from core.search.searcher import Searcher
+from core.settings import Settings
+from core.store.collections import Collections
+from core.store.names import check_collection_name, path_of
+from core.store.table import AssetTable
+from core.telemetry.logs import configure_logging, log
+
+DEMO = demo.NAME
+DETAIL_PX = 1600
+
+LoadEncoder = Callable[[str], Encoder]
+
+
+def open_app(settings: Settings | None = None) -> App:
+    """Contact Sheet with the settings in force, or with those given. Raises SettingError."""
+    settings = settings or Settings.load()
+    configure_logging(settings.log_format, settings.log_level, [settings.gemini_api_key])
+    return App(settings, Collections(settings.data / "collections"), _loader(settings))
+
+
+def _loader(settings: Settings) -> LoadEncoder:
+    def load(name: str) -> Encoder:
+        return OpenClipEncoder(name, settings.device, settings.batch_size, settings.threads, settings.max_megapixels)
+
+    return load
+
+
+class App:
+    """Everything a page, a command or a script can ask of Contact Sheet. May be shared between threads."""
+
+    def __init__(self, settings: Settings, collections: Collections, load_encoder: LoadEncoder) -> None:
+        self.settings = settings
+        self._collections, self._load_encoder = collections, load_encoder
+        self._encoders: dict[str, Encoder] = {}
+        self._searchers: dict[str, tuple[AssetTable, Searcher]] = {}
+        self._lock, self._loading = threading.RLock(), threading.Lock()
+        self._model_for_new: str | None = None
+
+    # -- models ---------------------------------------------------------------------------------------------
+
+    @property
+    def encoder(self) -> Encoder:
+        """The encoder of new collections. Its `encode_images(paths)` and `encode_texts(texts)` give (n, d) float32
+        of unit length. Raises ModelUnavailable."""
+        return self.encoder_named(self.model_for_new_collections)
+
+    @property
+    def model_for_new_collections(self) -> str:
+        """The model setting; without a choice of one's own and without a network, the bundled model."""
+        with self._lock:
+            if self._model_for_new is None:
+                wanted = self.settings.model
+                fallback = not self.settings.model_is_explicit and not models.can_be_had(wanted)
+                self._model_for_new = models.BUNDLED if fallback else wanted
+                if fallback:
+                    log("models", "model substituted", wanted=wanted, used=models.BUNDLED)
+            return self._model_for_new
+
+    @property
+    def known_notice(self) -> str | None:
+        """`notice`, if it is known already; never waits for a network."""
+        return self.notice if self._model_for_new is not None else None
+
+    @property
+    def notice(self) -> str | None:
+        """What everyone should know of the model in use, in one sentence, or None."""
+        if self.model_for_new_collections == self.settings.model:
+            return None
+        return (
+            f"{self.settings.model} cannot be downloaded here, so new collections use the small bundled model; "
+            "connect to the network and restart to use it."
+        )
+
+    def encoder_named(self, name: str) -> Encoder:
+        """The encoder of a model, loaded once. Raises ModelUnavailable."""
+        with self._loading:
+            if name not in self._encoders:
+                self._encoders[name] = self._load_encoder(name)
+            return self._encoders[name]
+
+    # -- collections ----------------------------------------------------------------------------------------
+
+    def collections(self) -> list[Collection]:
+        """All collections, by name."""
+        return [self._collections.describe(name) for name in self._collections.names()]
+
+    def collection_names(self) -> list[str]:
+        """The names of all collections, sorted; the demo collection is always among them."""
+        return sorted({*self._collections.names(), DEMO})
+
+    def facets(self, collection: str) -> Facets:
+        """What a collection can be filtered by."""
+        return self._searcher(collection).facets
+
+    # -- ingest ---------------------------------------------------------------------------------------------
+
+    def ingest(
+        self,
+        folder: Path,
+        collection: str,
+        captions: Path | None = None,
+        source: str | None = None,
+        listener: ProgressListener = unheard,
+    ) -> IngestReport:
+        """Add the images below `folder` to a collection, which is made if there is none of that name.
+
+        `captions` is a .csv or .jsonl file with descriptions, `source` the name to filter by (by default the
+        folder's). Raises CollectionBusy, SidecarError, ModelUnavailable, CollectionError.
+        """
+        check_collection_name(collection)
+        folder = folder.expanduser()
+        if not folder.exists():
+            raise ContactSheetError(f"{folder} does not exist: check the path")
+        sidecar = read_sidecar(captions) if captions else Sidecar({})
+        listener(Progress("load model", 0, 0))
+        table = self._table_for_ingest(collection)
+        lookup = _lookup(folder, sidecar, source or folder.resolve().name)
+        return self._run_ingest(table, lookup, image_files(folder), listener)
+
+    def ensure_demo(self, listener: ProgressListener = unheard) -> IngestReport | None:
+        """Build the demo collection unless it is complete; None if it was. Raises CollectionBusy."""
+        photographs = demo.photographs()
+        if self._demo_is_complete(len(photographs)):
+            return None
+        listener(Progress("load model", 0, 0))
+        self._remove_outdated_demo()
+        table = self._table_for_ingest(DEMO, models.BUNDLED)
+        lookup = _lookup(demo.PHOTOS, read_sidecar(demo.MANIFEST), DEMO)
+        return self._run_ingest(table, lookup, photographs, listener)
+
+    def _run_ingest(
+        self, table: AssetTable, lookup: Lookup, files: Iterable[Path | Failure], listener: ProgressListener
+    ) -> IngestReport:
+        encoder = self.encoder_named(table.model.name)
+        report = Ingest(table, encoder, lookup, listener, self.settings.max_megapixels).run(files)
+        log("ingest", "ingest ended", collection=table.name, added=report.added, known=report.known,
+            failed=len(report.failures), seconds=round(report.seconds, 1))  # fmt: skip
+        return report
+
+    def _table_for_ingest(self, collection: str, model: str | None = None) -> AssetTable:
+        if collection not in self._collections.names():
+            name = model or (models.BUNDLED if collection == DEMO else self.model_for_new_collections)
+            return self._collections.create(collection, self.encoder_named(name).card)
+        table = self._collections.open(collection)
+        card = self.encoder_named(table.model.name).card
+        if card != table.model:
+            raise ModelUnavailable(
+                f"collection {collection} was embedded with {table.model.name} ({table.model.checkpoint[:19]}), which "
+                f"now is {card.checkpoint[:19]}: ingest into a new collection"
+            )
+        return table
+
+    def _demo_is_complete(self, photographs: int) -> bool:
+        try:
+            table = self._collections.open(DEMO)
+        except CollectionError:
+            return False
+        return table.count() >= photographs and table.model.checkpoint == models.checkpoint_of(models.BUNDLED)
+
+    def _remove_outdated_demo(self) -> None:
+        if DEMO not in self._collections.names():
+            return
+        if self._collections.open(DEMO).model.checkpoint != models.checkpoint_of(models.BUNDLED):
+            self._collections.remove(DEMO)
+            self._forget(DEMO)
+
+    # -- search ---------------------------------------------------------------------------------------------
+
+    def search(
+        self, query: str, collection: str = DEMO, top: int = 10, filters: Filters = Filters(), floor: float = -1.0
+    ) -> SearchResult:
+        """The `top` pictures most similar to a text. Raises QueryError, CollectionError, ModelUnavailable."""
+        return self._searcher(collection).by_text(query, top, filters, floor)
+
+    def similar(
+        self, asset_id: str, collection: str = DEMO, top: int = 10, filters: Filters = Filters(), floor: float = -1.0
+    ) -> SearchResult:
+        """The `top` pictures most similar to one of the collection. Raises QueryError, CollectionError."""
+        return self._searcher(collection).by_asset(asset_id, top, filters, floor)
+
+    def browse(self, collection: str = DEMO, top: int = 10, filters: Filters = Filters()) -> SearchResult:
+        """The newest pictures of a collection. Raises CollectionError."""
+        return self._searcher(collection).browse(top, filters)
+
+    def examples(self, collection: str = DEMO, count: int = 6) -> list[str]:
+        """Queries to begin with: titles of pictures of the collection that differ from each other."""
+        return self._searcher(collection).examples(count)
+
+    def asset(self, asset_id: str, collection: str = DEMO) -> tuple[Asset, bytes] | None:
+        """One picture and its thumbnail (JPEG), or None if the collection does not hold it."""
+        return self._searcher(collection).asset(asset_id)
+
+    def original(self, asset: Asset) -> tuple[Path, bytes] | None:
+        """The original file, from the first place that still holds exactly its bytes; None if none does."""
+        for uri in asset.uris:
+            try:
+                data = images.read_bytes(path_of(uri))
+            except ContactSheetError:
+                continue
+            if content_id(data) == asset.id:
+                return path_of(uri), data
+        return None
+
+    def view(self, original: bytes) -> bytes:
+        """An original as a JPEG that any browser shows, its longest side at most 1600 px. Raises BadImage."""
+        return images.thumbnail(images.decode(original, "original", self.settings.max_megapixels), DETAIL_PX)
+
+    def warm(self, collection: str) -> None:
+        """Load what the first search of a collection needs."""
+        searcher = self._searcher(collection)
+        searcher.facets  # noqa: B018 - reading it brings the matrix into memory
+        self.encoder_named(self._collections.describe(collection).model.name)
+
+    def _searcher(self, collection: str) -> Searcher:
+        with self._lock:
+            if collection in self._searchers and (self._searchers[collection][0].folder / "collection.json").exists():
+                return self._searchers[collection][1]
+            table = self._collections.open(collection)
+            searcher = Searcher(table, lambda: self.encoder_named(table.model.name))
+            self._searchers[collection] = (table, searcher)
+            return searcher
+
+    def _forget(self, collection: str) -> None:
+        with self._lock:
+            self._searchers.pop(collection, None)
+
+
+def _lookup(folder: Path, sidecar: Sidecar, source: str) -> Lookup:
+    root = folder if folder.is_dir() else folder.parent
+
+    def lookup(path: Path) -> tuple[Description, str]:
+        row = sidecar.of(path.relative_to(root).as_posix())
+        return (row.about, row.source or source) if row else (Description(), source)
+
+    return lookup

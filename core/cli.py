@@ -1,0 +1,224 @@
+"""The command line. Results go to standard output, progress and errors to standard error; exit code 0 or 1."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from core.errors import ContactSheetError
+from core.ingest.text import parse_date
+from core.records import Filters, IngestReport, SearchResult
+from core.settings import Settings
+from core.terminal import ProgressBar
+
+MAX_TOP = 10_000
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; errors become one line on standard error and exit code 1."""
+    options = _parser().parse_args(arguments)
+    try:
+        command: Callable[[argparse.Namespace], int] = options.run
+        return command(options)
+    except ContactSheetError as error:
+        print(f"error: {error}", file=sys.stderr)
+    except PermissionError as error:
+        print(f"error: {error.filename}: {error.strerror}: grant access or choose another folder", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("error: stopped; what was committed is kept, run the command again to go on", file=sys.stderr)
+    return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m core", description="Contact Sheet: search a collection of images.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_ingest(commands)
+    _add_search(commands)
+    _add_demo(commands)
+    collections = commands.add_parser("collections", help="list the collections", description="List the collections.")
+    _finish(collections, _collections)
+    doctor = commands.add_parser(
+        "doctor", help="check the installation", description="Print what is installed and set, and what to mend."
+    )
+    _finish(doctor, _doctor)
+    return parser
+
+
+def _add_ingest(commands: Any) -> None:
+    parser = commands.add_parser(
+        "ingest", help="add images to a collection", description="Add the images below a folder to a collection."
+    )
+    parser.add_argument("path", type=Path, metavar="PATH", help="a folder, or one image file")
+    parser.add_argument("--collection", required=True, metavar="NAME", help="the collection; made if it is new")
+    parser.add_argument("--captions", type=Path, metavar="FILE", help="descriptions by file name, .csv or .jsonl")
+    parser.add_argument(
+        "--source", metavar="NAME", help="where the images are from, to filter by (default: the folder)"
+    )
+    _finish(parser, _ingest)
+
+
+def _add_search(commands: Any) -> None:
+    parser = commands.add_parser(
+        "search", help="find pictures by words", description="Find the pictures of a collection that fit the words."
+    )
+    parser.add_argument("query", metavar="QUERY", help="what the picture should show")
+    parser.add_argument("--collection", default="demo", metavar="NAME", help="the collection (default: demo)")
+    parser.add_argument("--top", type=_top, default=10, metavar="N", help="how many results (default: 10)")
+    parser.add_argument("--floor", type=float, default=-1.0, metavar="COSINE", help="the least similarity, -1 to 1")
+    parser.add_argument("--source", action="append", default=[], metavar="NAME", help="only this source; repeatable")
+    parser.add_argument("--keyword", action="append", default=[], metavar="WORD", help="only this keyword; repeatable")
+    shapes = ("landscape", "portrait", "square")
+    parser.add_argument(
+        "--orientation", action="append", default=[], choices=shapes, help="only this shape; repeatable"
+    )
+    parser.add_argument("--since", type=_date, metavar="DATE", help="only pictures made on this day or later")
+    parser.add_argument("--until", type=_date, metavar="DATE", help="only pictures made on this day or earlier")
+    _finish(parser, _search)
+
+
+def _add_demo(commands: Any) -> None:
+    parser = commands.add_parser(
+        "demo", help="build the demo collection", description="Build the demo collection unless it is complete."
+    )
+    _finish(parser, _demo)
+
+
+def _finish(parser: argparse.ArgumentParser, run: Callable[[argparse.Namespace], int]) -> None:
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    parser.set_defaults(run=run)
+
+
+def _top(text: str) -> int:
+    number = int(text)
+    if not 1 <= number <= MAX_TOP:
+        raise argparse.ArgumentTypeError(f"{number} is not between 1 and {MAX_TOP}")
+    return number
+
+
+def _date(text: str) -> datetime:
+    moment = parse_date(text)
+    if moment is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a date like 2026-01-31")
+    return moment
+
+
+def _ingest(options: argparse.Namespace) -> int:
+    app = _open()
+    with ProgressBar(sys.stderr) as bar:
+        report = app.ingest(options.path, options.collection, options.captions, options.source, bar.show)
+    _print_report(report, options.json)
+    return 0
+
+
+def _demo(options: argparse.Namespace) -> int:
+    with ProgressBar(sys.stderr) as bar:
+        report = _open().ensure_demo(bar.show)
+    if report is not None:
+        _print_report(report, options.json)
+    elif options.json:
+        _print_json({"collection": "demo", "added": 0})
+    return 0
+
+
+def _search(options: argparse.Namespace) -> int:
+    app = _open()
+    if options.collection == "demo":
+        with ProgressBar(sys.stderr) as bar:
+            app.ensure_demo(bar.show)
+    filters = Filters(
+        tuple(options.source), tuple(options.keyword), tuple(options.orientation), options.since, options.until
+    )
+    result = app.search(options.query, options.collection, options.top, filters, options.floor)
+    if options.json:
+        _print_json(search_document(result))
+        return 0
+    for hit in result.hits:
+        print(f"{hit.rank:>4}  {hit.similarity:.4f}  {hit.asset.title}  {hit.asset.uris[0] if hit.asset.uris else ''}")
+    if not result.hits:
+        print("nothing found: lower --floor or loosen the filters", file=sys.stderr)
+    return 0
+
+
+def _collections(options: argparse.Namespace) -> int:
+    found = _open().collections()
+    if options.json:
+        rows = [{**vars(c), "model": vars(c.model), "created_at": c.created_at.isoformat()} for c in found]
+        _print_json({"collections": rows})
+        return 0
+    for c in found:
+        print(f"{c.name:<24} {c.size:>8} images  {c.bytes_on_disk / 1e6:>9.1f} MB  {c.model.name}")
+    if not found:
+        print("no collections yet: python -m core ingest FOLDER --collection NAME", file=sys.stderr)
+    return 0
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from core.doctor import examine
+
+    checks = examine()
+    if options.json:
+        _print_json({"checks": [vars(check) for check in checks]})
+    else:
+        for check in checks:
+            print(f"{'ok ' if check.ok else 'FIX'}  {check.name:<22} {check.found}")
+            if check.advice:
+                print(f"{'':<28}→ {check.advice}")
+    return 0 if all(check.ok for check in checks) else 1
+
+
+def search_document(result: SearchResult) -> dict[str, Any]:
+    """The JSON document of `search --json`."""
+    return {
+        "collection": result.collection,
+        "collection_version": result.collection_version,
+        "query": result.query,
+        "matching": result.matching,
+        "stage_ms": {name: round(ms, 3) for name, ms in result.stage_ms.items()},
+        "results": [
+            {
+                "rank": hit.rank,
+                "similarity": round(hit.similarity, 6),
+                "id": hit.asset.id,
+                "title": hit.asset.title,
+                "description": hit.asset.about.description,
+                "keywords": list(hit.asset.about.keywords),
+                "author": hit.asset.about.author,
+                "licence": hit.asset.about.licence,
+                "source": hit.asset.source,
+                "uris": list(hit.asset.uris),
+                "width": hit.asset.width,
+                "height": hit.asset.height,
+                "created_at": hit.asset.about.created_at.isoformat() if hit.asset.about.created_at else None,
+            }
+            for hit in result.hits
+        ],
+    }
+
+
+def _print_report(report: IngestReport, as_json: bool) -> None:
+    if as_json:
+        document = {**vars(replace(report, failures=())), "failures": [vars(f) for f in report.failures]}
+        _print_json(document)
+        return
+    for failure in report.failures:
+        print(f"skipped  {failure.uri}: {failure.reason}" + (f" ({failure.detail})" if failure.detail else ""))
+    print(
+        f"{report.collection}: {report.added} added, {report.known} known already, {len(report.failures)} skipped "
+        f"in {report.seconds:.1f} s ({report.images_per_s:.1f} images/s)"
+    )
+
+
+def _print_json(document: dict[str, Any]) -> None:
+    print(json.dumps(document, ensure_ascii=False, default=str))
+
+
+def _open() -> Any:
+    from core.app import open_app  # loads torch and LanceDB: only commands that need them should wait for it
+
+    return open_app(Settings.load())

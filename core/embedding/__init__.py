@@ -1,0 +1,1 @@
+"""From files and words to vectors: open_clip models, image decoding, thumbnails, content hashes."""

@@ -1,0 +1,110 @@
+"""Pictures and words to unit vectors in one space."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from core.embedding import images
+from core.embedding.models import best_device, checkpoint_of, load_model
+from core.records import ModelCard
+
+DECODERS = 4
+
+
+class Encoder(Protocol):
+    """A dual encoder. Every vector is float32 and has unit length; `card` says which model made it."""
+
+    @property
+    def card(self) -> ModelCard: ...
+
+    @property
+    def batch_size(self) -> int: ...
+
+    def preprocess(self, image: Image.Image) -> NDArray[np.float32]:
+        """What the image tower wants to see of an RGB picture: (channels, height, width) float32."""
+        ...
+
+    def encode_pixels(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(n, channels, height, width) from `preprocess` to (n, d) float32."""
+        ...
+
+    def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """n texts to (n, d) float32."""
+        ...
+
+
+class OpenClipEncoder:
+    """An open_clip model on one device. Loading takes seconds; the object may be shared between threads."""
+
+    def __init__(
+        self, name: str, device: str = "auto", batch_size: int = 16, threads: int = 0, max_megapixels: float = 200
+    ) -> None:
+        """Load `name`. Raises ModelUnavailable if it, or the device, cannot be had."""
+        if threads:
+            torch.set_num_threads(threads)
+        self.device, self.batch_size, self._max_megapixels = best_device(device), batch_size, max_megapixels
+        checkpoint = checkpoint_of(name)
+        self._model, self._preprocess, self._tokenizer = load_model(name, self.device)
+        dimension = int(self.encode_texts(["a photo"]).shape[1])
+        self.card = ModelCard(name, checkpoint, dimension)
+
+    def preprocess(self, image: Image.Image) -> NDArray[np.float32]:
+        """The model's own resizing and normalisation: (3, size, size) float32."""
+        pixels: NDArray[np.float32] = self._preprocess(image).numpy()
+        return pixels
+
+    def encode_pixels(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(n, 3, size, size) float32 to (n, d) float32, unit length."""
+        with torch.inference_mode():
+            return _unit(self._model.encode_image(torch.from_numpy(pixels).to(self.device)))
+
+    def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """n texts to (n, d) float32, unit length; words past the model's context length are not seen."""
+        batches = [texts[i : i + 64] for i in range(0, len(texts), 64)]
+        with torch.inference_mode():
+            parts = [_unit(self._model.encode_text(self._tokenizer(list(b)).to(self.device))) for b in batches]
+        return np.concatenate(parts) if parts else np.empty((0, self.card.dimension), np.float32)
+
+    def encode_images(self, paths: Sequence[str | Path]) -> NDArray[np.float32]:
+        """n image files to (n, d) float32, unit length, in the order given; decoding overlaps encoding.
+
+        Raises BadImage for the first file that cannot be read.
+        """
+        rows: list[NDArray[np.float32]] = []
+        with ThreadPoolExecutor(DECODERS) as pool:
+            decoded = look_ahead(pool, self._load, paths, 2 * self.batch_size)
+            while batch := list(islice(decoded, self.batch_size)):
+                rows.append(self.encode_pixels(np.stack([future.result() for future in batch])))
+        return np.concatenate(rows) if rows else np.empty((0, self.card.dimension), np.float32)
+
+    def _load(self, path: str | Path) -> NDArray[np.float32]:
+        return self.preprocess(images.load(Path(path), self._max_megapixels))
+
+
+def look_ahead(pool: ThreadPoolExecutor, task: Any, items: Any, depth: int) -> Iterator[Future[Any]]:
+    """Futures of `task(item)` in the order of `items`, with at most `depth` started and not yet handed out."""
+    waiting: list[Future[Any]] = []
+    source = iter(items)
+    try:
+        while True:
+            waiting += [pool.submit(task, item) for item in islice(source, depth - len(waiting))]
+            if not waiting:
+                return
+            yield waiting.pop(0)
+    finally:
+        for future in waiting:
+            future.cancel()
+
+
+def _unit(vectors: torch.Tensor) -> NDArray[np.float32]:
+    rows: NDArray[np.float32] = torch.nn.functional.normalize(vectors.float(), dim=-1).cpu().numpy()
+    return rows

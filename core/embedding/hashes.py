@@ -1,0 +1,17 @@
+"""Identity by content: SHA-256 of an image's bytes and of a weights file."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+
+def content_id(data: bytes) -> str:
+    """SHA-256 of `data`, 64 hexadecimal digits: the id of the asset that has these bytes."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def file_checkpoint(path: Path) -> str:
+    """`sha256:` and the digest of a weights file."""
+    with path.open("rb") as file:
+        return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()

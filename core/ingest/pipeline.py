@@ -1,0 +1,179 @@
+"""Files to assets: decoding in threads while the model encodes, whole batches committed at once.
+
+Memory is bounded: at most `LOOK_AHEAD` batches are decoded and not yet encoded, at most `COMMIT_ASSETS` encoded and
+not yet committed. A run that is cut off has lost nothing that it committed, and the next run skips it by content.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.embedding import images
+from core.embedding.encoder import DECODERS, Encoder, look_ahead
+from core.embedding.hashes import content_id
+from core.errors import BadImage
+from core.ingest.embedded import embedded_description
+from core.records import Asset, Description, Failure, IngestReport, Progress, ProgressListener, utc_now
+from core.store.lock import ingest_lock
+from core.store.names import uri_of
+from core.store.table import AssetTable
+
+LOOK_AHEAD = 2
+COMMIT_ASSETS = 256
+COMMIT_SECONDS = 10.0
+
+# What is known of a file besides its bytes: (description, source).
+Lookup = Callable[[Path], tuple[Description, str]]
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """One file, read: an asset to encode, or known bytes seen at one more place."""
+
+    asset_id: str
+    uri: str
+    asset: Asset | None = None
+    thumbnail: bytes = b""
+    pixels: NDArray[np.float32] | None = None
+
+
+@dataclass
+class _Pending:
+    """Encoded, not yet committed."""
+
+    assets: list[Asset] = field(default_factory=list)
+    thumbnails: list[bytes] = field(default_factory=list)
+    vectors: list[NDArray[np.float32]] = field(default_factory=list)
+    seen: dict[str, list[str]] = field(default_factory=dict)
+
+
+class Ingest:
+    """One run of the pipeline into one collection."""
+
+    def __init__(
+        self,
+        table: AssetTable,
+        encoder: Encoder,
+        lookup: Lookup,
+        listener: ProgressListener,
+        max_megapixels: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._table, self._encoder, self._lookup = table, encoder, lookup
+        self._listener, self._max_megapixels, self._clock = listener, max_megapixels, clock
+        self._pending, self._failures = _Pending(), list[Failure]()
+        self._known: set[bytes] = set()
+        self._added = self._known_files = self._seen = self._encoded = self._total = 0
+        self._started = self._embedding_since = self._committed_at = clock()
+
+    def run(self, files: Iterable[Path | Failure]) -> IngestReport:
+        """Ingest `files` and report. Raises CollectionBusy if another ingest into the collection runs."""
+        with ingest_lock(self._table.folder):
+            paths = self._scan(files)
+            self._known = self._table.ids()
+            self._embedding_since = self._committed_at = self._clock()
+            with ThreadPoolExecutor(DECODERS) as pool:
+                prepared = look_ahead(pool, self._prepare, paths, LOOK_AHEAD * self._encoder.batch_size)
+                self._consume(future.result() for future in prepared)
+            self._commit()
+            if self._added:
+                self._listener(Progress("compact", self._total, self._total))
+                self._table.compact()
+        return self._report()
+
+    def _scan(self, files: Iterable[Path | Failure]) -> list[Path]:
+        paths = []
+        for item in files:
+            if isinstance(item, Failure):
+                self._failures.append(item)
+            else:
+                paths.append(item)
+            if len(paths) % 1000 == 0:
+                self._listener(Progress("scan", len(paths), 0))
+        self._total = len(paths)
+        return paths
+
+    def _prepare(self, path: Path) -> _Prepared | Failure:
+        uri = uri_of(path.absolute())
+        try:
+            data = images.read_bytes(path)
+            asset_id = content_id(data)
+            if bytes.fromhex(asset_id) in self._known:
+                return _Prepared(asset_id, uri)
+            opened = images.open_image(data, str(path), self._max_megapixels)
+            picture = images.upright_rgb(opened, str(path))
+            about, source = self._lookup(path)
+            asset = Asset(asset_id, (uri,), source, about.over(embedded_description(opened)), *picture.size, utc_now())
+            return _Prepared(asset_id, uri, asset, images.thumbnail(picture), self._encoder.preprocess(picture))
+        except BadImage as error:
+            return Failure(uri, error.reason, error.detail)
+
+    def _consume(self, prepared: Iterator[_Prepared | Failure]) -> None:
+        batch: list[_Prepared] = []
+        for item in prepared:
+            self._seen += 1
+            if isinstance(item, Failure):
+                self._failures.append(item)
+            elif item.asset is None or bytes.fromhex(item.asset_id) in self._known:
+                self._known_files += 1
+                self._pending.seen.setdefault(item.asset_id, []).append(item.uri)
+            else:
+                self._known.add(bytes.fromhex(item.asset_id))
+                batch.append(item)
+            if len(batch) == self._encoder.batch_size or self._commit_is_due():
+                self._encode(batch)
+                batch = []
+            if self._commit_is_due():
+                self._commit()
+            if self._seen % 8 == 0:
+                self._tell()
+        self._encode(batch)
+        self._tell()
+
+    def _encode(self, batch: list[_Prepared]) -> None:
+        if not batch:
+            return
+        vectors = self._encoder.encode_pixels(np.stack([item.pixels for item in batch if item.pixels is not None]))
+        self._encoded += len(batch)
+        for item, vector in zip(batch, vectors, strict=True):
+            if item.asset is None or not np.isfinite(vector).all():
+                self._failures.append(Failure(item.uri, "no finite vector"))
+                continue
+            self._pending.assets.append(item.asset)
+            self._pending.thumbnails.append(item.thumbnail)
+            self._pending.vectors.append(vector)
+
+    def _commit_is_due(self) -> bool:
+        size = max(len(self._pending.assets), len(self._pending.seen))
+        return size >= COMMIT_ASSETS or (size > 0 and self._clock() - self._committed_at >= COMMIT_SECONDS)
+
+    def _commit(self) -> None:
+        pending, self._pending = self._pending, _Pending()
+        if pending.assets:
+            self._added += self._table.add(pending.assets, pending.thumbnails, np.stack(pending.vectors))
+        if pending.seen:
+            self._table.add_uris(pending.seen)
+        self._committed_at = self._clock()
+
+    def _tell(self) -> None:
+        seconds = max(self._clock() - self._embedding_since, 1e-9)
+        remaining_s = (self._total - self._seen) * seconds / self._seen if self._seen else None
+        self._listener(Progress("embed", self._seen, self._total, self._encoded / seconds, remaining_s))
+
+    def _report(self) -> IngestReport:
+        now = self._clock()
+        return IngestReport(
+            collection=self._table.name,
+            added=self._added,
+            known=self._known_files,
+            failures=tuple(self._failures),
+            seconds=now - self._started,
+            images_per_s=self._encoded / max(now - self._embedding_since, 1e-9),
+        )

@@ -1,0 +1,54 @@
+"""Text from outside, made safe to store: no control characters, no surrogates, bounded length."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+TITLE_LENGTH, TEXT_LENGTH, KEYWORD_LENGTH, KEYWORDS = 300, 5_000, 80, 100
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
+_DATE_FORMS = ("%Y:%m:%d %H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d", "%Y:%m:%d", "%Y%m%d", "%Y-%m", "%Y")
+
+
+def clean(text: object, length: int = TEXT_LENGTH) -> str:
+    """`text` as one paragraph of at most `length` characters that any store and any page can hold."""
+    raw = str(text if text is not None else "")
+    printable = _CONTROL.sub(" ", raw.encode("utf-8", "replace").decode("utf-8"))
+    return " ".join(printable.split())[:length]
+
+
+def clean_keywords(words: Iterable[object]) -> tuple[str, ...]:
+    """Cleaned keywords, each once (compared without case), in their order."""
+    cleaned = (clean(word, KEYWORD_LENGTH) for word in words)
+    return tuple({word.lower(): word for word in reversed(list(cleaned)) if word}.values())[::-1][:KEYWORDS]
+
+
+def parse_date(text: object) -> datetime | None:
+    """A date as people and cameras write it (ISO 8601, EXIF, IPTC), taken as UTC; None if it is none."""
+    raw = clean(text, 64)
+    if not raw:
+        return None
+    candidates = [raw, raw[:19], raw[:10]]
+    for candidate in candidates:
+        moment = _iso(candidate) or _known_form(candidate)
+        if moment is not None:
+            return moment if 1800 <= moment.year <= 2200 else None
+    return None
+
+
+def _iso(text: str) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _known_form(text: str) -> datetime | None:
+    for form in _DATE_FORMS:
+        try:
+            return datetime.strptime(text, form).replace(tzinfo=UTC)
+        except ValueError:
+            continue
+    return None

@@ -1,0 +1,181 @@
+"""Every setting, read once from the environment and `.streamlit/secrets.toml` into one frozen object.
+
+The environment wins over the file. A value that is not allowed, or a name that is nearly right, is refused at start.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from core.errors import SettingError
+
+PROJECT = Path(__file__).resolve().parents[1]
+PREFIX = "CONTACTSHEET_"
+
+
+class Secret:
+    """A value that never shows itself in a log, an error or a page; `reveal()` is the only way to it."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str = "") -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        return self._value
+
+    def __bool__(self) -> bool:
+        return bool(self._value)
+
+    def __repr__(self) -> str:
+        return f"Secret({'set' if self else 'not set'})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._value == self._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+
+def _one_of(*allowed: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in allowed:
+            raise ValueError
+        return text
+
+    return parse
+
+
+def _whole(low: int, high: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        value = int(text)
+        if not low <= value <= high:
+            raise ValueError
+        return value
+
+    return parse
+
+
+def _model(text: str) -> str:
+    registered = "/" in text and all(text.split("/", 1))
+    if not (text == "bundled" or text.startswith(("local-dir:", "hf-hub:")) or registered):
+        raise ValueError
+    return text
+
+
+def _path(text: str) -> Path:
+    if not text:
+        raise ValueError
+    return Path(text).expanduser().resolve()
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One row of the table: the name people write, the field it fills, what is allowed, and what it does."""
+
+    name: str
+    field: str
+    default: str
+    allowed: str
+    meaning: str
+    parse: Callable[[str], Any]
+
+
+DEFAULT_MODEL = "ViT-B-32/laion2b_s34b_b79k"
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting("CONTACTSHEET_DATA", "data", "data/generated", "a folder",
+            "Where collections and everything else a run writes are kept.", _path),
+    Setting("CONTACTSHEET_MODEL", "model", DEFAULT_MODEL,
+            "`MODEL/PRETRAINED`, `MODEL/FILE`, `hf-hub:NAME`, `local-dir:FOLDER` or `bundled`",
+            "The open_clip model for new collections. An existing collection keeps its own.", _model),
+    Setting("CONTACTSHEET_DEVICE", "device", "auto", "`auto`, `cpu`, `cuda`, `mps`",
+            "Where the model runs; `auto` takes CUDA, then MPS, then the processor.",
+            _one_of("auto", "cpu", "cuda", "mps")),
+    Setting("CONTACTSHEET_THREADS", "threads", "0", "0 to 256",
+            "Processor threads for the model; 0 leaves the choice to torch.", _whole(0, 256)),
+    Setting("CONTACTSHEET_BATCH_SIZE", "batch_size", "16", "1 to 1024",
+            "Images that the model sees at once.", _whole(1, 1024)),
+    Setting("CONTACTSHEET_MAX_MEGAPIXELS", "max_megapixels", "200", "1 to 2000",
+            "A larger image is reported and left out, before it is decoded.", _whole(1, 2000)),
+    Setting("CONTACTSHEET_LOG_FORMAT", "log_format", "text", "`text`, `json`",
+            "`json` writes one JSON document per line to standard error.", _one_of("text", "json")),
+    Setting("CONTACTSHEET_LOG_LEVEL", "log_level", "WARNING", "`DEBUG`, `INFO`, `WARNING`, `ERROR`",
+            "How much is logged.", _one_of("DEBUG", "INFO", "WARNING", "ERROR")),
+    Setting("GEMINI_API_KEY", "gemini_api_key", "", "a key",
+            "The key for ranking with Gemini. It is never shown and never logged.", Secret),
+    Setting("CUDA_VISIBLE_DEVICES", "cuda_visible_devices", "", "as CUDA defines it, for example `0`",
+            "Which GPUs may be used.", str),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings in force. Field names are those of `SETTINGS`."""
+
+    data: Path = PROJECT / "data" / "generated"
+    model: str = DEFAULT_MODEL
+    device: str = "auto"
+    threads: int = 0
+    batch_size: int = 16
+    max_megapixels: int = 200
+    log_format: str = "text"
+    log_level: str = "WARNING"
+    gemini_api_key: Secret = Secret()
+    cuda_visible_devices: str = ""
+    model_is_explicit: bool = False
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str] | None = None, secrets: Path | None = None) -> Settings:
+        """Read the settings in force.
+
+        Raises SettingError with the name, the value and what is allowed.
+        """
+        environ = os.environ if environ is None else environ
+        given = _read_secrets(secrets or PROJECT / ".streamlit" / "secrets.toml")
+        given |= {k: v for k, v in environ.items() if k in _NAMES or k.startswith(PREFIX)}
+        _refuse_unknown(given)
+        values = {s.field: _parse(s, given[s.name]) for s in SETTINGS if given.get(s.name, "") != ""}
+        return cls(**values, model_is_explicit="model" in values)
+
+
+_NAMES = {s.name for s in SETTINGS}
+
+
+def _read_secrets(path: Path) -> dict[str, str]:
+    if not path.is_file():
+        return {}
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        # A parser's message may quote the line, and the line may hold a key: name the kind only.
+        raise SettingError(f"{path} cannot be read as TOML ({type(error).__name__}): correct or remove it") from None
+    return {k: str(v) for k, v in content.items() if k in _NAMES or k.startswith(PREFIX)}
+
+
+def _refuse_unknown(given: Mapping[str, str]) -> None:
+    for name in given:
+        if name not in _NAMES:
+            near = difflib.get_close_matches(name, _NAMES, n=1)
+            hint = f"did you mean {near[0]}?" if near else "see the table of settings in README.md"
+            raise SettingError(f"{name} is not a setting: {hint}")
+
+
+def _parse(setting: Setting, text: str) -> Any:
+    try:
+        return setting.parse(text)
+    except ValueError:
+        raise SettingError(f"{setting.name} is {text!r}, but must be {setting.allowed}") from None
+
+
+def settings_table() -> str:
+    """The settings as a Markdown table, as README.md shows it."""
+    rows = ["| setting | default | allowed | meaning |", "|---|---|---|---|"]
+    rows += [f"| `{s.name}` | {f'`{s.default}`' if s.default else '–'} | {s.allowed} | {s.meaning} |" for s in SETTINGS]
+    return "\n".join(rows)

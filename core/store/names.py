@@ -1,0 +1,36 @@
+"""Names that are safe as a folder, a URL and a command line argument; file names that need not be text."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from urllib.parse import quote_from_bytes, unquote_to_bytes
+
+from core.errors import CollectionError
+
+_ALLOWED = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}\Z")
+_SAFE = "/-_.~ !$&'()*+,;=:@[]{}^`|\"<>#?\\"
+
+
+def check_collection_name(name: str) -> str:
+    """Return `name` if it may name a collection. Raises CollectionError otherwise."""
+    if not _ALLOWED.match(name):
+        allowed = "1 to 63 of a-z, 0-9, - and _, starting with a letter or digit"
+        raise CollectionError(f"{name!r} cannot name a collection: use {allowed}")
+    return name
+
+
+def uri_of(path: Path) -> str:
+    """A path as text: UTF-8 as it is, every byte that is not UTF-8 (and `%` itself) percent-encoded."""
+    raw = os.fsencode(path)
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return quote_from_bytes(raw, safe=_SAFE)
+    return text.replace("%", "%25")
+
+
+def path_of(uri: str) -> Path:
+    """The path that `uri_of` was given."""
+    return Path(os.fsdecode(unquote_to_bytes(uri.encode("utf-8"))))

@@ -1,0 +1,117 @@
+"""The assets of one collection: reading, adding, compacting."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from lancedb.index import BTree
+from numpy.typing import NDArray
+
+from core.errors import CollectionError
+from core.records import Asset, ModelCard
+from core.store import schema
+from core.store.lock import write_lock
+from core.store.snapshot import COLUMNS, Snapshot, collection_version, read_snapshot
+
+# Versions younger than this survive compaction, so that no reader loses the files it is reading.
+KEEP_VERSIONS = timedelta(hours=1)
+
+
+class AssetTable:
+    """Assets, thumbnails and vectors of one collection. Reads see the latest committed state."""
+
+    def __init__(self, name: str, model: ModelCard, table: Any, folder: Path) -> None:
+        self.name, self.model, self.folder, self._table = name, model, folder, table
+
+    def count(self) -> int:
+        """How many assets there are."""
+        return int(self._latest().count_rows())
+
+    def change_mark(self) -> int:
+        """A number that moves with every commit; equal marks mean equal content."""
+        return int(self._latest().version)
+
+    def snapshot(self) -> Snapshot:
+        """All vectors and filter columns, read at one version."""
+        table = self._latest().search().select(COLUMNS).to_arrow()
+        version = collection_version(self.model, table["id"].to_pylist())
+        return read_snapshot(table, version, self.model.dimension)
+
+    def assets(self, ids: Sequence[str]) -> list[tuple[Asset, bytes]]:
+        """The assets with these ids and their thumbnails (JPEG), in the order asked; unknown ids are left out."""
+        rows = {row["id"]: row for row in self._rows(ids, [*schema.ASSET_COLUMNS, "thumbnail"])}
+        return [(schema.to_asset(rows[i]), rows[i]["thumbnail"]) for i in ids if i in rows]
+
+    def ids(self) -> set[bytes]:
+        """The ids of all assets as 32 raw bytes each: small enough to hold for a million of them."""
+        column = self._latest().search().select(["id"]).to_arrow()["id"]
+        return {bytes.fromhex(i) for i in column.to_pylist()}
+
+    def uris(self, ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        """The places where each of these assets was seen; ids that the collection does not hold are left out."""
+        return {row["id"]: tuple(row["uris"]) for row in self._rows(ids, ["id", "uris"])}
+
+    def add(self, assets: Sequence[Asset], thumbnails: Sequence[bytes], vectors: NDArray[np.float32]) -> int:
+        """Add assets in one commit; ids that are there already stay as they are. Returns how many were new.
+
+        `vectors` is (n, d) float32 of unit length. Raises CollectionError for a wrong shape or length and
+        CollectionBusy if another process keeps writing.
+        """
+        self._check(vectors, len(assets))
+        rows = schema.to_table(assets, thumbnails, vectors)
+        with write_lock(self.folder):
+            result = self._latest().merge_insert("id").when_not_matched_insert_all().execute(rows)
+        return int(result.num_inserted_rows)
+
+    def add_uris(self, seen: Mapping[str, Iterable[str]]) -> None:
+        """Note that assets were also seen at these places, in one commit."""
+        with write_lock(self.folder):
+            known = self.uris(list(seen))
+            grown = {i: tuple(dict.fromkeys([*places, *seen[i]])) for i, places in known.items()}
+            changed = {i: places for i, places in grown.items() if places != known[i]}
+            if not changed:
+                return
+            columns = [*schema.ASSET_COLUMNS, "thumbnail", "vector"]
+            rows = self._query(list(changed), columns).to_arrow().select(columns)
+            ids = rows["id"].to_pylist()
+            place = rows.schema.get_field_index("uris")
+            rows = rows.set_column(place, rows.schema.field("uris"), [[list(changed[i]) for i in ids]])
+            self._table.merge_insert("id").when_matched_update_all().execute(rows)
+
+    def compact(self) -> None:
+        """Merge small files, index ids, and drop versions that are older than an hour."""
+        with write_lock(self.folder):
+            table = self._latest()
+            if not any(index.columns == ["id"] for index in table.list_indices()):
+                table.create_index("id", config=BTree())
+            table.optimize(cleanup_older_than=KEEP_VERSIONS)
+
+    def _latest(self) -> Any:
+        self._table.checkout_latest()
+        return self._table
+
+    def _query(self, ids: Sequence[str], columns: list[str]) -> Any:
+        # Ids come from URLs too: only what can be a SHA-256 reaches the filter expression.
+        wanted = ",".join(f"'{i}'" for i in ids if len(i) == 64 and i.isalnum() and i.isascii())
+        return self._table.search().where(f"id IN ({wanted or repr('')})").select(columns).limit(max(1, len(ids)))
+
+    def _rows(self, ids: Sequence[str], columns: list[str]) -> list[dict[str, Any]]:
+        if not ids:
+            return []
+        self._table.checkout_latest()
+        rows: list[dict[str, Any]] = self._query(ids, columns).to_list()
+        return rows
+
+    def _check(self, vectors: NDArray[np.float32], count: int) -> None:
+        expected = (count, self.model.dimension)
+        if vectors.shape != expected or vectors.dtype != np.float32:
+            found = f"{vectors.shape} {vectors.dtype}"
+            raise CollectionError(f"collection {self.name} takes vectors of shape {expected} float32, not {found}")
+        norms = np.linalg.norm(vectors, axis=1)
+        if not np.allclose(norms, 1.0, atol=1e-3):
+            worst = norms[np.argmax(np.abs(np.nan_to_num(norms, nan=0.0) - 1))]
+            raise CollectionError(f"collection {self.name} takes vectors of unit length, not of {worst:.4g}")

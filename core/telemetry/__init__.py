@@ -1,0 +1,1 @@
+"""What a run says about itself: structured logs and stage timings."""

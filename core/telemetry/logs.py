@@ -1,0 +1,61 @@
+"""Logging to standard error: plain lines, or one JSON document per line."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from core.settings import Secret
+
+ROOT = "contactsheet"
+
+
+class JsonLines(logging.Formatter):
+    """One JSON document per record: `time`, `level`, `logger`, `message`, whatever `extra["fields"]` holds."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        document = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+            **getattr(record, "fields", {}),
+        }
+        if record.exc_info:
+            document["error"] = self.formatException(record.exc_info)
+        return json.dumps(document, ensure_ascii=False, default=str)
+
+
+class Redacting(logging.Formatter):
+    """Another formatter, with every secret replaced in what it produces."""
+
+    def __init__(self, inner: logging.Formatter, secrets: Iterable[Secret]) -> None:
+        super().__init__()
+        self._inner, self._secrets = inner, [s.reveal() for s in secrets if s]
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = self._inner.format(record)
+        for secret in self._secrets:
+            text = text.replace(secret, "[secret]")
+        return text
+
+
+def configure_logging(log_format: str, level: str, secrets: Iterable[Secret] = ()) -> None:
+    """Send this project's log records to standard error; calling it again replaces the earlier choice."""
+    plain = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(Redacting(JsonLines() if log_format == "json" else plain, secrets))
+    logger = logging.getLogger(ROOT)
+    logger.handlers = [handler]
+    logger.setLevel(level)
+    logger.propagate = False
+
+
+def log(room: str, message: str, level: int = logging.INFO, **fields: object) -> None:
+    """Log `message` with `fields`; the plain format appends them as `name=value`."""
+    logger = logging.getLogger(f"{ROOT}.{room}")
+    text = " ".join([message, *(f"{k}={v}" for k, v in fields.items())])
+    logger.log(level, "%s", text, extra={"fields": {"event": message, **fields}})

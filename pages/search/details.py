@@ -1,0 +1,85 @@
+"""One picture, large, with all that is known of it."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core.app import App
+from core.errors import ContactSheetError
+from core.records import Asset
+
+
+def show_details(app: App, collection: str, asset_id: str) -> None:
+    """Open the details of a picture; closing them takes the picture out of the URL."""
+    found = app.asset(asset_id, collection)
+    if found is None:
+        st.warning("This picture is no longer in the collection.", icon=":material/hide_image:")
+        return
+    asset, thumbnail = found
+
+    @st.dialog(plain(asset.title), width="large", on_dismiss=close)
+    def dialog() -> None:
+        _body(app, asset, thumbnail)
+
+    dialog()
+
+
+def close() -> None:
+    """Take the open picture out of the URL."""
+    st.query_params.pop("photo", None)
+
+
+def _body(app: App, asset: Asset, thumbnail: bytes) -> None:
+    original = app.original(asset)
+    st.image(_view(app, original[1]) if original else thumbnail, alt=asset.title)
+    if original is None:
+        st.caption("The original file is not where it was ingested from; this is the thumbnail.")
+    if asset.about.description:
+        st.text(asset.about.description)
+    with st.container(horizontal=True):
+        if st.button("More like this", icon=":material/image_search:", type="primary"):
+            ask_for_similar(asset.id)
+            st.rerun()
+        if original:
+            st.download_button(
+                "Original file", original[1], original[0].name, on_click="ignore", icon=":material/download:"
+            )
+    st.table(facts(asset), border="horizontal", hide_header=True)
+
+
+def _view(app: App, original: bytes) -> bytes:
+    try:
+        return app.view(original)
+    except ContactSheetError:
+        return original
+
+
+def ask_for_similar(asset_id: str) -> None:
+    """Make the next run search by this picture instead of by words."""
+    st.session_state["q"] = ""
+    st.query_params["like"] = asset_id
+    for name in ("photo", "n"):
+        st.query_params.pop(name, None)
+
+
+def facts(asset: Asset) -> dict[str, list[str]]:
+    """The rows of the metadata table: only what is known."""
+    about = asset.about
+    rows = {
+        "Author": about.author,
+        "Licence": about.licence,
+        "Keywords": ", ".join(about.keywords),
+        "Source": asset.source,
+        "Taken": about.created_at.strftime("%-d %B %Y") if about.created_at else "",
+        "Size": f"{asset.width} × {asset.height} pixels",
+        "Added": asset.ingested_at.strftime("%-d %B %Y, %H:%M UTC"),
+        "File": "\n".join(asset.uris),
+        "Content id": asset.id,
+    }
+    known = {plain(name): plain(value) for name, value in rows.items() if value}
+    return {"": list(known), " ": list(known.values())}
+
+
+def plain(text: str) -> str:
+    """Text from outside as Markdown that shows it letter for letter."""
+    return "".join(f"\\{c}" if c in "\\`*_{}[]()#+-.!|<>~$:&" else c for c in text)

@@ -1,0 +1,56 @@
+"""A grid of pictures that reports which one was opened, or asked for its like.
+
+Streamlit's own image reports no click, hence a component. Pictures travel through Streamlit's media endpoint;
+titles are set as text, so that nothing in them is ever read as HTML.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import streamlit as st
+from streamlit.runtime import Runtime, exists
+
+from core.records import Hit
+
+_HERE = Path(__file__).parent
+_COMPONENT = st.components.v2.component(
+    "contact_sheet_gallery",
+    html='<div class="sheet" role="list"></div>',
+    css=(_HERE / "gallery.css").read_text(encoding="utf-8"),
+    js=(_HERE / "gallery.js").read_text(encoding="utf-8"),
+)
+
+
+@dataclass(frozen=True)
+class GalleryEvent:
+    """What a person did in this run: asset ids, or None."""
+
+    opened: str | None
+    similar: str | None
+
+
+def gallery(hits: Sequence[Hit], key: str, show_similarity: bool = True) -> GalleryEvent:
+    """Show pictures in the order given; Enter or a click opens one, its second button asks for similar ones."""
+    frames = [_frame(hit, f"{key}-{place}", show_similarity) for place, hit in enumerate(hits)]
+    result = _COMPONENT(key=key, data={"frames": frames}, on_opened_change=lambda: None, on_similar_change=lambda: None)
+    return GalleryEvent(result.opened, result.similar)
+
+
+def _frame(hit: Hit, place: str, show_similarity: bool) -> dict[str, object]:
+    return {
+        "id": hit.asset.id,
+        "url": media_url(hit.thumbnail, place),
+        "title": hit.asset.title,
+        "number": hit.rank,
+        "similarity": f"{hit.similarity:.3f}" if show_similarity else "",
+    }
+
+
+def media_url(jpeg: bytes, place: str) -> str:
+    """Hand a JPEG to Streamlit's media endpoint and return its path; `place` names where on the page it is shown."""
+    if not exists():
+        return ""
+    return Runtime.instance().media_file_mgr.add(jpeg, "image/jpeg", place)
