@@ -43,6 +43,7 @@ LoadEncoder = Callable[[str], Encoder]
 def open_app(settings: Settings | None = None) -> App:
     """Contact Sheet with the settings in force, or with those given. Raises SettingError."""
     settings = settings or Settings.load()
+    settings.export()
     configure_logging(settings.log_format, settings.log_level, [settings.gemini_api_key])
     return App(settings, Collections(settings.data / "collections"), _loader(settings))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import os
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -143,6 +143,12 @@ class Settings:
         _refuse_unknown(given)
         values = {s.field: _parse(s, given[s.name]) for s in SETTINGS if given.get(s.name, "") != ""}
         return cls(**values, model_is_explicit="model" in values)
+
+
+    def export(self, environ: MutableMapping[str, str] = os.environ) -> None:
+        """Hand on what libraries read from the environment themselves; call it before they are imported."""
+        if self.cuda_visible_devices:
+            environ["CUDA_VISIBLE_DEVICES"] = self.cuda_visible_devices
 
 
 _NAMES = {s.name for s in SETTINGS}

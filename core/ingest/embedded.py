@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
-from PIL import Image, ImageFile, IptcImagePlugin
+from PIL import Image, ImageFile, IptcImagePlugin, TiffImagePlugin
 from PIL.ExifTags import IFD, Base
 
 from core.ingest.text import TEXT_LENGTH, TITLE_LENGTH, clean, clean_keywords, parse_date
@@ -25,9 +24,7 @@ def embedded_description(image: Image.Image) -> Description:
     about = Description()
     for read in (_xmp, _iptc, _exif):
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                about = about.over(read(image))
+            about = about.over(read(image))
         except _FAULTS:
             continue
     return about
@@ -62,7 +59,7 @@ def _iptc(image: Image.Image) -> Description:
 
 
 def _xmp(image: Image.Image) -> Description:
-    packet = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp")
+    packet = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp") or _tiff_tag(image, Base.XMLPacket)
     if not packet:
         return Description()
     from defusedxml import ElementTree
@@ -83,6 +80,11 @@ def _xmp(image: Image.Image) -> Description:
         licence=clean(" ".join(_values(root, f"{_DC}rights")[:1]), TITLE_LENGTH),
         created_at=parse_date(dates[0]) if dates else None,
     )
+
+
+def _tiff_tag(image: Image.Image, tag: int) -> bytes | None:
+    value = image.tag_v2.get(tag) if isinstance(image, TiffImagePlugin.TiffImageFile) else None
+    return value if isinstance(value, bytes) else None
 
 
 def _values(root: Any, tag: str) -> list[str]:

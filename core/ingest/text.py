@@ -20,8 +20,11 @@ def clean(text: object, length: int = TEXT_LENGTH) -> str:
 
 def clean_keywords(words: Iterable[object]) -> tuple[str, ...]:
     """Cleaned keywords, each once (compared without case), in their order."""
-    cleaned = (clean(word, KEYWORD_LENGTH) for word in words)
-    return tuple({word.lower(): word for word in reversed(list(cleaned)) if word}.values())[::-1][:KEYWORDS]
+    first: dict[str, str] = {}
+    for word in (clean(word, KEYWORD_LENGTH) for word in words):
+        if word:
+            first.setdefault(word.lower(), word)
+    return tuple(first.values())[:KEYWORDS]
 
 
 def parse_date(text: object) -> datetime | None:

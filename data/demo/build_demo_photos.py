@@ -11,8 +11,8 @@ and run::
 
     python build_demo_photos.py unpacked
 
-Every row of the manifest says where its picture lies. A source such as
-``gcompris-qt-data 3.1-2: usr/share/gcompris-qt/rcc/erase.rcc!gcompris/.../kitten.webp`` names a file
+Every row of the manifest says where its picture lies. A place such as
+``usr/share/gcompris-qt/rcc/erase.rcc!gcompris/.../kitten.webp`` names a file
 inside a Qt resource archive: the archive stands before the exclamation mark, the file after it.
 Transparent pictures are put on white and cropped to what they show; all are scaled down to at most
 400 pixels and written as JPEG without metadata. Needs Pillow.
@@ -90,9 +90,8 @@ def open_archive(path: Path) -> ResourceArchive:
     return ResourceArchive(path)
 
 
-def read_source(unpacked: Path, source: str) -> bytes:
-    """Return the bytes of the picture that one ``source`` cell of the manifest names."""
-    location = source.partition(": ")[2]
+def read_place(unpacked: Path, location: str) -> bytes:
+    """Return the bytes of the picture that one ``found_at`` cell of the manifest names."""
     outer, separator, inner = location.partition("!")
     if separator:
         return open_archive(unpacked / outer).read(inner)
@@ -155,7 +154,7 @@ def build(unpacked: Path, rows: list[dict[str, str]], photos: Path) -> list[str]
     problems: list[str] = []
     for row in rows:
         try:
-            photo = make_photo(read_source(unpacked, row["source"]))
+            photo = make_photo(read_place(unpacked, row["found_at"]))
         except (KeyError, OSError, ValueError) as error:
             problems.append(f"{row['file']}: {error}")
             continue

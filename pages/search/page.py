@@ -51,16 +51,14 @@ def query_box(app: App, collection: str) -> str:
     if not query.strip() and "like" not in st.query_params:
         examples = app.examples(collection)
         if examples:
-            st.pills(
-                "For example", [plain(title) for title in examples], key="example", on_change=use_example, wrap=True
-            )
+            st.pills("For example", examples, format_func=plain, key="example", on_change=use_example, wrap=True)
     return query.strip()
 
 
 def use_example() -> None:
     chosen = st.session_state.pop("example", None)
     if chosen:
-        st.session_state["q"] = chosen.replace("\\", "")
+        st.session_state["q"] = chosen
 
 
 def forget_results() -> None:

@@ -1,0 +1,47 @@
+"""What tests share: a folder of real pictures, an App on a fresh data folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from core.app import App
+from core.settings import Settings
+from core.store.collections import Collections
+from tests.fakes.encoder import ColourEncoder
+
+COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255)}
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """A folder with red.png (landscape), green.jpg (portrait) and sub/blue.webp (square)."""
+    folder = tmp_path / "pictures"
+    (folder / "sub").mkdir(parents=True)
+    Image.new("RGB", (40, 20), COLOURS["red"]).save(folder / "red.png")
+    Image.new("RGB", (20, 40), COLOURS["green"]).save(folder / "green.jpg")
+    Image.new("RGB", (30, 30), COLOURS["blue"]).save(folder / "sub" / "blue.webp")
+    return folder
+
+
+@pytest.fixture
+def encoder() -> ColourEncoder:
+    return ColourEncoder()
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(data=tmp_path / "data", model="local-dir:colour", model_is_explicit=True)
+
+
+@pytest.fixture
+def app(settings: Settings, encoder: ColourEncoder) -> App:
+    """An App whose every model is the colour encoder."""
+    return App(settings, Collections(settings.data / "collections"), load_colour(encoder))
+
+
+def load_colour(encoder: ColourEncoder) -> Callable[[str], ColourEncoder]:
+    return lambda _: encoder

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core.app import App
+from core.records import IngestReport, ProgressListener, unheard
+from core.settings import PROJECT
+from pages.ui import resources
+
+
+class AppWithSmallDemo(App):
+    """An App whose demo collection is a folder of three pictures."""
+
+    demo_folder: Path
+
+    def ensure_demo(self, listener: ProgressListener = unheard) -> IngestReport | None:
+        if "demo" in self._collections.names():
+            return None
+        return self.ingest(self.demo_folder, "demo", self.demo_folder / "captions.jsonl", listener=listener)
+
+
+@pytest.fixture
+def served(app: App, pictures: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[App]:
+    """The App that pages see; its demo collection holds Red, Green and Blue."""
+    (pictures / "captions.jsonl").write_text(
+        '{"file":"red.png","title":"Red <b>sail</b>","description":"A *red* sail","keywords":["warm"],"date":"2001-05-01"}\n'
+        '{"file":"green.jpg","title":"Green","keywords":["cold"],"date":"2003-05-01","author":"C. Camera"}\n'
+        '{"file":"sub/blue.webp","title":"Blue"}\n'
+    )
+    app.__class__ = AppWithSmallDemo
+    app.demo_folder = pictures  # type: ignore[attr-defined]
+    monkeypatch.setattr(resources, "open_app", lambda: app)
+    resources.app.clear()
+    resources.demo_build.clear()
+    yield app
+    resources.app.clear()
+    resources.demo_build.clear()
+
+
+def visit(page: str = "", **params: str) -> AppTest:
+    """Run a page from streamlit_app.py, with the demo collection built."""
+    test = AppTest.from_file(str(PROJECT / "streamlit_app.py"), default_timeout=60)
+    for name, value in params.items():
+        test.query_params[name] = value
+    resources.demo_build().wait(60)
+    return test.run()
+
+
+def frames(test: AppTest) -> list[dict[str, Any]]:
+    """What the gallery was given to show."""
+    galleries = [e for e in test.main if e.type == "bidi_component"]
+    return [frame for gallery in galleries for frame in json.loads(gallery.proto.json)["frames"]]

@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+
+from core.app import App
+from core.errors import CollectionBusy
+from core.records import Filters, Progress, SearchResult
+from pages.search.details import facts, plain
+from pages.search.state import MOST_SHOWN, Ask, filters_of, floor_of, shown, summary
+from pages.ui import resources
+from pages.ui.demo_notice import progress_text
+from tests.pages.conftest import frames, visit
+
+
+def test_before_any_question_the_page_shows_the_collection_and_examples(served: App) -> None:
+    page = visit()
+    assert not page.exception
+    assert {f["title"] for f in frames(page)} == {"Red <b>sail</b>", "Green", "Blue"}
+    assert all(f["similarity"] == "" and f["url"] for f in frames(page))
+    assert len(page.button_group[0].options) == 3
+    assert "3 pictures" in [c.value for c in page.caption]
+
+
+def test_a_query_ranks_the_pictures_and_shows_their_similarity(served: App) -> None:
+    page = visit()
+    page.text_input(key="q").set_value("something red").run()
+    assert [f["number"] for f in frames(page)] == [1, 2, 3]
+    assert frames(page)[0]["title"] == "Red <b>sail</b>"
+    assert frames(page)[0]["similarity"] == "1.000"
+
+
+def test_a_shared_link_opens_the_same_search(served: App) -> None:
+    page = visit(q="blue", floor="0.9", keyword="")
+    assert [f["title"] for f in frames(page)] == ["Blue"]
+    assert page.slider(key="floor").value == 0.9
+
+
+def test_filters_in_the_link_apply(served: App) -> None:
+    assert [f["title"] for f in frames(visit(keyword="cold"))] == ["Green"]
+    assert [f["title"] for f in frames(visit(since="2002-01-01"))] == ["Green"]
+    assert [f["title"] for f in frames(visit(shape="square"))] == ["Blue"]
+
+
+def test_an_example_becomes_the_query(served: App) -> None:
+    page = visit()
+    page.button_group(key="example").select("Green").run()
+    assert page.text_input(key="q").value == "Green"
+    assert frames(page)[0]["title"] == "Green"
+
+
+def test_nothing_found_says_how_to_find_more(served: App) -> None:
+    page = visit(q="red", floor="1.0", keyword="cold")
+    assert frames(page) == []
+    assert "Lower the least similarity" in page.info[0].value
+
+
+def test_an_empty_collection_says_how_to_fill_it(served: App, tmp_path: Path) -> None:
+    (tmp_path / "none").mkdir()
+    served.ingest(tmp_path / "none", "bare")
+    page = visit(collection="bare")
+    assert "holds no pictures yet" in page.info[0].value
+    assert "core ingest" in page.code[0].value
+
+
+def test_pictures_like_another_are_found_from_a_link(served: App) -> None:
+    red = served.search("red", "demo", 1).hits[0].asset if served.ensure_demo() or True else None
+    assert red is not None
+    page = visit(like=red.id)
+    assert "Red <b>sail</b>" not in {f["title"] for f in frames(page)}
+    assert len(frames(page)) == 2
+    page.button[0].click().run()
+    assert len(frames(page)) == 3
+    assert "like" not in page.query_params
+
+
+def test_a_new_question_forgets_the_picture_and_the_further_pages(served: App) -> None:
+    served.ensure_demo()
+    red = served.search("red", "demo", 1).hits[0].asset
+    page = visit(like=red.id, n="48")
+    page.text_input(key="q").set_value("blue").run()
+    assert frames(page)[0]["title"] == "Blue"
+    assert not {"like", "n"} & set(page.query_params)
+
+
+def test_a_link_to_a_picture_that_is_gone_is_an_error_one_can_read(served: App) -> None:
+    page = visit(like="f" * 64)
+    assert not page.exception
+    assert "may have been removed" in page.error[0].value
+    page = visit(photo="f" * 64)
+    assert "no longer in the collection" in page.warning[0].value
+
+
+def test_details_show_what_is_known_as_plain_text(served: App) -> None:
+    served.ensure_demo()
+    red = served.search("red", "demo", 1).hits[0].asset
+    page = visit(photo=red.id)
+    assert not page.exception
+    assert "A *red* sail" in [t.value for t in page.text]
+    rows = facts(red)
+    assert rows["License" if "License" in rows else ""][:2] == ["Keywords", "Source"]
+    assert plain("<b>*x*</b>") == r"\<b\>\*x\*\</b\>"
+
+
+def test_a_model_that_had_to_be_replaced_is_named_on_the_page(served: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(served, "_model_for_new", "bundled")
+    assert any("cannot be downloaded" in c.value for c in visit().caption)
+
+
+def test_a_demo_collection_that_cannot_be_built_is_an_error_with_a_way_on(served: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    def busy(listener: object) -> None:
+        raise CollectionBusy("another ingest into demo is running: wait for it to end")
+
+    monkeypatch.setattr(served, "ensure_demo", busy)
+    page = visit()
+    assert "another ingest into demo" in page.error[0].value
+    monkeypatch.undo()
+    resources.app.clear()
+    monkeypatch.setattr(resources, "open_app", lambda: served)
+    page.button[0].click().run()
+    resources.demo_build().wait(60)
+    assert len(frames(page.run())) == 3
+
+
+def test_an_unexpected_end_of_the_build_is_shown_not_swallowed(served: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(listener: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(served, "ensure_demo", broken)
+    assert "MemoryError" in visit().error[0].value
+
+
+def test_filters_take_whole_days_in_utc() -> None:
+    filters = filters_of(["s"], ["k"], ["square"], date(2001, 2, 3), None)
+    assert filters == Filters(("s",), ("k",), ("square",), datetime(2001, 2, 3, tzinfo=UTC), None)
+
+
+@pytest.mark.parametrize(
+    ("n", "expected"), [("", 24), ("1", 24), ("24", 24), ("25", 48), ("-5", 24), ("x", 24), ("999999", MOST_SHOWN)]
+)
+def test_the_number_of_results_in_the_link_is_whole_pages_and_bounded(n: str, expected: int) -> None:
+    assert shown({"n": n} if n else {}) == expected
+
+
+def test_the_left_end_of_the_slider_is_no_floor() -> None:
+    assert (floor_of(0.0), floor_of(0.3)) == (-1.0, 0.3)
+
+
+def result(hits: int, matching: int) -> SearchResult:
+    return SearchResult("c", "v", "", tuple([None] * hits), matching, {"total": 12.4})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("ask", "hits", "matching", "line"),
+    [
+        (Ask(), 24, 519, "The newest 24 of 519 pictures"),
+        (Ask(), 3, 3, "3 pictures"),
+        (Ask(query="x"), 24, 519, "24 of 519 pictures, the most similar first · 12 ms"),
+        (Ask(like="x"), 1, 1, "1 picture, the most similar first · 12 ms"),
+    ],
+)
+def test_the_summary_says_how_many_of_how_many(ask: Ask, hits: int, matching: int, line: str) -> None:
+    assert summary(ask, result(hits, matching)) == line
+
+
+def test_progress_reads_as_a_sentence() -> None:
+    assert progress_text(Progress("embed", 120, 529, 24.06, 17.0)) == (
+        "Embedding the demo photographs: 120 of 529 · 24.1 images/s · 0:17 left"
+    )
+    assert progress_text(Progress("load model", 0, 0)) == "Loading the bundled model"
