@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from core.app import App
+from core.app import App, open_app
 from core.settings import Settings
 from core.store.collections import Collections
 from tests.fakes.encoder import ColourEncoder
@@ -45,3 +45,13 @@ def app(settings: Settings, encoder: ColourEncoder) -> App:
 
 def load_colour(encoder: ColourEncoder) -> Callable[[str], ColourEncoder]:
     return lambda _: encoder
+
+
+@pytest.fixture(scope="session")
+def demo_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder that holds the real demo collection, built by the bundled model once per test run."""
+    data = tmp_path_factory.mktemp("demo") / "data"
+    report = open_app(Settings(data=data, model="bundled", model_is_explicit=True)).ensure_demo()
+    assert report is not None
+    assert report.failures == ()
+    return data

@@ -1,0 +1,90 @@
+"""A real server with the real demo collection, and a real Chromium looking at it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from core.settings import PROJECT
+
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+CHROMIUM_OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
+                    "--disable-sync", "--no-first-run"]  # fmt: skip
+WIDE, NARROW = (1280, 900), (390, 844)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium from the system; without one these tests are skipped, but never in CI."""
+    path = next((found for name in CHROMIUM_NAMES if (found := shutil.which(name))), None)
+    if path is None:
+        if os.environ.get("CI"):
+            pytest.fail("CI must have Chromium: .ci/run installs it")
+        pytest.skip("no Chromium on this computer (looked for " + ", ".join(CHROMIUM_NAMES) + ")")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=CHROMIUM_OPTIONS)
+        yield chromium
+        chromium.close()
+
+
+@contextmanager
+def serving(data: Path) -> Iterator[str]:
+    """`streamlit run` on a free port of loopback with its own data folder; yields the address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "streamlit", "run", "streamlit_app.py", "--server.port", str(port)]
+    environment = {**os.environ, "CONTACTSHEET_DATA": str(data), "CONTACTSHEET_MODEL": "bundled"}
+    with (data.parent / f"{data.name}-server.log").open("w") as log:
+        server = subprocess.Popen(command, cwd=PROJECT, env=environment, stdout=log, stderr=log)
+        try:
+            _wait_until_healthy(f"http://127.0.0.1:{port}/_stcore/health", server)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.terminate()
+            server.wait(30)
+
+
+def _wait_until_healthy(address: str, server: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and server.poll() is None:
+        try:
+            with urllib.request.urlopen(address, timeout=2):
+                return
+        except OSError:
+            time.sleep(0.2)
+    pytest.fail(f"the server did not start: exit code {server.poll()}")
+
+
+@pytest.fixture(scope="session")
+def address(demo_data: Path) -> Iterator[str]:
+    """A server whose demo collection is complete."""
+    with serving(demo_data) as address:
+        yield address
+
+
+@contextmanager
+def visitor(browser: Browser, size: tuple[int, int] = WIDE) -> Iterator[Page]:
+    """A person with a new browser window of this size; requests to other hosts and page errors fail the test."""
+    context = browser.new_context(viewport={"width": size[0], "height": size[1]}, has_touch=size == NARROW)
+    page = context.new_page()
+    page.set_default_timeout(60_000)
+    foreign: list[str] = []
+    errors: list[str] = []
+    page.on("request", lambda r: None if "127.0.0.1" in r.url or r.url.startswith(("blob:", "data:image/svg")) else foreign.append(r.url))
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    yield page
+    context.close()
+    assert foreign == []
+    assert errors == []
