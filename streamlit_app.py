@@ -15,6 +15,7 @@ def navigate() -> None:
         st.Page(SEARCH, title="Search", icon=":material/search:", url_path="start", default=True),
         # The start page answers at /; this makes /search a link that can be shared as well.
         st.Page(SEARCH, title="Search", icon=":material/search:", url_path="search", visibility="hidden"),
+        st.Page("pages/library/page.py", title="Library", icon=":material/photo_library:", url_path="library"),
     ]
     st.navigation(pages, position="top").run()
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
+from core.access import Access
 from core.embedding import images, models
 from core.embedding.encoder import Encoder, OpenClipEncoder
 from core.embedding.hashes import content_id
 from core.errors import CollectionError, ContactSheetError, ModelUnavailable
 from core.ingest import demo
 from core.ingest.folders import image_files
+from core.ingest.jobs import IngestJobs
+from core.ingest.library import Library, only_files
 from core.ingest.pipeline import Ingest, Lookup
 from core.ingest.sidecar import Sidecar, read_sidecar
 from core.records import (
@@ -21,6 +25,7 @@ from core.records import (
     Failure,
     Filters,
     IngestReport,
+    Job,
     Progress,
     ProgressListener,
     SearchResult,
@@ -30,6 +35,8 @@ from core.search.filters import Facets
 from core.search.searcher import Searcher
 from core.settings import Settings
 from core.store.collections import Collections
+from core.store.database import Database
+from core.store.jobs import Jobs
 from core.store.names import check_collection_name, path_of
 from core.store.table import AssetTable
 from core.telemetry.logs import configure_logging, log
@@ -64,6 +71,8 @@ class App:
         self._encoders: dict[str, Encoder] = {}
         self._searchers: dict[str, tuple[AssetTable, Searcher]] = {}
         self._lock, self._loading = threading.RLock(), threading.Lock()
+        self.access = Access(settings.curator_key)
+        self._ingests, self.library = _library(settings, self.access)
         self._model_for_new: str | None = None
 
     # -- models ---------------------------------------------------------------------------------------------
@@ -131,11 +140,13 @@ class App:
         captions: Path | None = None,
         source: str | None = None,
         listener: ProgressListener = unheard,
+        only: Sequence[str] | None = None,
     ) -> IngestReport:
         """Add the images below `folder` to a collection, which is made if there is none of that name.
 
         `captions` is a .csv or .jsonl file with descriptions, `source` the name to filter by (by default the
-        folder's). Raises CollectionBusy, SidecarError, ModelUnavailable, CollectionError.
+        folder's), `only` limits the run to these uris. Raises CollectionBusy, SidecarError, ModelUnavailable,
+        CollectionError.
         """
         check_collection_name(collection)
         folder = folder.expanduser()
@@ -145,7 +156,15 @@ class App:
         listener(Progress("load model", 0, 0))
         table = self._table_for_ingest(collection)
         lookup = _lookup(folder, sidecar, source or folder.resolve().name)
-        return self._run_ingest(table, lookup, image_files(folder), listener)
+        return self._run_ingest(table, lookup, image_files(folder) if only is None else only_files(only), listener)
+
+    def run_job(self, job_id: int) -> Job:
+        """Be the process of a background ingest: run it, note its end. Raises JobError if there is none."""
+        return self._ingests.run(job_id, self._ingest_of_job)
+
+    def _ingest_of_job(self, arguments: dict[str, Any], collection: str, listener: ProgressListener) -> IngestReport:
+        folder, only = path_of(arguments["folder"]), arguments.get("only")
+        return self.ingest(folder, collection, source=arguments.get("source"), listener=listener, only=only)
 
     def ensure_demo(self, listener: ProgressListener = unheard) -> IngestReport | None:
         """Build the demo collection unless it is complete; None if it was. Raises CollectionBusy."""
@@ -253,6 +272,12 @@ class App:
     def _forget(self, collection: str) -> None:
         with self._lock:
             self._searchers.pop(collection, None)
+
+
+def _library(settings: Settings, access: Access) -> tuple[IngestJobs, Library]:
+    jobs = Jobs(Database(settings.data / "contactsheet.db"))
+    ingests = IngestJobs(jobs, settings.data / "jobs", settings.environment())
+    return ingests, Library(settings.roots, settings.data / "uploads", jobs, ingests, access)
 
 
 def _lookup(folder: Path, sidecar: Sidecar, source: str) -> Lookup:

@@ -43,6 +43,11 @@ def _parser() -> argparse.ArgumentParser:
     _add_demo(commands)
     collections = commands.add_parser("collections", help="list the collections", description="List the collections.")
     _finish(collections, _collections)
+    job = commands.add_parser(
+        "run-job", help="run a queued background job", description="Run a background job; pages start these themselves."
+    )
+    job.add_argument("job", type=int, metavar="ID", help="the job's number")
+    _finish(job, _run_job)
     doctor = commands.add_parser(
         "doctor", help="check the installation", description="Print what is installed and set, and what to mend."
     )
@@ -124,6 +129,15 @@ def _demo(options: argparse.Namespace) -> int:
     elif options.json:
         _print_json({"collection": "demo", "added": 0})
     return 0
+
+
+def _run_job(options: argparse.Namespace) -> int:
+    job = _open().run_job(options.job)
+    if options.json:
+        _print_json({"job": job.id, "state": job.state, "message": job.message})
+    else:
+        print(f"job {job.id}: {job.state}: {job.message}")
+    return 0 if job.state in ("done", "cancelled") else 1
 
 
 def _search(options: argparse.Namespace) -> int:

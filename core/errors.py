@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from core.records import IngestReport
+
 
 class ContactSheetError(Exception):
     """Something a person can act on. `str(error)` is one line that says what happened and what to do."""
@@ -40,3 +45,21 @@ class SidecarError(ContactSheetError):
 
 class QueryError(ContactSheetError):
     """A search asks for something that cannot be answered."""
+
+
+class StoreError(ContactSheetError):
+    """What a run writes cannot be read or written: a full disk, a folder without access, a damaged file."""
+
+
+class JobError(ContactSheetError):
+    """A background job cannot be started, found or stopped."""
+
+
+class IngestCancelled(ContactSheetError):
+    """Someone asked an ingest to stop; `report`, where there is one, says what was committed before."""
+
+    report: IngestReport | None = None
+
+
+class NotAllowed(ContactSheetError):
+    """The person may look, but not change this."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
 
 Orientation = Literal["landscape", "portrait", "square"]
 
@@ -165,6 +165,34 @@ class IngestReport:
     failures: tuple[Failure, ...]
     seconds: float
     images_per_s: float
+
+
+JobState = Literal["queued", "running", "done", "failed", "cancelled", "crashed"]
+
+
+@dataclass(frozen=True)
+class Job:
+    """Work in a process of its own. `arguments` are those of its kind; `message` says how it ended."""
+
+    id: int
+    kind: str
+    collection: str
+    arguments: dict[str, Any]
+    author: str
+    state: JobState
+    progress: Progress
+    added: int
+    known: int
+    message: str
+    cancel_requested: bool
+    created_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+
+    @property
+    def open(self) -> bool:
+        """Whether it has not ended yet."""
+        return self.state in ("queued", "running")
 
 
 def utc_now() -> datetime:

@@ -75,6 +75,13 @@ def _path(text: str) -> Path:
     return Path(text).expanduser().resolve()
 
 
+def _folders(text: str) -> tuple[Path, ...]:
+    folders = tuple(_path(part) for part in text.split(os.pathsep) if part)
+    if not folders:
+        raise ValueError
+    return folders
+
+
 @dataclass(frozen=True)
 class Setting:
     """One row of the table: the name people write, the field it fills, what is allowed, and what it does."""
@@ -102,6 +109,13 @@ SETTINGS: tuple[Setting, ...] = (
             "Processor threads for the model; 0 leaves the choice to torch.", _whole(0, 256)),
     Setting("CONTACTSHEET_BATCH_SIZE", "batch_size", "16", "1 to 1024",
             "Images that the model sees at once.", _whole(1, 1024)),
+    Setting("CONTACTSHEET_PRECISION", "precision", "float32", "`float32`, `bfloat16`, `int8`",
+            "Arithmetic of the model: less precise is faster where the processor supports it.",
+            _one_of("float32", "bfloat16", "int8")),
+    Setting("CONTACTSHEET_ROOTS", "roots", "~", "folders, separated by `:` (`;` on Windows)",
+            "Folders of the server from which curators may add pictures on the Library page.", _folders),
+    Setting("CONTACTSHEET_CURATOR_KEY", "curator_key", "", "a key of your choice",
+            "Who enters it may add and change; unset, that is everyone who connects from this computer.", Secret),
     Setting("CONTACTSHEET_MAX_MEGAPIXELS", "max_megapixels", "200", "1 to 2000",
             "A larger image is reported and left out, before it is decoded.", _whole(1, 2000)),
     Setting("CONTACTSHEET_LOG_FORMAT", "log_format", "text", "`text`, `json`",
@@ -124,6 +138,9 @@ class Settings:
     device: str = "auto"
     threads: int = 0
     batch_size: int = 16
+    precision: str = "float32"
+    roots: tuple[Path, ...] = (Path.home(),)
+    curator_key: Secret = Secret()
     max_megapixels: int = 200
     log_format: str = "text"
     log_level: str = "WARNING"
@@ -144,6 +161,13 @@ class Settings:
         values = {s.field: _parse(s, given[s.name]) for s in SETTINGS if given.get(s.name, "") != ""}
         return cls(**values, model_is_explicit="model" in values)
 
+    def environment(self) -> dict[str, str]:
+        """These settings as environment variables for a process of our own; keys stay behind."""
+        values = {s.name: getattr(self, s.field) for s in SETTINGS if s.parse is not Secret}
+        if not self.model_is_explicit:
+            del values["CONTACTSHEET_MODEL"]
+        folders = os.pathsep.join(map(str, self.roots))
+        return {name: folders if name == "CONTACTSHEET_ROOTS" else str(value) for name, value in values.items()}
 
     def export(self, environ: MutableMapping[str, str] = os.environ) -> None:
         """Hand on what libraries read from the environment themselves; call it before they are imported."""

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from core.embedding import images
 from core.embedding.encoder import DECODERS, Encoder, look_ahead
 from core.embedding.hashes import content_id
-from core.errors import BadImage
+from core.errors import BadImage, IngestCancelled
 from core.ingest.embedded import embedded_description
 from core.records import Asset, Description, Failure, IngestReport, Progress, ProgressListener, utc_now
 from core.store.lock import ingest_lock
@@ -74,14 +74,23 @@ class Ingest:
         self._started = self._embedding_since = self._committed_at = clock()
 
     def run(self, files: Iterable[Path | Failure]) -> IngestReport:
-        """Ingest `files` and report. Raises CollectionBusy if another ingest into the collection runs."""
+        """Ingest `files` and report.
+
+        Raises CollectionBusy if another ingest into the collection runs. A listener may raise IngestCancelled; what
+        was encoded by then is committed first.
+        """
         with ingest_lock(self._table.folder):
             paths = self._scan(files)
             self._known = self._table.ids()
             self._embedding_since = self._committed_at = self._clock()
             with ThreadPoolExecutor(DECODERS) as pool:
                 prepared = look_ahead(pool, self._prepare, paths, LOOK_AHEAD * self._encoder.batch_size)
-                self._consume(future.result() for future in prepared)
+                try:
+                    self._consume(future.result() for future in prepared)
+                except IngestCancelled as stop:
+                    self._commit()
+                    stop.report = self._report()
+                    raise
             self._commit()
             if self._added:
                 self._listener(Progress("compact", self._total, self._total))

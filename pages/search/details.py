@@ -7,6 +7,7 @@ import streamlit as st
 from core.app import App
 from core.errors import ContactSheetError
 from core.records import Asset
+from pages.ui.text import plain
 
 
 def show_details(app: App, collection: str, asset_id: str) -> None:
@@ -78,8 +79,3 @@ def facts(asset: Asset) -> dict[str, list[str]]:
     }
     known = {plain(name): plain(value) for name, value in rows.items() if value}
     return {"": list(known), " ": list(known.values())}
-
-
-def plain(text: str) -> str:
-    """Text from outside as Markdown that shows it letter for letter."""
-    return "".join(f"\\{c}" if c in "\\`*_{}[]()#+-.!|<>~$:&" else c for c in text)

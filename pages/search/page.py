@@ -8,11 +8,12 @@ from core.app import DEMO, App
 from core.errors import ContactSheetError
 from core.records import SearchResult
 from core.search.filters import Facets
-from pages.search.details import ask_for_similar, plain, show_details
+from pages.search.details import ask_for_similar, show_details
 from pages.search.state import Ask, filters_of, floor_of, shown, summary
 from pages.ui import resources
 from pages.ui.demo_notice import wait_for_demo
 from pages.ui.gallery import gallery
+from pages.ui.text import plain
 
 
 def main() -> None:

@@ -72,4 +72,5 @@ def run(size: int) -> bool:
 
 
 if __name__ == "__main__":
-    raise SystemExit(0 if all([run(size) for size in SIZES]) else 1)
+    results = [run(size) for size in SIZES]
+    raise SystemExit(0 if all(results) else 1)

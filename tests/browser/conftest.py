@@ -82,7 +82,12 @@ def visitor(browser: Browser, size: tuple[int, int] = WIDE) -> Iterator[Page]:
     page.set_default_timeout(60_000)
     foreign: list[str] = []
     errors: list[str] = []
-    page.on("request", lambda r: None if "127.0.0.1" in r.url or r.url.startswith(("blob:", "data:image/svg")) else foreign.append(r.url))
+    page.on(
+        "request",
+        lambda r: (
+            None if "127.0.0.1" in r.url or r.url.startswith(("blob:", "data:image/svg")) else foreign.append(r.url)
+        ),
+    )
     page.on("pageerror", lambda error: errors.append(str(error)))
     yield page
     context.close()

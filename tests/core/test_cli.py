@@ -69,7 +69,9 @@ def test_json_is_one_document_with_stable_names(run, pictures: Path) -> None:
 
 def test_search_takes_every_filter(run, pictures: Path, tmp_path: Path) -> None:
     captions = tmp_path / "c.csv"
-    captions.write_text("file,title,keywords,date,source\nred.png,Red,warm,2001-05-01,one\ngreen.jpg,Green,cold,2003-05-01,two\n")
+    captions.write_text(
+        "file,title,keywords,date,source\nred.png,Red,warm,2001-05-01,one\ngreen.jpg,Green,cold,2003-05-01,two\n"
+    )
     run("ingest", pictures, "--collection", "c", "--captions", captions, "--source", "rest")
 
     def found(*options: str) -> list[str]:
@@ -108,7 +110,9 @@ def test_an_error_is_one_line_on_standard_error_and_exit_code_1(run, arguments: 
     assert message in err
 
 
-def test_stopping_by_hand_says_that_nothing_is_lost(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_stopping_by_hand_says_that_nothing_is_lost(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     def stop() -> None:
         raise KeyboardInterrupt
 
@@ -117,7 +121,9 @@ def test_stopping_by_hand_says_that_nothing_is_lost(monkeypatch: pytest.MonkeyPa
     assert "run the command again to go on" in capsys.readouterr().err
 
 
-def test_a_folder_one_may_not_write_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_one_may_not_write_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     def refuse() -> None:
         raise PermissionError(13, "Permission denied", "/read-only")
 
@@ -181,7 +187,9 @@ def test_the_doctor_finds_packages_device_data_and_collections(settings: Setting
 
 def test_the_doctor_says_what_to_do_about_each_problem(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    found = checks(Settings(data=tmp_path / "file" / "below", model="local-dir:/nowhere", model_is_explicit=True, device="mps"))
+    found = checks(
+        Settings(data=tmp_path / "file" / "below", model="local-dir:/nowhere", model_is_explicit=True, device="mps")
+    )
     for name in ("model", "data folder"):
         ok, _, advice = found[name]
         assert not ok
@@ -198,7 +206,9 @@ def test_the_doctor_reports_a_setting_that_is_refused() -> None:
     assert "lots" in last.found
 
 
-def test_the_doctor_never_shows_the_key(settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_doctor_never_shows_the_key(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setenv("GEMINI_API_KEY", "AIza-hidden")
     cli.main(["doctor"])
     cli.main(["doctor", "--json"])

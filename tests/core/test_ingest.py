@@ -141,7 +141,9 @@ def test_a_known_file_seen_before_its_twin_is_committed_keeps_both_places(
 def test_progress_names_phases_counts_and_ends_complete(app: App, pictures: Path) -> None:
     seen: list[Progress] = []
     app.ingest(pictures, "c", listener=seen.append)
-    assert [p.phase for p in seen] == sorted({p.phase for p in seen}, key=["load model", "scan", "embed", "compact"].index)
+    assert [p.phase for p in seen] == sorted(
+        {p.phase for p in seen}, key=["load model", "scan", "embed", "compact"].index
+    )
     assert (seen[-2].done, seen[-2].total, seen[-2].phase) == (3, 3, "embed")
     assert seen[-2].rate > 0
 
@@ -159,7 +161,9 @@ def test_an_empty_folder_gives_an_empty_collection(app: App, tmp_path: Path) -> 
     assert app.browse("c").hits == ()
 
 
-def test_wrong_folders_and_names_are_refused_before_anything_is_written(app: App, pictures: Path, tmp_path: Path) -> None:
+def test_wrong_folders_and_names_are_refused_before_anything_is_written(
+    app: App, pictures: Path, tmp_path: Path
+) -> None:
     with pytest.raises(ContactSheetError, match="does not exist"):
         app.ingest(tmp_path / "nowhere", "c")
     with pytest.raises(CollectionError, match="cannot name a collection"):
@@ -167,7 +171,9 @@ def test_wrong_folders_and_names_are_refused_before_anything_is_written(app: App
     assert app.collections() == []
 
 
-def test_a_collection_whose_model_has_changed_takes_no_more_pictures(app: App, pictures: Path, encoder: ColourEncoder) -> None:
+def test_a_collection_whose_model_has_changed_takes_no_more_pictures(
+    app: App, pictures: Path, encoder: ColourEncoder
+) -> None:
     app.ingest(pictures, "c")
     other = ColourEncoder()
     other.card = ModelCard("colour", "fake-2", 4)

@@ -41,7 +41,12 @@ def test_exif_gives_description_author_rights_and_date() -> None:
     exif[Base.XPKeywords] = "boat;sea".encode("utf-16-le")
     exif.get_ifd(IFD.Exif)[Base.DateTimeOriginal] = "2020:02:03 04:05:06"
     assert embedded_description(reopened("JPEG", exif=exif)) == Description(
-        "Boats", "Boats in the harbour", ("boat", "sea"), "B. Camera", "CC BY 4.0", datetime(2020, 2, 3, 4, 5, 6, tzinfo=UTC)
+        "Boats",
+        "Boats in the harbour",
+        ("boat", "sea"),
+        "B. Camera",
+        "CC BY 4.0",
+        datetime(2020, 2, 3, 4, 5, 6, tzinfo=UTC),
     )
 
 
@@ -76,7 +81,14 @@ def test_iptc_gives_title_caption_keywords_and_byline() -> None:
     buffer = io.BytesIO()
     Image.new("RGB", (8, 8)).save(buffer, "JPEG")
     jpeg = buffer.getvalue()
-    records = [(5, b"Mole"), (120, "Café on the mole".encode()), (25, b"mole"), (25, b"caf\xe9"), (80, b"C. Byline"), (55, b"20180930")]
+    records = [
+        (5, b"Mole"),
+        (120, "Café on the mole".encode()),
+        (25, b"mole"),
+        (25, b"caf\xe9"),
+        (80, b"C. Byline"),
+        (55, b"20180930"),
+    ]
     about = embedded_description(Image.open(io.BytesIO(jpeg[:2] + iptc_block(records) + jpeg[2:])))
     assert about == Description(
         "Mole", "Café on the mole", ("mole", "café"), "C. Byline", "", datetime(2018, 9, 30, tzinfo=UTC)
@@ -124,7 +136,7 @@ def test_dates_are_read_as_cameras_and_people_write_them(text: str, expected: da
 
 def test_a_csv_sidecar_names_files_by_path_or_by_unique_name(tmp_path: Path) -> None:
     path = tmp_path / "captions.csv"
-    path.write_text("\ufefffilename,Caption,tags\nsub/a.jpg,First,x;y\nb.jpg,\"Second, with comma\",\n", encoding="utf-8")
+    path.write_text('\ufefffilename,Caption,tags\nsub/a.jpg,First,x;y\nb.jpg,"Second, with comma",\n', encoding="utf-8")
     sidecar = read_sidecar(path)
     assert sidecar.of("sub/a.jpg").about == Description(description="First", keywords=("x", "y"))
     assert sidecar.of("elsewhere/a.jpg").about.description == "First"
@@ -141,7 +153,9 @@ def test_a_bare_name_that_two_rows_have_matches_neither(tmp_path: Path) -> None:
 
 def test_a_json_lines_sidecar_keeps_lists_dates_and_the_source(tmp_path: Path) -> None:
     path = tmp_path / "captions.jsonl"
-    path.write_text('{"file":"a.jpg","title":"T","keywords":["p, q","r"],"date":"2001-02-03","source":"S","license":"CC0"}\n\n')
+    path.write_text(
+        '{"file":"a.jpg","title":"T","keywords":["p, q","r"],"date":"2001-02-03","source":"S","license":"CC0"}\n\n'
+    )
     row = read_sidecar(path).of("a.jpg")
     assert row.source == "S"
     assert row.about == Description("T", "", ("p, q", "r"), "", "CC0", datetime(2001, 2, 3, tzinfo=UTC))

@@ -115,7 +115,9 @@ def test_compaction_keeps_every_asset_and_the_collection_version(table: AssetTab
     assert table.assets([asset(3).id])[0][1] == b"x"
 
 
-def test_a_reader_beside_compaction_and_writing_sees_the_latest_rows(collections: Collections, table: AssetTable) -> None:
+def test_a_reader_beside_compaction_and_writing_sees_the_latest_rows(
+    collections: Collections, table: AssetTable
+) -> None:
     reader = collections.open("birds")
     assert reader.count() == 0
     fill(table, 4)

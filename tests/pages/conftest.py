@@ -29,7 +29,7 @@ class AppWithSmallDemo(App):
 def served(app: App, pictures: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[App]:
     """The App that pages see; its demo collection holds Red, Green and Blue."""
     (pictures / "captions.jsonl").write_text(
-        '{"file":"red.png","title":"Red <b>sail</b>","description":"A *red* sail","keywords":["warm"],"date":"2001-05-01"}\n'
+        '{"file":"red.png","title":"Red <b>sail</b>","caption":"A *red* sail","tags":["warm"],"date":"2001-05-01"}\n'
         '{"file":"green.jpg","title":"Green","keywords":["cold"],"date":"2003-05-01","author":"C. Camera"}\n'
         '{"file":"sub/blue.webp","title":"Blue"}\n'
     )

@@ -8,10 +8,11 @@ import pytest
 from core.app import App
 from core.errors import CollectionBusy
 from core.records import Filters, Progress, SearchResult
-from pages.search.details import facts, plain
+from pages.search.details import facts
 from pages.search.state import MOST_SHOWN, Ask, filters_of, floor_of, shown, summary
 from pages.ui import resources
-from pages.ui.demo_notice import progress_text
+from pages.ui.progress import progress_text
+from pages.ui.text import plain
 from tests.pages.conftest import frames, visit
 
 
@@ -109,7 +110,9 @@ def test_a_model_that_had_to_be_replaced_is_named_on_the_page(served: App, monke
     assert any("cannot be downloaded" in c.value for c in visit().caption)
 
 
-def test_a_demo_collection_that_cannot_be_built_is_an_error_with_a_way_on(served: App, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_demo_collection_that_cannot_be_built_is_an_error_with_a_way_on(
+    served: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def busy(listener: object) -> None:
         raise CollectionBusy("another ingest into demo is running: wait for it to end")
 
@@ -167,6 +170,6 @@ def test_the_summary_says_how_many_of_how_many(ask: Ask, hits: int, matching: in
 
 def test_progress_reads_as_a_sentence() -> None:
     assert progress_text(Progress("embed", 120, 529, 24.06, 17.0)) == (
-        "Embedding the demo photographs: 120 of 529 · 24.1 images/s · 0:17 left"
+        "Embedding: 120 of 529 · 24.1 images/s · 0:17 left"
     )
-    assert progress_text(Progress("load model", 0, 0)) == "Loading the bundled model"
+    assert progress_text(Progress("load model", 0, 0)) == "Loading the model"

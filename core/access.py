@@ -1,0 +1,53 @@
+"""Who may change things. The check stands here, beside the writes; pages only say who asks."""
+
+from __future__ import annotations
+
+import hmac
+from dataclasses import dataclass
+
+from core.errors import NotAllowed
+from core.settings import Secret
+
+LONGEST_NAME = 60
+
+
+@dataclass(frozen=True)
+class Person:
+    """Someone in front of a page: a typed name, where they connect from, and the key they entered."""
+
+    name: str = ""
+    over_loopback: bool = False
+    key: Secret = Secret()
+
+    @property
+    def author(self) -> str:
+        """The name to sign with."""
+        return " ".join(self.name.split())[:LONGEST_NAME] or "unnamed"
+
+
+# Someone at the command line of the computer that holds the data.
+OPERATOR = Person("command line", over_loopback=True)
+
+
+class Access:
+    """Curators are those who entered the key; without a key, those who connect over loopback."""
+
+    def __init__(self, curator_key: Secret) -> None:
+        self._key = curator_key
+
+    @property
+    def asks_for_key(self) -> bool:
+        """Whether entering a key can make someone a curator."""
+        return bool(self._key)
+
+    def is_curator(self, person: Person) -> bool:
+        """Whether this person may change collections, clusters and settings of others."""
+        if not self._key:
+            return person.over_loopback
+        return hmac.compare_digest(person.key.reveal().encode(), self._key.reveal().encode())
+
+    def require_curator(self, person: Person, doing: str) -> None:
+        """Raise NotAllowed unless this person may do it; `doing` completes "Only curators may …"."""
+        if not self.is_curator(person):
+            how = "enter the curator key" if self._key else "open the page on the computer that serves it"
+            raise NotAllowed(f"only curators may {doing}: {how}")

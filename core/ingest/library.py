@@ -1,0 +1,136 @@
+"""What curators do to collections from a page: add folders and uploads, watch, stop, resume and retry."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from core.access import Access, Person
+from core.errors import ContactSheetError, JobError, NotAllowed, StoreError
+from core.ingest.jobs import IngestJobs
+from core.records import Failure, Job
+from core.store.jobs import Jobs
+from core.store.names import check_collection_name, path_of, uri_of
+
+ADD = "add pictures"
+
+
+class Library:
+    """Adding pictures in the background. Every change asks `access` first."""
+
+    def __init__(self, roots: Sequence[Path], uploads: Path, jobs: Jobs, ingests: IngestJobs, access: Access) -> None:
+        self._roots = [root.resolve() for root in roots]
+        self._uploads, self._jobs, self._ingests, self._access = uploads, jobs, ingests, access
+
+    @property
+    def roots(self) -> list[Path]:
+        """The folders of the server from which pictures may be added; those that exist."""
+        return [root for root in self._roots if root.is_dir()]
+
+    def folders_in(self, folder: Path) -> list[str]:
+        """The names of the folders directly below one that lies under a root. Raises NotAllowed, StoreError."""
+        self._check_root(folder)
+        try:
+            return sorted(
+                (entry.name for entry in os.scandir(folder) if entry.is_dir() and not entry.name.startswith(".")),
+                key=str.lower,
+            )
+        except OSError as error:
+            raise StoreError(f"{folder} cannot be read ({error.strerror}): choose another folder") from error
+
+    def add_folder(self, person: Person, folder: Path, collection: str) -> Job:
+        """Start adding the pictures below a folder of the server.
+
+        Raises NotAllowed for browsers and for folders outside the roots, JobError if an ingest is running.
+        """
+        self._access.require_curator(person, ADD)
+        check_collection_name(collection)
+        folder = self._check_root(folder)
+        return self._ingests.start(collection, {"folder": uri_of(folder)}, person.author)
+
+    def add_files(self, person: Person, files: Sequence[tuple[str, bytes]], collection: str) -> Job:
+        """Keep uploaded files (name, content) beside the collection and start adding them.
+
+        Raises NotAllowed for browsers, ContactSheetError if there are none, StoreError if they cannot be kept.
+        """
+        self._access.require_curator(person, ADD)
+        check_collection_name(collection)
+        if not files:
+            raise ContactSheetError("no files were chosen: choose at least one picture")
+        folder = self._uploads / collection
+        kept = [_keep(folder, name, content) for name, content in files]
+        arguments = {"folder": uri_of(folder), "only": [uri_of(path) for path in kept], "source": "uploads"}
+        return self._ingests.start(collection, arguments, person.author)
+
+    def jobs(self, limit: int = 20) -> list[Job]:
+        """The newest jobs first; those whose process is gone are noted as crashed."""
+        self._ingests.notice_crashes()
+        return self._jobs.latest(limit)
+
+    def cancel(self, person: Person, job_id: int) -> None:
+        """Ask a job to stop; it commits what it has and ends within seconds."""
+        self._access.require_curator(person, "stop a job")
+        self._jobs.request_cancel(job_id)
+
+    def resume(self, person: Person, job_id: int) -> Job:
+        """Start an ended job again; pictures that are known are skipped by content."""
+        return self._again(person, job_id, {})
+
+    def retry(self, person: Person, job_id: int) -> Job:
+        """Start again with only the files that failed. Raises JobError if none did."""
+        failed = list(dict.fromkeys(failure.uri for failure in self._jobs.failures(job_id)))
+        if not failed:
+            raise JobError(f"no file of job {job_id} failed: there is nothing to retry")
+        return self._again(person, job_id, {"only": failed})
+
+    def failures(self, job_id: int, limit: int) -> list[Failure]:
+        """The first files that failed."""
+        return self._jobs.failures(job_id, limit)
+
+    def failures_by_reason(self, job_id: int) -> list[tuple[str, int]]:
+        """How many files failed for each reason, the most frequent first."""
+        return self._jobs.failures_by_reason(job_id)
+
+    def _again(self, person: Person, job_id: int, changes: dict[str, Any]) -> Job:
+        self._access.require_curator(person, ADD)
+        job = self._jobs.get(job_id)
+        return self._ingests.start(job.collection, {**job.arguments, **changes}, person.author)
+
+    def _check_root(self, folder: Path) -> Path:
+        real = folder.expanduser().resolve()
+        if not any(real.is_relative_to(root) for root in self._roots):
+            allowed = ", ".join(map(str, self._roots))
+            raise NotAllowed(f"{folder} is not below {allowed}: CONTACTSHEET_ROOTS says which folders may be added")
+        if not real.is_dir():
+            raise ContactSheetError(f"{folder} is not a folder: check the path")
+        return real
+
+
+def only_files(uris: Sequence[str]) -> list[Path | Failure]:
+    """The files of a job that names them one by one; those that are gone as failures."""
+    paths = [path_of(uri) for uri in uris]
+    return [path if path.is_file() else Failure(uri_of(path), "no such file") for path in paths]
+
+
+def _keep(folder: Path, name: str, content: bytes) -> Path:
+    """Write an upload as a whole, under its own name or a numbered one; the same content is kept once."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        path = _free_path(folder, Path(name.replace("\\", "/")).name, content)
+        if not path.exists():
+            draft = path.with_name(f".{path.name}.draft")
+            draft.write_bytes(content)
+            draft.replace(path)
+        return path
+    except OSError as error:
+        raise StoreError(f"{name} could not be kept ({error.strerror}): nothing was added; free some space") from error
+
+
+def _free_path(folder: Path, name: str, content: bytes) -> Path:
+    stem, suffix = Path(name).stem.lstrip(".")[:100] or "picture", Path(name).suffix.lower()
+    path, number = folder / f"{stem}{suffix}", 2
+    while path.exists() and path.read_bytes() != content:
+        path, number = folder / f"{stem}-{number}{suffix}", number + 1
+    return path

@@ -1,0 +1,103 @@
+"""Background jobs: how far they are, how they ended, and what one can do about it."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core.app import App
+from core.errors import ContactSheetError
+from core.records import Job
+from pages.ui.person import person
+from pages.ui.progress import progress_text
+from pages.ui.text import plain
+
+SHOWN = 5
+FAILURES_SHOWN = 200
+REFRESH_S = 1.0
+ICONS = {
+    "queued": ":material/schedule:", "running": ":material/progress_activity:", "done": ":material/check_circle:",
+    "failed": ":material/error:", "cancelled": ":material/cancel:", "crashed": ":material/warning:",
+}  # fmt: skip
+
+
+def show_jobs(app: App) -> None:
+    """The newest jobs; refreshed by itself while one is running."""
+    jobs = app.library.jobs(SHOWN)
+    if not jobs:
+        return
+    st.subheader("Jobs", anchor=False)
+    if any(job.open for job in jobs):
+        _live(app)
+    else:
+        _list(app, jobs)
+
+
+@st.fragment(run_every=REFRESH_S)
+def _live(app: App) -> None:
+    jobs = app.library.jobs(SHOWN)
+    _list(app, jobs)
+    if not any(job.open for job in jobs):
+        st.rerun()
+
+
+def _list(app: App, jobs: list[Job]) -> None:
+    for job in jobs:
+        with st.container(border=True):
+            _show(app, job)
+
+
+def _show(app: App, job: Job) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.markdown(f"{ICONS[job.state]} **{plain(job.collection)}** · {job.state}", width="content")
+        _actions(app, job)
+    if job.open:
+        share = job.progress.done / job.progress.total if job.progress.total else 0.0
+        st.progress(
+            min(share, 1.0),
+            text="Stopping after the current batch" if job.cancel_requested else progress_text(job.progress),
+        )
+        return
+    st.caption(plain(job.message))
+    _failures(app, job)
+
+
+def _actions(app: App, job: Job) -> None:
+    if not app.access.is_curator(person()):
+        return
+    if job.open:
+        if not job.cancel_requested and st.button("Cancel", key=f"cancel_{job.id}", icon=":material/stop_circle:"):
+            app.library.cancel(person(), job.id)
+            st.rerun()
+        return
+    if job.state in ("cancelled", "crashed", "failed"):
+        _again(app, job, "Resume", "resume")
+    elif app.library.failures(job.id, 1):
+        _again(app, job, "Retry", "retry")
+
+
+def _again(app: App, job: Job, label: str, how: str) -> None:
+    if st.button(label, key=f"{how}_{job.id}", icon=":material/replay:"):
+        try:
+            getattr(app.library, how)(person(), job.id)
+        except ContactSheetError as error:
+            st.error(plain(str(error)))
+        else:
+            st.rerun()
+
+
+def _failures(app: App, job: Job) -> None:
+    reasons = app.library.failures_by_reason(job.id)
+    if not reasons:
+        return
+    total = sum(count for _, count in reasons)
+    shown = st.expander(f"{total} files were skipped", key=f"failures_{job.id}", on_change="rerun")
+    if not shown.open:
+        return
+    with shown:
+        failures = app.library.failures(job.id, FAILURES_SHOWN)
+        for reason, count in reasons:
+            st.markdown(f"**{plain(reason)}** · {count}")
+            for failure in (f for f in failures if f.reason == reason):
+                st.text(f"{failure.uri}" + (f"  ({failure.detail})" if failure.detail else ""))
+        if total > len(failures):
+            st.caption(f"The first {len(failures)} of {total} are listed.")

@@ -1,0 +1,116 @@
+"""Library: the collections, and how pictures come into them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from core.app import App
+from core.errors import ContactSheetError
+from core.records import Collection
+from pages.library.jobs import show_jobs
+from pages.ui import resources
+from pages.ui.person import only_curators, person, sign_in
+from pages.ui.text import plain, size
+
+FORMATS = ["jpg", "jpeg", "png", "webp", "gif", "tif", "tiff", "bmp"]
+
+
+def main() -> None:
+    app = resources.app()
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.title("Library", anchor=False, width="content")
+        sign_in(app.access)
+    if app.known_notice:
+        st.caption(f":material/info: {app.known_notice}")
+    show_collections(app.collections())
+    show_jobs(app)
+    st.subheader("Add pictures", anchor=False)
+    if only_curators(app.access, "add pictures"):
+        add_pictures(app)
+
+
+def show_collections(collections: list[Collection]) -> None:
+    """One card per collection."""
+    if not collections:
+        st.info("There are no collections yet. Add pictures below to make one.", icon=":material/photo_library:")
+        return
+    with st.grid("auto", min_column_width=260):
+        for collection in collections:
+            with st.container(border=True):
+                st.markdown(f"**{plain(collection.name)}**")
+                st.caption(
+                    f"{collection.size:,} pictures · {size(collection.bytes_on_disk)} · "
+                    f"{plain(short_model(collection.model.name))}"
+                )
+                st.page_link(
+                    "pages/search/page.py", label="Search", icon=":material/search:",
+                    query_params={"collection": collection.name},
+                )  # fmt: skip
+
+
+def short_model(name: str) -> str:
+    """A model's name without the folder it lies in."""
+    return Path(name.removeprefix("local-dir:")).name if name.startswith("local-dir:") else name
+
+
+def add_pictures(app: App) -> None:
+    """Choose a collection and a way, then start."""
+    collection = st.selectbox(
+        "Collection", app.collection_names(), index=None, accept_new_options=True, key="library_collection",
+        placeholder="Choose one, or type a new name", help="A new name makes a new collection: a-z, 0-9, - and _",
+    )  # fmt: skip
+    way = st.segmented_control(
+        "From", ["Upload", "Folder on this computer"], default="Upload", required=True, key="way"
+    )
+    if way == "Upload":
+        upload(app, collection)
+    else:
+        folder(app, collection)
+
+
+def upload(app: App, collection: str | None) -> None:
+    files = st.file_uploader(
+        "Pictures", type=FORMATS, accept_multiple_files=True, key=f"upload_{st.session_state.get('uploads_done', 0)}"
+    )
+    ready = bool(files and collection)
+    if st.button("Add to collection", type="primary", disabled=not ready, icon=":material/add_photo_alternate:"):
+        app.library.add_files(person(), [(f.name, f.getvalue()) for f in files], str(collection))
+        st.session_state["uploads_done"] = st.session_state.get("uploads_done", 0) + 1
+        st.rerun()
+
+
+def folder(app: App, collection: str | None) -> None:
+    roots = app.library.roots
+    if not roots:
+        st.info("No folder of this computer may be added: CONTACTSHEET_ROOTS names none that exists.")
+        return
+    current = Path(st.session_state.setdefault("folder", str(roots[0])))
+    st.text_input("Folder", key="folder")
+    below = app.library.folders_in(current)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.button("Up", icon=":material/arrow_upward:", on_click=go, args=(current.parent,), disabled=current in roots)
+        st.selectbox(
+            "Open a folder in it", below, index=None, key="folder_below", on_change=go_below, args=(current,), width=320,
+            placeholder=f"{len(below)} folders" if below else "no folders",
+        )  # fmt: skip
+    if st.button("Add to collection", type="primary", disabled=not collection, icon=":material/drive_folder_upload:"):
+        app.library.add_folder(person(), current, str(collection))
+        st.rerun()
+
+
+def go(target: Path) -> None:
+    st.session_state["folder"] = str(target)
+
+
+def go_below(current: Path) -> None:
+    chosen = st.session_state.pop("folder_below", None)
+    if chosen:
+        go(current / chosen)
+
+
+try:
+    main()
+except ContactSheetError as error:
+    st.error(plain(str(error)), icon=":material/error:")

@@ -1,0 +1,54 @@
+"""Who is in front of the page."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core.access import Access, Person
+from core.settings import Secret
+
+NAME, KEY = "person_name", "person_key"
+
+
+def person() -> Person:
+    """The person of this session: a typed name, an entered key, and whether they connect from this computer."""
+    return Person(
+        name=str(st.session_state.get(NAME, "")),
+        over_loopback=_over_loopback(),
+        key=st.session_state.get(KEY, Secret()),
+    )
+
+
+def _over_loopback() -> bool:
+    # Streamlit gives no address for connections from the same computer. Behind a proxy every connection looks like
+    # that, so a forwarded request counts as coming from elsewhere.
+    forwarded = any(name in st.context.headers for name in ("X-Forwarded-For", "Forwarded", "X-Real-Ip"))
+    return st.context.ip_address is None and not forwarded
+
+
+def sign_in(access: Access) -> None:
+    """Ask for a name and, where one is set, for the curator key."""
+    signed_in = access.is_curator(person())
+    label = person().author if st.session_state.get(NAME) else ("Curator" if signed_in else "Sign in")
+    with st.popover(label, icon=":material/person:", help="Your name, as others see it beside what you change"):
+        st.text_input("Your name", key=NAME, max_chars=60, persist_state="session")
+        if access.asks_for_key and not signed_in:
+            entered = st.text_input("Curator key", type="password", key="curator_key_entry")
+            if entered:
+                st.session_state[KEY] = Secret(entered)
+                if access.is_curator(person()):
+                    st.rerun()
+                st.error("This is not the key.")
+
+
+def only_curators(access: Access, doing: str) -> bool:
+    """Whether this person may do it; says kindly how to become someone who may."""
+    if access.is_curator(person()):
+        return True
+    how = (
+        "Sign in with the curator key to do so."
+        if access.asks_for_key
+        else "Open this page on the computer that serves it, or ask its owner to set a curator key."
+    )
+    st.info(f"You can look at everything here. Only curators may {doing}. {how}", icon=":material/lock_open:")
+    return False

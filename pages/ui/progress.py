@@ -1,0 +1,26 @@
+"""A long task's progress as one line."""
+
+from __future__ import annotations
+
+from core.records import Progress
+from core.terminal import duration
+
+PHASES = {
+    "": "Starting",
+    "load model": "Loading the model",
+    "scan": "Looking for pictures",
+    "embed": "Embedding",
+    "compact": "Tidying up",
+}
+
+
+def progress_text(progress: Progress) -> str:
+    """`Embedding: 120 of 529 · 24.1 images/s · 0:17 left`."""
+    parts = [PHASES.get(progress.phase, progress.phase)]
+    if progress.total:
+        parts[0] += f": {progress.done:,} of {progress.total:,}"
+    if progress.rate:
+        parts.append(f"{progress.rate:.1f} images/s")
+    if progress.remaining_s is not None and progress.done < progress.total:
+        parts.append(f"{duration(progress.remaining_s)} left")
+    return " · ".join(parts)

@@ -1,0 +1,232 @@
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sqlite3
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.errors import CollectionBusy, IngestCancelled, JobError, StoreError
+from core.ingest import jobs as jobs_module
+from core.ingest.jobs import IngestJobs, summary
+from core.records import Failure, IngestReport, Progress, ProgressListener
+from core.store import database as database_module
+from core.store.database import Database
+from core.store.jobs import Jobs
+
+REPORT = IngestReport(
+    "birds", 3, 1, (Failure("/x/a.jpg", "truncated", "at 9"), Failure("/x/b.jpg", "empty file")), 2.0, 1.5
+)
+
+
+@pytest.fixture
+def jobs(tmp_path: Path) -> Jobs:
+    return Jobs(Database(tmp_path / "contactsheet.db"))
+
+
+@pytest.fixture
+def ingests(jobs: Jobs, tmp_path: Path) -> IngestJobs:
+    return IngestJobs(jobs, tmp_path / "jobs", {})
+
+
+def queued(jobs: Jobs) -> int:
+    return jobs.add("ingest", "birds", {"folder": "/x"}, "Curator").id
+
+
+def test_a_job_that_ends_well_says_what_it_did(jobs: Jobs, ingests: IngestJobs) -> None:
+    seen: list[tuple[dict[str, Any], str]] = []
+
+    def ingest(arguments: dict[str, Any], collection: str, listener: ProgressListener) -> IngestReport:
+        seen.append((arguments, collection))
+        listener(Progress("embed", 4, 6, 1.5, 1.3))
+        assert jobs.latest()[0].progress == Progress("embed", 4, 6, 1.5, 1.3)
+        assert jobs.latest()[0].state == "running"
+        return REPORT
+
+    job = ingests.run(queued(jobs), ingest)
+    assert seen == [({"folder": "/x"}, "birds")]
+    assert (job.state, job.added, job.known, job.message) == ("done", 3, 1, summary(REPORT))
+    assert job.started_at is not None
+    assert job.ended_at is not None
+    assert jobs.failures(job.id) == list(REPORT.failures)
+    assert jobs.failures_by_reason(job.id) == [("empty file", 1), ("truncated", 1)]
+
+
+def test_a_job_that_was_asked_to_stop_keeps_what_was_committed(jobs: Jobs, ingests: IngestJobs) -> None:
+    def ingest(arguments: dict[str, Any], collection: str, listener: ProgressListener) -> IngestReport:
+        jobs.request_cancel(jobs.latest()[0].id)
+        try:
+            listener(Progress("embed", 1, 6))
+        except IngestCancelled as stop:
+            stop.report = REPORT
+            raise
+        raise AssertionError("was not stopped")
+
+    job = ingests.run(queued(jobs), ingest)
+    assert (job.state, job.added) == ("cancelled", 3)
+    assert "resume" in job.message
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [(CollectionBusy("birds is busy"), "birds is busy"), (ZeroDivisionError("oh"), "ZeroDivisionError: oh")],
+)
+def test_a_job_that_fails_says_why(jobs: Jobs, ingests: IngestJobs, error: Exception, message: str) -> None:
+    def ingest(*_: Any) -> IngestReport:
+        raise error
+
+    job = ingests.run(queued(jobs), ingest)
+    assert job.state == "failed"
+    assert message in job.message
+
+
+def test_one_ingest_per_collection_is_open_at_a_time(jobs: Jobs, ingests: IngestJobs) -> None:
+    first = queued(jobs)
+    with pytest.raises(JobError, match="running already"):
+        queued(jobs)
+    assert jobs.add("ingest", "fish", {}, "Curator").state == "queued"
+    ingests.run(first, lambda *_: REPORT)
+    assert jobs.get(queued(jobs)).state == "queued"
+
+
+def test_a_job_is_run_by_one_process_only(jobs: Jobs, ingests: IngestJobs) -> None:
+    job_id = queued(jobs)
+    ingests.run(job_id, lambda *_: REPORT)
+
+    def again(*_: Any) -> IngestReport:
+        raise AssertionError("ran twice")
+
+    assert ingests.run(job_id, again).state == "done"
+
+
+def _run_for_ever(folder: str, job_id: int) -> None:
+    def ingest(arguments: dict[str, Any], collection: str, listener: ProgressListener) -> IngestReport:
+        while True:
+            listener(Progress("embed", 1, 2))
+            time.sleep(0.01)
+
+    jobs = Jobs(Database(Path(folder) / "contactsheet.db"))
+    IngestJobs(jobs, Path(folder) / "jobs", {}).run(job_id, ingest)
+
+
+def test_a_job_whose_process_was_killed_says_so(jobs: Jobs, ingests: IngestJobs, tmp_path: Path) -> None:
+    job_id = queued(jobs)
+    process = multiprocessing.get_context("spawn").Process(target=_run_for_ever, args=(str(tmp_path), job_id))
+    process.start()
+    deadline = time.monotonic() + 60
+    while jobs.get(job_id).progress.phase != "embed" and time.monotonic() < deadline:
+        time.sleep(0.02)
+    ingests.notice_crashes()
+    assert jobs.get(job_id).state == "running"
+    os.kill(process.pid or 0, signal.SIGKILL)
+    process.join()
+    ingests.notice_crashes()
+    job = jobs.get(job_id)
+    assert job.state == "crashed"
+    assert "what was committed is kept" in job.message
+
+
+def test_a_queued_job_that_never_began_is_noticed_and_one_that_was_cancelled_ends(
+    jobs: Jobs, ingests: IngestJobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting = queued(jobs)
+    ingests.notice_crashes()
+    assert jobs.get(waiting).state == "queued"
+    jobs.request_cancel(waiting)
+    ingests.notice_crashes()
+    assert jobs.get(waiting).state == "cancelled"
+    lost = queued(jobs)
+    monkeypatch.setattr(jobs_module, "START_GRACE_S", -1.0)
+    ingests.notice_crashes()
+    assert jobs.get(lost).state == "crashed"
+
+
+def test_progress_is_written_now_and_then_and_at_every_new_phase(jobs: Jobs, ingests: IngestJobs) -> None:
+    written: list[Progress] = []
+    plain = jobs.progress
+
+    def spy(job_id: int, progress: Progress) -> bool:
+        written.append(progress)
+        return plain(job_id, progress)
+
+    jobs.progress = spy  # type: ignore[method-assign]
+
+    def ingest(arguments: dict[str, Any], collection: str, listener: ProgressListener) -> IngestReport:
+        for done in range(100):
+            listener(Progress("embed", done, 100))
+        listener(Progress("compact", 100, 100))
+        return REPORT
+
+    moments = iter(range(10_000))
+    ingests.run(queued(jobs), ingest, clock=lambda: next(moments) / 100)
+    assert 3 <= len(written) <= 6
+    assert written[-1].phase == "compact"
+
+
+def test_a_job_that_is_not_there_is_an_error(jobs: Jobs) -> None:
+    with pytest.raises(JobError, match="no job 77"):
+        jobs.get(77)
+
+
+def test_output_of_a_job_can_be_read_back(jobs: Jobs, ingests: IngestJobs, tmp_path: Path) -> None:
+    assert ingests.failure_output(1) == ""
+    (tmp_path / "jobs").mkdir()
+    (tmp_path / "jobs" / "1.log").write_text("\n".join(map(str, range(50))))
+    assert ingests.failure_output(1).splitlines()[-1] == "49"
+
+
+def test_the_database_survives_being_opened_again_and_runs_each_migration_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "contactsheet.db"
+    queued(Jobs(Database(path)))
+    more = (*database_module.MIGRATIONS, "CREATE TABLE extra (x INTEGER); INSERT INTO extra VALUES (1)")
+    monkeypatch.setattr(database_module, "MIGRATIONS", more)
+    for _ in range(2):
+        with Database(path).reading() as db:
+            assert db.execute("SELECT count(*) FROM extra").fetchone()[0] == 1
+    assert len(Jobs(Database(path)).latest()) == 1
+
+
+def test_a_migration_that_fails_leaves_the_database_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "contactsheet.db"
+    Database(path)
+    broken = (*database_module.MIGRATIONS, "CREATE TABLE extra (x INTEGER); SELECT * FROM nowhere")
+    monkeypatch.setattr(database_module, "MIGRATIONS", broken)
+    with pytest.raises(StoreError, match="nothing was changed"):
+        Database(path)
+    with sqlite3.connect(path) as db:
+        assert db.execute("SELECT name FROM sqlite_master WHERE name = 'extra'").fetchall() == []
+
+
+def test_a_database_of_a_newer_version_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "contactsheet.db"
+    Database(path)
+    with sqlite3.connect(path) as db:
+        db.execute("PRAGMA user_version = 99")
+    with pytest.raises(StoreError, match="update"):
+        Database(path)
+
+
+def test_a_failed_transaction_changes_nothing(tmp_path: Path) -> None:
+    database = Database(tmp_path / "contactsheet.db")
+    queued(Jobs(database))
+
+    def delete_then_fail() -> None:
+        with database.transaction() as db:
+            db.execute("DELETE FROM jobs")
+            raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        delete_then_fail()
+    assert len(Jobs(database).latest()) == 1
+
+
+def test_a_database_that_cannot_be_opened_is_a_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "contactsheet.db").mkdir()
+    with pytest.raises(StoreError, match="cannot be opened"):
+        Database(tmp_path / "contactsheet.db")
