@@ -5,19 +5,18 @@
 
 import streamlit as st
 
-SEARCH = "pages/search/page.py"
-
 
 def navigate() -> None:
-    """Run the page that the address asks for."""
+    """Run the page that the address asks for; the bare address leads to the search and keeps what it asks for."""
     st.set_page_config(page_title="Contact Sheet", page_icon="🎞️", layout="wide")
-    pages = [
-        st.Page(SEARCH, title="Search", icon=":material/search:", url_path="start", default=True),
-        # The start page answers at /; this makes /search a link that can be shared as well.
-        st.Page(SEARCH, title="Search", icon=":material/search:", url_path="search", visibility="hidden"),
-        st.Page("pages/library/page.py", title="Library", icon=":material/photo_library:", url_path="library"),
-    ]
-    st.navigation(pages, position="top").run()
+    search = st.Page("pages/search/page.py", title="Search", icon=":material/search:", url_path="search")
+    library = st.Page("pages/library/page.py", title="Library", icon=":material/photo_library:", url_path="library")
+
+    def start() -> None:
+        st.switch_page(search, query_params={name: st.query_params.get_all(name) for name in st.query_params})
+
+    bare = st.Page(start, title="Contact Sheet", url_path="start", default=True, visibility="hidden")
+    st.navigation([bare, search, library], position="top").run()
 
 
 if __name__ == "__main__":

@@ -44,7 +44,7 @@ from core.telemetry.logs import configure_logging, log
 DEMO = demo.NAME
 DETAIL_PX = 1600
 
-LoadEncoder = Callable[[str], Encoder]
+LoadEncoder = Callable[[str, ProgressListener], Encoder]
 
 
 def open_app(settings: Settings | None = None) -> App:
@@ -56,8 +56,16 @@ def open_app(settings: Settings | None = None) -> App:
 
 
 def _loader(settings: Settings) -> LoadEncoder:
-    def load(name: str) -> Encoder:
-        return OpenClipEncoder(name, settings.device, settings.batch_size, settings.threads, settings.max_megapixels)
+    def load(name: str, listener: ProgressListener) -> Encoder:
+        return OpenClipEncoder(
+            name,
+            settings.device,
+            settings.batch_size,
+            settings.threads,
+            settings.max_megapixels,
+            settings.precision,
+            listener,
+        )
 
     return load
 
@@ -110,12 +118,13 @@ class App:
             "connect to the network and restart to use it."
         )
 
-    def encoder_named(self, name: str) -> Encoder:
-        """The encoder of a model, loaded once. Raises ModelUnavailable."""
-        with self._loading:
-            if name not in self._encoders:
-                self._encoders[name] = self._load_encoder(name)
-            return self._encoders[name]
+    def encoder_named(self, name: str, listener: ProgressListener = unheard) -> Encoder:
+        """The encoder of a model, loaded once; the listener hears of a download. Raises ModelUnavailable."""
+        if name not in self._encoders:  # one that is there is not kept waiting by another that is being downloaded
+            with self._loading:
+                if name not in self._encoders:
+                    self._encoders[name] = self._load_encoder(name, listener)
+        return self._encoders[name]
 
     # -- collections ----------------------------------------------------------------------------------------
 
@@ -154,7 +163,7 @@ class App:
             raise ContactSheetError(f"{folder} does not exist: check the path")
         sidecar = read_sidecar(captions) if captions else Sidecar({})
         listener(Progress("load model", 0, 0))
-        table = self._table_for_ingest(collection)
+        table = self._table_for_ingest(collection, listener)
         lookup = _lookup(folder, sidecar, source or folder.resolve().name)
         return self._run_ingest(table, lookup, image_files(folder) if only is None else only_files(only), listener)
 
@@ -173,7 +182,7 @@ class App:
             return None
         listener(Progress("load model", 0, 0))
         self._remove_outdated_demo()
-        table = self._table_for_ingest(DEMO, models.BUNDLED)
+        table = self._table_for_ingest(DEMO, listener, models.BUNDLED)
         lookup = _lookup(demo.PHOTOS, read_sidecar(demo.MANIFEST), DEMO)
         return self._run_ingest(table, lookup, photographs, listener)
 
@@ -186,12 +195,12 @@ class App:
             failed=len(report.failures), seconds=round(report.seconds, 1))  # fmt: skip
         return report
 
-    def _table_for_ingest(self, collection: str, model: str | None = None) -> AssetTable:
+    def _table_for_ingest(self, collection: str, listener: ProgressListener, model: str | None = None) -> AssetTable:
         if collection not in self._collections.names():
             name = model or (models.BUNDLED if collection == DEMO else self.model_for_new_collections)
-            return self._collections.create(collection, self.encoder_named(name).card)
+            return self._collections.create(collection, self.encoder_named(name, listener).card)
         table = self._collections.open(collection)
-        card = self.encoder_named(table.model.name).card
+        card = self.encoder_named(table.model.name, listener).card
         if card != table.model:
             raise ModelUnavailable(
                 f"collection {collection} was embedded with {table.model.name} ({table.model.checkpoint[:19]}), which "

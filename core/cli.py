@@ -41,6 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_ingest(commands)
     _add_search(commands)
     _add_demo(commands)
+    _add_download_model(commands)
     collections = commands.add_parser("collections", help="list the collections", description="List the collections.")
     _finish(collections, _collections)
     job = commands.add_parser(
@@ -94,6 +95,15 @@ def _add_demo(commands: Any) -> None:
     _finish(parser, _demo)
 
 
+def _add_download_model(commands: Any) -> None:
+    parser = commands.add_parser(
+        "download-model", help="download a model before it is needed",
+        description="Download a model, so that it can be used later without a network.",
+    )  # fmt: skip
+    parser.add_argument("model", nargs="?", metavar="MODEL", help="the model (default: the setting CONTACTSHEET_MODEL)")
+    _finish(parser, _download_model)
+
+
 def _finish(parser: argparse.ArgumentParser, run: Callable[[argparse.Namespace], int]) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.set_defaults(run=run)
@@ -138,6 +148,17 @@ def _run_job(options: argparse.Namespace) -> int:
     else:
         print(f"job {job.id}: {job.state}: {job.message}")
     return 0 if job.state in ("done", "cancelled") else 1
+
+
+def _download_model(options: argparse.Namespace) -> int:
+    app = _open()
+    with ProgressBar(sys.stderr) as bar:
+        card = app.encoder_named(options.model or app.settings.model, bar.show).card
+    if options.json:
+        _print_json({"model": vars(card)})
+    else:
+        print(f"{card.name} is on this disk and loads ({card.dimension} dimensions)")
+    return 0
 
 
 def _search(options: argparse.Namespace) -> int:

@@ -80,10 +80,12 @@ def _device(settings: Settings) -> Check:
 
 
 def _model(settings: Settings) -> Check:
-    from core.embedding.models import can_be_had
+    from core.embedding.models import can_be_had, is_on_disk
 
+    if is_on_disk(settings.model):
+        return Check("model", True, f"{settings.model} (on disk)")
     if can_be_had(settings.model):
-        return Check("model", True, settings.model)
+        return Check("model", True, f"{settings.model} (downloaded on first use, or by download-model)")
     if settings.model_is_explicit:
         advice = "connect to the network, or set CONTACTSHEET_MODEL=bundled"
         return Check("model", False, f"{settings.model} cannot be had here", advice)

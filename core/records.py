@@ -137,15 +137,23 @@ class Failure:
     detail: str = ""
 
 
+DOWNLOAD_PHASE = "download model"
+
+
 @dataclass(frozen=True)
 class Progress:
-    """A moment in a long task. `rate` is items per second in this phase, `remaining_s` an estimate."""
+    """A moment in a long task: `done` of `total`, `rate` per second in this phase, `remaining_s` as an estimate."""
 
     phase: str
     done: int
     total: int
     rate: float = 0.0
     remaining_s: float | None = None
+
+    @property
+    def unit(self) -> str:
+        """What is counted: images, or MB (a million bytes) while a model is downloaded."""
+        return "MB" if self.phase == DOWNLOAD_PHASE else "images"
 
 
 ProgressListener = Callable[[Progress], None]

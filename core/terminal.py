@@ -14,7 +14,7 @@ LINE_EVERY_S = 5.0
 
 
 class ProgressBar:
-    """Shows `Progress` on a stream: phase, share done, images per second and remaining time."""
+    """Shows `Progress` on a stream: phase, share done, speed and remaining time."""
 
     def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
         self._stream, self._clock = stream, clock
@@ -51,7 +51,7 @@ def describe(progress: Progress) -> str:
     filled = int(WIDTH * progress.done / progress.total)
     parts = [f"{progress.phase:<10}", "█" * filled + "·" * (WIDTH - filled), f"{progress.done}/{progress.total}"]
     if progress.rate:
-        parts.append(f"{progress.rate:.1f} images/s")
+        parts.append(f"{progress.rate:.1f} {progress.unit}/s")
     if progress.remaining_s is not None and progress.done < progress.total:
         parts.append(f"{duration(progress.remaining_s)} left")
     return "  ".join(parts)

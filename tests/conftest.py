@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import huggingface_hub
 import pytest
+from huggingface_hub import constants
 from PIL import Image
 
 from core.app import App, open_app
+from core.embedding import hub_faults
 from core.settings import Settings
 from core.store.collections import Collections
 from tests.fakes.encoder import ColourEncoder
+from tests.fakes.hub import FakeHub
 
 COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255)}
 
@@ -43,8 +47,23 @@ def app(settings: Settings, encoder: ColourEncoder) -> App:
     return App(settings, Collections(settings.data / "collections"), load_colour(encoder))
 
 
-def load_colour(encoder: ColourEncoder) -> Callable[[str], ColourEncoder]:
-    return lambda _: encoder
+def load_colour(encoder: ColourEncoder) -> Callable[..., ColourEncoder]:
+    return lambda *_: encoder
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeHub]:
+    """A model hub on this machine instead of the real one, an empty cache, and short patience."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(constants, "HF_HUB_ETAG_TIMEOUT", 0.4)
+    monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", 0.4)
+    monkeypatch.setattr(hub_faults, "BACKOFF_S", 0.01)
+    huggingface_hub.close_session()
+    with FakeHub() as fake:
+        monkeypatch.setattr(constants, "ENDPOINT", fake.endpoint)
+        yield fake
+    huggingface_hub.close_session()
 
 
 @pytest.fixture(scope="session")

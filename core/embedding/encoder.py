@@ -14,10 +14,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from core.embedding import images
+from core.embedding.allocator import keep_large_blocks
 from core.embedding.models import best_device, checkpoint_of, load_model
-from core.records import ModelCard
+from core.embedding.precision import with_precision
+from core.embedding.text_tower import TextTower
+from core.embedding.vector_cache import VectorCache
+from core.records import ModelCard, ProgressListener, unheard
 
 DECODERS = 4
+TEXT_BATCH = 64
 
 
 class Encoder(Protocol):
@@ -46,15 +51,25 @@ class OpenClipEncoder:
     """An open_clip model on one device. Loading takes seconds; the object may be shared between threads."""
 
     def __init__(
-        self, name: str, device: str = "auto", batch_size: int = 16, threads: int = 0, max_megapixels: float = 200
+        self,
+        name: str,
+        device: str = "auto",
+        batch_size: int = 16,
+        threads: int = 0,
+        max_megapixels: float = 200,
+        precision: str = "float32",
+        listener: ProgressListener = unheard,
     ) -> None:
-        """Load `name`. Raises ModelUnavailable if it, or the device, cannot be had."""
+        """Load `name`; the listener hears of a download. Raises ModelUnavailable if it or the device cannot be had."""
+        keep_large_blocks()
         if threads:
             torch.set_num_threads(threads)
         self.device, self.batch_size, self._max_megapixels = best_device(device), batch_size, max_megapixels
         checkpoint = checkpoint_of(name)
-        self._model, self._preprocess, self._tokenizer = load_model(name, self.device)
-        dimension = int(self.encode_texts(["a photo"]).shape[1])
+        model, self._preprocess, self._tokenizer = load_model(name, self.device, listener)
+        self._model, self._arithmetic = with_precision(model, precision, self.device)
+        self._text_tower, self._known_texts = TextTower(self._model), VectorCache()
+        dimension = int(self._encode_texts(["a photo"]).shape[1])
         self.card = ModelCard(name, checkpoint, dimension)
 
     def preprocess(self, image: Image.Image) -> NDArray[np.float32]:
@@ -64,15 +79,20 @@ class OpenClipEncoder:
 
     def encode_pixels(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
         """(n, 3, size, size) float32 to (n, d) float32, unit length."""
-        with torch.inference_mode():
+        with torch.inference_mode(), self._arithmetic():
             return _unit(self._model.encode_image(torch.from_numpy(pixels).to(self.device)))
 
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """n texts to (n, d) float32, unit length; words past the model's context length are not seen."""
-        batches = [texts[i : i + 64] for i in range(0, len(texts), 64)]
-        with torch.inference_mode():
-            parts = [_unit(self._model.encode_text(self._tokenizer(list(b)).to(self.device))) for b in batches]
-        return np.concatenate(parts) if parts else np.empty((0, self.card.dimension), np.float32)
+        if not texts:
+            return np.empty((0, self.card.dimension), np.float32)
+        return self._known_texts.through(texts, self._encode_texts)
+
+    def _encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        batches = [texts[i : i + TEXT_BATCH] for i in range(0, len(texts), TEXT_BATCH)]
+        with torch.inference_mode(), self._arithmetic():
+            parts = [_unit(self._text_tower.encode(self._tokenizer(list(b)).to(self.device))) for b in batches]
+        return np.concatenate(parts)
 
     def encode_images(self, paths: Sequence[str | Path]) -> NDArray[np.float32]:
         """n image files to (n, d) float32, unit length, in the order given; decoding overlaps encoding.

@@ -3,22 +3,34 @@
 from __future__ import annotations
 
 import logging
-import socket
+from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import torch
 
 from core.embedding import torchvision_schemas
+from core.embedding.download import fetch
 from core.embedding.hashes import file_checkpoint
+from core.embedding.hub import Need, cached, offered
 from core.errors import ModelUnavailable
+from core.records import Progress, ProgressListener, unheard
 from core.settings import PROJECT
 
 BUNDLED = "bundled"
 BUNDLED_FOLDER = PROJECT / "data" / "models" / "demo"
 PROBE_TIMEOUT_S = 3.0
+# What open_clip raises for a config or weights that make no sense, and for a package that is missing.
+UNLOADABLE = (ImportError, RuntimeError, ValueError, OSError, KeyError, TypeError, AttributeError)
+HUB_CONFIG = "open_clip_config.json"
+HUB_WEIGHTS = "open_clip_pytorch_model.bin"
+# What transformers may want of a repository whose tokenizer or text tower it is to make.
+TEXT_FILES = (
+    "config.json", "tokenizer_config.json", "tokenizer.json", "special_tokens_map.json", "added_tokens.json",
+    "vocab.json", "merges.txt", "vocab.txt", "spiece.model", "tokenizer.model", "sentencepiece.bpe.model",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -44,8 +56,13 @@ class ModelSource:
         if self.architecture.startswith("local-dir:"):
             return _weights_in(Path(self.architecture.removeprefix("local-dir:")))
         if self.pretrained and Path(self.pretrained).expanduser().is_file():
-            return Path(self.pretrained).expanduser()
+            return Path(self.pretrained).expanduser().absolute()
         return None
+
+    @property
+    def hub_name(self) -> str | None:
+        """The repository of a model that is on a hub as a whole."""
+        return self.architecture.removeprefix("hf-hub:") if self.architecture.startswith("hf-hub:") else None
 
 
 def open_clip() -> Any:
@@ -73,30 +90,35 @@ def checkpoint_of(name: str) -> str:
 
 
 def can_be_had(name: str) -> bool:
-    """Whether the weights are on disk, or the host they come from answers within three seconds."""
-    source = ModelSource.parse(name)
-    if source.local_file is not None:
+    """Whether the weights are on disk, or the hub offers them within three seconds."""
+    if is_on_disk(name):
         return True
-    if source.architecture.startswith("local-dir:"):
-        return False
-    repository, filename, host = _origin(source)
-    return _is_cached(repository, filename) or _answers(host)
+    needs = _hub_needs(ModelSource.parse(name))
+    return bool(needs) and offered(needs[0], PROBE_TIMEOUT_S)
 
 
-def load_model(name: str, device: str) -> tuple[Any, Any, Any]:
+def is_on_disk(name: str) -> bool:
+    """Whether the weights are on disk; asks no network."""
+    source = ModelSource.parse(name)
+    needs = _hub_needs(source)
+    return source.local_file is not None or (bool(needs) and all(cached(need) for need in needs))
+
+
+def load_model(name: str, device: str, listener: ProgressListener = unheard) -> tuple[Any, Any, Any]:
     """Load a model for inference in float32: (model, preprocess of a picture, tokenizer).
 
-    Raises ModelUnavailable with the reason and what to do.
+    What is not on disk yet is downloaded before, and the listener told. Raises ModelUnavailable with the reason and
+    what to do.
     """
     module, source = open_clip(), ModelSource.parse(name)
     _check_names(module, name, source)
-    pretrained = source.pretrained
-    if source.local_file is not None and pretrained is not None:
-        pretrained = str(source.local_file)
     try:
-        model, preprocess = module.create_model_from_pretrained(source.architecture, pretrained, device=device)
-        tokenizer = module.get_tokenizer(source.architecture)
-    except (RuntimeError, ValueError, OSError, KeyError) as error:
+        on_disk = _on_disk(module, name, source, listener)
+        model, preprocess = module.create_model_from_pretrained(
+            on_disk.architecture, on_disk.pretrained, device=device, force_quick_gelu=_wants_quick_gelu(module, source)
+        )
+        tokenizer = _tokenizer(module, source, on_disk)
+    except UNLOADABLE as error:
         raise ModelUnavailable(f"{name} cannot be loaded: {_first_line(error)}") from error
     return model.eval(), preprocess, tokenizer
 
@@ -133,35 +155,65 @@ def _weights_in(folder: Path) -> Path | None:
     return found[0] if found else None
 
 
-def _origin(source: ModelSource) -> tuple[str, str, str]:
-    from huggingface_hub import constants
-
-    host = urlsplit(constants.ENDPOINT).netloc
-    if source.pretrained is None:
-        return source.architecture.removeprefix("hf-hub:"), "open_clip_config.json", host
-    config = open_clip().get_pretrained_cfg(source.architecture, source.pretrained)
-    repository, _, filename = str(config.get("hf_hub", "")).rpartition("/")
-    if not repository:
-        return "", "", urlsplit(str(config.get("url", ""))).netloc
-    return repository, filename or "open_clip_pytorch_model.bin", host
+def _hub_needs(source: ModelSource) -> list[Need]:
+    """The files that open_clip asks a hub for, the weights last; none where the model is a person's own file."""
+    if source.hub_name is not None:
+        return [Need(source.hub_name, (HUB_CONFIG,)), Need(source.hub_name, _weights_names(HUB_WEIGHTS))]
+    if source.local_file is not None or source.pretrained is None:
+        return []
+    tag = open_clip().get_pretrained_cfg(source.architecture, source.pretrained)
+    repository, _, filename = str(tag.get("hf_hub", "")).rpartition("/")
+    return [Need(repository, _weights_names(filename or HUB_WEIGHTS))] if repository else []
 
 
-def _is_cached(repository: str, filename: str) -> bool:
-    if not repository:
-        return False
-    from huggingface_hub import try_to_load_from_cache
+def _weights_names(filename: str) -> tuple[str, ...]:
+    # The order in which open_clip itself asks for a checkpoint.
+    if filename == HUB_WEIGHTS:
+        return ("open_clip_model.safetensors", HUB_WEIGHTS)
+    stem, _, suffix = filename.rpartition(".")
+    return (f"{stem}.safetensors", filename) if suffix in ("bin", "pth") else (filename,)
 
-    names = {filename, filename.replace("pytorch_model.bin", "model.safetensors")}
-    return any(isinstance(try_to_load_from_cache(repository, name), str) for name in names)
+
+def _on_disk(module: Any, name: str, source: ModelSource, listener: ProgressListener) -> ModelSource:
+    """The same model as open_clip finds it without a network; downloads what is missing."""
+    if source.local_file is not None:
+        return ModelSource(source.architecture, source.pretrained and str(source.local_file))
+    needs, architecture = _hub_needs(source), source.architecture
+    if not needs:
+        return source
+    if source.hub_name is not None:
+        architecture = f"local-dir:{fetch(name, needs[:1])[0].parent}"
+    needs += _text_needs(name, module.get_model_config(architecture))
+    first = fetch(name, needs, listener)[0]
+    listener(Progress("load model", 0, 0))
+    if source.hub_name is not None:
+        return ModelSource(f"local-dir:{first.parent}", None)
+    # open_clip's own way to say where a tag's file lies: preprocessing and all else stay as the tag has them.
+    module.get_pretrained_cfg(source.architecture, source.pretrained)["file"] = str(first)
+    return source
 
 
-def _answers(netloc: str) -> bool:
-    host, _, port = netloc.partition(":")
-    try:
-        socket.create_connection((host, int(port or 443)), timeout=PROBE_TIMEOUT_S).close()
-    except (OSError, UnicodeError, ValueError):
-        return False
-    return True
+def _text_needs(name: str, config: Mapping[str, Any]) -> list[Need]:
+    """What transformers wants of the hub for a tokenizer or text tower of its own."""
+    text = config.get("text_cfg", {})
+    repositories = sorted({text[key] for key in ("hf_tokenizer_name", "hf_model_name") if text.get(key)})
+    if repositories and find_spec("transformers") is None:
+        raise ModelUnavailable(
+            f"{name} needs the package transformers to read words: pip install transformers, or choose another model"
+        )
+    return [Need(repository, (file,), optional=True) for repository in repositories for file in TEXT_FILES]
+
+
+def _tokenizer(module: Any, source: ModelSource, on_disk: ModelSource) -> Any:
+    # A tokenizer of transformers may come from another repository than its model; open_clip follows that only for a
+    # model that has its name on the hub.
+    text = module.get_model_config(on_disk.architecture).get("text_cfg", {})
+    return module.get_tokenizer((source if text.get("hf_tokenizer_name") else on_disk).architecture)
+
+
+def _wants_quick_gelu(module: Any, source: ModelSource) -> bool:
+    # open_clip 3 only warns where a tag was trained with another activation than its architecture names.
+    return bool(module.get_pretrained_cfg(source.architecture, source.pretrained or "").get("quick_gelu"))
 
 
 def _first_line(error: BaseException) -> str:

@@ -57,9 +57,10 @@ class Searcher:
             raise QueryError("the query is empty: write what the picture should show")
         if len(text) > MAX_QUERY_LENGTH:
             raise QueryError(f"the query has {len(text)} characters, allowed are {MAX_QUERY_LENGTH}: shorten it")
+        encoder = self._fitting_encoder()  # loading it, once, is no part of a search
         stages = Stages()
         with stages.stage("encode"):
-            vector = self._fitting_encoder().encode_texts([text])[0]
+            vector = encoder.encode_texts([text])[0]
         return self._search(text, vector, top, filters, floor, stages)
 
     def by_asset(self, asset_id: str, top: int, filters: Filters = Filters(), floor: float = -1.0) -> SearchResult:

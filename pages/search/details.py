@@ -38,8 +38,9 @@ def _body(app: App, asset: Asset, thumbnail: bytes) -> None:
     if asset.about.description:
         st.text(asset.about.description)
     with st.container(horizontal=True):
-        if st.button("More like this", icon=":material/image_search:", type="primary"):
-            ask_for_similar(asset.id)
+        if st.button(
+            "More like this", icon=":material/image_search:", type="primary", on_click=ask_for_similar, args=(asset.id,)
+        ):
             st.rerun()
         if original:
             st.download_button(

@@ -9,7 +9,7 @@ from core.errors import ContactSheetError
 from core.records import SearchResult
 from core.search.filters import Facets
 from pages.search.details import ask_for_similar, show_details
-from pages.search.state import Ask, filters_of, floor_of, shown, summary
+from pages.search.state import PAGE_SIZE, Ask, filters_of, floor_of, shown, summary
 from pages.ui import resources
 from pages.ui.demo_notice import wait_for_demo
 from pages.ui.gallery import gallery
@@ -25,7 +25,8 @@ def main() -> None:
         wait_for_demo()
     query = query_box(app, collection)
     ask = controls(query, st.query_params.get("like", ""), app.facets(collection))
-    result = answer(app, collection, ask)
+    with st.spinner("Searching"):
+        result = answer(app, collection, ask)
     results(app, collection, ask, result)
     if "photo" in st.query_params:
         show_details(app, collection, st.query_params["photo"])
@@ -72,7 +73,7 @@ def controls(query: str, like: str, facets: Facets) -> Ask:
     """Filters, and the similarity floor where there is something to be similar to."""
     floor = 0.0
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        with st.popover("Filters", icon=":material/tune:"):
+        with st.popover(filters_label(), icon=":material/tune:", key="filters"):
             sources = st.multiselect("Source", [s for s, _ in facets.sources], key="source", bind="query-params")
             keywords = st.multiselect("Keyword", [k for k, _ in facets.keywords], key="keyword", bind="query-params")
             shapes = st.pills(
@@ -92,6 +93,12 @@ def controls(query: str, like: str, facets: Facets) -> Ask:
     return Ask(query, like, filters, floor_of(floor), shown(st.query_params))
 
 
+def filters_label() -> str:
+    """`Filters`, with the number of those in use."""
+    used = sum(bool(st.session_state.get(name)) for name in ("source", "keyword", "shape", "since", "until"))
+    return f"Filters · {used}" if used else "Filters"
+
+
 def answer(app: App, collection: str, ask: Ask) -> SearchResult:
     if ask.query:
         return app.search(ask.query, collection, ask.top, ask.filters, ask.floor)
@@ -108,15 +115,15 @@ def results(app: App, collection: str, ask: Ask, result: SearchResult) -> None:
         nothing_found(ask)
         return
     st.caption(summary(ask, result))
-    event = gallery(result.hits, key="results", show_similarity=bool(ask.query or ask.like))
+    gallery(result.hits, "results", open_picture, ask_for_similar, show_similarity=bool(ask.query or ask.like))
     if result.matching > len(result.hits) and st.button("Show more", icon=":material/expand_more:"):
-        st.query_params["n"] = str(ask.top + 1)
+        st.query_params["n"] = str(ask.top + PAGE_SIZE)
         st.rerun()
-    if event.similar:
-        ask_for_similar(event.similar)
-        st.rerun()
-    if event.opened:
-        st.query_params["photo"] = event.opened
+
+
+def open_picture(asset_id: str) -> None:
+    """The next run shows this picture's details."""
+    st.query_params["photo"] = asset_id
 
 
 def origin(app: App, collection: str, asset_id: str) -> None:

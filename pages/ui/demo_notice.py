@@ -11,7 +11,7 @@ from pages.ui.resources import DemoBuild, demo_build, retry_demo_build
 def wait_for_demo() -> None:
     """Return at once if the demo collection is there; otherwise show the progress and end this run of the page."""
     build = demo_build()
-    build.wait(0.2)
+    build.wait(1.5)
     if build.error is not None:
         st.error(f"The demo collection could not be built: {build.error}", icon=":material/error:")
         st.button("Try again", on_click=retry_demo_build)

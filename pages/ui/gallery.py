@@ -6,8 +6,7 @@ titles are set as text, so that nothing in them is ever read as HTML.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import streamlit as st
@@ -24,19 +23,28 @@ _COMPONENT = st.components.v2.component(
 )
 
 
-@dataclass(frozen=True)
-class GalleryEvent:
-    """What a person did in this run: asset ids, or None."""
-
-    opened: str | None
-    similar: str | None
+WithPicture = Callable[[str], None]
 
 
-def gallery(hits: Sequence[Hit], key: str, show_similarity: bool = True) -> GalleryEvent:
-    """Show pictures in the order given; Enter or a click opens one, its second button asks for similar ones."""
-    frames = [_frame(hit, f"{key}-{place}", show_similarity) for place, hit in enumerate(hits)]
-    result = _COMPONENT(key=key, data={"frames": frames}, on_opened_change=lambda: None, on_similar_change=lambda: None)
-    return GalleryEvent(result.opened, result.similar)
+def gallery(
+    hits: Sequence[Hit], key: str, on_open: WithPicture, on_similar: WithPicture, show_similarity: bool = True
+) -> None:
+    """Show pictures in the order given.
+
+    A click or Enter on one calls `on_open` with its asset id before the next run, its second button `on_similar`.
+    """
+
+    def told(event: str, handler: WithPicture) -> None:
+        asset_id = st.session_state[key].get(event)
+        if asset_id:
+            handler(asset_id)
+
+    _COMPONENT(
+        key=key,
+        data={"frames": [_frame(hit, f"{key}-{place}", show_similarity) for place, hit in enumerate(hits)]},
+        on_opened_change=lambda: told("opened", on_open),
+        on_similar_change=lambda: told("similar", on_similar),
+    )
 
 
 def _frame(hit: Hit, place: str, show_similarity: bool) -> dict[str, object]:

@@ -7,6 +7,7 @@ from core.terminal import duration
 
 PHASES = {
     "": "Starting",
+    "download model": "Downloading the model",
     "load model": "Loading the model",
     "scan": "Looking for pictures",
     "embed": "Embedding",
@@ -20,7 +21,7 @@ def progress_text(progress: Progress) -> str:
     if progress.total:
         parts[0] += f": {progress.done:,} of {progress.total:,}"
     if progress.rate:
-        parts.append(f"{progress.rate:.1f} images/s")
+        parts.append(f"{progress.rate:.1f} {progress.unit}/s")
     if progress.remaining_s is not None and progress.done < progress.total:
         parts.append(f"{duration(progress.remaining_s)} left")
     return " · ".join(parts)

@@ -2,45 +2,49 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 
 import streamlit as st
 
 from core.app import DEMO, App, open_app
 from core.errors import ContactSheetError
-from core.records import IngestReport, Progress
+from core.records import Progress
 from core.telemetry.logs import log
 
 
 class DemoBuild:
-    """The demo collection being built in the background, or found complete."""
+    """The demo collection being built in the background, or found complete; what it needs is loaded afterwards."""
 
     def __init__(self, app: App) -> None:
         self._app = app
-        self.progress = Progress("prepare", 0, 0)
+        self.progress = Progress("", 0, 0)
         self.error: str | None = None
-        self.report: IngestReport | None = None
-        self._thread = threading.Thread(target=self._run, name="demo-build", daemon=True)
-        self._thread.start()
+        self._settled = threading.Event()
+        threading.Thread(target=self._run, name="demo-build", daemon=True).start()
 
     @property
     def running(self) -> bool:
-        return self._thread.is_alive()
+        """Whether the collection is still being built."""
+        return not self._settled.is_set()
 
     def wait(self, seconds: float) -> None:
         """Give a build that has nothing to do the moment it needs to find that out."""
-        self._thread.join(seconds)
+        self._settled.wait(seconds)
 
     def _run(self) -> None:
         try:
-            self.report = self._app.ensure_demo(self._listen)
+            self._app.ensure_demo(self._listen)
+            self._settled.set()
             self._app.warm(DEMO)
             _ = self._app.notice  # looks for the network once, here rather than while a page waits
         except ContactSheetError as error:
             self.error = str(error)
         except Exception as error:  # noqa: BLE001 - the page must say how the thread ended, whatever ended it
-            log("pages", "demo build failed", error=repr(error))
+            log("pages", "demo build failed", level=logging.ERROR, error=repr(error))
             self.error = f"the demo collection could not be built ({type(error).__name__}): see the log, then reload"
+        finally:
+            self._settled.set()
 
     def _listen(self, progress: Progress) -> None:
         self.progress = progress

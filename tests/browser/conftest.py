@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from core.settings import PROJECT
 
@@ -22,6 +22,8 @@ CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 CHROMIUM_OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
                     "--disable-sync", "--no-first-run"]  # fmt: skip
 WIDE, NARROW = (1280, 900), (390, 844)
+TIMEOUT_MS = 60_000
+expect.set_options(timeout=TIMEOUT_MS)
 
 
 @pytest.fixture(scope="session")
@@ -79,7 +81,7 @@ def visitor(browser: Browser, size: tuple[int, int] = WIDE) -> Iterator[Page]:
     """A person with a new browser window of this size; requests to other hosts and page errors fail the test."""
     context = browser.new_context(viewport={"width": size[0], "height": size[1]}, has_touch=size == NARROW)
     page = context.new_page()
-    page.set_default_timeout(60_000)
+    page.set_default_timeout(TIMEOUT_MS)
     foreign: list[str] = []
     errors: list[str] = []
     page.on(
