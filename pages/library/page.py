@@ -92,8 +92,8 @@ def folder(app: App, collection: str | None) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.button("Up", icon=":material/arrow_upward:", on_click=go, args=(current.parent,), disabled=current in roots)
         st.selectbox(
-            "Open a folder in it", below, index=None, key="folder_below", on_change=go_below, args=(current,), width=320,
-            placeholder=f"{len(below)} folders" if below else "no folders",
+            "Open a folder in it", below, index=None, key="folder_below", on_change=go_below, args=(current,),
+            width=320, placeholder=f"{len(below)} folders" if below else "no folders",
         )  # fmt: skip
     if st.button("Add to collection", type="primary", disabled=not collection, icon=":material/drive_folder_upload:"):
         app.library.add_folder(person(), current, str(collection))

@@ -7,6 +7,7 @@ import streamlit as st
 from core.app import App
 from core.errors import ContactSheetError
 from core.records import Asset
+from pages.ui.person import person
 from pages.ui.text import plain
 
 
@@ -32,21 +33,29 @@ def close() -> None:
 
 def _body(app: App, asset: Asset, thumbnail: bytes) -> None:
     original = app.original(asset)
-    st.image(_view(app, original[1]) if original else thumbnail, alt=asset.title)
-    if original is None:
-        st.caption("The original file is not where it was ingested from; this is the thumbnail.")
-    if asset.about.description:
-        st.text(asset.about.description)
-    with st.container(horizontal=True):
-        if st.button(
-            "More like this", icon=":material/image_search:", type="primary", on_click=ask_for_similar, args=(asset.id,)
-        ):
-            st.rerun()
-        if original:
-            st.download_button(
-                "Original file", original[1], original[0].name, on_click="ignore", icon=":material/download:"
-            )
-    st.table(facts(asset), border="horizontal", hide_header=True)
+    picture, known = st.columns([3, 2], gap="medium")
+    with picture:
+        st.image(_view(app, original[1]) if original else thumbnail, alt=asset.title)
+        if original is None:
+            st.caption("The original file is not where it was ingested from; this is the thumbnail.")
+        with st.container(horizontal=True):
+            if st.button(
+                "More like this",
+                icon=":material/image_search:",
+                type="primary",
+                on_click=ask_for_similar,
+                args=(asset.id,),
+            ):
+                st.rerun()
+            if original:
+                st.download_button(
+                    "Original file", original[1], original[0].name, on_click="ignore", icon=":material/download:"
+                )
+    with known:
+        if asset.about.description:
+            st.text(asset.about.description)
+        for name, value in facts(asset, show_folders=app.access.is_curator(person())).items():
+            st.caption(f"**{name}**  \n{plain(value)}")
 
 
 def _view(app: App, original: bytes) -> bytes:
@@ -64,9 +73,10 @@ def ask_for_similar(asset_id: str) -> None:
         st.query_params.pop(name, None)
 
 
-def facts(asset: Asset) -> dict[str, list[str]]:
-    """The rows of the metadata table: only what is known."""
+def facts(asset: Asset, show_folders: bool) -> dict[str, str]:
+    """What is known of a picture, by name; the folders it lies in are for curators."""
     about = asset.about
+    places = asset.uris if show_folders else tuple(dict.fromkeys(uri.rsplit("/", 1)[-1] for uri in asset.uris))
     rows = {
         "Author": about.author,
         "Licence": about.licence,
@@ -75,8 +85,6 @@ def facts(asset: Asset) -> dict[str, list[str]]:
         "Taken": about.created_at.strftime("%-d %B %Y") if about.created_at else "",
         "Size": f"{asset.width} × {asset.height} pixels",
         "Added": asset.ingested_at.strftime("%-d %B %Y, %H:%M UTC"),
-        "File": "\n".join(asset.uris),
-        "Content id": asset.id,
+        "File": ", ".join(places),
     }
-    known = {plain(name): plain(value) for name, value in rows.items() if value}
-    return {"": list(known), " ": list(known.values())}
+    return {name: value for name, value in rows.items() if value}

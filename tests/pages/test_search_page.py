@@ -100,8 +100,9 @@ def test_details_show_what_is_known_as_plain_text(served: App) -> None:
     page = visit(photo=red.id)
     assert not page.exception
     assert "A *red* sail" in [t.value for t in page.text]
-    rows = facts(red)
-    assert rows["License" if "License" in rows else ""][:2] == ["Keywords", "Source"]
+    assert list(facts(red, show_folders=True)) == ["Keywords", "Source", "Taken", "Size", "Added", "File"]
+    assert facts(red, show_folders=True)["File"] == red.uris[0]
+    assert facts(red, show_folders=False)["File"] == "red.png"
     assert plain("<b>*x*</b>") == r"\<b\>\*x\*\</b\>"
 
 
