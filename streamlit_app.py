@@ -3,6 +3,10 @@
 `streamlit run` imports this file once, as the server's application, and then runs it as a script for every session.
 """
 
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
 import streamlit as st
 
 
@@ -19,6 +23,21 @@ def navigate() -> None:
     st.navigation([bare, search, library], position="top").run()
 
 
+@asynccontextmanager
+async def warming(_: object) -> AsyncIterator[None]:
+    """Load what the first search needs while the first person is still on their way."""
+    threading.Thread(target=warm, name="warm", daemon=True).start()
+    yield
+
+
+def warm() -> None:
+    from core.errors import ContactSheetError
+    from pages.ui.resources import demo_build
+
+    with suppress(ContactSheetError):  # the page meets the same error and shows it
+        demo_build()
+
+
 if __name__ == "__main__":
     navigate()
 else:
@@ -27,4 +46,4 @@ else:
     # Without this a fresh server takes pages/ for the old one-file-per-page layout until the first run has ended, and
     # answers a deep link with "page not found".
     PagesManager.uses_pages_directory = False
-    app = st.App(__file__)
+    app = st.App(__file__, lifespan=warming)

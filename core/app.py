@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from core.access import Access
-from core.embedding import images, models
-from core.embedding.encoder import Encoder, OpenClipEncoder
-from core.embedding.hashes import content_id
-from core.errors import CollectionError, ContactSheetError, ModelUnavailable
+from core.embedding import images
+from core.embedding.hashes import content_id, file_checkpoint
+from core.embedding.protocol import Encoder
+from core.embedding.sources import BUNDLED, checkpoint_of
+from core.errors import ContactSheetError, ModelUnavailable
 from core.ingest import demo
 from core.ingest.folders import image_files
 from core.ingest.jobs import IngestJobs
@@ -57,6 +58,8 @@ def open_app(settings: Settings | None = None) -> App:
 
 def _loader(settings: Settings) -> LoadEncoder:
     def load(name: str, listener: ProgressListener) -> Encoder:
+        from core.embedding.encoder import OpenClipEncoder  # torch takes seconds: looking around needs none of it
+
         return OpenClipEncoder(
             name,
             settings.device,
@@ -96,11 +99,13 @@ class App:
         """The model setting; without a choice of one's own and without a network, the bundled model."""
         with self._lock:
             if self._model_for_new is None:
+                from core.embedding.models import can_be_had
+
                 wanted = self.settings.model
-                fallback = not self.settings.model_is_explicit and not models.can_be_had(wanted)
-                self._model_for_new = models.BUNDLED if fallback else wanted
+                fallback = not self.settings.model_is_explicit and not can_be_had(wanted)
+                self._model_for_new = BUNDLED if fallback else wanted
                 if fallback:
-                    log("models", "model substituted", wanted=wanted, used=models.BUNDLED)
+                    log("models", "model substituted", wanted=wanted, used=BUNDLED)
             return self._model_for_new
 
     @property
@@ -177,14 +182,16 @@ class App:
 
     def ensure_demo(self, listener: ProgressListener = unheard) -> IngestReport | None:
         """Build the demo collection unless it is complete; None if it was. Raises CollectionBusy."""
-        photographs = demo.photographs()
-        if self._demo_is_complete(len(photographs)):
+        wanted = f"{checkpoint_of(BUNDLED)} {file_checkpoint(demo.MANIFEST)}"
+        if self._collections.built_from(DEMO) == wanted:
             return None
         listener(Progress("load model", 0, 0))
         self._remove_outdated_demo()
-        table = self._table_for_ingest(DEMO, listener, models.BUNDLED)
+        table = self._table_for_ingest(DEMO, listener, BUNDLED)
         lookup = _lookup(demo.PHOTOS, read_sidecar(demo.MANIFEST), DEMO)
-        return self._run_ingest(table, lookup, photographs, listener)
+        report = self._run_ingest(table, lookup, demo.photographs(), listener)
+        self._collections.mark(DEMO, wanted)
+        return report
 
     def _run_ingest(
         self, table: AssetTable, lookup: Lookup, files: Iterable[Path | Failure], listener: ProgressListener
@@ -197,7 +204,7 @@ class App:
 
     def _table_for_ingest(self, collection: str, listener: ProgressListener, model: str | None = None) -> AssetTable:
         if collection not in self._collections.names():
-            name = model or (models.BUNDLED if collection == DEMO else self.model_for_new_collections)
+            name = model or (BUNDLED if collection == DEMO else self.model_for_new_collections)
             return self._collections.create(collection, self.encoder_named(name, listener).card)
         table = self._collections.open(collection)
         card = self.encoder_named(table.model.name, listener).card
@@ -208,17 +215,10 @@ class App:
             )
         return table
 
-    def _demo_is_complete(self, photographs: int) -> bool:
-        try:
-            table = self._collections.open(DEMO)
-        except CollectionError:
-            return False
-        return table.count() >= photographs and table.model.checkpoint == models.checkpoint_of(models.BUNDLED)
-
     def _remove_outdated_demo(self) -> None:
         if DEMO not in self._collections.names():
             return
-        if self._collections.open(DEMO).model.checkpoint != models.checkpoint_of(models.BUNDLED):
+        if self._collections.open(DEMO).model.checkpoint != checkpoint_of(BUNDLED):
             self._collections.remove(DEMO)
             self._forget(DEMO)
 

@@ -94,7 +94,7 @@ def _model(settings: Settings) -> Check:
 
 
 def _bundled_model(_: Settings) -> Check:
-    from core.embedding.models import BUNDLED, checkpoint_of
+    from core.embedding.sources import BUNDLED, checkpoint_of
 
     return Check("bundled model", True, checkpoint_of(BUNDLED)[:19])
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
-from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -15,36 +14,15 @@ from PIL import Image
 
 from core.embedding import images
 from core.embedding.allocator import keep_large_blocks
-from core.embedding.models import best_device, checkpoint_of, load_model
+from core.embedding.look_ahead import DECODERS, look_ahead
+from core.embedding.models import best_device, load_model
 from core.embedding.precision import with_precision
+from core.embedding.sources import checkpoint_of
 from core.embedding.text_tower import TextTower
 from core.embedding.vector_cache import VectorCache
 from core.records import ModelCard, ProgressListener, unheard
 
-DECODERS = 4
 TEXT_BATCH = 64
-
-
-class Encoder(Protocol):
-    """A dual encoder. Every vector is float32 and has unit length; `card` says which model made it."""
-
-    @property
-    def card(self) -> ModelCard: ...
-
-    @property
-    def batch_size(self) -> int: ...
-
-    def preprocess(self, image: Image.Image) -> NDArray[np.float32]:
-        """What the image tower wants to see of an RGB picture: (channels, height, width) float32."""
-        ...
-
-    def encode_pixels(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(n, channels, height, width) from `preprocess` to (n, d) float32."""
-        ...
-
-    def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """n texts to (n, d) float32."""
-        ...
 
 
 class OpenClipEncoder:
@@ -108,21 +86,6 @@ class OpenClipEncoder:
 
     def _load(self, path: str | Path) -> NDArray[np.float32]:
         return self.preprocess(images.load(Path(path), self._max_megapixels))
-
-
-def look_ahead(pool: ThreadPoolExecutor, task: Any, items: Any, depth: int) -> Iterator[Future[Any]]:
-    """Futures of `task(item)` in the order of `items`, with at most `depth` started and not yet handed out."""
-    waiting: list[Future[Any]] = []
-    source = iter(items)
-    try:
-        while True:
-            waiting += [pool.submit(task, item) for item in islice(source, depth - len(waiting))]
-            if not waiting:
-                return
-            yield waiting.pop(0)
-    finally:
-        for future in waiting:
-            future.cancel()
 
 
 def _unit(vectors: torch.Tensor) -> NDArray[np.float32]:

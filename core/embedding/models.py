@@ -1,26 +1,21 @@
-"""Which open_clip model a name means, whether it can be had here, and loading it."""
+"""Whether an open_clip model can be had here, and loading it."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from core.embedding import torchvision_schemas
 from core.embedding.download import fetch
-from core.embedding.hashes import file_checkpoint
 from core.embedding.hub import Need, cached, offered
+from core.embedding.sources import ModelSource
 from core.errors import ModelUnavailable
 from core.records import Progress, ProgressListener, unheard
-from core.settings import PROJECT
 
-BUNDLED = "bundled"
-BUNDLED_FOLDER = PROJECT / "data" / "models" / "demo"
 PROBE_TIMEOUT_S = 3.0
 # What open_clip raises for a config or weights that make no sense, and for a package that is missing.
 UNLOADABLE = (ImportError, RuntimeError, ValueError, OSError, KeyError, TypeError, AttributeError)
@@ -33,38 +28,6 @@ TEXT_FILES = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class ModelSource:
-    """The two arguments by which open_clip finds a model: `architecture` (may carry a schema) and `pretrained`."""
-
-    architecture: str
-    pretrained: str | None
-
-    @classmethod
-    def parse(cls, name: str) -> ModelSource:
-        """Read what a person writes: `bundled`, `MODEL/PRETRAINED`, `MODEL/FILE`, `local-dir:…`, `hf-hub:…`."""
-        if name == BUNDLED:
-            return cls(f"local-dir:{BUNDLED_FOLDER}", None)
-        if name.startswith(("local-dir:", "hf-hub:")):
-            return cls(name, None)
-        architecture, _, pretrained = name.partition("/")
-        return cls(architecture, pretrained)
-
-    @property
-    def local_file(self) -> Path | None:
-        """The weights file, where the model is on disk by a person's own choice."""
-        if self.architecture.startswith("local-dir:"):
-            return _weights_in(Path(self.architecture.removeprefix("local-dir:")))
-        if self.pretrained and Path(self.pretrained).expanduser().is_file():
-            return Path(self.pretrained).expanduser().absolute()
-        return None
-
-    @property
-    def hub_name(self) -> str | None:
-        """The repository of a model that is on a hub as a whole."""
-        return self.architecture.removeprefix("hf-hub:") if self.architecture.startswith("hf-hub:") else None
-
-
 def open_clip() -> Any:
     """The open_clip module, importable also beside a torchvision wheel that was built for another torch."""
     torchvision_schemas.declare_if_missing()
@@ -74,19 +37,6 @@ def open_clip() -> Any:
 
     logging.getLogger("timm").setLevel(logging.WARNING)
     return module
-
-
-def checkpoint_of(name: str) -> str:
-    """What identifies the weights `name` means: `sha256:…` of a local file, else the registry's tag or name.
-
-    Raises ModelUnavailable where a local file is missing.
-    """
-    source = ModelSource.parse(name)
-    if source.local_file is not None:
-        return file_checkpoint(source.local_file)
-    if source.architecture.startswith("local-dir:"):
-        raise ModelUnavailable(f"{name}: {source.architecture.removeprefix('local-dir:')} holds no weights file")
-    return source.pretrained or source.architecture.removeprefix("hf-hub:")
 
 
 def can_be_had(name: str) -> bool:
@@ -145,14 +95,6 @@ def _check_names(module: Any, name: str, source: ModelSource) -> None:
     if source.pretrained.replace("-", "_").lower() not in [tag.replace("-", "_").lower() for tag in tags]:
         known = ", ".join(tags) or "none"
         raise ModelUnavailable(f"{name}: {source.pretrained!r} is neither a file nor one of its checkpoints ({known})")
-
-
-def _weights_in(folder: Path) -> Path | None:
-    # The order in which open_clip itself looks for a checkpoint in a folder.
-    preferred = ["open_clip_model.safetensors", "open_clip_pytorch_model.safetensors"]
-    found = [folder / name for name in preferred if (folder / name).is_file()]
-    found += sorted(p for suffix in (".safetensors", ".bin", ".pth") for p in folder.glob(f"*{suffix}"))
-    return found[0] if found else None
 
 
 def _hub_needs(source: ModelSource) -> list[Need]:

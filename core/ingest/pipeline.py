@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.embedding import images
-from core.embedding.encoder import DECODERS, Encoder, look_ahead
 from core.embedding.hashes import content_id
+from core.embedding.look_ahead import DECODERS, look_ahead
+from core.embedding.protocol import Encoder
 from core.errors import BadImage, IngestCancelled
 from core.ingest.embedded import embedded_description
 from core.records import Asset, Description, Failure, IngestReport, Progress, ProgressListener, utc_now

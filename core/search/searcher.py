@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from core.embedding.encoder import Encoder
+from core.embedding.protocol import Encoder
 from core.errors import ModelUnavailable, QueryError
 from core.records import Asset, Filters, Hit, SearchResult
 from core.search.examples import spread

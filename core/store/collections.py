@@ -13,8 +13,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import lancedb
-
 from core.errors import CollectionError
 from core.records import Collection, ModelCard, utc_now
 from core.store import schema
@@ -58,7 +56,7 @@ class Collections:
         Raises CollectionError if there is none of that name, or if a newer Contact Sheet wrote it.
         """
         about, folder = self._read(name), self._folder / name
-        table = lancedb.connect(folder).open_table(TABLE)
+        table = _connect(folder).open_table(TABLE)
         if about["schema"] < schema.VERSION:
             self._migrate(folder, table, about)
         return AssetTable(name, ModelCard(**about["model"]), table, folder)
@@ -70,10 +68,20 @@ class Collections:
             if (folder / DESCRIPTION).exists():
                 raise CollectionError(f"there is a collection {name} already: choose another name")
             empty = schema.arrow_schema(model.dimension).empty_table()
-            lancedb.connect(folder).create_table(TABLE, empty, mode="overwrite")
+            _connect(folder).create_table(TABLE, empty, mode="overwrite")
             about = {"schema": schema.VERSION, "model": vars(model), "created_at": utc_now().isoformat()}
             _write_whole(folder / DESCRIPTION, json.dumps(about, indent=1))
         return self.open(name)
+
+    def mark(self, name: str, built_from: str) -> None:
+        """Note what a collection was completely built from."""
+        about, folder = self._read(name), self._folder / name
+        with write_lock(folder):
+            _write_whole(folder / DESCRIPTION, json.dumps({**about, "built_from": built_from}, indent=1))
+
+    def built_from(self, name: str) -> str | None:
+        """What `mark` noted, or None; also where there is no such collection. Opens no table."""
+        return self._read(name).get("built_from") if name in self.names() else None
 
     def remove(self, name: str) -> None:
         """Delete a collection; it is gone at once, its files follow."""
@@ -106,6 +114,12 @@ class Collections:
                 step(table)
             _write_whole(folder / DESCRIPTION, json.dumps({**about, "schema": schema.VERSION}, indent=1))
             table.checkout_latest()
+
+
+def _connect(folder: Path) -> Any:
+    import lancedb  # takes over a second: only what opens a table should wait for it
+
+    return lancedb.connect(folder)
 
 
 def _write_whole(path: Path, text: str) -> None:

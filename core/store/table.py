@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from lancedb.index import BTree
 from numpy.typing import NDArray
 
 from core.errors import CollectionError
@@ -85,6 +84,8 @@ class AssetTable:
     def compact(self) -> None:
         """Merge small files, index ids, and drop versions that are older than an hour."""
         with write_lock(self.folder):
+            from lancedb.index import BTree
+
             table = self._latest()
             if not any(index.columns == ["id"] for index in table.list_indices()):
                 table.create_index("id", config=BTree())

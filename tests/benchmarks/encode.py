@@ -15,6 +15,7 @@ import torch
 
 from core.embedding import models
 from core.embedding.encoder import OpenClipEncoder
+from core.embedding.sources import BUNDLED
 from core.ingest import demo
 from tests.benchmarks.measure import peak_memory_gb, timed
 
@@ -64,5 +65,5 @@ if __name__ == "__main__":
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads")
     with tempfile.TemporaryDirectory() as temporary:
         for each in devices():
-            run("bundled model", models.BUNDLED, each)
+            run("bundled model", BUNDLED, each)
             run("ViT-B-32 (random weights)", random_vit_b_32(Path(temporary)), each)

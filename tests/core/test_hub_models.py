@@ -18,6 +18,7 @@ from core.app import open_app
 from core.doctor import examine
 from core.embedding import models
 from core.embedding.encoder import OpenClipEncoder
+from core.embedding.sources import ModelSource
 from core.errors import ModelUnavailable
 from core.records import Progress
 from core.settings import DEFAULT_MODEL, Settings
@@ -162,7 +163,7 @@ def test_every_checkpoint_is_looked_for_under_the_names_that_open_clip_tries(ope
     for architecture, tag in open_clip.list_pretrained():
         named = open_clip.get_pretrained_cfg(architecture, tag)["hf_hub"].rpartition("/")[2]
         filename = named or open_clip.constants.HF_WEIGHTS_NAME
-        (need,) = models._hub_needs(models.ModelSource(architecture, tag))
+        (need,) = models._hub_needs(ModelSource(architecture, tag))
         assert need.names == (*open_clip.pretrained._get_safe_alternatives(filename), filename)
 
 

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from core.app import App
-from core.embedding.encoder import look_ahead
+from core.embedding.look_ahead import look_ahead
 from core.errors import CollectionBusy, CollectionError, ContactSheetError, ModelUnavailable
 from core.ingest import pipeline
 from core.records import ModelCard, Progress
