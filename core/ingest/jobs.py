@@ -41,14 +41,21 @@ class IngestJobs:
         """Queue an ingest and start its process. Raises JobError if one into the collection is running."""
         self.notice_crashes()
         job = self._jobs.add(KIND, collection, arguments, author)
+        self._spawn(job)
+        return job
+
+    def _spawn(self, job: Job) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         with self._log_file(job.id).open("wb") as output:
             subprocess.Popen(  # noqa: S603 - our own interpreter and module
                 [sys.executable, "-m", "core", "run-job", str(job.id)],
-                cwd=PROJECT, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
+                cwd=PROJECT,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
                 env={**os.environ, **self._environment},
-            )  # fmt: skip
-        return job
+            )
 
     def run(self, job_id: int, ingest: RunIngest, clock: Callable[[], float] = time.monotonic) -> Job:
         """Be the process of a job: run it to its end and note that end, whatever it is."""

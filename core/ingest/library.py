@@ -80,6 +80,7 @@ class Library:
 
     def retry(self, person: Person, job_id: int) -> Job:
         """Start again with only the files that failed. Raises JobError if none did."""
+        self._access.require_curator(person, ADD)
         failed = list(dict.fromkeys(failure.uri for failure in self._jobs.failures(job_id)))
         if not failed:
             raise JobError(f"no file of job {job_id} failed: there is nothing to retry")

@@ -95,7 +95,13 @@ def folder(app: App, collection: str | None) -> None:
             "Open a folder in it", below, index=None, key="folder_below", on_change=go_below, args=(current,),
             width=320, placeholder=f"{len(below)} folders" if below else "no folders",
         )  # fmt: skip
-    if st.button("Add to collection", type="primary", disabled=not collection, icon=":material/drive_folder_upload:"):
+    if st.button(
+        "Add to collection",
+        type="primary",
+        disabled=not collection,
+        icon=":material/drive_folder_upload:",
+        key="add_folder",
+    ):
         app.library.add_folder(person(), current, str(collection))
         st.rerun()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ipaddress
+
 import streamlit as st
 
 from core.access import Access, Person
@@ -20,10 +22,21 @@ def person() -> Person:
 
 
 def _over_loopback() -> bool:
-    # Streamlit gives no address for connections from the same computer. Behind a proxy every connection looks like
-    # that, so a forwarded request counts as coming from elsewhere.
+    # Behind a proxy every connection comes from the proxy's address, so a forwarded request counts as from elsewhere.
     forwarded = any(name in st.context.headers for name in ("X-Forwarded-For", "Forwarded", "X-Real-Ip"))
-    return st.context.ip_address is None and not forwarded
+    return not forwarded and is_loopback(st.context.ip_address)
+
+
+def is_loopback(address: str | None) -> bool:
+    """Whether an address is this computer's own; Streamlit gives None for 127.0.0.1 and ::1."""
+    if address is None:
+        return True
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    mapped = getattr(found, "ipv4_mapped", None)
+    return (mapped or found).is_loopback
 
 
 def sign_in(access: Access) -> None:

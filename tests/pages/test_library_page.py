@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core.access import OPERATOR, Person
+from core.app import App
+from core.errors import NotAllowed
+from core.ingest.jobs import IngestJobs
+from core.records import Failure, IngestReport, Job
+from core.settings import Secret
+from pages.library.page import short_model
+from pages.ui import person as person_module
+from pages.ui.person import is_loopback
+from pages.ui.text import plain, size
+from tests.pages.conftest import visit
+
+
+@pytest.fixture
+def library(served: App, monkeypatch: pytest.MonkeyPatch) -> App:
+    """The App behind the page; its jobs are queued, but their processes are not started."""
+    monkeypatch.setattr(IngestJobs, "_spawn", lambda self, job: None)
+    monkeypatch.setattr(person_module, "_over_loopback", lambda: True)
+    served.ensure_demo()
+    return served
+
+
+def open_library() -> AppTest:
+    return visit().switch_page("pages/library/page.py").run()
+
+
+def finish(app: App, job: Job, *failures: Failure) -> None:
+    """Run a queued job's ingest to its end, here, as its own process would."""
+    report = IngestReport("c", 2, 1, failures, 3.0, 1.5)
+    app._ingests.run(job.id, lambda arguments, collection, listener: report)
+
+
+def test_every_collection_is_shown_with_its_size_and_model(library: App) -> None:
+    page = open_library()
+    assert not page.exception
+    assert "**demo**" in [m.value for m in page.markdown]
+    assert any("3 pictures" in c.value and "colour" in c.value for c in page.caption)
+
+
+def test_a_folder_is_added_by_choosing_a_collection_and_starting(library: App, pictures: Path) -> None:
+    library.library._roots.append(pictures)
+    page = open_library()
+    page.session_state["folder"] = str(pictures)
+    page.selectbox(key="library_collection").select("demo").run()
+    page.button_group(key="way").select("Folder on this computer").run()
+    page.button(key="add_folder").click().run()
+    assert not page.exception
+    job = library.library.jobs()[0]
+    assert (job.collection, job.arguments["folder"], job.state) == ("demo", str(pictures), "queued")
+    assert any("demo" in m.value and "queued" in m.value for m in page.markdown)
+
+
+def test_uploads_are_kept_whole_and_added(library: App, pictures: Path) -> None:
+    red = (pictures / "red.png").read_bytes()
+    job = library.library.add_files(
+        OPERATOR, [("../../Red.PNG", red), ("Red.PNG", b"other"), ("Red.PNG", red)], "birds"
+    )
+    kept = library.settings.data / "uploads" / "birds"
+    assert sorted(p.name for p in kept.iterdir()) == ["Red-2.png", "Red.png"]
+    assert (kept / "Red.png").read_bytes() == red
+    done = library.run_job(job.id)
+    assert (done.state, done.added) == ("done", 1)
+    assert library.search("red", "birds", 1).hits[0].asset.source == "uploads"
+    assert [f.reason for f in library.library.failures(job.id, 9)] == ["not an image in a supported format"]
+
+
+def test_an_ended_job_says_what_it_did_and_lists_failures_by_reason(library: App) -> None:
+    job = library.library.add_folder(OPERATOR, library.library.roots[0], "birds")
+    finish(library, job, Failure("/x/a.jpg", "truncated"), Failure("/x/b.jpg", "truncated", "at byte 7"))
+    page = open_library()
+    assert any(plain("2 added, 1 known already, 2 skipped") in c.value for c in page.caption)
+    page.session_state[f"failures_{job.id}"] = True
+    page.run()
+    assert any("truncated" in m.value and "2" in m.value for m in page.markdown)
+    assert "/x/b.jpg  (at byte 7)" in [t.value for t in page.text]
+
+
+def test_failed_files_are_retried_alone(library: App) -> None:
+    job = library.library.add_folder(OPERATOR, library.library.roots[0], "birds")
+    finish(library, job, Failure("/x/a.jpg", "truncated"))
+    page = open_library()
+    page.button(key=f"retry_{job.id}").click().run()
+    again = library.library.jobs()[0]
+    assert again.id != job.id
+    assert again.arguments["only"] == ["/x/a.jpg"]
+
+
+def test_a_running_job_can_be_cancelled_and_resumed(library: App) -> None:
+    job = library.library.add_folder(OPERATOR, library.library.roots[0], "birds")
+    page = open_library()
+    page.button(key=f"cancel_{job.id}").click().run()
+    assert library.library.jobs()[0].state == "cancelled"
+    page = open_library()
+    page.button(key=f"resume_{job.id}").click().run()
+    assert library.library.jobs()[0].arguments == job.arguments
+
+
+def test_browsers_see_everything_and_are_told_kindly_why_they_cannot_add(library: App) -> None:
+    library.access._key = Secret("grün")
+    page = open_library()
+    assert "Only curators may add pictures" in page.info[0].value
+    assert not page.get("file_uploader")
+    page.text_input(key="curator_key_entry").set_value("blau").run()
+    assert "not the key" in page.error[0].value
+    page.text_input(key="curator_key_entry").set_value("grün").run()
+    assert page.get("file_uploader")
+
+
+def test_the_check_stands_beside_the_write_not_in_the_page(library: App) -> None:
+    stranger = Person("x")
+    for attempt in (
+        lambda: library.library.add_folder(stranger, library.library.roots[0], "birds"),
+        lambda: library.library.add_files(stranger, [("a.jpg", b"")], "birds"),
+        lambda: library.library.cancel(stranger, 1),
+        lambda: library.library.resume(stranger, 1),
+        lambda: library.library.retry(stranger, 1),
+    ):
+        with pytest.raises(NotAllowed, match="only curators may"):
+            attempt()
+
+
+@pytest.mark.parametrize("folder", ["/etc", "~/../..", "/"])
+def test_folders_outside_the_roots_are_refused(library: App, folder: str, tmp_path: Path) -> None:
+    library.library._roots[:] = [tmp_path.resolve()]
+    (tmp_path / "link").symlink_to("/etc")
+    for path in (Path(folder), tmp_path / "link", tmp_path / ".." / ".."):
+        with pytest.raises(NotAllowed, match="CONTACTSHEET_ROOTS"):
+            library.library.add_folder(OPERATOR, path, "birds")
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(17, "17 bytes"), (15_100_000, "15.1 MB"), (2_500_000_000_000, "2500.0 GB")]
+)
+def test_sizes_read_as_people_read_them(count: int, text: str) -> None:
+    assert size(count) == text
+
+
+def test_a_local_model_is_named_without_its_folder() -> None:
+    assert short_model("local-dir:/a/b/mine") == "mine"
+    assert short_model("ViT-B-32/openai") == "ViT-B-32/openai"
+
+
+@pytest.mark.parametrize(
+    ("address", "own"),
+    [
+        (None, True),
+        ("127.0.0.9", True),
+        ("::ffff:127.0.0.1", True),
+        ("10.0.0.5", False),
+        ("::2", False),
+        ("test", False),
+    ],
+)
+def test_only_this_computers_own_addresses_are_loopback(address: str | None, own: bool) -> None:
+    assert is_loopback(address) is own
