@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect
+
+from core.ingest import demo
+from tests.browser.conftest import NARROW, WIDE, serving, visitor
+
+pytestmark = pytest.mark.browser
+
+
+def choose_collection(page: Page, name: str) -> None:
+    page.get_by_label("Collection", exact=True).click()
+    page.keyboard.type(name)
+    page.keyboard.press("Enter")
+
+
+@pytest.fixture
+def many_pictures(tmp_path: Path) -> Path:
+    """400 pictures that differ, in a folder below the home of the server's roots, and two that cannot be read."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    photographs = [Image.open(path).convert("RGB") for path in demo.photographs()[:40]]
+    for number in range(400):
+        photographs[number % 40].rotate(number // 40, expand=True).save(folder / f"{number:03}.jpg")
+    (folder / "empty.jpg").touch()
+    (folder / "text.jpg").write_text("no picture")
+    return folder
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW])
+def test_uploaded_pictures_are_embedded_and_found(
+    browser: Browser, address: str, demo_data: Path, size: tuple[int, int]
+) -> None:
+    name = f"uploads{size[0]}"
+    with visitor(browser, size) as page:
+        page.goto(f"{address}/library")
+        choose_collection(page, name)
+        chosen = [
+            demo.PHOTOS / f for f in ("strawberry-red.jpg", "dog-golden-retriever-profile.jpg", "car-sports-red.jpg")
+        ]
+        page.locator("input[type=file]").set_input_files(chosen)
+        page.get_by_role("button", name="Add to collection").click()
+        expect(page.get_by_text("3 added, 0 known already")).to_be_visible()
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+        page.goto(f"{address}/search?collection={name}&q=strawberry")
+        expect(page.locator(".frame .title").first).to_have_text("strawberry-red.jpg")
+        expect(page.locator(".frame")).to_have_count(3)
+
+
+def test_progress_survives_a_reload_and_a_cancelled_job_resumes(
+    browser: Browser, demo_data: Path, many_pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CONTACTSHEET_ROOTS", str(many_pictures.parent))
+    data = tmp_path / "data"
+    shutil.copytree(demo_data, data)
+    with serving(data) as fresh, visitor(browser) as page:
+        page.goto(f"{fresh}/library")
+        choose_collection(page, "many")
+        page.get_by_text("Folder on this computer").click()
+        page.get_by_label("Open a folder in it").click()
+        page.get_by_role("option", name="pictures").click()
+        expect(page.get_by_label("Folder", exact=True)).to_have_value(str(many_pictures))
+        page.get_by_role("button", name="Add to collection").click()
+        expect(page.get_by_text("images/s")).to_be_visible()
+        page.reload()
+        expect(page.get_by_text("images/s")).to_be_visible()
+        page.get_by_role("button", name="Cancel").click()
+        expect(page.get_by_text("cancelled; what was committed is kept")).to_be_visible()
+        page.get_by_role("button", name="Resume").click()
+        expect(page.get_by_text("2 files were skipped")).to_be_visible(timeout=180_000)
+        page.get_by_text("2 files were skipped").click()
+        expect(page.get_by_text("empty file")).to_be_visible()
+        expect(page.get_by_text("text.jpg")).to_be_visible()
+        page.get_by_role("button", name="Retry").click()
+        expect(page.get_by_text("0 added, 0 known already, 2 skipped")).to_be_visible()
+        page.goto(f"{fresh}/search?collection=many")
+        expect(page.get_by_text("The newest 24 of 400 pictures")).to_be_visible()
