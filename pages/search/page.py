@@ -35,12 +35,15 @@ def main() -> None:
 def header(app: App) -> str:
     """Title and the choice of collection."""
     names = app.collection_names()
+    wanted = st.query_params.get("collection", DEMO)
     with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
         st.title("Contact Sheet", anchor=False, width="content")
         chosen = st.selectbox(
             "Collection", names, index=names.index(DEMO), key="collection", bind="query-params", width=220,
             on_change=forget_results,
         )  # fmt: skip
+    if wanted not in names:
+        st.warning(f"There is no collection {plain(wanted)} here; this is {DEMO}.", icon=":material/folder_off:")
     return chosen if chosen in names else DEMO
 
 

@@ -32,24 +32,24 @@ def many_pictures(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("size", [WIDE, NARROW])
+PHOTOGRAPHS = ["strawberry-red.jpg", "dog-golden-retriever-profile.jpg", "car-sports-red.jpg"]
+
+
+@pytest.mark.parametrize(("size", "count"), [(WIDE, 3), (NARROW, 2)])
 def test_uploaded_pictures_are_embedded_and_found(
-    browser: Browser, address: str, demo_data: Path, size: tuple[int, int]
+    browser: Browser, address: str, size: tuple[int, int], count: int
 ) -> None:
     name = f"uploads{size[0]}"
     with visitor(browser, size) as page:
         page.goto(f"{address}/library")
         choose_collection(page, name)
-        chosen = [
-            demo.PHOTOS / f for f in ("strawberry-red.jpg", "dog-golden-retriever-profile.jpg", "car-sports-red.jpg")
-        ]
-        page.locator("input[type=file]").set_input_files(chosen)
+        page.locator("input[type=file]").set_input_files([demo.PHOTOS / file for file in PHOTOGRAPHS[:count]])
         page.get_by_role("button", name="Add to collection").click()
-        expect(page.get_by_text("3 added, 0 known already")).to_be_visible()
+        expect(page.get_by_text(f"{count} added, 0 known already")).to_be_visible()
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
         page.goto(f"{address}/search?collection={name}&q=strawberry")
         expect(page.locator(".frame .title").first).to_have_text("strawberry-red.jpg")
-        expect(page.locator(".frame")).to_have_count(3)
+        expect(page.locator(".frame")).to_have_count(count)
 
 
 def test_progress_survives_a_reload_and_a_cancelled_job_resumes(

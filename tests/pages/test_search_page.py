@@ -66,6 +66,12 @@ def test_an_empty_collection_says_how_to_fill_it(served: App, tmp_path: Path) ->
     assert "core ingest" in page.code[0].value
 
 
+def test_a_link_to_a_collection_that_is_not_there_says_so(served: App) -> None:
+    page = visit(collection="gone")
+    assert "no collection gone" in page.warning[0].value
+    assert len(frames(page)) == 3
+
+
 def test_pictures_like_another_are_found_from_a_link(served: App) -> None:
     red = served.search("red", "demo", 1).hits[0].asset if served.ensure_demo() or True else None
     assert red is not None
