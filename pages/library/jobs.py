@@ -26,24 +26,17 @@ def show_jobs(app: App) -> None:
     if not jobs:
         return
     st.subheader("Jobs", anchor=False)
-    if any(job.open for job in jobs):
-        _live(app)
-    else:
-        _list(app, jobs)
+    running = any(job.open for job in jobs)
+    st.fragment(_list, run_every=REFRESH_S if running else None)(app, running)
 
 
-@st.fragment(run_every=REFRESH_S)
-def _live(app: App) -> None:
+def _list(app: App, running: bool) -> None:
     jobs = app.library.jobs(SHOWN)
-    _list(app, jobs)
-    if not any(job.open for job in jobs):
-        st.rerun()
-
-
-def _list(app: App, jobs: list[Job]) -> None:
     for job in jobs:
         with st.container(border=True):
             _show(app, job)
+    if running and not any(job.open for job in jobs):
+        st.rerun()
 
 
 def _show(app: App, job: Job) -> None:

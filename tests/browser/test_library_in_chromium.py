@@ -45,7 +45,7 @@ def test_uploaded_pictures_are_embedded_and_found(
         choose_collection(page, name)
         page.locator("input[type=file]").set_input_files([demo.PHOTOS / file for file in PHOTOGRAPHS[:count]])
         page.get_by_role("button", name="Add to collection").click()
-        expect(page.get_by_text(f"{count} added, 0 known already")).to_be_visible()
+        expect(page.get_by_text(f"{count} added, 0 known already").first).to_be_visible()
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
         page.goto(f"{address}/search?collection={name}&q=strawberry")
         expect(page.locator(".frame .title").first).to_have_text("strawberry-red.jpg")
