@@ -95,3 +95,8 @@ def visitor(browser: Browser, size: tuple[int, int] = WIDE) -> Iterator[Page]:
     context.close()
     assert foreign == []
     assert errors == []
+
+
+def settled(page: Page) -> None:
+    """Wait until the page has been drawn to its end."""
+    page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]').wait_for()

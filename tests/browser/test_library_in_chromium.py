@@ -8,12 +8,13 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from core.ingest import demo
-from tests.browser.conftest import NARROW, WIDE, serving, visitor
+from tests.browser.conftest import NARROW, WIDE, serving, settled, visitor
 
 pytestmark = pytest.mark.browser
 
 
 def choose_collection(page: Page, name: str) -> None:
+    settled(page)
     page.get_by_label("Collection", exact=True).click()
     page.keyboard.type(name)
     page.keyboard.press("Enter")
