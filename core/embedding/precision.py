@@ -31,4 +31,8 @@ def with_precision(model: Any, precision: str, device: str) -> tuple[Any, Arithm
 def _quantised(model: Any) -> Any:
     from torch.ao.quantization import quantize_dynamic
 
-    return quantize_dynamic(model, {torch.nn.Linear}, dtype=torch.qint8)  # type: ignore[no-untyped-call]
+    quantised = quantize_dynamic(model, {torch.nn.Linear}, dtype=torch.qint8)  # type: ignore[no-untyped-call]
+    for module in quantised.modules():
+        if hasattr(module, "get_cast_dtype"):  # open_clip reads it off a weight, which a quantised layer hides
+            module.get_cast_dtype = lambda: torch.float32
+    return quantised
