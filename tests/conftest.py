@@ -17,6 +17,8 @@ from core.store.collections import Collections
 from tests.fakes.encoder import ColourEncoder
 from tests.fakes.hub import FakeHub
 
+# How long tests wait for a hub that is silent: short, and long enough for a machine that is busy.
+PATIENCE_S = 1.5
 COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255)}
 
 
@@ -56,8 +58,8 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeHub]:
     """A model hub on this machine instead of the real one, an empty cache, and short patience."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(constants, "HF_HUB_ETAG_TIMEOUT", 0.4)
-    monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", 0.4)
+    monkeypatch.setattr(constants, "HF_HUB_ETAG_TIMEOUT", PATIENCE_S)
+    monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", PATIENCE_S)
     monkeypatch.setattr(hub_faults, "BACKOFF_S", 0.01)
     huggingface_hub.close_session()
     with FakeHub() as fake:

@@ -21,7 +21,7 @@ def wait_for_demo() -> None:
         st.stop()
 
 
-@st.fragment(run_every=0.5)
+@st.fragment(run_every=1.0)
 def _progress(build: DemoBuild) -> None:
     progress = build.progress
     share = progress.done / progress.total if progress.total else 0.0

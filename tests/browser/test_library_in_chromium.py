@@ -63,6 +63,7 @@ def test_progress_survives_a_reload_and_a_cancelled_job_resumes(
         page.goto(f"{fresh}/library")
         choose_collection(page, "many")
         page.get_by_text("Folder on this computer").click()
+        page.get_by_label("Open a folder in it").wait_for()
         settled(page)
         page.get_by_label("Open a folder in it").click()
         page.get_by_role("option", name="pictures").click()
