@@ -16,8 +16,8 @@ Arithmetic = Callable[[], AbstractContextManager[Any]]
 def with_precision(model: Any, precision: str, device: str) -> tuple[Any, Arithmetic]:
     """The model to use and the context to use it in.
 
-    `bfloat16` computes products in bfloat16 and keeps float32 weights, `int8` quantises the weights of linear layers
-    (dynamically, per tensor; processors only). Raises ModelUnavailable where the device cannot do it.
+    `bfloat16` computes products in bfloat16 and keeps float32 weights, `int8` quantises the linear layers of
+    transformer blocks (dynamically, per tensor; processors only). Raises ModelUnavailable where the device cannot.
     """
     if precision == "bfloat16":
         return model, lambda: torch.autocast(device, dtype=torch.bfloat16)
@@ -29,9 +29,15 @@ def with_precision(model: Any, precision: str, device: str) -> tuple[Any, Arithm
 
 
 def _quantised(model: Any) -> Any:
-    from torch.ao.quantization import quantize_dynamic
+    from torch.ao.quantization import default_dynamic_qconfig, quantize_dynamic
 
-    quantised = quantize_dynamic(model, {torch.nn.Linear}, dtype=torch.qint8)  # type: ignore[no-untyped-call]
+    # Transformer blocks only: what enters them is normalised, while a layer that sees probabilities would lose them.
+    blocks = {
+        name: default_dynamic_qconfig
+        for name, module in model.named_modules()
+        if type(module) is torch.nn.Linear and ".resblocks." in f".{name}"
+    }
+    quantised = quantize_dynamic(model, blocks, dtype=torch.qint8)  # type: ignore[no-untyped-call]
     for module in quantised.modules():
         if hasattr(module, "get_cast_dtype"):  # open_clip reads it off a weight, which a quantised layer hides
             module.get_cast_dtype = lambda: torch.float32

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-NAMES = ("search", "encode")
+NAMES = ("search", "encode", "precision", "ingest")
 
 if __name__ == "__main__":
     raise SystemExit(max(subprocess.call([sys.executable, "-m", f"tests.benchmarks.{name}"]) for name in NAMES))
