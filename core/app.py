@@ -19,6 +19,7 @@ from core.ingest.jobs import IngestJobs
 from core.ingest.library import Library, only_files
 from core.ingest.pipeline import Ingest, Lookup
 from core.ingest.sidecar import Sidecar, read_sidecar
+from core.ingest.text import TITLE_LENGTH, clean
 from core.records import (
     Asset,
     Collection,
@@ -169,7 +170,7 @@ class App:
         sidecar = read_sidecar(captions) if captions else Sidecar({})
         listener(Progress("load model", 0, 0))
         table = self._table_for_ingest(collection, listener)
-        lookup = _lookup(folder, sidecar, source or folder.resolve().name)
+        lookup = _lookup(folder, sidecar, clean(source or folder.resolve().name, TITLE_LENGTH))
         return self._run_ingest(table, lookup, image_files(folder) if only is None else only_files(only), listener)
 
     def run_job(self, job_id: int) -> Job:
@@ -205,7 +206,7 @@ class App:
     def _table_for_ingest(self, collection: str, listener: ProgressListener, model: str | None = None) -> AssetTable:
         if collection not in self._collections.names():
             name = model or (BUNDLED if collection == DEMO else self.model_for_new_collections)
-            return self._collections.create(collection, self.encoder_named(name, listener).card)
+            return self._collections.open_or_create(collection, self.encoder_named(name, listener).card)
         table = self._collections.open(collection)
         card = self.encoder_named(table.model.name, listener).card
         if card != table.model:

@@ -28,8 +28,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return command(options)
     except ContactSheetError as error:
         print(f"error: {error}", file=sys.stderr)
-    except PermissionError as error:
-        print(f"error: {error.filename}: {error.strerror}: grant access or choose another folder", file=sys.stderr)
+    except OSError as error:
+        print(
+            f"error: {error.filename or 'output'}: {error.strerror}: grant access or choose another folder",
+            file=sys.stderr,
+        )
     except KeyboardInterrupt:
         print("error: stopped; what was committed is kept, run the command again to go on", file=sys.stderr)
     return 1

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
+from typing import Any
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
 _BLOCK_BYTES = 1 << 30
@@ -15,9 +16,18 @@ _BLOCK_BYTES = 1 << 30
 
 def keep_large_blocks() -> bool:
     """Tell glibc to serve blocks up to 1 GB from its heap and to keep what is freed; False where there is no glibc."""
-    if not sys.platform.startswith("linux"):
-        return False
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    mallopt = _glibc("mallopt")
     if mallopt is None:
         return False
     return bool(mallopt(_M_MMAP_THRESHOLD, _BLOCK_BYTES)) and bool(mallopt(_M_TRIM_THRESHOLD, _BLOCK_BYTES))
+
+
+def give_back_unused() -> None:
+    """Hand freed memory back to the system: every thread keeps its own, however large the one picture it was for."""
+    malloc_trim = _glibc("malloc_trim")
+    if malloc_trim is not None:
+        malloc_trim(0)
+
+
+def _glibc(name: str) -> Any:
+    return getattr(ctypes.CDLL(None), name, None) if sys.platform.startswith("linux") else None

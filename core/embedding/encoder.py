@@ -52,7 +52,7 @@ class OpenClipEncoder:
 
     def preprocess(self, image: Image.Image) -> NDArray[np.float32]:
         """The model's own resizing and normalisation: (3, size, size) float32."""
-        pixels: NDArray[np.float32] = self._preprocess(image).numpy()
+        pixels: NDArray[np.float32] = self._preprocess(images.central(image)).numpy()
         return pixels
 
     def encode_pixels(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:

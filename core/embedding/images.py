@@ -2,23 +2,42 @@
 
 from __future__ import annotations
 
+import ctypes
 import io
+import logging
 import warnings
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, PngImagePlugin, UnidentifiedImageError, _imaging
+from PIL.ExifTags import Base
 
 from core.errors import BadImage
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP")
 SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".png", ".webp", ".gif", ".tif", ".tiff", ".bmp"})
+SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"II*\0", b"MM\0*")
 THUMBNAIL_PX = 384
+ELONGATION = 100
+BAND_PIXELS = 16_000_000
 # open_image() checks the size itself, with a limit that is a setting and an error that names it.
 Image.MAX_IMAGE_PIXELS = None
 # Pillow warns of damaged metadata once per file; what costs the picture is an error, the rest does not matter here.
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+logging.getLogger("PIL").addHandler(logging.NullHandler())
+# A colour profile may well be larger than the 1 MiB that Pillow allows; what all of a file's texts take stays bounded.
+PngImagePlugin.MAX_TEXT_CHUNK = 16 * 1024 * 1024
+# libtiff writes faults to standard error by itself; where Pillow brings no library of its own, it keeps doing so.
+with suppress(OSError, AttributeError):
+    ctypes.CDLL(_imaging.__file__).TIFFSetErrorHandler(None)
 _SRGB = ImageCms.createProfile("sRGB")
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}  # fmt: skip
 
 
 def decode(data: bytes, path: str = "image", max_megapixels: float = 200) -> Image.Image:
@@ -47,24 +66,45 @@ def upright_rgb(image: Image.Image, path: str = "image") -> Image.Image:
     try:
         image.load()
         return _upright_rgb(image)
-    except (OSError, SyntaxError, ValueError, TypeError, IndexError, KeyError, MemoryError, EOFError) as error:
+    except MemoryError as error:
+        raise BadImage(path, "not enough memory", f"{image.width}×{image.height}") from error
+    except Exception as error:  # Pillow's readers raise whatever their parsers meet
         reason = "truncated" if "truncated" in str(error).lower() else "damaged"
         raise BadImage(path, reason, _short(error)) from error
 
 
 def load(path: Path, max_megapixels: float = 200) -> Image.Image:
     """Read and decode one file. Raises BadImage, also where the file cannot be read."""
+    file_megabytes(path, max_megapixels)
     return decode(read_bytes(path), str(path), max_megapixels)
+
+
+def file_megabytes(path: Path, max_megapixels: float) -> float:
+    """The size of a regular file. Raises BadImage, also where it is more than any picture of that size needs."""
+    try:
+        megabytes = path.stat().st_size / 1e6
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    if megabytes > 8 * max_megapixels:  # four channels of 16 bits, uncompressed
+        size = f"{megabytes:.0f} MB, allowed are {8 * max_megapixels:g}"
+        raise BadImage(str(path), "too large a file", f"{size}; CONTACTSHEET_MAX_MEGAPIXELS sets the limit")
+    return megabytes
 
 
 def read_bytes(path: Path) -> bytes:
     """The bytes of a regular file. Raises BadImage where it is missing, unreadable or not a regular file."""
     try:
-        if not path.is_file():
-            raise BadImage(str(path), "not a regular file" if path.exists() else "no such file")
+        if not path.is_file() and path.exists():
+            raise BadImage(str(path), "not a regular file")
         return path.read_bytes()
     except OSError as error:
-        raise BadImage(str(path), "cannot be read", _short(error)) from error
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: OSError) -> BadImage:
+    if isinstance(error, FileNotFoundError):
+        return BadImage(str(path), "no such file")
+    return BadImage(str(path), "cannot be read", error.strerror or _short(error))
 
 
 def _open(data: bytes, path: str) -> Image.Image:
@@ -73,37 +113,55 @@ def _open(data: bytes, path: str) -> Image.Image:
     try:
         return Image.open(io.BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError as error:
+        if data.startswith(SIGNATURES):
+            raise BadImage(path, "damaged", "its header cannot be read") from error
         raise BadImage(path, "not an image in a supported format") from error
-    except (OSError, SyntaxError, ValueError, TypeError, IndexError, KeyError, OverflowError) as error:
+    except Exception as error:  # Pillow's readers raise whatever their parsers meet
         raise BadImage(path, "damaged", _short(error)) from error
 
 
 def _upright_rgb(image: Image.Image) -> Image.Image:
     profile = image.info.get("icc_profile")
-    image = ImageOps.exif_transpose(image)
-    if image.mode in ("P", "PA") or "transparency" in image.info:
-        image = image.convert("RGBA")
-    if image.mode in ("LA", "La", "RGBA", "RGBa"):
-        return _on_white(image.convert("RGBA"), profile)
+    image = _turned(image)
     if image.mode.startswith(("I", "F")):
         image = _eight_bits(image)
-    return _to_srgb(image, profile).convert("RGB")
+    if image.mode in ("P", "PA", "LA", "La", "RGBA", "RGBa") or "transparency" in image.info:
+        return _on_white(image, profile)
+    image = _to_srgb(image, profile)
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _turned(image: Image.Image) -> Image.Image:
+    try:
+        turn = _TURNS.get(image.getexif().get(Base.Orientation, 1))
+    except Exception:  # noqa: BLE001 - damaged metadata is no reason to lose the picture
+        return image
+    return image if turn is None else image.transpose(turn)
 
 
 def _on_white(image: Image.Image, profile: bytes | None) -> Image.Image:
     ground = Image.new("RGB", image.size, "white")
-    ground.paste(_to_srgb(image.convert("RGB"), profile), mask=image.getchannel("A"))
+    for box in _bands(*image.size):
+        part = image.crop(box).convert("RGBA")
+        ground.paste(_to_srgb(part.convert("RGB"), profile), box, part.getchannel("A"))
     return ground
 
 
+def _bands(width: int, height: int) -> Iterator[tuple[int, int, int, int]]:
+    """The whole picture, in boxes of bounded size: what is made of one is never in memory for all."""
+    rows = max(1, BAND_PIXELS // width)
+    return ((0, top, width, min(top + rows, height)) for top in range(0, height, rows))
+
+
 def _eight_bits(image: Image.Image) -> Image.Image:
-    values = np.asarray(image, dtype=np.float32)
-    values = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
+    values = np.array(image, dtype=np.float32)
+    np.nan_to_num(values, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
     if image.mode.startswith("I;16") or (image.mode == "I" and values.max(initial=0) > 255):
-        values = values / 257.0
+        values /= 257.0
     elif image.mode == "F" and values.max(initial=0) <= 1.0:
-        values = values * 255.0
-    return Image.fromarray(np.clip(values, 0, 255).round().astype(np.uint8), "L")
+        values *= 255.0
+    np.rint(np.clip(values, 0, 255, out=values), out=values)
+    return Image.fromarray(values.astype(np.uint8), "L")
 
 
 def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
@@ -112,14 +170,26 @@ def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         converted = ImageCms.profileToProfile(image, source, _SRGB, outputMode="RGB")
-    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
-        return image  # a profile that cannot be used is a matter of colour, not a reason to lose the picture
+    except Exception:  # noqa: BLE001 - a profile that cannot be used is a matter of colour: the picture is kept
+        return image
     return converted if converted is not None else image
+
+
+def central(image: Image.Image, longest: int = ELONGATION) -> Image.Image:
+    """The middle of a picture more than `longest` times as long as wide; others as they are.
+
+    A model that scales the shorter side up would make gigabytes of a line one pixel wide, and look at its middle only.
+    """
+    width, height = image.size
+    most = longest * min(width, height)
+    left, top = max(0, width - most) // 2, max(0, height - most) // 2
+    return image if left == top == 0 else image.crop((left, top, left + min(width, most), top + min(height, most)))
 
 
 def thumbnail(image: Image.Image, longest_px: int = THUMBNAIL_PX) -> bytes:
     """A JPEG whose longest side is at most `longest_px` pixels; never larger than the picture itself."""
-    small = image.copy()
+    small = image.reduce(max(1, max(image.size) // (4 * longest_px)))
+    small.info.clear()  # a comment from the file would be written too, and fails where it is long
     small.thumbnail((longest_px, longest_px), Image.Resampling.LANCZOS, reducing_gap=2.0)
     buffer = io.BytesIO()
     small.save(buffer, "JPEG", quality=85, optimize=True)

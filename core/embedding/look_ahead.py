@@ -2,12 +2,36 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
 DECODERS = 4
+
+
+class Room:
+    """Bounds what several threads hold in memory at once."""
+
+    def __init__(self, capacity: float) -> None:
+        self._capacity = self._free = capacity
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def taking(self, amount: float) -> Iterator[None]:
+        """Wait until so much is free, and hold it; what is larger than the room has it to itself."""
+        amount = min(amount, self._capacity)
+        with self._changed:
+            self._changed.wait_for(lambda: self._free >= amount)
+            self._free -= amount
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._free += amount
+                self._changed.notify_all()
 
 
 def look_ahead(pool: ThreadPoolExecutor, task: Any, items: Any, depth: int) -> Iterator[Future[Any]]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,37 +18,51 @@ def image_files(root: Path) -> Iterator[Path | Failure]:
     """Every image file below `root` (or `root` itself), in a stable order; what cannot be followed as a Failure.
 
     Symbolic links are followed, a folder is entered once however many links lead to it. Hidden files and folders
-    and files without an image's suffix are passed over. Raises ContactSheetError if `root` cannot be read.
+    and files without an image's suffix are passed over; a link that leads nowhere is a Failure whatever its name,
+    since a folder may be missing behind it. Raises ContactSheetError if `root` cannot be read.
     """
     if root.is_file():
         yield root
         return
     if not root.is_dir():
         raise ContactSheetError(f"{root} is neither a folder nor a file: check the path")
-    yield from _below(root, set())
+    entered: set[tuple[int, int]] = set()
+    waiting = [root]
+    while waiting:  # a list of its own: folders may lie deeper than Python can call
+        found = _look(waiting.pop(), entered)
+        if isinstance(found, list):
+            waiting += reversed(found)
+        elif found is not None:
+            yield found
 
 
-def _below(folder: Path, entered: set[tuple[int, int]]) -> Iterator[Path | Failure]:
+def _look(path: Path, entered: set[tuple[int, int]]) -> Path | Failure | list[Path] | None:
+    """A folder's entries; else the file if it is an image by its name, the fault, or None for what is passed over."""
     try:
-        status = folder.stat()
-        if (status.st_dev, status.st_ino) in entered:
-            return
-        entered.add((status.st_dev, status.st_ino))
-        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        status = path.stat()
     except OSError as error:
-        yield Failure(uri_of(folder), "folder cannot be read", error.strerror or "")
-        return
-    for entry in entries:
-        if entry.name.startswith(".") or entry.name == "__MACOSX":
-            continue
-        yield from _entry(Path(entry.path), entered)
+        return _unreachable(path, error)
+    if stat.S_ISDIR(status.st_mode):
+        return _entries(path, (status.st_dev, status.st_ino), entered)
+    if path.suffix.lower() not in SUFFIXES:
+        return None
+    return path if stat.S_ISREG(status.st_mode) else Failure(uri_of(path), "not a regular file")
 
 
-def _entry(path: Path, entered: set[tuple[int, int]]) -> Iterator[Path | Failure]:
-    if path.is_dir():
-        yield from _below(path, entered)
-    elif path.suffix.lower() in SUFFIXES:
-        if path.is_file():
-            yield path
-        else:
-            yield Failure(uri_of(path), "dangling link" if path.is_symlink() else "not a regular file")
+def _entries(folder: Path, identity: tuple[int, int], entered: set[tuple[int, int]]) -> list[Path] | Failure:
+    if identity in entered:
+        return []
+    entered.add(identity)
+    try:
+        names = sorted(entry.name for entry in os.scandir(folder))
+    except OSError as error:
+        return Failure(uri_of(folder), "folder cannot be read", error.strerror or "")
+    return [folder / name for name in names if not name.startswith(".") and name != "__MACOSX"]
+
+
+def _unreachable(path: Path, error: OSError) -> Failure | None:
+    if error.errno in (errno.ENOENT, errno.ELOOP) and path.is_symlink():
+        return Failure(uri_of(path), "dangling link")
+    if isinstance(error, FileNotFoundError):  # it was there a moment ago
+        return Failure(uri_of(path), "no such file") if path.suffix.lower() in SUFFIXES else None
+    return Failure(uri_of(path), "cannot be read", error.strerror or "")

@@ -1,7 +1,8 @@
 """Files to assets: decoding in threads while the model encodes, whole batches committed at once.
 
-Memory is bounded: at most `LOOK_AHEAD` batches are decoded and not yet encoded, at most `COMMIT_ASSETS` encoded and
-not yet committed. A run that is cut off has lost nothing that it committed, and the next run skips it by content.
+Memory is bounded: pictures in decoding are together no larger than the largest one allowed, at most `LOOK_AHEAD`
+batches are decoded and not yet encoded, at most `COMMIT_ASSETS` encoded and not yet committed. A run that is cut off
+has lost nothing that it committed, and the next run skips it by content.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.embedding import images
+from core.embedding.allocator import give_back_unused
 from core.embedding.hashes import content_id
-from core.embedding.look_ahead import DECODERS, look_ahead
+from core.embedding.look_ahead import DECODERS, Room, look_ahead
 from core.embedding.protocol import Encoder
 from core.errors import BadImage, IngestCancelled
 from core.ingest.embedded import embedded_description
@@ -27,6 +29,8 @@ from core.store.names import uri_of
 from core.store.table import AssetTable
 
 LOOK_AHEAD = 2
+MEGABYTES_READ = 400.0
+LARGE_MEGAPIXELS = 40.0
 COMMIT_ASSETS = 256
 COMMIT_SECONDS = 10.0
 
@@ -69,6 +73,7 @@ class Ingest:
     ) -> None:
         self._table, self._encoder, self._lookup = table, encoder, lookup
         self._listener, self._max_megapixels, self._clock = listener, max_megapixels, clock
+        self._file_room, self._pixel_room = Room(MEGABYTES_READ), Room(max_megapixels)
         self._pending, self._failures = _Pending(), list[Failure]()
         self._known: set[bytes] = set()
         self._added = self._known_files = self._seen = self._encoded = self._total = 0
@@ -93,9 +98,8 @@ class Ingest:
                     stop.report = self._report()
                     raise
             self._commit()
-            if self._added:
-                self._listener(Progress("compact", self._total, self._total))
-                self._table.compact()
+            self._listener(Progress("compact", self._total, self._total))
+            self._table.compact()  # also after nothing new: the run before may have been cut off here
         return self._report()
 
     def _scan(self, files: Iterable[Path | Failure]) -> list[Path]:
@@ -113,17 +117,29 @@ class Ingest:
     def _prepare(self, path: Path) -> _Prepared | Failure:
         uri = uri_of(path.absolute())
         try:
-            data = images.read_bytes(path)
-            asset_id = content_id(data)
-            if bytes.fromhex(asset_id) in self._known:
-                return _Prepared(asset_id, uri)
-            opened = images.open_image(data, str(path), self._max_megapixels)
+            with self._file_room.taking(images.file_megabytes(path, self._max_megapixels)):
+                return self._read(path, uri)
+        except BadImage as error:
+            return Failure(uri, error.reason, error.detail)
+        except Exception as error:  # noqa: BLE001 - reported by name; one picture never costs the others
+            return Failure(uri, "cannot be processed", f"{type(error).__name__}: {error}"[:200])
+
+    def _read(self, path: Path, uri: str) -> _Prepared:
+        data = images.read_bytes(path)
+        asset_id = content_id(data)
+        if bytes.fromhex(asset_id) in self._known:
+            return _Prepared(asset_id, uri)
+        opened = images.open_image(data, str(path), self._max_megapixels)
+        megapixels = opened.width * opened.height / 1e6
+        with self._pixel_room.taking(megapixels):
             picture = images.upright_rgb(opened, str(path))
             about, source = self._lookup(path)
             asset = Asset(asset_id, (uri,), source, about.over(embedded_description(opened)), *picture.size, utc_now())
-            return _Prepared(asset_id, uri, asset, images.thumbnail(picture), self._encoder.preprocess(picture))
-        except BadImage as error:
-            return Failure(uri, error.reason, error.detail)
+            ready = _Prepared(asset_id, uri, asset, images.thumbnail(picture), self._encoder.preprocess(picture))
+            del opened, picture
+            if megapixels > LARGE_MEGAPIXELS:
+                give_back_unused()
+        return ready
 
     def _consume(self, prepared: Iterator[_Prepared | Failure]) -> None:
         batch: list[_Prepared] = []

@@ -1,4 +1,4 @@
-"""Collections on disk: one folder each, with a LanceDB table, a description and two locks.
+"""Collections on disk: one folder each, with a LanceDB table, a description and its locks.
 
 A collection exists from the moment its `collection.json` does; that file is written last and as a whole.
 """
@@ -16,6 +16,7 @@ from typing import Any
 from core.errors import CollectionError
 from core.records import Collection, ModelCard, utc_now
 from core.store import schema
+from core.store.faults import read_faults, write_faults
 from core.store.lock import write_lock
 from core.store.names import check_collection_name
 from core.store.table import AssetTable
@@ -56,7 +57,8 @@ class Collections:
         Raises CollectionError if there is none of that name, or if a newer Contact Sheet wrote it.
         """
         about, folder = self._read(name), self._folder / name
-        table = _connect(folder).open_table(TABLE)
+        with read_faults(folder):
+            table = _connect(folder).open_table(TABLE)
         if about["schema"] < schema.VERSION:
             self._migrate(folder, table, about)
         return AssetTable(name, ModelCard(**about["model"]), table, folder)
@@ -64,7 +66,7 @@ class Collections:
     def create(self, name: str, model: ModelCard) -> AssetTable:
         """A new, empty collection for vectors of `model`. Raises CollectionError if the name is taken."""
         folder = self._folder / check_collection_name(name)
-        with write_lock(folder):
+        with write_lock(folder), write_faults(folder):
             if (folder / DESCRIPTION).exists():
                 raise CollectionError(f"there is a collection {name} already: choose another name")
             empty = schema.arrow_schema(model.dimension).empty_table()
@@ -73,10 +75,25 @@ class Collections:
             _write_whole(folder / DESCRIPTION, json.dumps(about, indent=1))
         return self.open(name)
 
+    def open_or_create(self, name: str, model: ModelCard) -> AssetTable:
+        """The assets of a collection, made now unless another process was faster.
+
+        Raises CollectionError if that other one chose another model.
+        """
+        try:
+            return self.create(name, model)
+        except CollectionError:
+            table = self.open(name)
+        if table.model != model:
+            raise CollectionError(
+                f"collection {name} was just made for {table.model.name}, not for {model.name}: choose another name"
+            )
+        return table
+
     def mark(self, name: str, built_from: str) -> None:
         """Note what a collection was completely built from."""
         about, folder = self._read(name), self._folder / name
-        with write_lock(folder):
+        with write_lock(folder), write_faults(folder):
             _write_whole(folder / DESCRIPTION, json.dumps({**about, "built_from": built_from}, indent=1))
 
     def built_from(self, name: str) -> str | None:
@@ -86,10 +103,11 @@ class Collections:
     def remove(self, name: str) -> None:
         """Delete a collection; it is gone at once, its files follow."""
         folder = self._folder / name
-        with write_lock(folder):
-            self._read(name)
-            (folder / DESCRIPTION).unlink()
-        shutil.rmtree(folder)
+        with write_faults(folder):
+            with write_lock(folder):
+                self._read(name)
+                (folder / DESCRIPTION).unlink()
+            shutil.rmtree(folder)
 
     def _read(self, name: str) -> dict[str, Any]:
         path = self._folder / check_collection_name(name) / DESCRIPTION
@@ -109,7 +127,7 @@ class Collections:
         return about
 
     def _migrate(self, folder: Path, table: Any, about: dict[str, Any]) -> None:
-        with write_lock(folder):
+        with write_lock(folder), write_faults(folder):
             for step in MIGRATIONS[about["schema"] - 1 : schema.VERSION - 1]:
                 step(table)
             _write_whole(folder / DESCRIPTION, json.dumps({**about, "schema": schema.VERSION}, indent=1))

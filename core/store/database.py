@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from core.errors import StoreError
+from core.store.faults import write_faults
 
 BUSY_TIMEOUT_S = 5.0
 
@@ -52,7 +53,8 @@ class Database:
     def __init__(self, path: Path) -> None:
         """Open or make the database and bring it to the present schema. Raises StoreError."""
         self.path = path
-        path.parent.mkdir(parents=True, exist_ok=True)
+        with write_faults(path.parent):
+            path.parent.mkdir(parents=True, exist_ok=True)
         with self._connection() as connection:
             connection.execute("PRAGMA journal_mode = WAL")
         with self.transaction() as connection:
@@ -89,7 +91,8 @@ class Database:
             connection.execute("PRAGMA synchronous = NORMAL")
             yield connection
         except sqlite3.OperationalError as error:
-            raise StoreError(f"{self.path} could not be used ({error}): nothing was changed; try again") from error
+            advice = "check that its folder can be written and has space, then try again"
+            raise StoreError(f"{self.path} could not be used ({error}): nothing was changed; {advice}") from error
         finally:
             connection.close()
 

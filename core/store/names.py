@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from urllib.parse import quote_from_bytes, unquote_to_bytes
+from urllib.parse import quote, quote_from_bytes, unquote_to_bytes
 
 from core.errors import CollectionError
 
 _ALLOWED = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}\Z")
+# A line break in a name would forge lines of a report, an escape or a change of direction what a terminal shows.
+_UNPRINTABLE = re.compile(r"[%\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 _SAFE = "/-_.~ !$&'()*+,;=:@[]{}^`|\"<>#?\\"
 
 
@@ -22,13 +24,13 @@ def check_collection_name(name: str) -> str:
 
 
 def uri_of(path: Path) -> str:
-    """A path as text: UTF-8 as it is, every byte that is not UTF-8 (and `%` itself) percent-encoded."""
+    """A path as one line of text: UTF-8 as it is; bytes that are not, control characters and `%` percent-encoded."""
     raw = os.fsencode(path)
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError:
         return quote_from_bytes(raw, safe=_SAFE)
-    return text.replace("%", "%25")
+    return _UNPRINTABLE.sub(lambda found: quote(found.group()), text)
 
 
 def path_of(uri: str) -> Path:

@@ -13,30 +13,39 @@ from numpy.typing import NDArray
 from core.errors import CollectionError
 from core.records import Asset, ModelCard
 from core.store import schema
+from core.store.faults import read_faults, write_faults
 from core.store.lock import write_lock
 from core.store.snapshot import COLUMNS, Snapshot, collection_version, read_snapshot
 
 # Versions younger than this survive compaction, so that no reader loses the files it is reading.
 KEEP_VERSIONS = timedelta(hours=1)
+# What LanceDB is writing has such a name; where its process was killed, LanceDB itself never looks at it again.
+DRAFTS = ".tmp*"
 
 
 class AssetTable:
-    """Assets, thumbnails and vectors of one collection. Reads see the latest committed state."""
+    """Assets, thumbnails and vectors of one collection. Reads see the latest committed state.
+
+    Every method raises StoreError where the disk or LanceDB fail; what was committed before stays.
+    """
 
     def __init__(self, name: str, model: ModelCard, table: Any, folder: Path) -> None:
         self.name, self.model, self.folder, self._table = name, model, folder, table
 
     def count(self) -> int:
         """How many assets there are."""
-        return int(self._latest().count_rows())
+        with read_faults(self.folder):
+            return int(self._latest().count_rows())
 
     def change_mark(self) -> int:
         """A number that moves with every commit; equal marks mean equal content."""
-        return int(self._latest().version)
+        with read_faults(self.folder):
+            return int(self._latest().version)
 
     def snapshot(self) -> Snapshot:
         """All vectors and filter columns, read at one version."""
-        table = self._latest().search().select(COLUMNS).to_arrow()
+        with read_faults(self.folder):
+            table = self._latest().search().select(COLUMNS).to_arrow()
         version = collection_version(self.model, table["id"].to_pylist())
         return read_snapshot(table, version, self.model.dimension)
 
@@ -47,7 +56,8 @@ class AssetTable:
 
     def ids(self) -> set[bytes]:
         """The ids of all assets as 32 raw bytes each: small enough to hold for a million of them."""
-        column = self._latest().search().select(["id"]).to_arrow()["id"]
+        with read_faults(self.folder):
+            column = self._latest().search().select(["id"]).to_arrow()["id"]
         return {bytes.fromhex(i) for i in column.to_pylist()}
 
     def uris(self, ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
@@ -55,20 +65,21 @@ class AssetTable:
         return {row["id"]: tuple(row["uris"]) for row in self._rows(ids, ["id", "uris"])}
 
     def add(self, assets: Sequence[Asset], thumbnails: Sequence[bytes], vectors: NDArray[np.float32]) -> int:
-        """Add assets in one commit; ids that are there already stay as they are. Returns how many were new.
+        """Add assets in one commit; an id that is there already, or comes twice, keeps its first row.
 
-        `vectors` is (n, d) float32 of unit length. Raises CollectionError for a wrong shape or length and
-        CollectionBusy if another process keeps writing.
+        Returns how many were new. `vectors` is (n, d) float32 of unit length. Raises CollectionError for a wrong shape
+        or length and CollectionBusy if another process keeps writing.
         """
         self._check(vectors, len(assets))
-        rows = schema.to_table(assets, thumbnails, vectors)
-        with write_lock(self.folder):
+        first = list({asset.id: row for row, asset in reversed(list(enumerate(assets)))}.values())[::-1]
+        rows = schema.to_table(assets, thumbnails, vectors).take(first)
+        with write_lock(self.folder), write_faults(self.folder):
             result = self._latest().merge_insert("id").when_not_matched_insert_all().execute(rows)
         return int(result.num_inserted_rows)
 
     def add_uris(self, seen: Mapping[str, Iterable[str]]) -> None:
         """Note that assets were also seen at these places, in one commit."""
-        with write_lock(self.folder):
+        with write_lock(self.folder), write_faults(self.folder):
             known = self.uris(list(seen))
             grown = {i: tuple(dict.fromkeys([*places, *seen[i]])) for i, places in known.items()}
             changed = {i: places for i, places in grown.items() if places != known[i]}
@@ -82,14 +93,19 @@ class AssetTable:
             self._table.merge_insert("id").when_matched_update_all().execute(rows)
 
     def compact(self) -> None:
-        """Merge small files, index ids, and drop versions that are older than an hour."""
-        with write_lock(self.folder):
+        """Merge small files, index ids, and drop versions that are older than an hour; no commit if all is merged.
+
+        Files that a killed writer left go too: whoever holds the lock is the only one that writes.
+        """
+        with write_lock(self.folder), write_faults(self.folder):
             from lancedb.index import BTree
 
             table = self._latest()
             if not any(index.columns == ["id"] for index in table.list_indices()):
                 table.create_index("id", config=BTree())
-            table.optimize(cleanup_older_than=KEEP_VERSIONS)
+            table.optimize(cleanup_older_than=KEEP_VERSIONS, delete_unverified=True)
+            for draft in self.folder.rglob(DRAFTS):
+                draft.unlink()
 
     def _latest(self) -> Any:
         self._table.checkout_latest()
@@ -103,8 +119,9 @@ class AssetTable:
     def _rows(self, ids: Sequence[str], columns: list[str]) -> list[dict[str, Any]]:
         if not ids:
             return []
-        self._table.checkout_latest()
-        rows: list[dict[str, Any]] = self._query(ids, columns).to_list()
+        with read_faults(self.folder):
+            self._table.checkout_latest()
+            rows: list[dict[str, Any]] = self._query(ids, columns).to_list()
         return rows
 
     def _check(self, vectors: NDArray[np.float32], count: int) -> None:

@@ -1,0 +1,51 @@
+"""What a disk or a vendor's library raises, as an error that says what happened, what was kept and what to do."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from core.errors import StoreError
+
+# LanceDB hands on what Rust raised, as text: the number of the operating system's error is all that stays the same.
+_ADVICE = {
+    errno.ENOSPC: ("the disk is full", "free some space, then run it again"),
+    errno.EDQUOT: ("the disk quota is used up", "free some space, then run it again"),
+    errno.EROFS: ("the disk is read-only", "make it writable, or move the data with CONTACTSHEET_DATA"),
+    errno.EACCES: ("access is denied", "grant access, or move the data with CONTACTSHEET_DATA"),
+    errno.EMFILE: ("too many files are open", "raise the limit (ulimit -n), then run it again"),
+}
+
+
+@contextmanager
+def write_faults(folder: Path) -> Iterator[None]:
+    """Around a change below `folder`: raises StoreError for whatever the disk or LanceDB raise."""
+    with _faults(folder, "could not be written", "what was committed before is kept"):
+        yield
+
+
+@contextmanager
+def read_faults(folder: Path) -> Iterator[None]:
+    """Around reading below `folder`: raises StoreError for whatever the disk or LanceDB raise."""
+    with _faults(folder, "could not be read", "nothing was changed"):
+        yield
+
+
+@contextmanager
+def _faults(folder: Path, what: str, kept: str) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, RuntimeError, ValueError) as error:
+        happened, advice = _explain(error)
+        raise StoreError(f"{folder} {what} ({happened}): {kept}; {advice}") from error
+
+
+def _explain(error: Exception) -> tuple[str, str]:
+    text = " ".join(str(error).split())
+    for number, explained in _ADVICE.items():
+        if getattr(error, "errno", None) == number or f"os error {number})" in text:
+            return explained
+    happened = text.split(", /")[0][:200] or type(error).__name__
+    return happened, "try again, and restore the folder from a backup if it stays"
