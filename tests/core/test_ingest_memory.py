@@ -12,15 +12,19 @@ from PIL import Image
 from core.settings import PROJECT
 
 COUNT, COPIES = 3000, 20
-MARGIN_MB = 150.0
+MARGIN_MB = 60.0
 PROGRAM = """
 import sys
 from pathlib import Path
+from core.ingest import pipeline
 from tests.fakes.colour_app import colour_app
 from tests.fakes.memory import peak_mb
+pipeline.COMMIT_ASSETS = 32
 peaks = {}
-report = colour_app(Path(sys.argv[1])).ingest(
-    Path(sys.argv[2]), "c", listener=lambda progress: peaks.setdefault(progress.done // 500, peak_mb()))
+def note(progress):
+    if progress.phase == "embed":
+        peaks.setdefault(progress.done // 500, peak_mb())
+report = colour_app(Path(sys.argv[1])).ingest(Path(sys.argv[2]), "c", listener=note)
 print(report.added, report.known, len(report.failures), *(round(peaks[step]) for step in range(1, 7)), round(peak_mb()))
 """
 
