@@ -92,7 +92,7 @@ def folder(app: App, collection: str | None) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.button("Up", icon=":material/arrow_upward:", on_click=go, args=(current.parent,), disabled=current in roots)
         st.selectbox(
-            "Open a folder in it", below, index=None, key="folder_below", on_change=go_below, args=(current,),
+            "Open a folder in it", below, index=None, key=f"below {current}", on_change=go_below, args=(current,),
             width=320, placeholder=f"{len(below)} folders" if below else "no folders",
         )  # fmt: skip
     if st.button(
@@ -111,7 +111,8 @@ def go(target: Path) -> None:
 
 
 def go_below(current: Path) -> None:
-    chosen = st.session_state.pop("folder_below", None)
+    # Each folder's list is a widget of its own: one that stayed would keep, and choose again, what was chosen in it.
+    chosen = st.session_state[f"below {current}"]
     if chosen:
         go(current / chosen)
 

@@ -14,20 +14,42 @@ pytestmark = pytest.mark.browser
 
 
 def choose_collection(page: Page, name: str) -> None:
+    """Type a new name; again if the page was still being drawn and took no notice."""
+    page.get_by_role("button", name="Add to collection").wait_for()
     settled(page)
-    page.get_by_label("Collection", exact=True).click()
-    page.keyboard.type(name)
-    page.keyboard.press("Enter")
+    box = page.get_by_label("Collection", exact=True)
+    for _ in range(5):
+        box.fill(name)
+        box.press("Enter")
+        settled(page)
+        page.wait_for_timeout(500)
+        if box.input_value() == name:
+            return
+    pytest.fail(f"the page does not take the name {name}: it shows {box.input_value()!r}")
+
+
+def open_folder(page: Page, name: str) -> None:
+    """Choose a folder from the list; again if the page was still being drawn and closed the list."""
+    box = page.get_by_label("Open a folder in it")
+    box.wait_for()
+    for _ in range(5):
+        settled(page)
+        box.fill(name)
+        page.wait_for_timeout(500)
+        if page.get_by_role("option", name=name).count():
+            page.get_by_role("option", name=name).first.click()
+            return
+    pytest.fail(f"the page never offered the folder {name}")
 
 
 @pytest.fixture
 def many_pictures(tmp_path: Path) -> Path:
-    """400 pictures that differ, in a folder below the home of the server's roots, and two that cannot be read."""
+    """1200 pictures that differ and two that cannot be read: work for long enough to reload and cancel."""
     folder = tmp_path / "pictures"
     folder.mkdir()
     photographs = [Image.open(path).convert("RGB") for path in demo.photographs()[:40]]
-    for number in range(400):
-        photographs[number % 40].rotate(number // 40, expand=True).save(folder / f"{number:03}.jpg")
+    for number in range(1200):
+        photographs[number % 40].rotate(number // 40, expand=True).save(folder / f"{number:04}.jpg")
     (folder / "empty.jpg").touch()
     (folder / "text.jpg").write_text("no picture")
     return folder
@@ -63,10 +85,7 @@ def test_progress_survives_a_reload_and_a_cancelled_job_resumes(
         page.goto(f"{fresh}/library")
         choose_collection(page, "many")
         page.get_by_text("Folder on this computer").click()
-        page.get_by_label("Open a folder in it").wait_for()
-        settled(page)
-        page.get_by_label("Open a folder in it").click()
-        page.get_by_role("option", name="pictures").click()
+        open_folder(page, "pictures")
         expect(page.get_by_label("Folder", exact=True)).to_have_value(str(many_pictures))
         page.get_by_role("button", name="Add to collection").click()
         expect(page.get_by_text("images/s")).to_be_visible()
@@ -82,4 +101,4 @@ def test_progress_survives_a_reload_and_a_cancelled_job_resumes(
         page.get_by_role("button", name="Retry").click()
         expect(page.get_by_text("0 added, 0 known already, 2 skipped")).to_be_visible()
         page.goto(f"{fresh}/search?collection=many")
-        expect(page.get_by_text("The newest 24 of 400 pictures")).to_be_visible()
+        expect(page.get_by_text("The newest 24 of 1200 pictures")).to_be_visible()
