@@ -12,7 +12,6 @@ from core.errors import JobError
 from core.records import Failure, Job, JobState, Progress, utc_now
 from core.store.database import Database
 
-FAILURES_SHOWN = 1_000
 _OPEN = ("queued", "running")
 
 
