@@ -63,3 +63,7 @@ class IngestCancelled(ContactSheetError):
 
 class NotAllowed(ContactSheetError):
     """The person may look, but not change this."""
+
+
+class ClusterError(ContactSheetError):
+    """A clustering, an edit of one or a revision asks for something that cannot be had."""
