@@ -264,11 +264,14 @@ class App:
         """An original as a JPEG that any browser shows, its longest side at most 1600 px. Raises BadImage."""
         return images.thumbnail(images.decode(original, "original", self.settings.max_megapixels), DETAIL_PX)
 
-    def warm(self, collection: str) -> None:
-        """Load what the first search of a collection needs."""
+    def warm(self, collection: str, listener: ProgressListener = unheard) -> None:
+        """Load what the first search of a collection needs; the listener hears of a model being downloaded.
+
+        Raises CollectionError, ModelUnavailable.
+        """
         searcher = self._searcher(collection)
         searcher.facets  # noqa: B018 - reading it brings the matrix into memory
-        self.encoder_named(self._collections.describe(collection).model.name)
+        self.encoder_named(searcher.model.name, listener)
 
     def _searcher(self, collection: str) -> Searcher:
         with self._lock:

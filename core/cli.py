@@ -166,9 +166,10 @@ def _download_model(options: argparse.Namespace) -> int:
 
 def _search(options: argparse.Namespace) -> int:
     app = _open()
-    if options.collection == "demo":
-        with ProgressBar(sys.stderr) as bar:
+    with ProgressBar(sys.stderr) as bar:
+        if options.collection == "demo":
             app.ensure_demo(bar.show)
+        app.warm(options.collection, bar.show)
     filters = Filters(
         tuple(options.source), tuple(options.keyword), tuple(options.orientation), options.since, options.until
     )

@@ -16,10 +16,14 @@ from PIL.ExifTags import Base
 
 from core.errors import BadImage
 
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP")
-SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".png", ".webp", ".gif", ".tif", ".tiff", ".bmp"})
+SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".png", ".webp", ".gif", ".tif", ".tiff", ".bmp", ".avif", ".heic", ".heif"}
+)
 SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"II*\0", b"MM\0*")
+HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
 THUMBNAIL_PX = 384
+# A thumbnail and every open_clip model's input are made from no fewer pixels than this, counted on the shorter side.
+ENOUGH_PX = 720
 ELONGATION = 100
 BAND_PIXELS = 16_000_000
 # open_image() checks the size itself, with a limit that is a setting and an error that names it.
@@ -32,6 +36,15 @@ PngImagePlugin.MAX_TEXT_CHUNK = 16 * 1024 * 1024
 # libtiff writes faults to standard error by itself; where Pillow brings no library of its own, it keeps doing so.
 with suppress(OSError, AttributeError):
     ctypes.CDLL(_imaging.__file__).TIFFSetErrorHandler(None)
+# HEIC is an optional extra: requirements-heic.txt.
+try:
+    import pillow_heif
+except ImportError:
+    HEIC = False
+else:
+    pillow_heif.register_heif_opener(thumbnails=False)
+    HEIC = True
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", *(("HEIF",) if HEIC else ()))
 _SRGB = ImageCms.createProfile("sRGB")
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -61,9 +74,22 @@ def open_image(data: bytes, path: str = "image", max_megapixels: float = 200) ->
     return image
 
 
-def upright_rgb(image: Image.Image, path: str = "image") -> Image.Image:
-    """The pixels of an opened image as `decode` describes them. Raises BadImage."""
+def upright_size(image: Image.Image) -> tuple[int, int]:
+    """Width and height of an opened image once it stands upright."""
+    width, height = image.size
+    return (height, width) if _orientation(image) >= 5 else (width, height)
+
+
+def upright_rgb(image: Image.Image, path: str = "image", enough_px: int | None = None) -> Image.Image:
+    """The pixels of an opened image as `decode` describes them.
+
+    With `enough_px` a JPEG is decoded at a half, a quarter or an eighth of its scale, as far as its shorter side keeps
+    that many pixels: libjpeg then leaves out the work for what would be scaled away. Raises BadImage.
+    """
     try:
+        if enough_px and image.format == "JPEG":
+            scale = max(1, min(image.size) // enough_px)
+            image.draft(None, (image.width // scale, image.height // scale))
         image.load()
         return _upright_rgb(image)
     except MemoryError as error:
@@ -74,9 +100,9 @@ def upright_rgb(image: Image.Image, path: str = "image") -> Image.Image:
 
 
 def load(path: Path, max_megapixels: float = 200) -> Image.Image:
-    """Read and decode one file. Raises BadImage, also where the file cannot be read."""
+    """Read one file and decode as much of it as a model looks at. Raises BadImage, also if it cannot be read."""
     file_megabytes(path, max_megapixels)
-    return decode(read_bytes(path), str(path), max_megapixels)
+    return upright_rgb(open_image(read_bytes(path), str(path), max_megapixels), str(path), ENOUGH_PX)
 
 
 def file_megabytes(path: Path, max_megapixels: float) -> float:
@@ -115,6 +141,9 @@ def _open(data: bytes, path: str) -> Image.Image:
     except UnidentifiedImageError as error:
         if data.startswith(SIGNATURES):
             raise BadImage(path, "damaged", "its header cannot be read") from error
+        if not HEIC and data[4:8] == b"ftyp" and data[8:12] in HEIF_BRANDS:
+            more = "HEIC needs an extra: pip install -r requirements-heic.txt"
+            raise BadImage(path, "not an image in a supported format", more) from error
         raise BadImage(path, "not an image in a supported format") from error
     except Exception as error:  # Pillow's readers raise whatever their parsers meet
         raise BadImage(path, "damaged", _short(error)) from error
@@ -131,11 +160,16 @@ def _upright_rgb(image: Image.Image) -> Image.Image:
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
-def _turned(image: Image.Image) -> Image.Image:
+def _orientation(image: Image.Image) -> int:
     try:
-        turn = _TURNS.get(image.getexif().get(Base.Orientation, 1))
+        value = image.getexif().get(Base.Orientation, 1)
     except Exception:  # noqa: BLE001 - damaged metadata is no reason to lose the picture
-        return image
+        return 1
+    return value if value in _TURNS else 1
+
+
+def _turned(image: Image.Image) -> Image.Image:
+    turn = _TURNS.get(_orientation(image))
     return image if turn is None else image.transpose(turn)
 
 

@@ -75,13 +75,6 @@ class IngestJobs:
             if not self._alive(job.id):
                 self._note_lost(job)
 
-    def failure_output(self, job_id: int) -> str:
-        """The last lines that a job's process wrote to standard error."""
-        try:
-            return "\n".join(self._log_file(job_id).read_text(encoding="utf-8", errors="replace").splitlines()[-20:])
-        except FileNotFoundError:
-            return ""
-
     def _note_lost(self, job: Job) -> None:
         if self._jobs.get(job.id).state != job.state:
             return  # it ended, or began, while we looked

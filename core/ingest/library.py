@@ -119,7 +119,7 @@ def _keep(folder: Path, name: str, content: bytes) -> Path:
     """Write an upload as a whole, under its own name or a numbered one; the same content is kept once."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        path = _free_path(folder, Path(name.replace("\\", "/")).name, content)
+        path = _free_path(folder, Path(name.replace("\\", "/").replace("\0", "")).name, content)
         if not path.exists():
             draft = path.with_name(f".{path.name}.draft")
             draft.write_bytes(content)
@@ -129,8 +129,14 @@ def _keep(folder: Path, name: str, content: bytes) -> Path:
         raise StoreError(f"{name} could not be kept ({error.strerror}): nothing was added; free some space") from error
 
 
+def _stem_of(name: str) -> str:
+    """What a file system takes of a name: 255 bytes, of which a suffix, a number and a draft's ending need some."""
+    short = name.lstrip(".").encode("utf-8", "replace")[:180]
+    return short.decode("utf-8", "ignore") or "picture"
+
+
 def _free_path(folder: Path, name: str, content: bytes) -> Path:
-    stem, suffix = Path(name).stem.lstrip(".")[:100] or "picture", Path(name).suffix.lower()
+    stem, suffix = _stem_of(Path(name).stem), Path(name).suffix.lower()[:10]
     path, number = folder / f"{stem}{suffix}", 2
     while path.exists() and path.read_bytes() != content:
         path, number = folder / f"{stem}-{number}{suffix}", number + 1

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from core.embedding.protocol import Encoder
 from core.errors import ModelUnavailable, QueryError
-from core.records import Asset, Filters, Hit, SearchResult
+from core.records import Asset, Filters, Hit, ModelCard, SearchResult
 from core.search.examples import spread
 from core.search.filters import Facets, FilterColumns
 from core.search.nearest import nearest
@@ -44,6 +44,11 @@ class Searcher:
         self._lock = threading.Lock()
         self._resident: _Resident | None = None
         self._masks: OrderedDict[tuple[int, Filters], NDArray[np.bool_] | None] = OrderedDict()
+
+    @property
+    def model(self) -> ModelCard:
+        """The model that the collection is embedded with."""
+        return self._table.model
 
     @property
     def facets(self) -> Facets:

@@ -14,7 +14,7 @@ from pages.ui import resources
 from pages.ui.person import only_curators, person, sign_in
 from pages.ui.text import plain, size
 
-FORMATS = ["jpg", "jpeg", "png", "webp", "gif", "tif", "tiff", "bmp"]
+FORMATS = ["jpg", "jpeg", "png", "webp", "gif", "tif", "tiff", "bmp", "avif", "heic", "heif"]
 
 
 def main() -> None:

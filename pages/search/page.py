@@ -13,6 +13,7 @@ from pages.search.state import PAGE_SIZE, Ask, filters_of, floor_of, shown, summ
 from pages.ui import resources
 from pages.ui.demo_notice import wait_for_demo
 from pages.ui.gallery import gallery
+from pages.ui.progress import show_progress
 from pages.ui.text import plain
 
 
@@ -25,11 +26,20 @@ def main() -> None:
         wait_for_demo()
     query = query_box(app, collection)
     ask = controls(query, st.query_params.get("like", ""), app.facets(collection))
+    if ask.query:
+        load_model(app, collection)
     with st.spinner("Searching"):
         result = answer(app, collection, ask)
     results(app, collection, ask, result)
     if "photo" in st.query_params:
         show_details(app, collection, st.query_params["photo"])
+
+
+def load_model(app: App, collection: str) -> None:
+    """Words need the collection's model: loaded at the first search, and downloaded first where it is not there."""
+    place = st.empty()
+    app.warm(collection, lambda progress: show_progress(place, progress))
+    place.empty()
 
 
 def header(app: App) -> str:

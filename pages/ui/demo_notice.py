@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.ui.progress import progress_text
+from pages.ui.progress import show_progress
 from pages.ui.resources import DemoBuild, demo_build, retry_demo_build
 
 
@@ -23,8 +23,6 @@ def wait_for_demo() -> None:
 
 @st.fragment(run_every=1.0)
 def _progress(build: DemoBuild) -> None:
-    progress = build.progress
-    share = progress.done / progress.total if progress.total else 0.0
-    st.progress(share, text=f"The demo collection is being built. {progress_text(progress)}")
+    show_progress(st.empty(), build.progress, "The demo collection is being built. ")
     if not build.running:
         st.rerun()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from streamlit.delta_generator import DeltaGenerator
+
 from core.records import Progress
 from core.terminal import duration
 
@@ -13,6 +15,12 @@ PHASES = {
     "embed": "Embedding",
     "compact": "Tidying up",
 }
+
+
+def show_progress(place: DeltaGenerator, progress: Progress, before: str = "") -> None:
+    """A bar with one line of text, drawn into `place`."""
+    share = progress.done / progress.total if progress.total else 0.0
+    place.progress(min(share, 1.0), text=f"{before}{progress_text(progress)}")
 
 
 def progress_text(progress: Progress) -> str:

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import io
 import struct
+import subprocess
+import sys
 import zlib
 from pathlib import Path
 
@@ -25,7 +27,7 @@ def pixel(image: Image.Image, x: int = 0, y: int = 0) -> tuple[int, ...]:
     return tuple(np.asarray(image)[y, x].tolist())
 
 
-@pytest.mark.parametrize("image_format", ["JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP"])
+@pytest.mark.parametrize("image_format", ["JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "HEIF"])
 def test_every_format_decodes_to_rgb(image_format: str) -> None:
     image = images.decode(saved(Image.new("RGB", (8, 6), (200, 40, 40)), image_format))
     assert (image.mode, image.size) == ("RGB", (8, 6))
@@ -157,3 +159,33 @@ def test_a_thumbnail_is_a_jpeg_within_its_size_and_never_enlarged() -> None:
     small = Image.open(io.BytesIO(images.thumbnail(Image.new("RGB", (2000, 500), "red"))))
     assert (small.format, small.size) == ("JPEG", (384, 96))
     assert Image.open(io.BytesIO(images.thumbnail(Image.new("RGB", (30, 20))))).size == (30, 20)
+
+
+def test_heic_without_its_extra_is_refused_by_name_with_what_to_install(tmp_path: Path) -> None:
+    heic = tmp_path / "phone.heic"
+    heic.write_bytes(saved(Image.new("RGB", (64, 64), "red"), "HEIF"))
+    script = (
+        "import sys; sys.modules['pillow_heif'] = None\n"
+        "from core.embedding import images\n"
+        "try: images.load(__import__('pathlib').Path(sys.argv[1]))\n"
+        "except images.BadImage as error: print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", script, str(heic)], capture_output=True, text=True, check=True)
+    assert "not an image in a supported format" in done.stdout
+    assert "pip install -r requirements-heic.txt" in done.stdout
+
+
+@pytest.mark.parametrize(("size", "expected"), [((4000, 3000), (1000, 750)), ((2879, 1439), (2879, 1439)),
+                                                ((8000, 5760), (1000, 720)), ((500, 400), (500, 400))])  # fmt: skip
+def test_a_large_jpeg_is_decoded_no_larger_than_needed(size: tuple[int, int], expected: tuple[int, int]) -> None:
+    opened = images.open_image(saved(Image.new("RGB", size, "red"), "JPEG"))
+    assert images.upright_size(opened) == size
+    assert images.upright_rgb(opened, enough_px=720).size == expected
+
+
+def test_the_size_of_a_turned_jpeg_is_the_upright_one_before_and_after_decoding() -> None:
+    exif = Image.Exif()
+    exif[ORIENTATION] = 6
+    opened = images.open_image(saved(Image.new("RGB", (3000, 2000)), "JPEG", exif=exif))
+    assert images.upright_size(opened) == (2000, 3000)
+    assert images.upright_rgb(opened, enough_px=720).size == (1000, 1500)

@@ -172,13 +172,6 @@ def test_a_job_that_is_not_there_is_an_error(jobs: Jobs) -> None:
         jobs.get(77)
 
 
-def test_output_of_a_job_can_be_read_back(jobs: Jobs, ingests: IngestJobs, tmp_path: Path) -> None:
-    assert ingests.failure_output(1) == ""
-    (tmp_path / "jobs").mkdir()
-    (tmp_path / "jobs" / "1.log").write_text("\n".join(map(str, range(50))))
-    assert ingests.failure_output(1).splitlines()[-1] == "49"
-
-
 def test_the_database_survives_being_opened_again_and_runs_each_migration_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

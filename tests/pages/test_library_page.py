@@ -71,6 +71,19 @@ def test_uploads_are_kept_whole_and_added(library: App, pictures: Path) -> None:
     assert [f.reason for f in library.library.failures(job.id, 9)] == ["not an image in a supported format"]
 
 
+@pytest.mark.parametrize(
+    "name", ["写" * 300 + ".png", "a\0b.png", "." * 40, "x" * 5000 + ".png", "no suffix", "\ud800.png"]
+)
+def test_an_upload_with_a_name_no_file_system_takes_is_kept_under_one_it_takes(
+    library: App, pictures: Path, name: str
+) -> None:
+    red = (pictures / "red.png").read_bytes()
+    library.library.add_files(OPERATOR, [(name, red), (name, b"other")], "birds")
+    kept = sorted((library.settings.data / "uploads" / "birds").iterdir())
+    assert len(kept) == 2
+    assert red in [path.read_bytes() for path in kept]
+
+
 def test_an_ended_job_says_what_it_did_and_lists_failures_by_reason(library: App) -> None:
     job = library.library.add_folder(OPERATOR, library.library.roots[0], "birds")
     finish(library, job, Failure("/x/a.jpg", "truncated"), Failure("/x/b.jpg", "truncated", "at byte 7"))
