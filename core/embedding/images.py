@@ -74,10 +74,9 @@ def open_image(data: bytes, path: str = "image", max_megapixels: float = 200) ->
     return image
 
 
-def upright_size(image: Image.Image) -> tuple[int, int]:
-    """Width and height of an opened image once it stands upright."""
-    width, height = image.size
-    return (height, width) if _orientation(image) >= 5 else (width, height)
+def upright_size(size: tuple[int, int], image: Image.Image) -> tuple[int, int]:
+    """A size from the header of an image, as it stands upright. Ask after decoding: Pillow may decode to find out."""
+    return (size[1], size[0]) if _orientation(image) >= 5 else size
 
 
 def upright_rgb(image: Image.Image, path: str = "image", enough_px: int | None = None) -> Image.Image:

@@ -132,8 +132,9 @@ class Ingest:
         opened = images.open_image(data, str(path), self._max_megapixels)
         megapixels = opened.width * opened.height / 1e6
         with self._pixel_room.taking(megapixels):
-            size = images.upright_size(opened)
+            stored_size = opened.size
             picture = images.upright_rgb(opened, str(path), images.ENOUGH_PX)
+            size = images.upright_size(stored_size, opened)
             about, source = self._lookup(path)
             asset = Asset(asset_id, (uri,), source, about.over(embedded_description(opened)), *size, utc_now())
             ready = _Prepared(asset_id, uri, asset, images.thumbnail(picture), self._encoder.preprocess(picture))

@@ -179,13 +179,5 @@ def test_heic_without_its_extra_is_refused_by_name_with_what_to_install(tmp_path
                                                 ((8000, 5760), (1000, 720)), ((500, 400), (500, 400))])  # fmt: skip
 def test_a_large_jpeg_is_decoded_no_larger_than_needed(size: tuple[int, int], expected: tuple[int, int]) -> None:
     opened = images.open_image(saved(Image.new("RGB", size, "red"), "JPEG"))
-    assert images.upright_size(opened) == size
+    assert opened.size == size
     assert images.upright_rgb(opened, enough_px=720).size == expected
-
-
-def test_the_size_of_a_turned_jpeg_is_the_upright_one_before_and_after_decoding() -> None:
-    exif = Image.Exif()
-    exif[ORIENTATION] = 6
-    opened = images.open_image(saved(Image.new("RGB", (3000, 2000)), "JPEG", exif=exif))
-    assert images.upright_size(opened) == (2000, 3000)
-    assert images.upright_rgb(opened, enough_px=720).size == (1000, 1500)

@@ -199,3 +199,13 @@ def test_decoding_looks_ahead_a_bounded_distance_and_keeps_the_order() -> None:
         first = [next(ahead).result() for _ in range(3)]
         assert max(started) <= 3 + 5
         assert first + [future.result() for future in ahead] == list(range(100))
+
+
+def test_a_large_turned_jpeg_keeps_the_size_it_has_when_it_stands_upright(app: App, tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    (tmp_path / "large").mkdir()
+    Image.new("RGB", (3000, 2000), "red").save(tmp_path / "large" / "turned.jpg", exif=exif)
+    app.ingest(tmp_path / "large", "c")
+    asset = app.browse("c").hits[0].asset
+    assert (asset.width, asset.height) == (2000, 3000)
