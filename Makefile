@@ -1,11 +1,12 @@
 # make run    install what is needed, build the demo collection, serve the dashboard
 # make test   the whole suite
+# make demo-gemini  a stand-in for Gemini on this computer, to try ranking without a key
 # make check  what CI runs: lint, types, directions, tests with coverage
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test check lint bench
+.PHONY: run test check lint bench demo-gemini
 
 run: .venv/.installed
 	@$(BIN)/python -m core demo
@@ -22,6 +23,9 @@ lint: .venv/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+demo-gemini: .venv/.installed-dev
+	@$(BIN)/python -m tests.fakes.gemini
 
 # make bench NAME=search
 bench: .venv/.installed-dev

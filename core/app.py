@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from core.access import Access
 from core.embedding import images
+from core.embedding.encoders import Encoders, LoadEncoder, loader
 from core.embedding.hashes import content_id, file_checkpoint
 from core.embedding.protocol import Encoder
 from core.embedding.sources import BUNDLED, checkpoint_of
@@ -20,6 +23,7 @@ from core.ingest.library import Library, only_files
 from core.ingest.pipeline import Ingest, Lookup
 from core.ingest.sidecar import Sidecar, read_sidecar
 from core.ingest.text import TITLE_LENGTH, clean
+from core.logs import configure_logging, log
 from core.records import (
     Asset,
     Collection,
@@ -33,20 +37,28 @@ from core.records import (
     SearchResult,
     unheard,
 )
+from core.search.answers import Answer, Hourly
+from core.search.calls import Calls
 from core.search.filters import Facets
+from core.search.follow_ups import FollowUps
+from core.search.gemini import GeminiClient
+from core.search.prices import load_prices
+from core.search.ranker import Ranker, RankOptions
 from core.search.searcher import Searcher
+from core.search.service import Candidates, SearchService, gemini_event, unwatched
+from core.search.usage import Usage
 from core.settings import Settings
 from core.store.collections import Collections
 from core.store.database import Database
 from core.store.jobs import Jobs
 from core.store.names import check_collection_name, path_of
+from core.store.rankings import Rankings
+from core.store.spend import Budgets, Spend
 from core.store.table import AssetTable
-from core.telemetry.logs import configure_logging, log
+from core.telemetry.events import EventLog
 
 DEMO = demo.NAME
 DETAIL_PX = 1600
-
-LoadEncoder = Callable[[str, ProgressListener], Encoder]
 
 
 def open_app(settings: Settings | None = None) -> App:
@@ -54,24 +66,7 @@ def open_app(settings: Settings | None = None) -> App:
     settings = settings or Settings.load()
     settings.export()
     configure_logging(settings.log_format, settings.log_level, [settings.gemini_api_key])
-    return App(settings, Collections(settings.data / "collections"), _loader(settings))
-
-
-def _loader(settings: Settings) -> LoadEncoder:
-    def load(name: str, listener: ProgressListener) -> Encoder:
-        from core.embedding.encoder import OpenClipEncoder  # torch takes seconds: looking around needs none of it
-
-        return OpenClipEncoder(
-            name,
-            settings.device,
-            settings.batch_size,
-            settings.threads,
-            settings.max_megapixels,
-            settings.precision,
-            listener,
-        )
-
-    return load
+    return App(settings, Collections(settings.data / "collections"), loader(settings))
 
 
 class App:
@@ -79,13 +74,18 @@ class App:
 
     def __init__(self, settings: Settings, collections: Collections, load_encoder: LoadEncoder) -> None:
         self.settings = settings
-        self._collections, self._load_encoder = collections, load_encoder
-        self._encoders: dict[str, Encoder] = {}
+        self._collections, self.encoders = collections, Encoders(settings, load_encoder)
         self._searchers: dict[str, tuple[AssetTable, Searcher]] = {}
-        self._lock, self._loading = threading.RLock(), threading.Lock()
+        self._lock = threading.RLock()
         self.access = Access(settings.curator_key)
-        self._ingests, self.library = _library(settings, self.access)
-        self._model_for_new: str | None = None
+        database = Database(settings.data / "contactsheet.db")
+        self._ingests, self.library = _library(settings, self.access, database)
+        self.events = EventLog(settings.data / "events.db")
+        calls = _calls(settings, database, self.events)
+        ranker = Ranker(calls, Rankings(database), _rank_options(settings), settings.gemini_api_key)
+        hourly = Hourly(settings.clip_usd_per_hour, settings.compute_usd_per_hour)
+        self._service = SearchService(ranker, self.events, hourly)
+        self.follow_ups = FollowUps(calls, self.events, settings.rank_deadline_s)
 
     # -- models ---------------------------------------------------------------------------------------------
 
@@ -93,44 +93,7 @@ class App:
     def encoder(self) -> Encoder:
         """The encoder of new collections. Its `encode_images(paths)` and `encode_texts(texts)` give (n, d) float32
         of unit length. Raises ModelUnavailable."""
-        return self.encoder_named(self.model_for_new_collections)
-
-    @property
-    def model_for_new_collections(self) -> str:
-        """The model setting; without a choice of one's own and without a network, the bundled model."""
-        with self._lock:
-            if self._model_for_new is None:
-                from core.embedding.models import can_be_had
-
-                wanted = self.settings.model
-                fallback = not self.settings.model_is_explicit and not can_be_had(wanted)
-                self._model_for_new = BUNDLED if fallback else wanted
-                if fallback:
-                    log("models", "model substituted", wanted=wanted, used=BUNDLED)
-            return self._model_for_new
-
-    @property
-    def known_notice(self) -> str | None:
-        """`notice`, if it is known already; never waits for a network."""
-        return self.notice if self._model_for_new is not None else None
-
-    @property
-    def notice(self) -> str | None:
-        """What everyone should know of the model in use, in one sentence, or None."""
-        if self.model_for_new_collections == self.settings.model:
-            return None
-        return (
-            f"{self.settings.model} cannot be downloaded here, so new collections use the small bundled model; "
-            "connect to the network and restart to use it."
-        )
-
-    def encoder_named(self, name: str, listener: ProgressListener = unheard) -> Encoder:
-        """The encoder of a model, loaded once; the listener hears of a download. Raises ModelUnavailable."""
-        if name not in self._encoders:  # one that is there is not kept waiting by another that is being downloaded
-            with self._loading:
-                if name not in self._encoders:
-                    self._encoders[name] = self._load_encoder(name, listener)
-        return self._encoders[name]
+        return self.encoders.named(self.encoders.for_new_collections)
 
     # -- collections ----------------------------------------------------------------------------------------
 
@@ -141,6 +104,10 @@ class App:
     def collection_names(self) -> list[str]:
         """The names of all collections, sorted; the demo collection is always among them."""
         return sorted({*self._collections.names(), DEMO})
+
+    def version(self, collection: str) -> str:
+        """The version of a collection: it changes when pictures come or go."""
+        return self._searcher(collection).version
 
     def facets(self, collection: str) -> Facets:
         """What a collection can be filtered by."""
@@ -197,7 +164,7 @@ class App:
     def _run_ingest(
         self, table: AssetTable, lookup: Lookup, files: Iterable[Path | Failure], listener: ProgressListener
     ) -> IngestReport:
-        encoder = self.encoder_named(table.model.name)
+        encoder = self.encoders.named(table.model.name)
         report = Ingest(table, encoder, lookup, listener, self.settings.max_megapixels).run(files)
         log("ingest", "ingest ended", collection=table.name, added=report.added, known=report.known,
             failed=len(report.failures), seconds=round(report.seconds, 1))  # fmt: skip
@@ -205,10 +172,10 @@ class App:
 
     def _table_for_ingest(self, collection: str, listener: ProgressListener, model: str | None = None) -> AssetTable:
         if collection not in self._collections.names():
-            name = model or (BUNDLED if collection == DEMO else self.model_for_new_collections)
-            return self._collections.open_or_create(collection, self.encoder_named(name, listener).card)
+            name = model or (BUNDLED if collection == DEMO else self.encoders.for_new_collections)
+            return self._collections.open_or_create(collection, self.encoders.named(name, listener).card)
         table = self._collections.open(collection)
-        card = self.encoder_named(table.model.name, listener).card
+        card = self.encoders.named(table.model.name, listener).card
         if card != table.model:
             raise ModelUnavailable(
                 f"collection {collection} was embedded with {table.model.name} ({table.model.checkpoint[:19]}), which "
@@ -226,16 +193,27 @@ class App:
     # -- search ---------------------------------------------------------------------------------------------
 
     def search(
-        self, query: str, collection: str = DEMO, top: int = 10, filters: Filters = Filters(), floor: float = -1.0
-    ) -> SearchResult:
-        """The `top` pictures most similar to a text. Raises QueryError, CollectionError, ModelUnavailable."""
-        return self._searcher(collection).by_text(query, top, filters, floor)
+        self, query: str, collection: str = DEMO, top: int = 10, filters: Filters = Filters(), floor: float = -1.0,
+        ranked: bool = False, on_candidates: Candidates = unwatched,
+    ) -> Answer:  # fmt: skip
+        """The `top` pictures most similar to a text; the first of them `ranked` by Gemini, where that can be had.
+
+        `on_candidates` has them by similarity while Gemini is asked.
+        Raises QueryError, CollectionError, ModelUnavailable.
+        """
+        most = max(top, self.settings.rank_candidates) if ranked else top
+        find = partial(self._found, lambda searcher: searcher.by_text(query, most, filters, floor), collection)
+        return self._service.answer(find, collection, ranked, on_candidates)
 
     def similar(
         self, asset_id: str, collection: str = DEMO, top: int = 10, filters: Filters = Filters(), floor: float = -1.0
-    ) -> SearchResult:
+    ) -> Answer:
         """The `top` pictures most similar to one of the collection. Raises QueryError, CollectionError."""
-        return self._searcher(collection).by_asset(asset_id, top, filters, floor)
+        find = partial(self._found, lambda searcher: searcher.by_asset(asset_id, top, filters, floor), collection)
+        return self._service.answer(find, collection)
+
+    def _found(self, ask: Callable[[Searcher], SearchResult], collection: str) -> SearchResult:
+        return ask(self._searcher(collection))
 
     def browse(self, collection: str = DEMO, top: int = 10, filters: Filters = Filters()) -> SearchResult:
         """The newest pictures of a collection. Raises CollectionError."""
@@ -271,14 +249,14 @@ class App:
         """
         searcher = self._searcher(collection)
         searcher.facets  # noqa: B018 - reading it brings the matrix into memory
-        self.encoder_named(searcher.model.name, listener)
+        self.encoders.named(searcher.model.name, listener)
 
     def _searcher(self, collection: str) -> Searcher:
         with self._lock:
             if collection in self._searchers and (self._searchers[collection][0].folder / "collection.json").exists():
                 return self._searchers[collection][1]
             table = self._collections.open(collection)
-            searcher = Searcher(table, lambda: self.encoder_named(table.model.name))
+            searcher = Searcher(table, lambda: self.encoders.named(table.model.name))
             self._searchers[collection] = (table, searcher)
             return searcher
 
@@ -287,10 +265,31 @@ class App:
             self._searchers.pop(collection, None)
 
 
-def _library(settings: Settings, access: Access) -> tuple[IngestJobs, Library]:
-    jobs = Jobs(Database(settings.data / "contactsheet.db"))
+def _library(settings: Settings, access: Access, database: Database) -> tuple[IngestJobs, Library]:
+    jobs = Jobs(database)
     ingests = IngestJobs(jobs, settings.data / "jobs", settings.environment())
     return ingests, Library(settings.roots, settings.data / "uploads", jobs, ingests, access)
+
+
+def _calls(settings: Settings, database: Database, events: EventLog) -> Calls:
+    def late(model: str, usage: Usage, usd: float) -> None:
+        events.note(gemini_event("late", datetime.now(UTC), model, usage, usd, "timeout"))
+
+    key, endpoint = settings.gemini_api_key, settings.gemini_endpoint
+    spend = Spend(database, Budgets(settings.daily_usd, settings.monthly_usd))
+    client = GeminiClient(key, endpoint) if key else None
+    return Calls(client, settings.gemini_model, load_prices(), spend, on_late=late)
+
+
+def _rank_options(settings: Settings) -> RankOptions:
+    return RankOptions(
+        settings.rank_candidates,
+        settings.rank_results,
+        settings.rank_deadline_s,
+        settings.rank_send,
+        settings.rank_prompt,
+        settings.gemini_endpoint,
+    )
 
 
 def _lookup(folder: Path, sidecar: Sidecar, source: str) -> Lookup:

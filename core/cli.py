@@ -13,7 +13,8 @@ from typing import Any
 
 from core.errors import ContactSheetError
 from core.ingest.text import parse_date
-from core.records import Filters, IngestReport, SearchResult
+from core.records import Filters, IngestReport
+from core.search.answers import Answer
 from core.settings import Settings
 from core.terminal import ProgressBar
 
@@ -86,6 +87,9 @@ def _add_search(commands: Any) -> None:
     parser.add_argument(
         "--orientation", action="append", default=[], choices=shapes, help="only this shape; repeatable"
     )
+    parser.add_argument(
+        "--rank", action="store_true", help="let Gemini put the first ones in order (costs money)"
+    )
     parser.add_argument("--since", type=_date, metavar="DATE", help="only pictures made on this day or later")
     parser.add_argument("--until", type=_date, metavar="DATE", help="only pictures made on this day or earlier")
     _finish(parser, _search)
@@ -156,7 +160,7 @@ def _run_job(options: argparse.Namespace) -> int:
 def _download_model(options: argparse.Namespace) -> int:
     app = _open()
     with ProgressBar(sys.stderr) as bar:
-        card = app.encoder_named(options.model or app.settings.model, bar.show).card
+        card = app.encoders.named(options.model or app.settings.model, bar.show).card
     if options.json:
         _print_json({"model": vars(card)})
     else:
@@ -173,13 +177,15 @@ def _search(options: argparse.Namespace) -> int:
     filters = Filters(
         tuple(options.source), tuple(options.keyword), tuple(options.orientation), options.since, options.until
     )
-    result = app.search(options.query, options.collection, options.top, filters, options.floor)
+    answer = app.search(options.query, options.collection, options.top, filters, options.floor, options.rank)
     if options.json:
-        _print_json(search_document(result))
+        _print_json(search_document(answer, options.top))
         return 0
-    for hit in result.hits:
-        print(f"{hit.rank:>4}  {hit.similarity:.4f}  {hit.asset.title}  {hit.asset.uris[0] if hit.asset.uris else ''}")
-    if not result.hits:
+    if answer.ranking is not None and answer.ranking.refusal is not None:
+        print(answer.ranking.refusal.notice, file=sys.stderr)
+    for rank, hit in enumerate(answer.hits[: options.top], 1):
+        print(f"{rank:>4}  {hit.similarity:.4f}  {hit.asset.title}  {hit.asset.uris[0] if hit.asset.uris else ''}")
+    if not answer.hits:
         print("nothing found: lower --floor or loosen the filters", file=sys.stderr)
     return 0
 
@@ -211,17 +217,19 @@ def _doctor(options: argparse.Namespace) -> int:
     return 0 if all(check.ok for check in checks) else 1
 
 
-def search_document(result: SearchResult) -> dict[str, Any]:
-    """The JSON document of `search --json`."""
+def search_document(answer: Answer, top: int) -> dict[str, Any]:
+    """The JSON document of `search --json`: the first `top` pictures in their final order, and the receipt."""
+    result = answer.result
     return {
         "collection": result.collection,
         "collection_version": result.collection_version,
         "query": result.query,
         "matching": result.matching,
-        "stage_ms": {name: round(ms, 3) for name, ms in result.stage_ms.items()},
+        "stage_ms": {name: round(ms, 3) for name, ms in answer.stage_ms.items()},
+        "receipt": answer.receipt(),
         "results": [
             {
-                "rank": hit.rank,
+                "rank": rank,
                 "similarity": round(hit.similarity, 6),
                 "id": hit.asset.id,
                 "title": hit.asset.title,
@@ -235,7 +243,7 @@ def search_document(result: SearchResult) -> dict[str, Any]:
                 "height": hit.asset.height,
                 "created_at": hit.asset.about.created_at.isoformat() if hit.asset.about.created_at else None,
             }
-            for hit in result.hits
+            for rank, hit in enumerate(answer.hits[:top], 1)
         ],
     }
 

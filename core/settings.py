@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass
@@ -60,6 +61,28 @@ def _whole(low: int, high: int) -> Callable[[str], int]:
         return value
 
     return parse
+
+
+def _number(low: float, high: float) -> Callable[[str], float]:
+    def parse(text: str) -> float:
+        value = float(text)
+        if not low <= value <= high:
+            raise ValueError
+        return value
+
+    return parse
+
+
+def _address(text: str) -> str:
+    if text and not text.startswith(("http://", "https://")):
+        raise ValueError
+    return text.rstrip("/")
+
+
+def _gemini_model(text: str) -> str:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9.\-]*", text):
+        raise ValueError
+    return text
 
 
 def _model(text: str) -> str:
@@ -124,6 +147,30 @@ SETTINGS: tuple[Setting, ...] = (
             "How much is logged.", _one_of("DEBUG", "INFO", "WARNING", "ERROR")),
     Setting("GEMINI_API_KEY", "gemini_api_key", "", "a key",
             "The key for ranking with Gemini. It is never shown and never logged.", Secret),
+    Setting("CONTACTSHEET_GEMINI_MODEL", "gemini_model", "gemini-3.5-flash-lite", "a Gemini model's name",
+            "Which model ranks; data/prices.toml should hold its price.", _gemini_model),
+    Setting("CONTACTSHEET_GEMINI_ENDPOINT", "gemini_endpoint", "", "an address like `http://127.0.0.1:8700`",
+            "Where Gemini is asked instead of at Google: a local stand-in, for trying things out.", _address),
+    Setting("CONTACTSHEET_RANK_CANDIDATES", "rank_candidates", "10", "2 to 20",
+            "How many of the most similar pictures Gemini puts in order.", _whole(2, 20)),
+    Setting("CONTACTSHEET_RANK_RESULTS", "rank_results", "4", "1 to 20",
+            "How many of them are shown first.", _whole(1, 20)),
+    Setting("CONTACTSHEET_RANK_DEADLINE_S", "rank_deadline_s", "8", "0.5 to 60",
+            "Seconds after which a search is shown by similarity, whatever Gemini does.", _number(0.5, 60)),
+    Setting("CONTACTSHEET_RANK_SEND", "rank_send", "images", "`images`, `sheet`",
+            "Candidates go to Gemini one by one, or as one numbered sheet, which costs a fraction.",
+            _one_of("images", "sheet")),
+    Setting("CONTACTSHEET_RANK_PROMPT", "rank_prompt", "1", "`1`, `2`",
+            "What Gemini is told: `1` ranks by what was asked for, `2` then also by sharpness, light and composition.",
+            _one_of("1", "2")),
+    Setting("CONTACTSHEET_DAILY_USD", "daily_usd", "2", "0 to 100000",
+            "Budget for Gemini per day (UTC); where it is used up nothing is sent.", _number(0, 100_000)),
+    Setting("CONTACTSHEET_MONTHLY_USD", "monthly_usd", "30", "0 to 1000000",
+            "Budget for Gemini per month (UTC).", _number(0, 1_000_000)),
+    Setting("CONTACTSHEET_CLIP_USD_PER_HOUR", "clip_usd_per_hour", "0.10", "0 to 1000",
+            "What an hour of encoding costs, for the cost of a request.", _number(0, 1000)),
+    Setting("CONTACTSHEET_COMPUTE_USD_PER_HOUR", "compute_usd_per_hour", "0.10", "0 to 1000",
+            "What an hour of everything else costs.", _number(0, 1000)),
     Setting("CUDA_VISIBLE_DEVICES", "cuda_visible_devices", "", "as CUDA defines it, for example `0`",
             "Which GPUs may be used.", str),
 )  # fmt: skip
@@ -145,6 +192,17 @@ class Settings:
     log_format: str = "text"
     log_level: str = "WARNING"
     gemini_api_key: Secret = Secret()
+    gemini_model: str = "gemini-3.5-flash-lite"
+    gemini_endpoint: str = ""
+    rank_candidates: int = 10
+    rank_results: int = 4
+    rank_deadline_s: float = 8.0
+    rank_send: str = "images"
+    rank_prompt: str = "1"
+    daily_usd: float = 2.0
+    monthly_usd: float = 30.0
+    clip_usd_per_hour: float = 0.10
+    compute_usd_per_hour: float = 0.10
     cuda_visible_devices: str = ""
     model_is_explicit: bool = False
 

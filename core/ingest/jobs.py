@@ -18,10 +18,10 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from core.errors import ContactSheetError, IngestCancelled
+from core.logs import log
 from core.records import IngestReport, Job, JobState, Progress, ProgressListener, utc_now
 from core.settings import PROJECT
 from core.store.jobs import Jobs
-from core.telemetry.logs import log
 
 KIND = "ingest"
 PROGRESS_EVERY_S = 0.5

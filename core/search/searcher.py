@@ -51,6 +51,11 @@ class Searcher:
         return self._table.model
 
     @property
+    def version(self) -> str:
+        """The version of the collection that a search would see now."""
+        return self._current().snapshot.version
+
+    @property
     def facets(self) -> Facets:
         """What the collection can be filtered by."""
         return self._current().facets

@@ -44,15 +44,108 @@ MIGRATIONS: tuple[str, ...] = (
     );
     CREATE INDEX job_failures_by_job ON job_failures (job_id);
     """,
+    """
+    CREATE TABLE spend (
+        id INTEGER PRIMARY KEY,
+        day TEXT NOT NULL,
+        usd REAL NOT NULL,
+        settled INTEGER NOT NULL
+    );
+    CREATE INDEX spend_by_day ON spend (day);
+    CREATE TABLE rankings (
+        key TEXT PRIMARY KEY,
+        document TEXT NOT NULL,
+        used INTEGER NOT NULL
+    ) WITHOUT ROWID;
+    CREATE INDEX rankings_by_use ON rankings (used);
+    """,
+    """
+    CREATE TABLE asset_lists (
+        collection TEXT NOT NULL,
+        version TEXT NOT NULL,
+        ids BLOB NOT NULL,
+        PRIMARY KEY (collection, version)
+    );
+    CREATE TABLE revisions (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        collection TEXT NOT NULL,
+        collection_version TEXT NOT NULL,
+        parent INTEGER,
+        threshold REAL NOT NULL,
+        author TEXT NOT NULL,
+        created_at TEXT NOT NULL,
+        note TEXT NOT NULL,
+        name TEXT NOT NULL DEFAULT '',
+        size INTEGER NOT NULL,
+        cluster_count INTEGER NOT NULL,
+        named_count INTEGER NOT NULL,
+        plan TEXT NOT NULL,
+        labels BLOB NOT NULL,
+        centroids BLOB NOT NULL,
+        UNIQUE (collection, id),
+        FOREIGN KEY (collection, collection_version) REFERENCES asset_lists (collection, version)
+    );
+    CREATE TABLE revision_clusters (
+        revision INTEGER NOT NULL REFERENCES revisions (id) ON DELETE CASCADE,
+        place INTEGER NOT NULL,
+        id TEXT NOT NULL,
+        name TEXT NOT NULL,
+        confirmed INTEGER NOT NULL,
+        description TEXT NOT NULL,
+        size INTEGER NOT NULL,
+        threshold REAL NOT NULL,
+        no_group INTEGER NOT NULL,
+        representative TEXT NOT NULL,
+        cohesion REAL NOT NULL,
+        sketch BLOB NOT NULL,
+        PRIMARY KEY (revision, place)
+    );
+    CREATE TABLE published (
+        collection TEXT PRIMARY KEY,
+        revision INTEGER NOT NULL,
+        FOREIGN KEY (collection, revision) REFERENCES revisions (collection, id)
+    ) WITHOUT ROWID;
+    CREATE TABLE publications (
+        id INTEGER PRIMARY KEY,
+        collection TEXT NOT NULL,
+        revision INTEGER NOT NULL,
+        replaced INTEGER,
+        author TEXT NOT NULL,
+        published_at TEXT NOT NULL
+    );
+    CREATE INDEX publications_by_collection ON publications (collection);
+    CREATE TABLE drafts (
+        id TEXT PRIMARY KEY,
+        collection TEXT NOT NULL,
+        parent INTEGER,
+        author TEXT NOT NULL,
+        created_at TEXT NOT NULL,
+        updated_at TEXT NOT NULL,
+        version INTEGER NOT NULL DEFAULT 0,
+        history TEXT NOT NULL,
+        FOREIGN KEY (collection, parent) REFERENCES revisions (collection, id)
+    );
+    CREATE INDEX drafts_by_parent ON drafts (collection, parent);
+    CREATE TABLE assignments (
+        collection TEXT NOT NULL,
+        revision INTEGER NOT NULL,
+        asset_id TEXT NOT NULL,
+        cluster_id TEXT NOT NULL,
+        similarity REAL NOT NULL,
+        assigned_at TEXT NOT NULL,
+        PRIMARY KEY (collection, revision, asset_id),
+        FOREIGN KEY (collection, revision) REFERENCES revisions (collection, id) ON DELETE CASCADE
+    ) WITHOUT ROWID;
+    """,
 )
 
 
 class Database:
     """One SQLite file. Every call opens its own connection, so it may be shared between threads and processes."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, migrations: tuple[str, ...] | None = None) -> None:
         """Open or make the database and bring it to the present schema. Raises StoreError."""
-        self.path = path
+        self.path, self._migrations = path, MIGRATIONS if migrations is None else migrations
         with write_faults(path.parent):
             path.parent.mkdir(parents=True, exist_ok=True)
         with self._connection() as connection:
@@ -98,9 +191,10 @@ class Database:
 
     def _migrate(self, connection: sqlite3.Connection) -> None:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if version > len(MIGRATIONS):
-            raise StoreError(f"{self.path} has schema {version}, this version knows up to {len(MIGRATIONS)}: update")
-        for number, script in enumerate(MIGRATIONS[version:], version + 1):
+        known = len(self._migrations)
+        if version > known:
+            raise StoreError(f"{self.path} has schema {version}, this version knows up to {known}: update")
+        for number, script in enumerate(self._migrations[version:], version + 1):
             for statement in script.split(";"):
                 connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {number}")

@@ -22,8 +22,8 @@ def main() -> None:
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.title("Library", anchor=False, width="content")
         sign_in(app.access)
-    if app.known_notice:
-        st.caption(f":material/info: {app.known_notice}")
+    if app.encoders.known_notice:
+        st.caption(f":material/info: {app.encoders.known_notice}")
     show_collections(app.collections())
     show_jobs(app)
     st.subheader("Add pictures", anchor=False)

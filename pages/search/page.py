@@ -6,40 +6,45 @@ import streamlit as st
 
 from core.app import DEMO, App
 from core.errors import ContactSheetError
-from core.records import SearchResult
 from core.search.filters import Facets
-from pages.search.details import ask_for_similar, show_details
-from pages.search.state import PAGE_SIZE, Ask, filters_of, floor_of, shown, summary
+from pages.search.actions import forget_results, use_example
+from pages.search.conversation import current_turn, earlier_turns, follow_up, take_over_follow_up, turns
+from pages.search.details import show_details
+from pages.search.results import look_around, results
+from pages.search.state import Ask, filters_of, floor_of, shown
 from pages.ui import resources
 from pages.ui.demo_notice import wait_for_demo
-from pages.ui.gallery import gallery
-from pages.ui.progress import show_progress
 from pages.ui.text import plain
 
 
 def main() -> None:
     app = resources.app()
+    take_over_follow_up()
     collection = header(app)
-    if app.known_notice:
-        st.caption(f":material/info: {app.known_notice}")
+    notices(app)
     if collection == DEMO:
         wait_for_demo()
     query = query_box(app, collection)
     ask = controls(query, st.query_params.get("like", ""), app.facets(collection))
-    if ask.query:
-        load_model(app, collection)
-    with st.spinner("Searching"):
-        result = answer(app, collection, ask)
-    results(app, collection, ask, result)
+    if ask.query or ask.like:
+        turn = current_turn(app, collection, ask)
+        results(app, turn)
+        follow_up(app, turn)
+        earlier_turns(turns()[:-1])
+    else:
+        look_around(app.browse(collection, ask.top, ask.filters), ask)
+        earlier_turns(turns())
     if "photo" in st.query_params:
         show_details(app, collection, st.query_params["photo"])
 
 
-def load_model(app: App, collection: str) -> None:
-    """Words need the collection's model: loaded at the first search, and downloaded first where it is not there."""
-    place = st.empty()
-    app.warm(collection, lambda progress: show_progress(place, progress))
-    place.empty()
+def notices(app: App) -> None:
+    """What everyone should know: which model, and who answers instead of Gemini."""
+    if app.encoders.known_notice:
+        st.caption(f":material/info: {app.encoders.known_notice}")
+    if app.settings.gemini_endpoint and app.settings.gemini_api_key:
+        where = plain(app.settings.gemini_endpoint.partition("://")[2])  # a whole address would become a link
+        st.caption(f":material/science: Rankings come from a stand-in at {where}, not from Gemini.")
 
 
 def header(app: App) -> str:
@@ -70,18 +75,6 @@ def query_box(app: App, collection: str) -> str:
     return query.strip()
 
 
-def use_example() -> None:
-    chosen = st.session_state.pop("example", None)
-    if chosen:
-        st.session_state["q"] = chosen
-
-
-def forget_results() -> None:
-    """A new question starts on its first page, and no longer from a picture."""
-    for name in ("like", "n", "photo"):
-        st.query_params.pop(name, None)
-
-
 def controls(query: str, like: str, facets: Facets) -> Ask:
     """Filters, and the similarity floor where there is something to be similar to."""
     floor = 0.0
@@ -110,51 +103,6 @@ def filters_label() -> str:
     """`Filters`, with the number of those in use."""
     used = sum(bool(st.session_state.get(name)) for name in ("source", "keyword", "shape", "since", "until"))
     return f"Filters · {used}" if used else "Filters"
-
-
-def answer(app: App, collection: str, ask: Ask) -> SearchResult:
-    if ask.query:
-        return app.search(ask.query, collection, ask.top, ask.filters, ask.floor)
-    if ask.like:
-        return app.similar(ask.like, collection, ask.top, ask.filters, ask.floor)
-    return app.browse(collection, ask.top, ask.filters)
-
-
-def results(app: App, collection: str, ask: Ask, result: SearchResult) -> None:
-    """The pictures, or what to do where there are none."""
-    if ask.like and not ask.query:
-        origin(app, collection, ask.like)
-    if not result.hits:
-        nothing_found(ask)
-        return
-    st.caption(summary(ask, result))
-    gallery(result.hits, "results", open_picture, ask_for_similar, show_similarity=bool(ask.query or ask.like))
-    if result.matching > len(result.hits) and st.button("Show more", icon=":material/expand_more:"):
-        st.query_params["n"] = str(ask.top + PAGE_SIZE)
-        st.rerun()
-
-
-def open_picture(asset_id: str) -> None:
-    """The next run shows this picture's details."""
-    st.query_params["photo"] = asset_id
-
-
-def origin(app: App, collection: str, asset_id: str) -> None:
-    """The picture that the results are like."""
-    found = app.asset(asset_id, collection)
-    if found:
-        with st.container(horizontal=True, vertical_alignment="center"):
-            st.image(found[1], width=96, alt=found[0].title)
-            st.markdown(f"Pictures like **{plain(found[0].title)}**", width="content")
-            st.button("Clear", icon=":material/close:", on_click=forget_results)
-
-
-def nothing_found(ask: Ask) -> None:
-    if ask.filters.active or ask.floor > 0:
-        st.info("No picture fits. Lower the least similarity, or loosen the filters.", icon=":material/search_off:")
-    else:
-        st.info("This collection holds no pictures yet.", icon=":material/photo_library:")
-        st.code("python -m core ingest FOLDER --collection NAME", language="bash")
 
 
 try:

@@ -59,7 +59,23 @@ def summary(ask: Ask, result: SearchResult) -> str:
     what = f"{count} of {matching} pictures" if matching > count else _pictures(count)
     if not (ask.query or ask.like):
         return f"The newest {what}" if matching > count else what
-    return f"{what}, the most similar first · {result.stage_ms['total']:.0f} ms"
+    return f"{what}, the most similar first · {milliseconds(result.stage_ms['total'])}"
+
+
+def milliseconds(ms: float) -> str:
+    """`12 ms`, `1.2 s`; below a millisecond with two digits."""
+    if ms >= 1000:
+        return f"{ms / 1000:.1f} s"
+    return f"{ms:.0f} ms" if ms >= 1 else f"{ms:.2f} ms"
+
+
+def usd(amount: float) -> str:
+    """`$0.0043`: two significant digits below a cent, which is where requests are."""
+    if amount == 0:
+        return "$0"
+    if amount < 1e-4:
+        return "< $0.0001"
+    return f"${amount:.2f}" if amount >= 0.01 else f"${amount:.2g}"
 
 
 def _pictures(count: int) -> str:

@@ -47,6 +47,7 @@ function build(frame, report) {
   open.type = "button"
   open.title = frame.title
   open.append(picture(frame), caption(frame))
+  if (frame.reason) open.append(element("span", "reason", frame.reason))
   open.onclick = () => report("opened", frame.id)
   const similar = element("button", "similar", "More like this")
   similar.type = "button"
@@ -77,6 +78,7 @@ export default function (component) {
   const sheet = parentElement.querySelector(".sheet")
   if (!sheet) return
   const drawn = JSON.stringify(data.frames)
+  sheet.className = `sheet ${data.size}`
   if (sheet.dataset.drawn !== drawn) {
     sheet.replaceChildren(...data.frames.map((frame) => build(frame, setTriggerValue)))
     sheet.dataset.drawn = drawn

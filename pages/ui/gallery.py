@@ -6,8 +6,9 @@ titles are set as text, so that nothing in them is ever read as HTML.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 import streamlit as st
 from streamlit.runtime import Runtime, exists
@@ -24,14 +25,17 @@ _COMPONENT = st.components.v2.component(
 
 
 WithPicture = Callable[[str], None]
+Size = Literal["small", "medium", "large"]
 
 
 def gallery(
-    hits: Sequence[Hit], key: str, on_open: WithPicture, on_similar: WithPicture, show_similarity: bool = True
-) -> None:
-    """Show pictures in the order given.
+    hits: Sequence[Hit], key: str, on_open: WithPicture, on_similar: WithPicture, show_similarity: bool = True,
+    reasons: Mapping[str, str] | None = None, first: int | None = None, size: Size = "medium",
+) -> None:  # fmt: skip
+    """Show pictures in the order given, with their rank, or numbered from `first`.
 
-    A click or Enter on one calls `on_open` with its asset id before the next run, its second button `on_similar`.
+    `reasons` (by asset id) are sentences under the pictures; `small` is a strip of reminders, `large` for a few. A
+    click or Enter on one calls `on_open` with its asset id before the next run, its second button `on_similar`.
     """
 
     def told(event: str, handler: WithPicture) -> None:
@@ -41,7 +45,17 @@ def gallery(
 
     _COMPONENT(
         key=key,
-        data={"frames": [_frame(hit, f"{key}-{place}", show_similarity) for place, hit in enumerate(hits)]},
+        data={
+            "size": size,
+            "frames": [
+                _frame(hit, f"{key}-{place}", show_similarity)
+                | {
+                    "number": hit.rank if first is None else first + place,
+                    "reason": (reasons or {}).get(hit.asset.id, ""),
+                }
+                for place, hit in enumerate(hits)
+            ],
+        },
         on_opened_change=lambda: told("opened", on_open),
         on_similar_change=lambda: told("similar", on_similar),
     )
@@ -52,7 +66,6 @@ def _frame(hit: Hit, place: str, show_similarity: bool) -> dict[str, object]:
         "id": hit.asset.id,
         "url": media_url(hit.thumbnail, place),
         "title": hit.asset.title,
-        "number": hit.rank,
         "similarity": f"{hit.similarity:.3f}" if show_similarity else "",
     }
 

@@ -9,8 +9,8 @@ import streamlit as st
 
 from core.app import DEMO, App, open_app
 from core.errors import ContactSheetError
+from core.logs import log
 from core.records import Progress
-from core.telemetry.logs import log
 
 
 class DemoBuild:
@@ -37,7 +37,7 @@ class DemoBuild:
             self._app.ensure_demo(self._listen)
             self._settled.set()
             self._app.warm(DEMO)
-            _ = self._app.notice  # looks for the network once, here rather than while a page waits
+            _ = self._app.encoders.notice  # looks for the network once, here rather than while a page waits
         except ContactSheetError as error:
             self.error = str(error)
         except Exception as error:  # noqa: BLE001 - the page must say how the thread ended, whatever ended it

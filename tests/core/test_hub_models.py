@@ -115,7 +115,7 @@ def test_a_model_that_was_chosen_and_cannot_be_had_is_an_error_and_never_replace
     with pytest.raises(ModelUnavailable, match=f"^{name} cannot be downloaded .* cannot be reached"):
         app.ingest(pictures, "c")
     assert app.collections() == []
-    assert (app.model_for_new_collections, app.notice) == (name, None)
+    assert (app.encoders.for_new_collections, app.encoders.notice) == (name, None)
 
 
 def test_a_model_is_downloaded_ahead_of_time_and_the_doctor_knows(
@@ -145,9 +145,9 @@ def test_a_hub_that_never_answers_leaves_the_bundled_model_within_five_seconds(
     hub.fail("HEAD", "silent")
     app = open_app(Settings(data=tmp_path))
     began = time.monotonic()
-    assert app.model_for_new_collections == "bundled"
+    assert app.encoders.for_new_collections == "bundled"
     assert time.monotonic() - began < 5
-    assert f"{DEFAULT_MODEL} cannot be downloaded here" in (app.notice or "")
+    assert f"{DEFAULT_MODEL} cannot be downloaded here" in (app.encoders.notice or "")
 
 
 def test_a_hub_that_offers_the_model_can_deliver_it(hub: FakeHub) -> None:

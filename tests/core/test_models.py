@@ -131,16 +131,16 @@ def unreachable_hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.mark.usefixtures("unreachable_hub")
 def test_without_a_network_new_collections_use_the_bundled_model_and_it_is_said(tmp_path: Path) -> None:
     app = open_app(Settings(data=tmp_path))
-    assert app.known_notice is None
-    assert app.model_for_new_collections == "bundled"
-    assert DEFAULT_MODEL in (app.known_notice or "")
+    assert app.encoders.known_notice is None
+    assert app.encoders.for_new_collections == "bundled"
+    assert DEFAULT_MODEL in (app.encoders.known_notice or "")
 
 
 @pytest.mark.usefixtures("unreachable_hub")
 def test_a_model_that_was_chosen_is_never_replaced(tmp_path: Path) -> None:
     app = open_app(Settings(data=tmp_path, model="ViT-B-32/openai", model_is_explicit=True))
-    assert app.model_for_new_collections == "ViT-B-32/openai"
-    assert app.notice is None
+    assert app.encoders.for_new_collections == "ViT-B-32/openai"
+    assert app.encoders.notice is None
 
 
 def test_weights_in_the_hub_cache_need_no_network(

@@ -92,15 +92,15 @@ def test_filters_limit_by_source_keyword_shape_and_day(filled: App) -> None:
 
 def test_the_floor_hides_what_is_less_similar_and_counts_what_matches(filled: App) -> None:
     result = filled.search("red", "c", 1, floor=0.9)
-    assert (len(result.hits), result.matching) == (1, 1)
-    assert filled.search("red", "c", 1).matching == 3
+    assert (len(result.hits), result.result.matching) == (1, 1)
+    assert filled.search("red", "c", 1).result.matching == 3
 
 
 def test_a_picture_finds_its_like_and_never_itself(filled: App) -> None:
     red = filled.search("red", "c", 1).hits[0].asset
     result = filled.similar(red.id, "c")
     assert red.id not in {hit.asset.id for hit in result.hits}
-    assert (len(result.hits), result.matching) == (2, 2)
+    assert (len(result.hits), result.result.matching) == (2, 2)
     assert len(filled.similar(red.id, "c", filters=Filters(keywords=("flat",))).hits) == 1
 
 
@@ -108,8 +108,8 @@ def test_looking_around_shows_everything_and_needs_no_model(filled: App) -> None
     def no_model(name: str) -> object:
         raise AssertionError("the model was loaded")
 
-    filled._load_encoder = no_model  # type: ignore[assignment]
-    filled._encoders.clear()
+    filled.encoders._load = no_model  # type: ignore[assignment]
+    filled.encoders._loaded.clear()
     result = filled.browse("c", 2)
     assert (len(result.hits), result.matching) == (2, 3)
     assert filled.browse("c", 9, Filters(keywords=("cold",))).hits[0].asset.title == "Blue"
@@ -127,7 +127,7 @@ def test_a_picture_added_later_is_found_at_once(filled: App, pictures: Path) -> 
     filled.ingest(pictures, "c")
     after = filled.search("yellow", "c", 1)
     assert after.hits[0].asset.title == "yellow.png"
-    assert after.collection_version != before.collection_version
+    assert after.result.collection_version != before.result.collection_version
 
 
 def test_facets_count_what_can_be_filtered(filled: App) -> None:

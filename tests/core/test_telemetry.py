@@ -6,7 +6,7 @@ import logging
 import pytest
 
 from core.settings import Secret
-from core.telemetry.logs import configure_logging, log
+from core.logs import configure_logging, log
 from core.telemetry.stages import Stages
 
 

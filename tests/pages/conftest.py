@@ -53,6 +53,11 @@ def visit(page: str = "", **params: str) -> AppTest:
 
 
 def frames(test: AppTest) -> list[dict[str, Any]]:
-    """What the gallery was given to show."""
-    galleries = [e for e in test.main if e.type == "bidi_component"]
-    return [frame for gallery in galleries for frame in json.loads(gallery.proto.json)["frames"]]
+    """What the first gallery of the page was given to show."""
+    found = galleries(test)
+    return found[0] if found else []
+
+
+def galleries(test: AppTest) -> list[list[dict[str, Any]]]:
+    """What every gallery was given to show, from the top of the page down."""
+    return [json.loads(e.proto.json)["frames"] for e in test.main if e.type == "bidi_component"]

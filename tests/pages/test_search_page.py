@@ -113,7 +113,7 @@ def test_details_show_what_is_known_as_plain_text(served: App) -> None:
 
 
 def test_a_model_that_had_to_be_replaced_is_named_on_the_page(served: App, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(served, "_model_for_new", "bundled")
+    monkeypatch.setattr(served.encoders, "_for_new", "bundled")
     assert any("cannot be downloaded" in c.value for c in visit().caption)
 
 

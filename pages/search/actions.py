@@ -1,0 +1,22 @@
+"""What a click does to the question that the page asks."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+
+def forget_results() -> None:
+    """A new question starts on its first page, and no longer from a picture."""
+    for name in ("like", "n", "photo"):
+        st.query_params.pop(name, None)
+
+
+def use_example() -> None:
+    chosen = st.session_state.pop("example", None)
+    if chosen:
+        st.session_state["q"] = chosen
+
+
+def open_picture(asset_id: str) -> None:
+    """The next run shows this picture's details."""
+    st.query_params["photo"] = asset_id

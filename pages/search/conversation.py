@@ -1,0 +1,127 @@
+"""The turns of one person: the one that is shown, what may follow it, and the earlier ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from core.app import App
+from core.records import SearchResult
+from core.search.answers import Answer
+from pages.search.actions import forget_results, open_picture
+from pages.search.details import ask_for_similar
+from pages.search.state import Ask
+from pages.search.turns import Turn, key_of, queries, with_more, with_turn
+from pages.ui.gallery import gallery
+from pages.ui.progress import show_progress
+from pages.ui.text import plain
+
+
+def turns() -> tuple[Turn, ...]:
+    """This person's conversation."""
+    kept: tuple[Turn, ...] = st.session_state.setdefault("turns", ())
+    return kept
+
+
+def current_turn(app: App, collection: str, ask: Ask) -> Turn:
+    """The turn that the page shows: the latest one if it asked the same, otherwise a new one."""
+    latest, version = turns()[-1] if turns() else None, app.version(collection)
+    if latest is not None and latest.key == key_of(collection, version, ask):
+        if ask.top > latest.ask.top and len(latest.answer.result.hits) < latest.answer.result.matching:
+            more = app.search if ask.query else app.similar
+            result = more(ask.query or ask.like, collection, ask.top, ask.filters, ask.floor).result
+            st.session_state["turns"] = (*turns()[:-1], with_more(latest, ask, result))
+        return turns()[-1]
+    understood = st.session_state.pop("understood", None)
+    turn = Turn(collection, version, ask, answer(app, collection, ask), understood)
+    st.session_state["turns"] = with_turn(turns(), turn)
+    return turn
+
+
+def answer(app: App, collection: str, ask: Ask) -> Answer:
+    place = st.empty()
+    try:
+        with st.spinner("Searching"):
+            if not ask.query:
+                return app.similar(ask.like, collection, ask.top, ask.filters, ask.floor)
+            load_model(app, collection)
+            preview = partial(show_candidates, place, app.settings.rank_candidates)
+            return app.search(ask.query, collection, ask.top, ask.filters, ask.floor, True, preview)
+    finally:
+        place.empty()
+
+
+def load_model(app: App, collection: str) -> None:
+    """Words need the collection's model: loaded at the first search, and downloaded first where it is not there."""
+    place = st.empty()
+    app.warm(collection, lambda progress: show_progress(place, progress))
+    place.empty()
+
+
+def show_candidates(place: DeltaGenerator, count: int, result: SearchResult) -> None:
+    """By similarity, while Gemini looks at them."""
+    with place.container():
+        st.caption(f"The most similar first; Gemini is looking at the first {min(count, len(result.hits))}")
+        gallery(result.hits[:count], "candidates", open_picture, ask_for_similar)
+
+
+def follow_up(app: App, turn: Turn) -> None:
+    """A few words that refine this search; the next run searches for what they mean."""
+    with st.container():
+        text = st.chat_input("Refine: only the ones at night, more like the second …", key="follow_up", max_chars=300)
+    if not text:
+        return
+    shown = shown_pictures(app, turn.answer)
+    with st.spinner("Understanding"):
+        understood = app.follow_ups.understand(queries(turns()), text, len(shown))
+    st.session_state["follow_up_ask"] = (understood, shown[understood.place - 1] if understood.place else "")
+    st.rerun()
+
+
+def shown_pictures(app: App, found: Answer) -> list[str]:
+    """The ids of the pictures on the page, in their order: what "the second" counts."""
+    ranked = found.ranking is not None and found.ranking.outcome != "fallback" and not st.session_state.get("all")
+    return [hit.asset.id for hit in found.hits[: app.settings.rank_results if ranked else None]]
+
+
+def take_over_follow_up() -> None:
+    """Put what a follow-up means where a question stands, before the widgets are drawn."""
+    if "follow_up_ask" not in st.session_state:
+        return
+    understood, like = st.session_state.pop("follow_up_ask")
+    forget_results()
+    st.session_state["understood"] = understood
+    st.session_state["q"] = "" if like else understood.query
+    if like:
+        st.query_params["like"] = like
+
+
+def earlier_turns(earlier: Sequence[Turn]) -> None:
+    """Earlier searches with their first pictures, the latest first."""
+    if not earlier:
+        return
+    st.divider()
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.subheader("Earlier searches", anchor=False, width="content")
+        st.button("Clear", icon=":material/delete_sweep:", on_click=clear_history, key="clear_history", type="tertiary")
+    for place, turn in reversed(list(enumerate(earlier))):
+        what = f"**{plain(turn.ask.query)}**" if turn.ask.query else "More like a picture"
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(f"{what} in {plain(turn.collection)}", width="content")
+            st.button("Again", on_click=go_back, args=(turn,), key=f"again_{place}", type="tertiary")
+        gallery(turn.answer.hits, f"turn_{place}", open_picture, ask_for_similar, size="small")
+
+
+def go_back(turn: Turn) -> None:
+    """Ask an earlier question again."""
+    forget_results()
+    st.session_state["q"], st.session_state["collection"] = turn.ask.query, turn.collection
+    if turn.ask.like:
+        st.query_params["like"] = turn.ask.like
+
+
+def clear_history() -> None:
+    st.session_state["turns"] = st.session_state.get("turns", ())[-1:]

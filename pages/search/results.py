@@ -1,0 +1,126 @@
+"""What a search brought: the pictures in their order, why they are in it, and its receipt."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import streamlit as st
+
+from core.app import App
+from core.records import SearchResult
+from core.search.answers import Answer, Ranking
+from core.terminal import duration
+from pages.search.actions import forget_results, open_picture
+from pages.search.details import ask_for_similar
+from pages.search.receipt import show_receipt
+from pages.search.state import PAGE_SIZE, Ask, milliseconds, summary
+from pages.search.turns import Turn
+from pages.ui.gallery import gallery
+from pages.ui.text import plain
+
+
+def results(app: App, turn: Turn) -> None:
+    """The pictures of the turn, or what to do where there are none."""
+    if turn.understood is not None:
+        how = "Gemini" if turn.understood.by == "gemini" else "a plain rule"
+        meaning = f"**{plain(turn.ask.query)}**" if turn.ask.query else "pictures like the one you named"
+        st.markdown(f"Understood by {how} as {meaning}. {turn.understood.note}")
+    if turn.ask.like and not turn.ask.query:
+        origin(app, turn.collection, turn.ask.like)
+    if turn.answer.hits:
+        show_answer(app, turn.ask, turn.answer)
+    else:
+        nothing_found(turn.ask)
+
+
+def look_around(result: SearchResult, ask: Ask) -> None:
+    """The newest pictures, before anything is asked."""
+    if result.hits:
+        st.caption(summary(ask, result))
+        gallery(result.hits, "results", open_picture, ask_for_similar, show_similarity=False)
+        show_more(ask, result)
+    else:
+        nothing_found(ask)
+
+
+def origin(app: App, collection: str, asset_id: str) -> None:
+    """The picture that the results are like."""
+    found = app.asset(asset_id, collection)
+    if found:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.image(found[1], width=96, alt=found[0].title)
+            st.markdown(f"Pictures like **{plain(found[0].title)}**", width="content")
+            st.button("Clear", icon=":material/close:", on_click=forget_results)
+
+
+def nothing_found(ask: Ask) -> None:
+    if ask.filters.active or ask.floor > 0:
+        st.info("No picture fits. Lower the least similarity, or loosen the filters.", icon=":material/search_off:")
+    else:
+        st.info("This collection holds no pictures yet.", icon=":material/photo_library:")
+        st.code("python -m core ingest FOLDER --collection NAME", language="bash")
+
+
+def show_answer(app: App, ask: Ask, answer: Answer) -> None:
+    """The pictures; ranked ones first, the others one click away."""
+    ranking = answer.ranking
+    if ranking is None or ranking.outcome == "fallback":
+        st.caption(summary(ask, answer.result))
+        if ranking is not None:
+            refusal(ranking)
+        gallery(answer.hits, "results", open_picture, ask_for_similar)
+        show_more(ask, answer.result)
+    else:
+        show_ranked(ask, answer, ranking, app.settings.rank_results)
+    show_receipt(answer)
+
+
+def show_ranked(ask: Ask, answer: Answer, ranking: Ranking, results: int) -> None:
+    """The best ones with the reasons; the other candidates, and then what is less similar, where someone asks."""
+    chosen = min(results, len(ranking.places))
+    reasons = {place.asset_id: place.reason for place in ranking.places}
+    st.caption(ranked_line(ranking, chosen, answer))
+    gallery(answer.hits[:chosen], "results", open_picture, ask_for_similar, reasons=reasons, first=1, size="large")
+    others = answer.hits[chosen:]
+    if others and st.toggle(f"Show {len(others)} more, the other candidates first", key="all", bind="query-params"):
+        gallery(others, "others", open_picture, ask_for_similar, reasons=reasons, first=chosen + 1)
+        show_more(ask, answer.result)
+
+
+def show_more(ask: Ask, result: SearchResult) -> None:
+    if result.matching > len(result.hits) and st.button("Show more", icon=":material/expand_more:"):
+        st.query_params["n"] = str(ask.top + PAGE_SIZE)
+        st.rerun()
+
+
+def ranked_line(ranking: Ranking, chosen: int, answer: Answer) -> str:
+    """One line: who chose, of how many, how long it took."""
+    cached = " · remembered, at no cost" if ranking.outcome == "cached" else ""
+    return (
+        f"{plain(ranking.model)} chose {chosen} of {len(ranking.places)} candidates · "
+        f"{milliseconds(answer.stage_ms['total'])}{cached}"
+    )
+
+
+def refusal(ranking: Ranking) -> None:
+    """One line that says why the order is the one by similarity, and when that may change."""
+    if ranking.refusal is None:
+        return
+    until = ranking.refusal.until
+    if until is None:
+        st.caption(f":material/info: {ranking.refusal.notice}")
+    else:
+        st.fragment(_countdown, run_every=1.0)(ranking.refusal.notice, until)
+
+
+def _countdown(notice: str, until: datetime) -> None:
+    left_s = (until - datetime.now(UTC)).total_seconds()
+    with st.container(horizontal=True, vertical_alignment="center"):
+        wait = f" Asking again is possible in {duration(left_s)}." if left_s > 0 else ""
+        st.caption(f":material/timer: {notice}{wait}", width="content")
+        st.button("Ask again", disabled=left_s > 0, key="ask_again", on_click=forget_latest, type="tertiary")
+
+
+def forget_latest() -> None:
+    """The next run asks the same question anew."""
+    st.session_state["turns"] = st.session_state.get("turns", ())[:-1]
