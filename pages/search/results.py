@@ -10,7 +10,7 @@ from core.app import App
 from core.records import SearchResult
 from core.search.answers import Answer, Ranking
 from core.terminal import duration
-from pages.search.actions import forget_results, open_picture
+from pages.search.actions import forget_latest, forget_results, open_picture
 from pages.search.details import ask_for_similar
 from pages.search.receipt import show_receipt
 from pages.search.state import PAGE_SIZE, Ask, milliseconds, summary
@@ -21,10 +21,9 @@ from pages.ui.text import plain
 
 def results(app: App, turn: Turn) -> None:
     """The pictures of the turn, or what to do where there are none."""
-    if turn.understood is not None:
+    if turn.understood is not None and turn.ask.query:
         how = "Gemini" if turn.understood.by == "gemini" else "a plain rule"
-        meaning = f"**{plain(turn.ask.query)}**" if turn.ask.query else "pictures like the one you named"
-        st.markdown(f"Understood by {how} as {meaning}. {turn.understood.note}")
+        st.markdown(f"Understood by {how} as **{plain(turn.ask.query)}**. {turn.understood.note}")
     if turn.ask.like and not turn.ask.query:
         origin(app, turn.collection, turn.ask.like)
     if turn.answer.hits:
@@ -118,9 +117,6 @@ def _countdown(notice: str, until: datetime) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         wait = f" Asking again is possible in {duration(left_s)}." if left_s > 0 else ""
         st.caption(f":material/timer: {notice}{wait}", width="content")
-        st.button("Ask again", disabled=left_s > 0, key="ask_again", on_click=forget_latest, type="tertiary")
-
-
-def forget_latest() -> None:
-    """The next run asks the same question anew."""
-    st.session_state["turns"] = st.session_state.get("turns", ())[:-1]
+        if st.button("Ask again", disabled=left_s > 0, key="ask_again", type="tertiary"):
+            forget_latest()
+            st.rerun()

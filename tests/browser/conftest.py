@@ -41,13 +41,13 @@ def browser() -> Iterator[Browser]:
 
 
 @contextmanager
-def serving(data: Path) -> Iterator[str]:
-    """`streamlit run` on a free port of loopback with its own data folder; yields the address."""
+def serving(data: Path, **settings: str) -> Iterator[str]:
+    """`streamlit run` on a free port of loopback with its own data folder and settings; yields the address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "streamlit", "run", "streamlit_app.py", "--server.port", str(port)]
-    environment = {**os.environ, "CONTACTSHEET_DATA": str(data), "CONTACTSHEET_MODEL": "bundled"}
+    environment = {**os.environ, "CONTACTSHEET_DATA": str(data), "CONTACTSHEET_MODEL": "bundled", **settings}
     with (data.parent / f"{data.name}-server.log").open("w") as log:
         server = subprocess.Popen(command, cwd=PROJECT, env=environment, stdout=log, stderr=log)
         try:
