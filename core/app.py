@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from core.access import Access
+from core.background import Background
 from core.embedding import images
 from core.embedding.encoders import Encoders, LoadEncoder, loader
 from core.embedding.hashes import content_id, file_checkpoint
@@ -18,8 +18,7 @@ from core.embedding.sources import BUNDLED, checkpoint_of
 from core.errors import ContactSheetError, ModelUnavailable
 from core.ingest import demo
 from core.ingest.folders import image_files
-from core.ingest.jobs import IngestJobs
-from core.ingest.library import Library, only_files
+from core.ingest.library import INGEST, Library, only_files
 from core.ingest.pipeline import Ingest, Lookup
 from core.ingest.sidecar import Sidecar, read_sidecar
 from core.ingest.text import TITLE_LENGTH, clean
@@ -79,7 +78,9 @@ class App:
         self._lock = threading.RLock()
         self.access = Access(settings.curator_key)
         database = Database(settings.data / "contactsheet.db")
-        self._ingests, self.library = _library(settings, self.access, database)
+        jobs = Jobs(database)
+        self._background = Background(jobs, settings.data / "jobs", settings.environment())
+        self.library = Library(settings.roots, settings.data / "uploads", jobs, self._background, self.access)
         self.events = EventLog(settings.data / "events.db")
         calls = _calls(settings, database, self.events)
         ranker = Ranker(calls, Rankings(database), _rank_options(settings), settings.gemini_api_key)
@@ -141,12 +142,12 @@ class App:
         return self._run_ingest(table, lookup, image_files(folder) if only is None else only_files(only), listener)
 
     def run_job(self, job_id: int) -> Job:
-        """Be the process of a background ingest: run it, note its end. Raises JobError if there is none."""
-        return self._ingests.run(job_id, self._ingest_of_job)
+        """Be the process of a background job: run it, note its end. Raises JobError if there is none."""
+        return self._background.run(job_id, {INGEST: self._ingest_of_job})
 
-    def _ingest_of_job(self, arguments: dict[str, Any], collection: str, listener: ProgressListener) -> IngestReport:
-        folder, only = path_of(arguments["folder"]), arguments.get("only")
-        return self.ingest(folder, collection, source=arguments.get("source"), listener=listener, only=only)
+    def _ingest_of_job(self, job: Job, listener: ProgressListener) -> IngestReport:
+        folder, only = path_of(job.arguments["folder"]), job.arguments.get("only")
+        return self.ingest(folder, job.collection, source=job.arguments.get("source"), listener=listener, only=only)
 
     def ensure_demo(self, listener: ProgressListener = unheard) -> IngestReport | None:
         """Build the demo collection unless it is complete; None if it was. Raises CollectionBusy."""
@@ -263,12 +264,6 @@ class App:
     def _forget(self, collection: str) -> None:
         with self._lock:
             self._searchers.pop(collection, None)
-
-
-def _library(settings: Settings, access: Access, database: Database) -> tuple[IngestJobs, Library]:
-    jobs = Jobs(database)
-    ingests = IngestJobs(jobs, settings.data / "jobs", settings.environment())
-    return ingests, Library(settings.roots, settings.data / "uploads", jobs, ingests, access)
 
 
 def _calls(settings: Settings, database: Database, events: EventLog) -> Calls:

@@ -55,8 +55,8 @@ class JobError(ContactSheetError):
     """A background job cannot be started, found or stopped."""
 
 
-class IngestCancelled(ContactSheetError):
-    """Someone asked an ingest to stop; `report`, where there is one, says what was committed before."""
+class Cancelled(ContactSheetError):
+    """Someone asked a job to stop; `report`, where there is one, says what an ingest committed before."""
 
     report: IngestReport | None = None
 

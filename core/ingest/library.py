@@ -8,21 +8,24 @@ from pathlib import Path
 from typing import Any
 
 from core.access import Access, Person
+from core.background import Background
 from core.errors import ContactSheetError, JobError, NotAllowed, StoreError
-from core.ingest.jobs import IngestJobs
 from core.records import Failure, Job
 from core.store.jobs import Jobs
 from core.store.names import check_collection_name, path_of, uri_of
 
+INGEST = "ingest"
 ADD = "add pictures"
 
 
 class Library:
     """Adding pictures in the background. Every change asks `access` first."""
 
-    def __init__(self, roots: Sequence[Path], uploads: Path, jobs: Jobs, ingests: IngestJobs, access: Access) -> None:
+    def __init__(
+        self, roots: Sequence[Path], uploads: Path, jobs: Jobs, background: Background, access: Access
+    ) -> None:
         self._roots = [root.resolve() for root in roots]
-        self._uploads, self._jobs, self._ingests, self._access = uploads, jobs, ingests, access
+        self._uploads, self._jobs, self._background, self._access = uploads, jobs, background, access
 
     @property
     def roots(self) -> list[Path]:
@@ -48,7 +51,7 @@ class Library:
         self._access.require_curator(person, ADD)
         check_collection_name(collection)
         folder = self._check_root(folder)
-        return self._ingests.start(collection, {"folder": uri_of(folder)}, person.author)
+        return self._background.start(INGEST, collection, {"folder": uri_of(folder)}, person.author)
 
     def add_files(self, person: Person, files: Sequence[tuple[str, bytes]], collection: str) -> Job:
         """Keep uploaded files (name, content) beside the collection and start adding them.
@@ -62,11 +65,11 @@ class Library:
         folder = self._uploads / collection
         kept = [_keep(folder, name, content) for name, content in files]
         arguments = {"folder": uri_of(folder), "only": [uri_of(path) for path in kept], "source": "uploads"}
-        return self._ingests.start(collection, arguments, person.author)
+        return self._background.start(INGEST, collection, arguments, person.author)
 
     def jobs(self, limit: int = 20) -> list[Job]:
         """The newest jobs first; those whose process is gone are noted as crashed."""
-        self._ingests.notice_crashes()
+        self._background.notice_crashes()
         return self._jobs.latest(limit)
 
     def cancel(self, person: Person, job_id: int) -> None:
@@ -97,7 +100,7 @@ class Library:
     def _again(self, person: Person, job_id: int, changes: dict[str, Any]) -> Job:
         self._access.require_curator(person, ADD)
         job = self._jobs.get(job_id)
-        return self._ingests.start(job.collection, {**job.arguments, **changes}, person.author)
+        return self._background.start(job.kind, job.collection, {**job.arguments, **changes}, person.author)
 
     def _check_root(self, folder: Path) -> Path:
         real = folder.expanduser().resolve()

@@ -21,7 +21,7 @@ from core.embedding.allocator import give_back_unused
 from core.embedding.hashes import content_id
 from core.embedding.look_ahead import DECODERS, Room, look_ahead
 from core.embedding.protocol import Encoder
-from core.errors import BadImage, IngestCancelled
+from core.errors import BadImage, Cancelled
 from core.ingest.embedded import embedded_description
 from core.records import Asset, Description, Failure, IngestReport, Progress, ProgressListener, utc_now
 from core.store.lock import ingest_lock
@@ -82,7 +82,7 @@ class Ingest:
     def run(self, files: Iterable[Path | Failure]) -> IngestReport:
         """Ingest `files` and report.
 
-        Raises CollectionBusy if another ingest into the collection runs. A listener may raise IngestCancelled; what
+        Raises CollectionBusy if another ingest into the collection runs. A listener may raise Cancelled; what
         was encoded by then is committed first.
         """
         with ingest_lock(self._table.folder):
@@ -93,7 +93,7 @@ class Ingest:
                 prepared = look_ahead(pool, self._prepare, paths, LOOK_AHEAD * self._encoder.batch_size)
                 try:
                     self._consume(future.result() for future in prepared)
-                except IngestCancelled as stop:
+                except Cancelled as stop:
                     self._commit()
                     stop.report = self._report()
                     raise

@@ -5,15 +5,16 @@ import os
 import signal
 import sqlite3
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from core.errors import CollectionBusy, IngestCancelled, JobError, StoreError
-from core.ingest import jobs as jobs_module
-from core.ingest.jobs import IngestJobs, summary
-from core.records import Failure, IngestReport, Progress, ProgressListener
+from core import background as jobs_module
+from core.background import Background, summary
+from core.errors import Cancelled, CollectionBusy, JobError, StoreError
+from core.records import Failure, IngestReport, Job, Progress, ProgressListener
 from core.store import database as database_module
 from core.store.database import Database
 from core.store.jobs import Jobs
@@ -23,21 +24,27 @@ REPORT = IngestReport(
 )
 
 
+def run(background: Background, job_id: int, ingest: Callable[..., IngestReport], **options: Any) -> Job:
+    """Be the process of an ingest whose work is `ingest(arguments, collection, listener)`."""
+    works = {"ingest": lambda job, listener: ingest(job.arguments, job.collection, listener)}
+    return background.run(job_id, works, **options)
+
+
 @pytest.fixture
 def jobs(tmp_path: Path) -> Jobs:
     return Jobs(Database(tmp_path / "contactsheet.db"))
 
 
 @pytest.fixture
-def ingests(jobs: Jobs, tmp_path: Path) -> IngestJobs:
-    return IngestJobs(jobs, tmp_path / "jobs", {})
+def ingests(jobs: Jobs, tmp_path: Path) -> Background:
+    return Background(jobs, tmp_path / "jobs", {})
 
 
 def queued(jobs: Jobs) -> int:
     return jobs.add("ingest", "birds", {"folder": "/x"}, "Curator").id
 
 
-def test_a_job_that_ends_well_says_what_it_did(jobs: Jobs, ingests: IngestJobs) -> None:
+def test_a_job_that_ends_well_says_what_it_did(jobs: Jobs, ingests: Background) -> None:
     seen: list[tuple[dict[str, Any], str]] = []
 
     def ingest(arguments: dict[str, Any], collection: str, listener: ProgressListener) -> IngestReport:
@@ -47,7 +54,7 @@ def test_a_job_that_ends_well_says_what_it_did(jobs: Jobs, ingests: IngestJobs) 
         assert jobs.latest()[0].state == "running"
         return REPORT
 
-    job = ingests.run(queued(jobs), ingest)
+    job = run(ingests, queued(jobs), ingest)
     assert seen == [({"folder": "/x"}, "birds")]
     assert (job.state, job.added, job.known, job.message) == ("done", 3, 1, summary(REPORT))
     assert job.started_at is not None
@@ -56,17 +63,17 @@ def test_a_job_that_ends_well_says_what_it_did(jobs: Jobs, ingests: IngestJobs) 
     assert jobs.failures_by_reason(job.id) == [("empty file", 1), ("truncated", 1)]
 
 
-def test_a_job_that_was_asked_to_stop_keeps_what_was_committed(jobs: Jobs, ingests: IngestJobs) -> None:
+def test_a_job_that_was_asked_to_stop_keeps_what_was_committed(jobs: Jobs, ingests: Background) -> None:
     def ingest(arguments: dict[str, Any], collection: str, listener: ProgressListener) -> IngestReport:
         jobs.request_cancel(jobs.latest()[0].id)
         try:
             listener(Progress("embed", 1, 6))
-        except IngestCancelled as stop:
+        except Cancelled as stop:
             stop.report = REPORT
             raise
         raise AssertionError("was not stopped")
 
-    job = ingests.run(queued(jobs), ingest)
+    job = run(ingests, queued(jobs), ingest)
     assert (job.state, job.added) == ("cancelled", 3)
     assert "resume" in job.message
 
@@ -75,32 +82,32 @@ def test_a_job_that_was_asked_to_stop_keeps_what_was_committed(jobs: Jobs, inges
     ("error", "message"),
     [(CollectionBusy("birds is busy"), "birds is busy"), (ZeroDivisionError("oh"), "ZeroDivisionError: oh")],
 )
-def test_a_job_that_fails_says_why(jobs: Jobs, ingests: IngestJobs, error: Exception, message: str) -> None:
+def test_a_job_that_fails_says_why(jobs: Jobs, ingests: Background, error: Exception, message: str) -> None:
     def ingest(*_: Any) -> IngestReport:
         raise error
 
-    job = ingests.run(queued(jobs), ingest)
+    job = run(ingests, queued(jobs), ingest)
     assert job.state == "failed"
     assert message in job.message
 
 
-def test_one_ingest_per_collection_is_open_at_a_time(jobs: Jobs, ingests: IngestJobs) -> None:
+def test_one_ingest_per_collection_is_open_at_a_time(jobs: Jobs, ingests: Background) -> None:
     first = queued(jobs)
     with pytest.raises(JobError, match="running already"):
         queued(jobs)
     assert jobs.add("ingest", "fish", {}, "Curator").state == "queued"
-    ingests.run(first, lambda *_: REPORT)
+    run(ingests, first, lambda *_: REPORT)
     assert jobs.get(queued(jobs)).state == "queued"
 
 
-def test_a_job_is_run_by_one_process_only(jobs: Jobs, ingests: IngestJobs) -> None:
+def test_a_job_is_run_by_one_process_only(jobs: Jobs, ingests: Background) -> None:
     job_id = queued(jobs)
-    ingests.run(job_id, lambda *_: REPORT)
+    run(ingests, job_id, lambda *_: REPORT)
 
     def again(*_: Any) -> IngestReport:
         raise AssertionError("ran twice")
 
-    assert ingests.run(job_id, again).state == "done"
+    assert run(ingests, job_id, again).state == "done"
 
 
 def _run_for_ever(folder: str, job_id: int) -> None:
@@ -110,10 +117,10 @@ def _run_for_ever(folder: str, job_id: int) -> None:
             time.sleep(0.01)
 
     jobs = Jobs(Database(Path(folder) / "contactsheet.db"))
-    IngestJobs(jobs, Path(folder) / "jobs", {}).run(job_id, ingest)
+    run(Background(jobs, Path(folder) / "jobs", {}), job_id, ingest)
 
 
-def test_a_job_whose_process_was_killed_says_so(jobs: Jobs, ingests: IngestJobs, tmp_path: Path) -> None:
+def test_a_job_whose_process_was_killed_says_so(jobs: Jobs, ingests: Background, tmp_path: Path) -> None:
     job_id = queued(jobs)
     process = multiprocessing.get_context("spawn").Process(target=_run_for_ever, args=(str(tmp_path), job_id))
     process.start()
@@ -131,7 +138,7 @@ def test_a_job_whose_process_was_killed_says_so(jobs: Jobs, ingests: IngestJobs,
 
 
 def test_a_queued_job_that_never_began_is_noticed_and_one_that_was_cancelled_ends(
-    jobs: Jobs, ingests: IngestJobs, monkeypatch: pytest.MonkeyPatch
+    jobs: Jobs, ingests: Background, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waiting = queued(jobs)
     ingests.notice_crashes()
@@ -145,7 +152,7 @@ def test_a_queued_job_that_never_began_is_noticed_and_one_that_was_cancelled_end
     assert jobs.get(lost).state == "crashed"
 
 
-def test_progress_is_written_now_and_then_and_at_every_new_phase(jobs: Jobs, ingests: IngestJobs) -> None:
+def test_progress_is_written_now_and_then_and_at_every_new_phase(jobs: Jobs, ingests: Background) -> None:
     written: list[Progress] = []
     plain = jobs.progress
 
@@ -162,7 +169,7 @@ def test_progress_is_written_now_and_then_and_at_every_new_phase(jobs: Jobs, ing
         return REPORT
 
     moments = iter(range(10_000))
-    ingests.run(queued(jobs), ingest, clock=lambda: next(moments) / 100)
+    run(ingests, queued(jobs), ingest, clock=lambda: next(moments) / 100)
     assert 3 <= len(written) <= 6
     assert written[-1].phase == "compact"
 

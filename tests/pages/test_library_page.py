@@ -7,8 +7,8 @@ from streamlit.testing.v1 import AppTest
 
 from core.access import OPERATOR, Person
 from core.app import App
+from core.background import Background
 from core.errors import NotAllowed
-from core.ingest.jobs import IngestJobs
 from core.records import Failure, IngestReport, Job
 from core.settings import Secret
 from pages.library.page import short_model
@@ -21,7 +21,7 @@ from tests.pages.conftest import visit
 @pytest.fixture
 def library(served: App, monkeypatch: pytest.MonkeyPatch) -> App:
     """The App behind the page; its jobs are queued, but their processes are not started."""
-    monkeypatch.setattr(IngestJobs, "_spawn", lambda self, job: None)
+    monkeypatch.setattr(Background, "_spawn", lambda self, job: None)
     monkeypatch.setattr(person_module, "_over_loopback", lambda: True)
     served.ensure_demo()
     return served
@@ -34,7 +34,7 @@ def open_library() -> AppTest:
 def finish(app: App, job: Job, *failures: Failure) -> None:
     """Run a queued job's ingest to its end, here, as its own process would."""
     report = IngestReport("c", 2, 1, failures, 3.0, 1.5)
-    app._ingests.run(job.id, lambda arguments, collection, listener: report)
+    app._background.run(job.id, {"ingest": lambda job, listener: report})
 
 
 def test_every_collection_is_shown_with_its_size_and_model(library: App) -> None:

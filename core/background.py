@@ -1,4 +1,4 @@
-"""Ingests in a process of their own: started here, watched through the jobs table, stopped or resumed at will.
+"""Long work in a process of its own: started here, watched through the jobs table, stopped or resumed at will.
 
 A job's process holds an operating system lock as long as it lives. A job that the table calls running, but whose lock
 is free, has crashed; whoever looks at the jobs notices and writes that down.
@@ -17,30 +17,29 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from core.errors import ContactSheetError, IngestCancelled
+from core.errors import Cancelled, ContactSheetError
 from core.logs import log
 from core.records import IngestReport, Job, JobState, Progress, ProgressListener, utc_now
 from core.settings import PROJECT
 from core.store.jobs import Jobs
 
-KIND = "ingest"
 PROGRESS_EVERY_S = 0.5
 START_GRACE_S = 60.0
 
-RunIngest = Callable[[dict[str, Any], str, ProgressListener], IngestReport]
+Work = Callable[[Job, ProgressListener], IngestReport | str]
 
 
-class IngestJobs:
-    """The background ingests of one data folder."""
+class Background:
+    """The background jobs of one data folder, of whatever kind."""
 
     def __init__(self, jobs: Jobs, folder: Path, environment: Mapping[str, str]) -> None:
         """`folder` keeps the locks and what the jobs' processes write; `environment` carries the settings to them."""
         self._jobs, self._folder, self._environment = jobs, folder, environment
 
-    def start(self, collection: str, arguments: dict[str, Any], author: str) -> Job:
-        """Queue an ingest and start its process. Raises JobError if one into the collection is running."""
+    def start(self, kind: str, collection: str, arguments: dict[str, Any], author: str) -> Job:
+        """Queue a job and start its process. Raises JobError if one of its kind runs for the collection."""
         self.notice_crashes()
-        job = self._jobs.add(KIND, collection, arguments, author)
+        job = self._jobs.add(kind, collection, arguments, author)
         self._spawn(job)
         return job
 
@@ -57,13 +56,13 @@ class IngestJobs:
                 env={**os.environ, **self._environment},
             )
 
-    def run(self, job_id: int, ingest: RunIngest, clock: Callable[[], float] = time.monotonic) -> Job:
-        """Be the process of a job: run it to its end and note that end, whatever it is."""
+    def run(self, job_id: int, works: Mapping[str, Work], clock: Callable[[], float] = time.monotonic) -> Job:
+        """Be the process of a job: do the work of its kind, and note its end, whatever it is."""
         with FileLock(self._lock_file(job_id), timeout=5):
             if not self._jobs.start(job_id):
                 return self._jobs.get(job_id)
             job = self._jobs.get(job_id)
-            self._end(job_id, *_outcome(job, ingest, _Reporter(self._jobs, job_id, clock)))
+            self._end(job_id, *_outcome(job, works, _Reporter(self._jobs, job_id, clock)))
             return self._jobs.get(job_id)
 
     def notice_crashes(self) -> None:
@@ -109,7 +108,7 @@ class IngestJobs:
 
 
 class _Reporter:
-    """Writes progress to the table now and then, and raises IngestCancelled once someone asks to stop."""
+    """Writes progress to the table now and then, and raises Cancelled once someone asks to stop."""
 
     def __init__(self, jobs: Jobs, job_id: int, clock: Callable[[], float]) -> None:
         self._jobs, self._job_id, self._clock = jobs, job_id, clock
@@ -120,19 +119,24 @@ class _Reporter:
             return
         self._last_s, self._phase = self._clock(), progress.phase
         if self._jobs.progress(self._job_id, progress):
-            raise IngestCancelled("cancelled")
+            raise Cancelled("cancelled")
 
 
-def _outcome(job: Job, ingest: RunIngest, listener: ProgressListener) -> tuple[JobState, str, IngestReport | None]:
+def _outcome(
+    job: Job, works: Mapping[str, Work], listener: ProgressListener
+) -> tuple[JobState, str, IngestReport | None]:
+    work = works.get(job.kind)
+    if work is None:
+        return "failed", f"this version knows no jobs of the kind {job.kind}: start it again from its page", None
     try:
-        report = ingest(job.arguments, job.collection, listener)
-    except IngestCancelled as stop:
+        done = work(job, listener)
+    except Cancelled as stop:
         return "cancelled", "cancelled; what was committed is kept: resume to go on", stop.report
     except ContactSheetError as error:
         return "failed", str(error), None
     except Exception as error:  # noqa: BLE001 - the end of a job is noted whatever ended it
         return "failed", f"{type(error).__name__}: {error}; what was committed is kept: resume to go on", None
-    return "done", summary(report), report
+    return ("done", done, None) if isinstance(done, str) else ("done", summary(done), done)
 
 
 def summary(report: IngestReport) -> str:
