@@ -143,9 +143,14 @@ MIGRATIONS: tuple[str, ...] = (
 class Database:
     """One SQLite file. Every call opens its own connection, so it may be shared between threads and processes."""
 
-    def __init__(self, path: Path, migrations: tuple[str, ...] | None = None) -> None:
-        """Open or make the database and bring it to the present schema. Raises StoreError."""
+    def __init__(self, path: Path, migrations: tuple[str, ...] | None = None, durable: bool = True) -> None:
+        """Open or make the database and bring it to the present schema. Raises StoreError.
+
+        What a `durable` one has committed survives a power cut; of another one the last moments may be lost then, never
+        torn. A killed process loses nothing in either.
+        """
         self.path, self._migrations = path, MIGRATIONS if migrations is None else migrations
+        self._synchronous = "FULL" if durable else "NORMAL"
         with write_faults(path.parent):
             path.parent.mkdir(parents=True, exist_ok=True)
         with self._connection() as connection:
@@ -181,9 +186,11 @@ class Database:
         try:
             connection.row_factory = sqlite3.Row
             connection.execute("PRAGMA foreign_keys = ON")
-            connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute(f"PRAGMA synchronous = {self._synchronous}")
             yield connection
-        except sqlite3.OperationalError as error:
+        except sqlite3.IntegrityError:
+            raise
+        except sqlite3.DatabaseError as error:
             advice = "check that its folder can be written and has space, then try again"
             raise StoreError(f"{self.path} could not be used ({error}): nothing was changed; {advice}") from error
         finally:

@@ -71,7 +71,7 @@ class EventLog:
     """The events of all processes, in a database of their own."""
 
     def __init__(self, path: Path) -> None:
-        self._database = Database(path, _MIGRATIONS)
+        self._database = Database(path, _MIGRATIONS, durable=False)
 
     def append(self, event: Event) -> None:
         """Write one event. Raises StoreError."""
@@ -99,12 +99,18 @@ class EventLog:
 
 def _row(event: Event) -> tuple[Any, ...]:
     return (
-        event.uid, round(event.at.timestamp() * 1000), event.kind, event.collection, event.outcome, event.reason,
+        event.uid, round(event.at.timestamp() * 1000), event.kind, _storable(event.collection), event.outcome,
+        event.reason,
         *(event.stage_ms.get(stage) for stage in STAGES),
         event.prompt_tokens, event.cached_tokens, event.output_tokens, event.thought_tokens,
         event.clip_usd, event.compute_usd, event.gemini_usd, event.model, int(event.cache_hit),
-        json.dumps(event.detail, ensure_ascii=False),
+        json.dumps(event.detail),
     )  # fmt: skip
+
+
+def _storable(text: str) -> str:
+    """SQLite takes no halves of characters, which a shell's arguments may hold; JSON escapes them."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _event(row: sqlite3.Row) -> Event:

@@ -1,0 +1,151 @@
+"""A process that is meant to be killed: it saves, publishes or writes a draft, again and again, and tells each step.
+
+`python -m tests.fakes.killed_saving DATABASE ACTION LINGER_AT PIPE`: ACTION is `save`, `publish` or `draft`. Before
+every statement, every row of many and every commit, and after every commit and close, a line `step NAME` goes to the
+file descriptor PIPE; at step number LINGER_AT (0 for never) it stays there. `done COUNT` tells that a call returned.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import sqlite3
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core.curation import Clustering, ClusterRecord
+from core.store.database import Database
+from core.store.drafts import Drafts
+from core.store.revisions import Revisions
+
+ASSETS, CLUSTERS, DIMENSION = 2_000, 24, 512
+LINGER_S = 120.0
+
+
+@functools.cache
+def asset_ids(count: int) -> tuple[str, ...]:
+    """`count` ids in an order of their own."""
+    return tuple(hashlib.sha256(b"%d" % number).hexdigest() for number in range(count))
+
+
+def clustering_of(
+    number: int, assets: int = ASSETS, clusters: int = CLUSTERS, dimension: int = DIMENSION
+) -> Clustering:
+    """The clustering that revision `number` holds: the same whenever it is asked for, and unlike any other."""
+    rng, ids = np.random.default_rng(number), asset_ids(assets)
+    labels = rng.integers(-1, clusters, assets).astype(np.int32)
+    centroids = rng.standard_normal((clusters, dimension)).astype(np.float32)
+    centroids /= np.linalg.norm(centroids, axis=1, keepdims=True)
+    return Clustering(
+        ids, labels, tuple(_cluster(label, number, labels, centroids[label]) for label in range(clusters))
+    )
+
+
+def _cluster(label: int, number: int, labels: Any, centroid: Any) -> ClusterRecord:
+    members = sorted(asset_ids(len(labels))[row] for row in np.flatnonzero(labels == label))
+    return ClusterRecord(
+        id=f"c{label}",
+        name=f"Group {label} of {number}",
+        confirmed=label % 2 == 0,
+        description="",
+        size=len(members),
+        threshold=0.82,
+        no_group=label % 5 == 0,
+        representative=members[0] if members else "",
+        cohesion=0.9,
+        centroid=centroid,
+        sketch=tuple(members[:128]),
+    )
+
+
+def history_of(version: int) -> dict[str, Any]:
+    """The history that a draft holds at a version."""
+    return {"version": version, "done": [f"{version} {number}" for number in range(2_000)]}
+
+
+def save_next(revisions: Revisions) -> int:
+    """Save the revision after the newest: its number."""
+    newest = revisions.newest("c")
+    clustering = clustering_of(newest.id + 1 if newest else 1)
+    return revisions.save("c", "v", newest.id if newest else None, 0.82, {}, clustering, "Ada", "").id
+
+
+def publish_other(revisions: Revisions) -> int:
+    """Publish revision 1 if 2 is published, and the other way round: how often something was published so far."""
+    published = revisions.published("c")
+    current = published.id if published else None
+    revisions.publish(1 if current == 2 else 2, "Ada", current)
+    return len(revisions.publications("c", limit=-1))
+
+
+def write_next(drafts: Drafts) -> int:
+    """Write the next version of the one draft there is: its number."""
+    (draft,) = drafts.list("c")
+    return drafts.write(draft.id, history_of(draft.version + 1), draft.version).version
+
+
+class Teller:
+    """Tells steps to the parent, and lingers at one of them."""
+
+    def __init__(self, pipe: int, linger_at: int) -> None:
+        self._pipe, self._linger_at, self._steps = pipe, linger_at, 0
+
+    def tell(self, line: str) -> None:
+        os.write(self._pipe, f"{line}\n".encode())
+
+    def step(self, name: str) -> None:
+        self._steps += 1
+        self.tell(f"step {name}")
+        if self._steps == self._linger_at:
+            time.sleep(LINGER_S)
+
+
+class ToldConnection(sqlite3.Connection):
+    """A connection that tells what it is about to do."""
+
+    teller: Teller
+
+    def execute(self, sql: str, parameters: Any = ()) -> sqlite3.Cursor:
+        self.teller.step(" ".join(sql.split()[:3]))
+        return super().execute(sql, parameters)
+
+    def executemany(self, sql: str, parameters: Iterable[Any]) -> sqlite3.Cursor:
+        return super().executemany(sql, self._told(parameters))
+
+    def commit(self) -> None:
+        self.teller.step("COMMIT")
+        super().commit()
+        self.teller.step("committed")
+
+    def close(self) -> None:
+        super().close()
+        self.teller.step("closed")
+
+    def _told(self, rows: Iterable[Any]) -> Iterator[Any]:
+        for row in rows:
+            self.teller.step("one row of many")
+            yield row
+
+
+def main(path: str, action: str, linger_at: str, pipe: str) -> None:
+    database = Database(Path(path))
+    revisions, drafts = Revisions(database), Drafts(database)
+    actions = {
+        "save": lambda: save_next(revisions), "publish": lambda: publish_other(revisions),
+        "draft": lambda: write_next(drafts),
+    }  # fmt: skip
+    clustering_of(1)
+    ToldConnection.teller = teller = Teller(int(pipe), int(linger_at))
+    sqlite3.connect = functools.partial(sqlite3.connect, factory=ToldConnection)  # type: ignore[assignment]
+    while True:
+        teller.tell(f"done {actions[action]()}")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
