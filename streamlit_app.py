@@ -14,13 +14,14 @@ def navigate() -> None:
     """Run the page that the address asks for; the bare address leads to the search and keeps what it asks for."""
     st.set_page_config(page_title="Contact Sheet", page_icon="🎞️", layout="wide")
     search = st.Page("pages/search/page.py", title="Search", icon=":material/search:", url_path="search")
+    clusters = st.Page("pages/clusters/page.py", title="Clusters", icon=":material/bubble_chart:", url_path="clusters")
     library = st.Page("pages/library/page.py", title="Library", icon=":material/photo_library:", url_path="library")
 
     def start() -> None:
         st.switch_page(search, query_params={name: st.query_params.get_all(name) for name in st.query_params})
 
     bare = st.Page(start, title="Contact Sheet", url_path="start", default=True, visibility="hidden")
-    st.navigation([bare, search, library], position="top").run()
+    st.navigation([bare, search, clusters, library], position="top").run()
 
 
 @asynccontextmanager

@@ -2,36 +2,39 @@
 
 from __future__ import annotations
 
+import logging
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from core.access import Access
-from core.background import Background
+from core.atlas.desk import MAP, Atlas
+from core.background import Background, Work
+from core.clusters.curators import Curators
+from core.clusters.desk import LINK, ClusterDesk
+from core.clusters.naming import common_words
+from core.clusters.newcomers import Newcomers
 from core.embedding import images
 from core.embedding.encoders import Encoders, LoadEncoder, loader
-from core.embedding.hashes import content_id, file_checkpoint
+from core.embedding.hashes import content_id
 from core.embedding.protocol import Encoder
-from core.embedding.sources import BUNDLED, checkpoint_of
-from core.errors import ContactSheetError, ModelUnavailable
+from core.errors import ContactSheetError
 from core.ingest import demo
-from core.ingest.folders import image_files
-from core.ingest.library import INGEST, Library, only_files
-from core.ingest.pipeline import Ingest, Lookup
-from core.ingest.sidecar import Sidecar, read_sidecar
-from core.ingest.text import TITLE_LENGTH, clean
+from core.ingest.library import INGEST, Library
+from core.ingest.runs import Runs
 from core.logs import configure_logging, log
 from core.records import (
     Asset,
     Collection,
-    Description,
-    Failure,
     Filters,
+    Hit,
     IngestReport,
     Job,
-    Progress,
     ProgressListener,
     SearchResult,
     unheard,
@@ -47,11 +50,16 @@ from core.search.searcher import Searcher
 from core.search.service import Candidates, SearchService, gemini_event, unwatched
 from core.search.usage import Usage
 from core.settings import Settings
+from core.store.assignments import Assignments
 from core.store.collections import Collections
 from core.store.database import Database
+from core.store.drafts import Drafts
 from core.store.jobs import Jobs
-from core.store.names import check_collection_name, path_of
+from core.store.linkages import Linkages
+from core.store.maps import Maps
+from core.store.names import path_of
 from core.store.rankings import Rankings
+from core.store.revisions import Revisions
 from core.store.spend import Budgets, Spend
 from core.store.table import AssetTable
 from core.telemetry.events import EventLog
@@ -87,6 +95,20 @@ class App:
         hourly = Hourly(settings.clip_usd_per_hour, settings.compute_usd_per_hour)
         self._service = SearchService(ranker, self.events, hourly)
         self.follow_ups = FollowUps(calls, self.events, settings.rank_deadline_s)
+        self._runs = Runs(collections, self.encoders, settings.max_megapixels)
+        revisions = Revisions(database)
+        self.clusters = ClusterDesk(
+            lambda name: self._searcher(name).snapshot, lambda name: Linkages(settings.data / "linkages" / name),
+            revisions, self._background, self._encode_words, common_words,
+        )  # fmt: skip
+        self.atlas = Atlas(
+            lambda name: self._searcher(name).snapshot, lambda name: Maps(settings.data / "maps" / name),
+            self._background,
+        )
+        self.curators = Curators(self.clusters, revisions, Drafts(database), self.access)
+        self.newcomers = Newcomers(
+            lambda name: self._searcher(name).snapshot, revisions, Assignments(database), self.clusters.clustering
+        )
 
     # -- models ---------------------------------------------------------------------------------------------
 
@@ -108,7 +130,22 @@ class App:
 
     def version(self, collection: str) -> str:
         """The version of a collection: it changes when pictures come or go."""
-        return self._searcher(collection).version
+        return self._searcher(collection).snapshot.version
+
+    def size(self, collection: str) -> int:
+        """How many pictures a collection has."""
+        return len(self._searcher(collection).snapshot)
+
+    def pictures(
+        self, collection: str, asset_ids: Sequence[str], similarities: Sequence[float] | None = None
+    ) -> tuple[Hit, ...]:
+        """Pictures by their ids, in that order; those that are gone are left out."""
+        return self._searcher(collection).pictures(asset_ids, similarities)
+
+    def titles(self, collection: str) -> dict[str, str]:
+        """The title of every picture, or its file's name, by id."""
+        snapshot = self._searcher(collection).snapshot
+        return dict(zip(snapshot.ids, snapshot.titles, strict=True))
 
     def facets(self, collection: str) -> Facets:
         """What a collection can be filtered by."""
@@ -131,19 +168,18 @@ class App:
         folder's), `only` limits the run to these uris. Raises CollectionBusy, SidecarError, ModelUnavailable,
         CollectionError.
         """
-        check_collection_name(collection)
-        folder = folder.expanduser()
-        if not folder.exists():
-            raise ContactSheetError(f"{folder} does not exist: check the path")
-        sidecar = read_sidecar(captions) if captions else Sidecar({})
-        listener(Progress("load model", 0, 0))
-        table = self._table_for_ingest(collection, listener)
-        lookup = _lookup(folder, sidecar, clean(source or folder.resolve().name, TITLE_LENGTH))
-        return self._run_ingest(table, lookup, image_files(folder) if only is None else only_files(only), listener)
+        report = self._runs.folder(folder, collection, captions, source, listener, only)
+        self._after_ingest(collection)
+        return report
 
     def run_job(self, job_id: int) -> Job:
         """Be the process of a background job: run it, note its end. Raises JobError if there is none."""
-        return self._background.run(job_id, {INGEST: self._ingest_of_job})
+        works: dict[str, Work] = {
+            INGEST: self._ingest_of_job,
+            LINK: lambda job, listener: self.clusters.link(job.collection, listener),
+            MAP: lambda job, listener: self.atlas.fit(job.collection, listener),
+        }
+        return self._background.run(job_id, works)
 
     def _ingest_of_job(self, job: Job, listener: ProgressListener) -> IngestReport:
         folder, only = path_of(job.arguments["folder"]), job.arguments.get("only")
@@ -151,45 +187,18 @@ class App:
 
     def ensure_demo(self, listener: ProgressListener = unheard) -> IngestReport | None:
         """Build the demo collection unless it is complete; None if it was. Raises CollectionBusy."""
-        wanted = f"{checkpoint_of(BUNDLED)} {file_checkpoint(demo.MANIFEST)}"
-        if self._collections.built_from(DEMO) == wanted:
-            return None
-        listener(Progress("load model", 0, 0))
-        self._remove_outdated_demo()
-        table = self._table_for_ingest(DEMO, listener, BUNDLED)
-        lookup = _lookup(demo.PHOTOS, read_sidecar(demo.MANIFEST), DEMO)
-        report = self._run_ingest(table, lookup, demo.photographs(), listener)
-        self._collections.mark(DEMO, wanted)
+        report = self._runs.demo(listener, lambda: self._forget(DEMO))
+        if report is not None:
+            self._after_ingest(DEMO)
         return report
 
-    def _run_ingest(
-        self, table: AssetTable, lookup: Lookup, files: Iterable[Path | Failure], listener: ProgressListener
-    ) -> IngestReport:
-        encoder = self.encoders.named(table.model.name)
-        report = Ingest(table, encoder, lookup, listener, self.settings.max_megapixels).run(files)
-        log("ingest", "ingest ended", collection=table.name, added=report.added, known=report.known,
-            failed=len(report.failures), seconds=round(report.seconds, 1))  # fmt: skip
-        return report
-
-    def _table_for_ingest(self, collection: str, listener: ProgressListener, model: str | None = None) -> AssetTable:
-        if collection not in self._collections.names():
-            name = model or (BUNDLED if collection == DEMO else self.encoders.for_new_collections)
-            return self._collections.open_or_create(collection, self.encoders.named(name, listener).card)
-        table = self._collections.open(collection)
-        card = self.encoders.named(table.model.name, listener).card
-        if card != table.model:
-            raise ModelUnavailable(
-                f"collection {collection} was embedded with {table.model.name} ({table.model.checkpoint[:19]}), which "
-                f"now is {card.checkpoint[:19]}: ingest into a new collection"
-            )
-        return table
-
-    def _remove_outdated_demo(self) -> None:
-        if DEMO not in self._collections.names():
-            return
-        if self._collections.open(DEMO).model.checkpoint != checkpoint_of(BUNDLED):
-            self._collections.remove(DEMO)
-            self._forget(DEMO)
+    def _after_ingest(self, collection: str) -> None:
+        """Newcomers find their clusters; that this fails is no reason for an ingest to fail."""
+        try:
+            self.newcomers.place(collection)
+            self.clusters.refresh_if_used(collection, "ingest")
+        except ContactSheetError as error:
+            log("clusters", "newcomers were not placed", logging.ERROR, collection=collection, error=str(error))
 
     # -- search ---------------------------------------------------------------------------------------------
 
@@ -261,6 +270,9 @@ class App:
             self._searchers[collection] = (table, searcher)
             return searcher
 
+    def _encode_words(self, collection: str, words: list[str]) -> NDArray[np.float32]:
+        return self.encoders.named(self._searcher(collection).model.name).encode_texts(words)
+
     def _forget(self, collection: str) -> None:
         with self._lock:
             self._searchers.pop(collection, None)
@@ -285,13 +297,3 @@ def _rank_options(settings: Settings) -> RankOptions:
         settings.rank_prompt,
         settings.gemini_endpoint,
     )
-
-
-def _lookup(folder: Path, sidecar: Sidecar, source: str) -> Lookup:
-    root = folder if folder.is_dir() else folder.parent
-
-    def lookup(path: Path) -> tuple[Description, str]:
-        row = sidecar.of(path.relative_to(root).as_posix())
-        return (row.about, row.source or source) if row else (Description(), source)
-
-    return lookup

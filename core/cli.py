@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from core.cluster_commands import add_cluster_commands
 from core.errors import ContactSheetError
 from core.ingest.text import parse_date
 from core.records import Filters, IngestReport
@@ -44,6 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_ingest(commands)
     _add_search(commands)
+    add_cluster_commands(commands, _finish, _open, _print_json)
     _add_demo(commands)
     _add_download_model(commands)
     collections = commands.add_parser("collections", help="list the collections", description="List the collections.")

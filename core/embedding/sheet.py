@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from contextlib import suppress
 
 from PIL import Image, ImageDraw, ImageFont
 
@@ -11,19 +12,28 @@ COLUMNS, CELL_PX, LABEL_PX = 5, 288, 30
 
 
 def contact_sheet(jpegs: Sequence[bytes]) -> bytes:
-    """Thumbnails (JPEG) as one JPEG: 288 px cells, five to a row, each with its number from 1 in the upper left."""
+    """Thumbnails (JPEG) as one JPEG: 288 px cells, five to a row, each with its number from 1 in the upper left.
+
+    The cell of a thumbnail that cannot be read stays white.
+    """
     columns = min(COLUMNS, len(jpegs))
     rows = -(-len(jpegs) // columns)
     sheet = Image.new("RGB", (columns * CELL_PX, rows * CELL_PX), "white")
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(LABEL_PX - 8)
     for place, jpeg in enumerate(jpegs):
         left, top = place % columns * CELL_PX, place // columns * CELL_PX
-        picture = Image.open(io.BytesIO(jpeg), formats=("JPEG",)).convert("RGB")
-        picture.thumbnail((CELL_PX - 4, CELL_PX - 4), reducing_gap=2.0)
-        sheet.paste(picture, (left + (CELL_PX - picture.width) // 2, top + (CELL_PX - picture.height) // 2))
+        with suppress(OSError):
+            _paste(sheet, jpeg, left, top)
         box = (left, top, left + LABEL_PX + (14 if place >= 9 else 0), top + LABEL_PX)
         draw.rectangle(box, fill="white", outline="black")
         draw.text(((box[0] + box[2]) / 2, (box[1] + box[3]) / 2), str(place + 1), fill="black", font=font, anchor="mm")
     buffer = io.BytesIO()
     sheet.save(buffer, "JPEG", quality=82)
     return buffer.getvalue()
+
+
+def _paste(sheet: Image.Image, jpeg: bytes, left: int, top: int) -> None:
+    """Put a picture in the middle of the cell that begins at `left`, `top`. Raises OSError if it cannot be read."""
+    picture = Image.open(io.BytesIO(jpeg), formats=("JPEG",)).convert("RGB")
+    picture.thumbnail((CELL_PX - 4, CELL_PX - 4), reducing_gap=2.0)
+    sheet.paste(picture, (left + (CELL_PX - picture.width) // 2, top + (CELL_PX - picture.height) // 2))

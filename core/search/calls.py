@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import queue
 import random
@@ -17,9 +18,10 @@ from zoneinfo import ZoneInfo
 from core.errors import ContactSheetError
 from core.logs import log
 from core.search.breaker import CircuitBreaker
-from core.search.faults import LASTING, TRANSIENT, UNWELL, Cause, GeminiFault, Refusal
-from core.search.prices import PriceTable
+from core.search.faults import LASTING, TRANSIENT, UNSENT, UNWELL, Cause, GeminiFault, Refusal
+from core.search.prices import Cost, PriceTable
 from core.search.usage import Usage
+from core.settings import Secret
 from core.store.spend import Spend
 
 FIRST_WAIT_S, LASTING_PAUSE_S, QUOTA_PAUSE_S = 0.4, 60.0, 60.0
@@ -40,10 +42,11 @@ class Question:
 
     @property
     def most_usage(self) -> Usage:
-        """No request of this size uses more: a token per two characters, the highest price of an image, all output."""
-        characters = len(self.instruction) + sum(len(p) for p in self.parts if isinstance(p, str))
+        """No request of this size uses more: a token per byte of text, the highest price of an image, all output."""
+        texts = [self.instruction, json.dumps(self.schema), *(p for p in self.parts if isinstance(p, str))]
         images = sum(isinstance(p, bytes) for p in self.parts)
-        return Usage(prompt=characters // 2 + images * MOST_IMAGE_TOKENS, output=self.most_output_tokens)
+        prompt = sum(len(text.encode()) for text in texts) + images * MOST_IMAGE_TOKENS
+        return Usage(prompt=prompt, output=self.most_output_tokens)
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,11 @@ class Reply:
 
 class Client(Protocol):
     """Sends one question and waits for its answer."""
+
+    @property
+    def key(self) -> Secret:
+        """What no answer may repeat."""
+        ...
 
     def generate(self, model: str, question: Question, timeout_s: float) -> Reply:
         """One request, never repeated. Raises GeminiFault."""
@@ -100,10 +108,14 @@ class Calls:
         self._room = threading.BoundedSemaphore(MOST_WAITING)
 
     @property
+    def key(self) -> Secret:
+        """What no answer may repeat."""
+        return self._client.key if self._client else Secret()
+
+    @property
     def open(self) -> bool:
         """Whether a question would be sent now, as far as one can know before."""
-        held = self._held is not None and self._held.until is not None and self._held.until > self._now()
-        return self._client is not None and not held and self._breaker.wait_s() == 0
+        return self._client is not None and self._holding() is None and self._breaker.wait_s() == 0
 
     def ask(self, question: Question, deadline_s: float) -> Outcome:
         """Ask, and again after what may pass, until the deadline."""
@@ -116,10 +128,10 @@ class Calls:
                 reply, so_far = self._request(question, end, so_far)
             except GeminiFault as fault:
                 so_far = self._billed(so_far, fault)
+                self._note(fault)
                 wait_s = self._wait_s(fault, so_far.requests, end - self._clock())
-                self._note(fault, gives_up=wait_s is None)
                 if wait_s is None:
-                    return replace(so_far, refusal=self._refusal(fault))
+                    return replace(so_far, refusal=self._given_up(fault))
                 self._sleep(wait_s)
             else:
                 self._breaker.succeeded()
@@ -128,20 +140,23 @@ class Calls:
     def _closed(self, left_s: float) -> Refusal | None:
         if self._client is None:
             return Refusal("no_key")
-        held = self._held
-        if held is not None and held.until is not None and held.until > self._now():
-            return held
-        if not self._breaker.admits(left_s):
+        held = self._holding()
+        if held is None and not self._breaker.admits(left_s):
             return Refusal("paused", self._now() + timedelta(seconds=self._breaker.wait_s()))
-        return None
+        return held
+
+    def _holding(self) -> Refusal | None:
+        """What an earlier question met and the next one would meet again, as long as it would."""
+        held = self._held
+        return held if held is not None and held.until is not None and held.until > self._now() else None
 
     def _request(self, question: Question, end: float, so_far: Outcome) -> tuple[Reply, Outcome]:
         """One request, with its cost reserved before and settled after. Raises GeminiFault."""
         most = self._prices.cost(self.model, question.most_usage, self._now().date())
         reservation = self._reserve(most.usd)
-        reply = self._within(question, end, reservation, most.usd)
+        reply = self._within(question, end, reservation, most)
         if reply.usage is None:
-            return reply, _with_unknown(so_far, most.usd)
+            return reply, _with_unknown(so_far, most)
         return reply, self._add(so_far, reply.usage)
 
     def _reserve(self, most_usd: float) -> int:
@@ -149,12 +164,12 @@ class Calls:
             reservation = self._spend.reserve(most_usd)
         except ContactSheetError as error:
             log("search", "spend cannot be noted", logging.ERROR, error=str(error))
-            raise GeminiFault("budget_day", "what is spent cannot be noted, so nothing is") from error
+            raise GeminiFault("unmetered", type(error).__name__) from error
         if isinstance(reservation, str):
             raise GeminiFault("budget_day" if reservation == "day" else "budget_month")
         return reservation
 
-    def _within(self, question: Question, end: float, reservation: int, most_usd: float) -> Reply:
+    def _within(self, question: Question, end: float, reservation: int, most: Cost) -> Reply:
         """Wait for a request in a thread of its own until the deadline; it settles its cost itself, late or not."""
         if not self._room.acquire(blocking=False):
             self._settle(reservation, Usage())
@@ -178,9 +193,9 @@ class Calls:
         threading.Thread(target=run, name="gemini", daemon=True).start()
         result = _taken(box, max(end - self._clock(), 0.0), hand_over, given_up)
         if result is None:
-            raise _Unfinished(most_usd)
+            raise _Unfinished(most)
         if isinstance(result, GeminiFault):
-            raise result if result.usage is not None else _Unfinished(most_usd, result)
+            raise result if result.usage is not None else _Unfinished(most, result)
         return result
 
     def _generate(self, question: Question, timeout_s: float) -> Reply | GeminiFault:
@@ -209,34 +224,35 @@ class Calls:
         )  # fmt: skip
 
     def _billed(self, so_far: Outcome, fault: GeminiFault) -> Outcome:
-        if fault.cause in ("budget_day", "budget_month", "busy"):
+        if fault.cause in UNSENT:
             return so_far
         if isinstance(fault, _Unfinished):
-            return _with_unknown(so_far, fault.most_usd)
+            return _with_unknown(so_far, fault.most)
         return self._add(so_far, fault.usage or Usage())
 
     def _wait_s(self, fault: GeminiFault, requests: int, left_s: float) -> float | None:
         """Seconds until the next try, None if there is none: it would not help, or not end in time."""
-        if fault.cause == "quota_minute" and fault.retry_after_s is not None:
-            wait_s = fault.retry_after_s
-        elif fault.cause in TRANSIENT:
-            wait_s = max(FIRST_WAIT_S * 2 ** (requests - 1) * (0.5 + self._jitter()), fault.retry_after_s or 0.0)
-        else:
+        returns = fault.cause == "quota_minute" and fault.retry_after_s is not None
+        if not returns and fault.cause not in TRANSIENT:
             return None
+        backoff_s = FIRST_WAIT_S * 2 ** (requests - 1) * (0.5 + self._jitter())
+        wait_s = max(backoff_s, fault.retry_after_s or 0.0, self._breaker.wait_s())
         return wait_s if wait_s + LEAST_USEFUL_S < left_s else None
 
-    def _note(self, fault: GeminiFault, gives_up: bool) -> None:
-        """Remember what the next question would meet again."""
+    def _note(self, fault: GeminiFault) -> None:
+        """What it says of how well the service is."""
         log("search", "no answer from Gemini", logging.WARNING, cause=fault.cause, detail=fault.detail)
         if fault.cause in UNWELL:
             self._breaker.failed()
-        elif fault.cause not in ("budget_day", "budget_month", "busy"):
+        elif fault.cause not in UNSENT:
             self._breaker.succeeded()  # it answered, if only to refuse
-        if gives_up and (fault.cause in LASTING or fault.cause in ("quota_minute", "quota_day")):
-            self._held = self._refusal(fault)
 
-    def _refusal(self, fault: GeminiFault) -> Refusal:
-        return Refusal(fault.cause, self._until(fault.cause, fault.retry_after_s), fault.detail)
+    def _given_up(self, fault: GeminiFault) -> Refusal:
+        """The fault as the end of a question; what the next one would meet again is remembered."""
+        refusal = Refusal(fault.cause, self._until(fault.cause, fault.retry_after_s), fault.detail)
+        if refusal.until is not None:
+            self._held = refusal
+        return refusal
 
     def _until(self, cause: Cause, retry_after_s: float | None) -> datetime | None:
         now = self._now()
@@ -248,15 +264,18 @@ class Calls:
 
 
 class _Unfinished(GeminiFault):
-    """A request whose reply was not seen to its end: it may have cost up to `most_usd`."""
+    """A request whose reply was not seen to its end, and the most that it may have cost."""
 
-    def __init__(self, most_usd: float, fault: GeminiFault | None = None) -> None:
+    def __init__(self, most: Cost, fault: GeminiFault | None = None) -> None:
         super().__init__(fault.cause if fault else "timeout", fault.detail if fault else "", usage=None)
-        self.most_usd = most_usd
+        self.most = most
 
 
-def _with_unknown(so_far: Outcome, most_usd: float) -> Outcome:
-    return replace(so_far, unknown_usd=so_far.unknown_usd + most_usd, requests=so_far.requests + 1)
+def _with_unknown(so_far: Outcome, most: Cost) -> Outcome:
+    return replace(
+        so_far, unknown_usd=so_far.unknown_usd + most.usd, requests=so_far.requests + 1,
+        price_known=so_far.price_known and most.known,
+    )  # fmt: skip
 
 
 def _taken(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from core.search.faults import GeminiFault
-from core.search.ranking import one_line
+from core.search.ranking import as_json, leaks, one_line
 
 MOST_PREVIOUS, MOST_LENGTH = 6, 300
 
@@ -28,7 +28,7 @@ _LEADING = re.compile(
     re.IGNORECASE,
 )
 _WITHOUT = re.compile(r"^(?:(?:but|and|please|the ones?|those)\s+)*(?:without|no|not|except)\b", re.IGNORECASE)
-_ANEW = re.compile(r"^(?:instead|rather|no,|new search|search(?: for)?|find)\b[\s:,]*", re.IGNORECASE)
+_ANEW = re.compile(r"^(?:instead|rather|no(?=,)|new search|search(?: for)?|find)\b[\s:,]*", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -70,12 +70,14 @@ def by_rule(previous: str, text: str, shown: int) -> Understood:
 
 def refining_parts(previous: Sequence[str], text: str) -> list[str | bytes]:
     """The message that asks for a rewritten query; all of it data."""
-    before = json.dumps(list(previous)[-MOST_PREVIOUS:], ensure_ascii=False)
-    return [f"PREVIOUS:\n{before}\nFOLLOW-UP:\n{json.dumps(text, ensure_ascii=False)}"]
+    return [f"PREVIOUS:\n{as_json(list(previous)[-MOST_PREVIOUS:])}\nFOLLOW-UP:\n{as_json(text)}"]
 
 
-def rewritten(text: str) -> str:
-    """The query of an answer, one plain line. Raises GeminiFault("malformed")."""
+def rewritten(text: str, guard: Sequence[str] = (), key: str = "") -> str:
+    """The query of an answer, one plain line.
+
+    Raises GeminiFault("malformed") if there is none, or if it repeats a stretch of a `guard` text or of the key.
+    """
     try:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -83,4 +85,7 @@ def rewritten(text: str) -> str:
     query = document.get("query") if isinstance(document, dict) else None
     if not isinstance(query, str) or not one_line(query):
         raise GeminiFault("malformed", "JSON without a text `query`")
-    return one_line(query)[:MOST_LENGTH]
+    line = one_line(query)
+    if leaks(line, guard, key):
+        raise GeminiFault("malformed", "the query repeats what nobody should see")
+    return line[:MOST_LENGTH]

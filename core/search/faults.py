@@ -11,6 +11,7 @@ from core.search.usage import Usage
 Cause = Literal[
     "no_key", "budget_day", "budget_month", "quota_minute", "quota_day", "bad_key", "forbidden", "retired",
     "refused", "overloaded", "timeout", "unreachable", "blocked", "truncated", "malformed", "busy", "paused",
+    "unmetered",
 ]  # fmt: skip
 
 NOTICES: dict[Cause, str] = {
@@ -31,7 +32,10 @@ NOTICES: dict[Cause, str] = {
     "malformed": "Ordered by similarity: Gemini's answer could not be read.",
     "busy": "Ordered by similarity: too many requests to Gemini are waiting for an answer.",
     "paused": "Ordered by similarity: Gemini failed several times in a row and is left alone for a moment.",
+    "unmetered": "Ordered by similarity: what Gemini costs cannot be written down, so nothing is sent.",
 }
+# What stops a request of ours before it is sent.
+UNSENT: frozenset[Cause] = frozenset({"budget_day", "budget_month", "busy", "unmetered"})
 # What may be gone a moment later.
 TRANSIENT: frozenset[Cause] = frozenset({"overloaded", "unreachable"})
 # What says that the service is not well; several in a row open the circuit breaker.

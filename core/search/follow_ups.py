@@ -10,6 +10,7 @@ from core.search.calls import Calls, Outcome, Question
 from core.search.conversation import SCHEMA, Understood, by_rule, place_meant, refining_parts, rewritten
 from core.search.faults import GeminiFault
 from core.search.service import gemini_event
+from core.settings import Secret
 from core.telemetry.events import EventLog
 
 MOST_TOKENS = 300
@@ -33,18 +34,18 @@ class FollowUps:
             return by_rule(latest, text, shown)
         question = Question(prompts.REFINING, tuple(refining_parts(previous, text)), SCHEMA, MOST_TOKENS)
         outcome = self._calls.ask(question, self._deadline_s)
-        query, cause = _query_of(outcome)
+        query, cause = _query_of(outcome, self._calls.key)
         if outcome.requests:
             event = gemini_event("refine", self._now(), self._calls.model, outcome.usage, outcome.usd, cause)
             self._events.note(event)
         return Understood(query, by="gemini") if query else by_rule(latest, text, shown)
 
 
-def _query_of(outcome: Outcome) -> tuple[str, str]:
+def _query_of(outcome: Outcome, key: Secret) -> tuple[str, str]:
     """The rewritten query, or nothing and why."""
     if outcome.text is None:
         return "", outcome.refusal.cause if outcome.refusal else "malformed"
     try:
-        return rewritten(outcome.text), ""
+        return rewritten(outcome.text, [prompts.REFINING], key.reveal()), ""
     except GeminiFault as fault:
         return "", fault.cause

@@ -23,7 +23,7 @@ class GeminiClient:
 
     def __init__(self, key: Secret, endpoint: str = "") -> None:
         """`endpoint` is asked instead of Google's own address. Nothing is imported or sent before the first request."""
-        self._key, self._endpoint = key, endpoint
+        self.key, self._endpoint = key, endpoint
         self._lock = threading.Lock()
         self._parts: tuple[Any, Any] | None = None
 
@@ -31,7 +31,7 @@ class GeminiClient:
         """The service and its message types; the first call imports the SDK, which takes a second."""
         with self._lock:
             if self._parts is None:
-                self._parts = _connected(self._key, self._endpoint)
+                self._parts = _connected(self.key, self._endpoint)
             return self._parts
 
     def generate(self, model: str, question: Question, timeout_s: float) -> Reply:
@@ -123,7 +123,7 @@ def _usage(metadata: Any) -> Usage | None:
 def _fault(error: Exception) -> GeminiFault:
     from google.api_core.exceptions import GoogleAPICallError
     from requests import exceptions as http
-    from urllib3.exceptions import NewConnectionError
+    from urllib3.exceptions import NewConnectionError, ProxyError, SSLError
 
     if isinstance(error, GoogleAPICallError):
         return _refusal(int(error.code or 0), _details(error))
@@ -132,7 +132,7 @@ def _fault(error: Exception) -> GeminiFault:
     if isinstance(error, http.Timeout):
         return GeminiFault("timeout", usage=None)
     if isinstance(error, http.ConnectionError) and error.args:
-        never_sent = isinstance(getattr(error.args[0], "reason", None), NewConnectionError)
+        never_sent = isinstance(getattr(error.args[0], "reason", None), NewConnectionError | ProxyError | SSLError)
         return GeminiFault("unreachable", "no connection" if never_sent else "connection lost",
                            usage=Usage() if never_sent else None)  # fmt: skip
     if isinstance(error, http.RequestException):

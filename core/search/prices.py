@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -95,8 +96,8 @@ def _price(path: Path, row: Mapping[str, Any]) -> Price:
             str(row["model"]), _day(row["from"]), _rates(row),
             int(above["prompt_tokens"]) if above else None, _rates(above) if above else None,
         )  # fmt: skip
-    except (KeyError, TypeError, ValueError) as error:
-        raise SettingError(f"{path} has a row that is no price ({dict(row)}: {error!r}): correct it") from error
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise SettingError(f"{path} has a row that is no price ({row}: {error!r}): correct it") from error
 
 
 def _day(value: object) -> date:
@@ -107,6 +108,6 @@ def _day(value: object) -> date:
 
 def _rates(row: Mapping[str, Any]) -> Rates:
     rates = Rates(float(row["input"]), float(row["output"]), float(row.get("cached", row["input"])))
-    if min(rates.input, rates.output, rates.cached) < 0:
-        raise ValueError("a price is negative")
+    if not all(0 <= usd < math.inf for usd in (rates.input, rates.output, rates.cached)):
+        raise ValueError(f"{rates} holds what is no price")
     return rates

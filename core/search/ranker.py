@@ -97,7 +97,7 @@ class Ranker:
         try:
             kept = self._kept.get(asked)
             return None if kept is None else [Judgement(**entry) for entry in kept]
-        except (ContactSheetError, TypeError) as error:
+        except (ContactSheetError, TypeError, ValueError) as error:
             log("search", "kept rankings cannot be read", logging.WARNING, error=str(error))
             return None
 

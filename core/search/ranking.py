@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeGuard
 
@@ -45,14 +45,19 @@ class Judgement:
 
 def request_parts(query: str, hits: Sequence[Hit], send: str) -> list[str | bytes]:
     """The message: the query, the pictures (`images`, or one numbered `sheet`; JPEG) and notes, all of it data."""
-    parts: list[str | bytes] = ["QUERY:\n" + json.dumps(query, ensure_ascii=False)]
+    parts: list[str | bytes] = ["QUERY:\n" + as_json(query)]
     if send == "sheet":
         parts += [f"SHEET of {len(hits)} numbered pictures", contact_sheet([hit.thumbnail for hit in hits])]
     else:
         for number, hit in enumerate(hits, 1):
             parts += [f"IMAGE {number}", hit.thumbnail]
     notes = [{"n": number, **_note(hit)} for number, hit in enumerate(hits, 1) if _note(hit)]
-    return [*parts, "NOTES:\n" + json.dumps(notes, ensure_ascii=False)] if notes else parts
+    return [*parts, "NOTES:\n" + as_json(notes)] if notes else parts
+
+
+def as_json(data: Any) -> str:
+    """Text from outside as JSON in one line; halves of characters, which cannot be sent, become question marks."""
+    return json.dumps(data, ensure_ascii=False).encode("utf-8", "replace").decode()
 
 
 def _note(hit: Hit) -> dict[str, str]:
@@ -64,7 +69,7 @@ def _note(hit: Hit) -> dict[str, str]:
     }  # fmt: skip
 
 
-def judgements(text: str, count: int, guard: Iterable[str] = (), key: str = "") -> list[Judgement]:
+def judgements(text: str, count: int, guard: Sequence[str] = (), key: str = "") -> list[Judgement]:
     """Read an answer about `count` candidates: best first, no number twice, none that was not sent.
 
     Reasons are one plain line; one that repeats a stretch of a `guard` text or of the key is left empty. Entries that
@@ -72,7 +77,7 @@ def judgements(text: str, count: int, guard: Iterable[str] = (), key: str = "") 
     """
     found: dict[int, Judgement] = {}
     for entry in _entries(text):
-        judgement = _judgement(entry, count, tuple(guard), key)
+        judgement = _judgement(entry, count, guard, key)
         if judgement is not None:
             found.setdefault(judgement.number, judgement)
     if not found:
@@ -91,7 +96,7 @@ def _entries(text: str) -> list[Any]:
     return ranking
 
 
-def _judgement(entry: Any, count: int, guard: tuple[str, ...], key: str) -> Judgement | None:
+def _judgement(entry: Any, count: int, guard: Sequence[str], key: str) -> Judgement | None:
     if not isinstance(entry, dict):
         return None
     number, score, reason = entry.get("n"), entry.get("score"), entry.get("reason", "")
@@ -106,11 +111,11 @@ def _is_number(value: Any) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < MOST
 
 
-def _harmless(reason: Any, guard: tuple[str, ...], key: str) -> str:
+def _harmless(reason: Any, guard: Sequence[str], key: str) -> str:
     if not isinstance(reason, str):
         return ""
     line = one_line(reason[: 20 * REASON_LENGTH])
-    if _repeats(line, key, KEY_LENGTH) or any(_repeats(line, text, LEAK_LENGTH) for text in guard):
+    if leaks(line, guard, key):
         return ""
     return line if len(line) <= REASON_LENGTH else line[: REASON_LENGTH - 1].rstrip() + "…"
 
@@ -120,10 +125,16 @@ def one_line(text: str) -> str:
     return " ".join("".join(c if unicodedata.category(c)[0] != "C" else " " for c in text).split())
 
 
+def leaks(line: str, guard: Sequence[str], key: str) -> bool:
+    """Whether a line repeats a stretch of a `guard` text or of the key."""
+    return _repeats(line, key, KEY_LENGTH) or any(_repeats(line, text, LEAK_LENGTH) for text in guard)
+
+
 def _repeats(line: str, text: str, length: int) -> bool:
-    """Whether the line holds a stretch of `length` characters of the text, spaces and case aside."""
+    """Whether the line holds `length` characters of the text in a row, or a shorter text; spaces and case aside."""
     line, text = ("".join(t.split()).casefold() for t in (line, text))
-    return any(text[i : i + length] in line for i in range(len(text) - length + 1))
+    length = min(length, len(text))
+    return bool(text) and any(text[i : i + length] in line for i in range(len(text) - length + 1))
 
 
 def final_order(found: Sequence[Judgement], count: int) -> list[int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,9 +51,9 @@ class Searcher:
         return self._table.model
 
     @property
-    def version(self) -> str:
-        """The version of the collection that a search would see now."""
-        return self._current().snapshot.version
+    def snapshot(self) -> Snapshot:
+        """The collection as a search would see it now."""
+        return self._current().snapshot
 
     @property
     def facets(self) -> Facets:
@@ -101,6 +101,13 @@ class Searcher:
             asset.about.title for asset, _ in self._table.assets(ids) if 0 < len(asset.about.title) <= EXAMPLE_LENGTH
         ]
         return list(dict.fromkeys(titles))[:count]
+
+    def pictures(self, asset_ids: Sequence[str], similarities: Sequence[float] | None = None) -> tuple[Hit, ...]:
+        """Assets by their ids, in that order, with their thumbnails; those that are gone are left out."""
+        loaded = {asset.id: (asset, thumbnail) for asset, thumbnail in self._table.assets(list(asset_ids))}
+        cosines = [0.0] * len(asset_ids) if similarities is None else similarities
+        found = [(i, s) for i, s in zip(asset_ids, cosines, strict=True) if i in loaded]
+        return tuple(Hit(rank, s, *loaded[i]) for rank, (i, s) in enumerate(found, 1))
 
     def asset(self, asset_id: str) -> tuple[Asset, bytes] | None:
         """One asset and its thumbnail (JPEG), or None if the collection does not hold it."""

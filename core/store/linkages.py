@@ -49,6 +49,12 @@ class Linkages:
                 path.unlink(missing_ok=True)
                 return None
 
+    def newest(self) -> str | None:
+        """The version whose dendrogram was stored last, None if there is none."""
+        with read_faults(self._folder):
+            found = sorted(self._folder.glob("*.npz"), key=lambda path: path.stat().st_mtime_ns)
+            return found[-1].stem if found else None
+
     def put(self, version: str, asset_ids: tuple[str, ...], z: NDArray[np.float64]) -> None:
         """Store a version's dendrogram, whole or not at all; only the newest 3 files are kept.
 

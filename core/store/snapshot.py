@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from core.records import ModelCard
 
-COLUMNS = ["id", "source", "keywords", "width", "height", "created_at", "ingested_at", "vector"]
+COLUMNS = ["id", "uris", "title", "source", "keywords", "width", "height", "created_at", "ingested_at", "vector"]
 
 
 @dataclass(frozen=True)
@@ -20,12 +20,13 @@ class Snapshot:
     """A collection at one moment; row i of every field is the same asset.
 
     `vectors` is (n, d) float32 of unit length and C-contiguous; `created_us` is microseconds since 1970 (UTC),
-    `NO_DATE` where unknown.
+    `NO_DATE` where unknown. A title is the file's name where nobody gave one.
     """
 
     version: str
     ids: tuple[str, ...]
     vectors: NDArray[np.float32]
+    titles: tuple[str, ...]
     sources: tuple[str, ...]
     keywords: tuple[tuple[str, ...], ...]
     width: NDArray[np.int32]
@@ -45,6 +46,7 @@ def read_snapshot(table: pa.Table, version: str, dimension: int) -> Snapshot:
         version=version,
         ids=tuple(table["id"].to_pylist()),
         vectors=_matrix(table["vector"], dimension),
+        titles=tuple(map(_title, table["title"].to_pylist(), table["uris"].to_pylist())),
         sources=tuple(s or "" for s in table["source"].to_pylist()),
         keywords=tuple(tuple(k or ()) for k in table["keywords"].to_pylist()),
         width=table["width"].to_numpy().astype(np.int32),
@@ -60,6 +62,10 @@ def collection_version(model: ModelCard, asset_ids: Iterable[str]) -> str:
     for asset_id in sorted(asset_ids):
         digest.update(asset_id.encode())
     return digest.hexdigest()[:16]
+
+
+def _title(title: str | None, uris: list[str] | None) -> str:
+    return title or (uris[0].rsplit("/", 1)[-1] if uris else "")
 
 
 def _matrix(column: pa.ChunkedArray, dimension: int) -> NDArray[np.float32]:

@@ -39,7 +39,16 @@ function caption(frame) {
   return line
 }
 
-function build(frame, report) {
+function tick(frame, picks) {
+  const box = element("input", "pick")
+  box.type = "checkbox"
+  box.checked = picks.has(frame.id)
+  box.setAttribute("aria-label", `Pick ${frame.title}`)
+  box.onchange = () => picks.toggle(frame.id, box.checked)
+  return box
+}
+
+function build(frame, report, data, picks) {
   const item = element("div", "frame")
   item.setAttribute("role", "listitem")
   item.dataset.id = frame.id
@@ -49,12 +58,30 @@ function build(frame, report) {
   open.append(picture(frame), caption(frame))
   if (frame.reason) open.append(element("span", "reason", frame.reason))
   open.onclick = () => report("opened", frame.id)
-  const similar = element("button", "similar", "More like this")
-  similar.type = "button"
-  similar.setAttribute("aria-label", `More like ${frame.title}`)
-  similar.onclick = () => report("similar", frame.id)
-  item.append(open, similar)
+  if (frame.suggested) open.classList.add("suggested")
+  item.append(open)
+  if (data.pickable) item.append(tick(frame, picks))
+  if (!data.cards) {
+    const similar = element("button", "similar", "More like this")
+    similar.type = "button"
+    similar.setAttribute("aria-label", `More like ${frame.title}`)
+    similar.onclick = () => report("similar", frame.id)
+    item.append(similar)
+  }
   return item
+}
+
+function picksOf(sheet, setStateValue) {
+  const picked = new Set((sheet.dataset.picked || "").split(" ").filter(Boolean))
+  return {
+    has: (id) => picked.has(id),
+    toggle: (id, on) => {
+      if (on) picked.add(id)
+      else picked.delete(id)
+      sheet.dataset.picked = [...picked].join(" ")
+      setStateValue("picked", [...picked])
+    },
+  }
 }
 
 function columnsOf(sheet) {
@@ -74,13 +101,13 @@ function moveFocus(sheet, event) {
 }
 
 export default function (component) {
-  const { data, parentElement, setTriggerValue } = component
+  const { data, parentElement, setTriggerValue, setStateValue } = component
   const sheet = parentElement.querySelector(".sheet")
   if (!sheet) return
   const drawn = JSON.stringify(data.frames)
   sheet.className = `sheet ${data.size}`
   if (sheet.dataset.drawn !== drawn) {
-    sheet.replaceChildren(...data.frames.map((frame) => build(frame, setTriggerValue)))
+    sheet.replaceChildren(...data.frames.map((frame) => build(frame, setTriggerValue, data, picksOf(sheet, setStateValue))))
     sheet.dataset.drawn = drawn
   }
   sheet.onkeydown = (event) => moveFocus(sheet, event)

@@ -7,6 +7,7 @@ titles are set as text, so that nothing in them is ever read as HTML.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -31,11 +32,13 @@ Size = Literal["small", "medium", "large"]
 def gallery(
     hits: Sequence[Hit], key: str, on_open: WithPicture, on_similar: WithPicture, show_similarity: bool = True,
     reasons: Mapping[str, str] | None = None, first: int | None = None, size: Size = "medium",
+    on_pick: Callable[[list[str]], None] | None = None,
 ) -> None:  # fmt: skip
     """Show pictures in the order given, with their rank, or numbered from `first`.
 
     `reasons` (by asset id) are sentences under the pictures; `small` is a strip of reminders, `large` for a few. A
-    click or Enter on one calls `on_open` with its asset id before the next run, its second button `on_similar`.
+    click or Enter on one calls `on_open` with its asset id before the next run, its second button `on_similar`. With
+    `on_pick` pictures can be ticked, and it hears the ids of those that are.
     """
 
     def told(event: str, handler: WithPicture) -> None:
@@ -47,6 +50,7 @@ def gallery(
         key=key,
         data={
             "size": size,
+            "pickable": on_pick is not None,
             "frames": [
                 _frame(hit, f"{key}-{place}", show_similarity)
                 | {
@@ -58,7 +62,39 @@ def gallery(
         },
         on_opened_change=lambda: told("opened", on_open),
         on_similar_change=lambda: told("similar", on_similar),
+        on_picked_change=lambda: on_pick(list(st.session_state[key].get("picked") or [])) if on_pick else None,
     )
+
+
+@dataclass(frozen=True)
+class Card:
+    """A picture that stands for something: its id, a title, a line about it, and whether the title is a suggestion."""
+
+    id: str
+    title: str
+    caption: str
+    thumbnail: bytes = field(repr=False)
+    suggested: bool = False
+
+
+def cards(shown: Sequence[Card], key: str, on_open: WithPicture) -> None:
+    """Show cards in the order given; a click or Enter on one calls `on_open` with its id before the next run."""
+
+    def told() -> None:
+        card_id = st.session_state[key].get("opened")
+        if card_id:
+            on_open(card_id)
+
+    frames = [
+        {
+            "id": card.id, "url": media_url(card.thumbnail, f"{key}-{place}") if card.thumbnail else "",
+            "title": card.title, "similarity": "", "number": "", "reason": card.caption,
+            "suggested": card.suggested,
+        }
+        for place, card in enumerate(shown)
+    ]  # fmt: skip
+    _COMPONENT(key=key, data={"size": "medium", "pickable": False, "cards": True, "frames": frames},
+               on_opened_change=told, on_similar_change=lambda: None, on_picked_change=lambda: None)  # fmt: skip
 
 
 def _frame(hit: Hit, place: str, show_similarity: bool) -> dict[str, object]:

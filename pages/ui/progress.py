@@ -14,6 +14,9 @@ PHASES = {
     "scan": "Looking for pictures",
     "embed": "Embedding",
     "compact": "Tidying up",
+    "link": "Linking pictures",
+    "map: neighbours": "Looking for neighbours",
+    "map: layout": "Laying out the map",
 }
 
 

@@ -1,0 +1,121 @@
+"""How much of a map is drawn: no more points than a screen can show, and the density of all of them beneath."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import ClusterError
+
+Box = tuple[float, float, float, float]
+
+LEVELS = 11
+FINEST = 2 ** (LEVELS - 1)
+PER_CELL = 4
+DENSITY_CELLS = 96
+
+
+@dataclass(frozen=True, eq=False)
+class Detail:
+    """What is drawn of a part of a map.
+
+    `rows` (k,) int32 are the points to draw, those that matter most first; `inside` is how many points lie in `extent`,
+    (x0, y0, x1, y1), edges included. `density` (96, 96) uint16 counts all of these, the lowest y in its first row.
+    """
+
+    rows: NDArray[np.int32]
+    inside: int
+    density: NDArray[np.uint16]
+    extent: Box
+
+    @property
+    def thinned(self) -> bool:
+        """Whether some points are left to the density alone."""
+        return len(self.rows) < self.inside
+
+
+class Levels:
+    """A map, prepared once for drawing any part of it.
+
+    Its points have one order, of which any beginning shows the map evenly: each cell of a grid gives up to 4 points,
+    then each of its quarters up to 4, and so on. So sparse regions and small groups are drawn whole, and dense ones are
+    thinned. A part of the map shows the first of its points in this order. Hence a point that is drawn stays drawn
+    when thresholds move, when one looks closer, and when more may be drawn.
+    """
+
+    def __init__(self, coordinates: NDArray[np.float32], priority: NDArray[np.uint32]) -> None:
+        """`coordinates` (n, 2) are finite; `priority` (n,) decides within a cell, the lowest first (see `priority_of`).
+
+        About 0.3 s for 200,000 points.
+        """
+        self._whole = _bounds(coordinates)
+        self._order = _order(coordinates, priority, self._whole).astype(np.int32)
+        self._x, self._y = np.ascontiguousarray(coordinates[self._order].T)
+
+    def sample(self, viewport: Box | None, budget: int) -> Detail:
+        """At most `budget` points of a viewport (x0, y0, x1, y1), corners in any order; None shows the whole map.
+
+        Raises ClusterError for a viewport without area.
+        """
+        x0, y0, x1, y1 = extent = self._whole if viewport is None else _ordered(viewport)
+        inside = np.flatnonzero((self._x >= x0) & (self._x <= x1) & (self._y >= y0) & (self._y <= y1))
+        density = _density(self._x[inside], self._y[inside], extent)
+        return Detail(self._order[inside[:budget]], len(inside), density, extent)
+
+
+def priority_of(asset_ids: NDArray[np.uint8]) -> NDArray[np.uint32]:
+    """A number (n,) for each of `asset_ids` (n, 32): the first bytes of a hash are as good as drawn by lot."""
+    return np.ascontiguousarray(asset_ids[:, :4]).view(">u4")[:, 0].astype(np.uint32)
+
+
+def _bounds(coordinates: NDArray[np.float32]) -> Box:
+    """The smallest box around all points, never without area."""
+    if len(coordinates) == 0:
+        return (-1.0, -1.0, 1.0, 1.0)
+    low, high = coordinates.min(axis=0), coordinates.max(axis=0)
+    margin = np.where(high > low, 0, 1).astype(np.float32)
+    (x0, y0), (x1, y1) = (low - margin).tolist(), (high + margin).tolist()
+    return x0, y0, x1, y1
+
+
+def _ordered(viewport: Box) -> Box:
+    x0, x1 = sorted(viewport[::2])
+    y0, y1 = sorted(viewport[1::2])
+    if not (x1 > x0 and y1 > y0):
+        raise ClusterError(f"nothing can be shown of a box from ({x0}, {y0}) to ({x1}, {y1}): draw a larger one")
+    return x0, y0, x1, y1
+
+
+def _order(coordinates: NDArray[np.float32], priority: NDArray[np.uint32], whole: Box) -> NDArray[np.intp]:
+    by_priority = np.argsort(priority, kind="stable")
+    x, y = (_cells(coordinates[by_priority, axis], whole[axis], whole[2 + axis], FINEST) for axis in (0, 1))
+    level = np.full(len(coordinates), LEVELS, np.uint8)
+    for number in reversed(range(LEVELS)):
+        shift = LEVELS - 1 - number
+        level[_rank_in_group((y >> shift) * FINEST + (x >> shift)) < PER_CELL] = number
+    return by_priority[np.argsort(level, kind="stable")]
+
+
+def _rank_in_group(groups: NDArray[np.int32]) -> NDArray[np.intp]:
+    """How many earlier entries are of the same group, (n,)."""
+    order = np.argsort(groups, kind="stable")
+    first = np.flatnonzero(np.diff(groups[order], prepend=-1))
+    sizes = np.diff(first, append=len(groups))
+    rank = np.empty(len(groups), np.intp)
+    rank[order] = np.arange(len(groups)) - np.repeat(first, sizes)
+    return rank
+
+
+def _cells(values: NDArray[np.float32], low: float, high: float, count: int) -> NDArray[np.int32]:
+    """Which of `count` equal parts of [low, high] each value lies in."""
+    parts: NDArray[np.float32] = (values - np.float32(low)) * np.float32(count / (high - low))
+    return np.clip(parts, 0, count - 1).astype(np.int32)
+
+
+def _density(x: NDArray[np.float32], y: NDArray[np.float32], extent: Box) -> NDArray[np.uint16]:
+    x0, y0, x1, y1 = extent
+    cells = _cells(y, y0, y1, DENSITY_CELLS) * DENSITY_CELLS + _cells(x, x0, x1, DENSITY_CELLS)
+    counts = np.bincount(cells, minlength=DENSITY_CELLS**2)
+    return np.minimum(counts, np.iinfo(np.uint16).max).astype(np.uint16).reshape(DENSITY_CELLS, DENSITY_CELLS)

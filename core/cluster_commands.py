@@ -1,0 +1,244 @@
+"""The commands about clusters: cut, save, publish, compare, export, assign."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+from core.access import OPERATOR
+from core.clusters.curators import name_of
+from core.clusters.edits import Branch, SetBranch, SetSmallest, SetThreshold
+from core.clusters.export import Format, exported
+from core.clusters.plan import Plan, apply
+from core.clusters.sentences import sentences
+from core.clusters.view import View
+from core.curation import Revision
+from core.errors import ClusterError
+from core.terminal import ProgressBar
+
+if TYPE_CHECKING:
+    from core.app import App  # loads LanceDB: only commands that need it should wait for it
+
+Finish = Callable[[argparse.ArgumentParser, Callable[[argparse.Namespace], int]], None]
+ACTIONS = ("list", "save", "publish", "restore", "diff", "export", "name", "prune")
+
+
+def add_cluster_commands(
+    commands: Any, finish: Finish, open_app: Callable[[], App], print_json: Callable[[Any], None]
+) -> None:
+    """Add the commands to the parser of all commands."""
+    desk = _Commands(open_app, print_json)
+    cluster = commands.add_parser(
+        "cluster", help="group similar pictures", description="Cut the collection's dendrogram into clusters."
+    )
+    _collection(cluster)
+    _thresholds(cluster)
+    cluster.add_argument("--members", action="store_true", help="list the pictures of each cluster")
+    finish(cluster, desk.cluster)
+    revisions = commands.add_parser(
+        "revisions", help="save, publish, compare and export clusterings",
+        description="What curators saved: list, save, publish, restore, diff, export, name, prune.",
+    )  # fmt: skip
+    revisions.add_argument("action", choices=ACTIONS, nargs="?", default="list", help="what to do (default: list)")
+    revisions.add_argument("ids", type=int, nargs="*", metavar="ID", help="a revision; for diff two")
+    _collection(revisions)
+    _thresholds(revisions)
+    revisions.add_argument("--note", default="", metavar="TEXT", help="what a saved revision is about; or its new name")
+    revisions.add_argument("--format", choices=get_args(Format), default="csv", help="of an export (default: csv)")
+    revisions.add_argument(
+        "--output", type=Path, metavar="FILE", help="where an export goes (default: standard output)"
+    )
+    revisions.add_argument("--keep", type=int, default=20, metavar="N", help="how many prune keeps (default: 20)")
+    finish(revisions, desk.revisions)
+    assign = commands.add_parser(
+        "assign", help="assign new pictures to the published clusters",
+        description="Assign pictures that have no place yet; with --threshold, say what another one would change.",
+    )  # fmt: skip
+    _collection(assign)
+    assign.add_argument("--threshold", type=float, metavar="COSINE", help="only rehearse with this threshold")
+    assign.add_argument("--last", type=int, default=1000, metavar="N", help="how many pictures to rehearse with")
+    finish(assign, desk.assign)
+
+
+def _collection(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--collection", default="demo", metavar="NAME", help="the collection (default: demo)")
+
+
+def _thresholds(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--threshold", type=float, metavar="COSINE", help="cut here (default: as saved last, or 0.82)")
+    parser.add_argument("--smallest", type=int, metavar="N", help="the smallest cluster that counts (default: 2)")
+    parser.add_argument(
+        "--branch", action="append", default=[], metavar="A,B=COSINE",
+        help="another threshold where pictures A and B (ids, or their first digits) join; repeatable",
+    )  # fmt: skip
+
+
+class _Commands:
+    def __init__(self, open_app: Callable[[], App], print_json: Callable[[Any], None]) -> None:
+        self._open, self._print_json = open_app, print_json
+
+    def cluster(self, options: argparse.Namespace) -> int:
+        app = self._ready(options.collection)
+        plan, parent = _plan(app, options)
+        view = app.clusters.view(options.collection, plan, parent)
+        document = cluster_document(app, options.collection, view, options.members)
+        if options.json:
+            self._print_json(document)
+            return 0
+        for cluster in document["clusters"]:
+            print(f"{cluster['size']:>6}  {cluster['cohesion']:.3f}  {cluster['id']:<14} {cluster['name'] or '–'}")
+            for member in cluster.get("members", ()):
+                print(f"        {member['similarity']:.3f}  {member['title']}  {member['id'][:12]}")
+        print(f"{len(view.clusters)} clusters at {plan.threshold:g}, {document['unclustered']} pictures in none",
+              file=sys.stderr)  # fmt: skip
+        return 0
+
+    def revisions(self, options: argparse.Namespace) -> int:
+        app = self._ready(options.collection)
+        done = getattr(self, f"_{options.action}")(app, options)
+        if isinstance(done, Revision):
+            done = [done]
+        if isinstance(done, list) and options.json:
+            self._print_json({"revisions": [_revision_document(r) if isinstance(r, Revision) else r for r in done]})
+        elif isinstance(done, list):
+            for entry in done:
+                print(_line(entry) if isinstance(entry, Revision) else entry)
+        return 0
+
+    def assign(self, options: argparse.Namespace) -> int:
+        app = self._ready(options.collection)
+        if options.threshold is None:
+            placed = app.newcomers.place(options.collection)
+            self._print_json({"assigned": placed}) if options.json else print(f"{placed} pictures assigned")
+            return 0
+        rehearsal = app.newcomers.rehearse(options.collection, options.threshold, options.last)
+        if options.json:
+            self._print_json(asdict(rehearsal))
+            return 0
+        for change in rehearsal.changes:
+            print(f"{change.similarity:.4f}  {change.title}: {change.before or 'new'} → {change.after or 'new'}")
+        print(f"{len(rehearsal.changes)} of the last {rehearsal.tried} pictures would go elsewhere", file=sys.stderr)
+        return 0
+
+    def _ready(self, collection: str) -> App:
+        app = self._open()
+        with ProgressBar(sys.stderr) as bar:
+            if collection == "demo":
+                app.ensure_demo(bar.show)
+            if app.clusters.base(collection) is None:
+                app.clusters.link(collection, bar.show)
+        return app
+
+    def _list(self, app: App, options: argparse.Namespace) -> list[Revision]:
+        return list(app.clusters.revisions.list(options.collection))
+
+    def _save(self, app: App, options: argparse.Namespace) -> Revision:
+        plan, parent = _plan(app, options)
+        return app.curators.save_plan(OPERATOR, options.collection, plan, parent, options.note)
+
+    def _publish(self, app: App, options: argparse.Namespace) -> Revision:
+        published = app.clusters.revisions.published(options.collection)
+        return app.curators.publish(OPERATOR, _one(options), published.id if published else None)
+
+    def _restore(self, app: App, options: argparse.Namespace) -> Revision:
+        return app.curators.restore(OPERATOR, _one(options), options.note)
+
+    def _name(self, app: App, options: argparse.Namespace) -> Revision:
+        return app.curators.name(OPERATOR, _one(options), options.note)
+
+    def _prune(self, app: App, options: argparse.Namespace) -> list[str]:
+        removed = app.clusters.revisions.prune(options.collection, options.keep)
+        return [f"{removed} revisions removed; published and named ones stay"]
+
+    def _diff(self, app: App, options: argparse.Namespace) -> list[str]:
+        if len(options.ids) != 2:
+            raise ClusterError("diff needs two revisions: revisions diff 3 5")
+        return sentences(app.clusters.difference(*options.ids))
+
+    def _export(self, app: App, options: argparse.Namespace) -> None:
+        revision = app.clusters.revisions.get(_one(options))
+        data = exported(revision, app.clusters.clustering(revision.id), app.titles(revision.collection), options.format)
+        if options.output:
+            options.output.write_bytes(data)
+        else:
+            sys.stdout.buffer.write(data)
+
+
+def _plan(app: App, options: argparse.Namespace) -> tuple[Plan, int | None]:
+    """The plan saved last with what the options change, and the revision it is of."""
+    newest = app.clusters.revisions.newest(options.collection)
+    plan = app.clusters.plan_of(newest)
+    if options.threshold is not None:
+        plan = apply(plan, SetThreshold(options.threshold))
+    if options.smallest is not None:
+        plan = apply(plan, SetSmallest(options.smallest))
+    for text in options.branch:
+        plan = apply(plan, SetBranch(_branch(app, options.collection, text)))
+    return plan, newest.id if newest else None
+
+
+def _branch(app: App, collection: str, text: str) -> Branch:
+    names, _, threshold = text.rpartition("=")
+    known = app.titles(collection)
+    try:
+        witnesses = tuple(_whole_id(known, name) for name in names.split(","))
+        return Branch(witnesses, float(threshold))
+    except ValueError as error:
+        raise ClusterError(f"{text!r} is not a branch: write A,B=0.9 with the ids of two pictures") from error
+
+
+def _whole_id(known: Mapping[str, str], start: str) -> str:
+    found = [asset_id for asset_id in known if start and asset_id.startswith(start)]
+    if len(found) != 1:
+        raise ClusterError(f"{len(found)} pictures have an id that begins with {start!r}: write more digits")
+    return found[0]
+
+
+def _one(options: argparse.Namespace) -> int:
+    if len(options.ids) != 1:
+        raise ClusterError(f"{options.action} needs one revision: revisions {options.action} 3")
+    return int(options.ids[0])
+
+
+def cluster_document(app: App, collection: str, view: View, with_members: bool = True) -> dict[str, Any]:
+    """The JSON document of `cluster --json`."""
+    suggestions, measures, ids = app.clusters.suggestions(collection, view), view.measures, view.asset_ids
+    clusters = []
+    for number, cluster in enumerate(view.clusters):
+        suggestion = suggestions[number]
+        entry: dict[str, Any] = {
+            "id": cluster.id, "name": name_of(cluster, suggestion), "confirmed": cluster.confirmed,
+            "confidence": 1.0 if cluster.confirmed else round(suggestion.confidence, 4) if suggestion else None,
+            "size": int(view.sizes[number]), "threshold": cluster.threshold, "no_group": cluster.no_group,
+            "cohesion": round(float(measures.cohesion[number]), 6), "borderline": int(view.borderline[number]),
+            "representative": ids[int(measures.representatives[number])],
+        }  # fmt: skip
+        if with_members:
+            titles = view.base.snapshot.titles
+            entry["members"] = [
+                {"id": ids[row], "title": titles[row], "similarity": round(float(measures.similarity[row]), 6)}
+                for row in measures.members(number).tolist()
+            ]
+        clusters.append(entry)
+    return {
+        "collection": collection, "collection_version": view.base.snapshot.version,
+        "threshold": view.plan.threshold, "smallest": view.plan.smallest,
+        "unclustered": int((view.labels < 0).sum()), "clusters": clusters,
+        "losses": [loss.sentence for loss in view.partition.losses],
+    }  # fmt: skip
+
+
+def _revision_document(revision: Revision) -> dict[str, Any]:
+    return {**vars(revision), "created_at": revision.created_at.isoformat()}
+
+
+def _line(revision: Revision) -> str:
+    marks = " · ".join(filter(None, ["published" if revision.published else "", revision.name, revision.note]))
+    return (
+        f"{revision.id:>5}  {revision.created_at:%Y-%m-%d %H:%M}  {revision.threshold:<8g} "
+        f"{revision.cluster_count:>6} clusters  {revision.author}  {marks}"
+    )

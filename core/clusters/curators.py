@@ -1,0 +1,200 @@
+"""What only curators do: drafts, saving, publishing. Every change asks `access` first, and none is ever lost."""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.access import Access, Person
+from core.clusters.desk import ClusterDesk
+from core.clusters.documents import history_document, history_from_document, to_document
+from core.clusters.edits import WITNESSES, Edit
+from core.clusters.history import History
+from core.clusters.naming import Suggestion
+from core.clusters.partition import Cluster
+from core.clusters.plan import Plan
+from core.clusters.view import View
+from core.curation import Clustering, ClusterRecord, Draft, Revision
+from core.errors import ClusterError
+from core.store.drafts import Drafts
+from core.store.revisions import Revisions
+
+DOING = "change clusters"
+KEPT_REVISIONS = 200
+
+
+@dataclass(frozen=True)
+class OpenDraft:
+    """A draft as it is stored, and what its document means."""
+
+    draft: Draft
+    history: History
+
+    @property
+    def plan(self) -> Plan:
+        return self.history.plan
+
+
+@dataclass(frozen=True)
+class Rebased:
+    """A draft laid on a newer revision, and the edits that are not possible there, each with the reason."""
+
+    draft: OpenDraft
+    lost: tuple[tuple[Edit, str], ...]
+
+
+class Curators:
+    """Drafts and revisions of all collections. May be shared between threads and used by many processes."""
+
+    def __init__(self, desk: ClusterDesk, revisions: Revisions, drafts: Drafts, access: Access) -> None:
+        self._desk, self._revisions, self._drafts, self._access = desk, revisions, drafts, access
+
+    # -- drafts ---------------------------------------------------------------------------------------------
+
+    def open(self, person: Person, collection: str) -> OpenDraft:
+        """This person's latest draft with unsaved edits, or a new one on the newest revision. Raises NotAllowed."""
+        self._access.require_curator(person, DOING)
+        return self.left_behind(person, collection) or self._start(
+            person, collection, self._revisions.newest(collection)
+        )
+
+    def left_behind(self, person: Person, collection: str) -> OpenDraft | None:
+        """This person's latest draft, if it holds edits that are not saved."""
+        latest = self._drafts.latest_of(collection, person.author)
+        opened = _opened(latest) if latest is not None else None
+        return opened if opened is not None and (opened.history.can_undo or opened.history.can_redo) else None
+
+    def draft(self, draft_id: str) -> OpenDraft:
+        """A draft by its id; everyone may look at it. Raises ClusterError if it is gone."""
+        return _opened(self._drafts.get(draft_id))
+
+    def edit(self, person: Person, opened: OpenDraft, edit: Edit, coalesce: bool = False) -> OpenDraft:
+        """One more edit, written before this returns. Raises NotAllowed, ClusterError, DraftConflict."""
+        return self._write(person, opened, opened.history.do(edit, coalesce))
+
+    def undo(self, person: Person, opened: OpenDraft) -> OpenDraft:
+        """Without the last edit. Raises NotAllowed, ClusterError, DraftConflict."""
+        return self._write(person, opened, opened.history.undo())
+
+    def redo(self, person: Person, opened: OpenDraft) -> OpenDraft:
+        """With the edit undone last. Raises NotAllowed, ClusterError, DraftConflict."""
+        return self._write(person, opened, opened.history.redo())
+
+    def discard(self, person: Person, opened: OpenDraft) -> None:
+        """Throw a draft away, with everything in it. Raises NotAllowed."""
+        self._access.require_curator(person, DOING)
+        self._drafts.discard(opened.draft.id)
+
+    def rebase(self, person: Person, opened: OpenDraft) -> Rebased:
+        """A new draft with the same edits on the newest revision; the old draft stays. Raises NotAllowed."""
+        self._access.require_curator(person, DOING)
+        newest = self._revisions.newest(opened.draft.collection)
+        history, lost = History.of(self._desk.plan_of(newest)), list[tuple[Edit, str]]()
+        for done in opened.history.done:
+            try:
+                history = history.do(done.edit)
+            except ClusterError as error:
+                lost.append((done.edit, str(error)))
+        fresh = self._start(person, opened.draft.collection, newest)
+        return Rebased(self._write(person, fresh, history), tuple(lost))
+
+    def _start(self, person: Person, collection: str, parent: Revision | None) -> OpenDraft:
+        history = History.of(self._desk.plan_of(parent))
+        document = history_document(history)
+        return OpenDraft(
+            self._drafts.start(collection, parent.id if parent else None, document, person.author), history
+        )
+
+    def _write(self, person: Person, opened: OpenDraft, history: History) -> OpenDraft:
+        self._access.require_curator(person, DOING)
+        if history == opened.history:
+            return opened
+        draft = self._drafts.write(opened.draft.id, history_document(history), opened.draft.version)
+        return OpenDraft(draft, history)
+
+    # -- revisions ------------------------------------------------------------------------------------------
+
+    def save(self, person: Person, opened: OpenDraft, note: str = "") -> Revision:
+        """Save a draft as a revision of the collection as it is now, and end the draft.
+
+        Raises NotAllowed, ClusterError, and RevisionConflict if someone saved since the draft was begun: nothing is
+        written then, the draft stays, and `rebase` lays it on what is there now.
+        """
+        draft, plan = opened.draft, opened.plan
+        revision = self.save_plan(person, draft.collection, plan, draft.parent, note)
+        self._drafts.discard(draft.id)
+        return revision
+
+    def save_plan(self, person: Person, collection: str, plan: Plan, parent: int | None, note: str = "") -> Revision:
+        """Save a plan on top of the newest revision, `parent`. Raises as `save` does."""
+        self._access.require_curator(person, DOING)
+        view = self._desk.view(collection, plan, parent)
+        clustering = clustering_of(view, self._desk.suggestions(collection, view))
+        version = view.base.snapshot.version
+        revision = self._revisions.save(
+            collection, version, parent, plan.threshold, to_document(plan), clustering, person.author, note
+        )
+        self._revisions.prune(collection, KEPT_REVISIONS)
+        return revision
+
+    def publish(self, person: Person, revision_id: int, expected: int | None) -> Revision:
+        """Let others rely on a revision; `expected` is the one they rely on so far. Raises as `save` does."""
+        self._access.require_curator(person, "publish clusters")
+        return self._revisions.publish(revision_id, person.author, expected)
+
+    def restore(self, person: Person, revision_id: int, note: str = "") -> Revision:
+        """Save an old revision again, as the newest. Raises NotAllowed, ClusterError, RevisionConflict."""
+        self._access.require_curator(person, DOING)
+        return self._revisions.restore(revision_id, person.author, note or f"revision {revision_id} again")
+
+    def name(self, person: Person, revision_id: int, name: str) -> Revision:
+        """Give a revision a name, which keeps it for ever; an empty one takes the name away. Raises NotAllowed."""
+        self._access.require_curator(person, DOING)
+        return self._revisions.name_revision(revision_id, name)
+
+
+def _opened(draft: Draft) -> OpenDraft:
+    return OpenDraft(draft, history_from_document(draft.history))
+
+
+def clustering_of(view: View, suggestions: list[Suggestion | None]) -> Clustering:
+    """A view as it is saved: clusters that still have members, names suggested where nobody gave one."""
+    kept = np.flatnonzero(view.sizes > 0)
+    numbers = np.full(len(view.clusters) + 1, -1, np.int32)
+    numbers[kept] = np.arange(len(kept), dtype=np.int32)
+    records = tuple(_record(view, number, suggestions[number]) for number in kept.tolist())
+    return Clustering(view.asset_ids, numbers[view.labels], records)
+
+
+def _record(view: View, number: int, suggestion: Suggestion | None) -> ClusterRecord:
+    cluster, measures = view.clusters[number], view.measures
+    representative = int(measures.representatives[number])
+    centroid = measures.centroids[number]
+    members = np.flatnonzero(view.labels == number).tolist()
+    return ClusterRecord(
+        id=cluster.id,
+        name=name_of(cluster, suggestion),
+        confirmed=cluster.confirmed,
+        description=cluster.description,
+        size=len(members),
+        threshold=cluster.threshold,
+        no_group=cluster.no_group,
+        representative=view.asset_ids[representative],
+        cohesion=float(measures.cohesion[number]),
+        centroid=centroid if centroid.any() else _direction(view.base.snapshot.vectors[representative]),
+        sketch=tuple(heapq.nsmallest(WITNESSES, (view.asset_ids[row] for row in members))),
+    )
+
+
+def _direction(vector: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A stand-in for a centroid whose members cancel out."""
+    length = np.linalg.norm(vector)
+    return vector / length if length > 0 else np.eye(1, len(vector), dtype=np.float32)[0]
+
+
+def name_of(cluster: Cluster, suggestion: Suggestion | None) -> str:
+    """The name that curators gave, or the lineage or the pictures suggest."""
+    return cluster.name or (suggestion.name if suggestion else "")

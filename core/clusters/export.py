@@ -1,0 +1,127 @@
+"""Clusterings as files for other programs, and back: who is where (CSV, JSON, Parquet), centroids and names."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from core.clusters.edits import ClusterRef, Edit, Move, Rename
+from core.curation import Clustering, Revision
+from core.errors import ClusterError
+
+Format = Literal["csv", "json", "parquet"]
+FORMATS: tuple[Format, ...] = ("csv", "json", "parquet")
+MOST_CLUSTERS = 10_000
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def exported(revision: Revision, clustering: Clustering, titles: Mapping[str, str], how: Format) -> bytes:
+    """A revision as a file. CSV has a row per picture; JSON and Parquet have the centroids too."""
+    rows = _rows(clustering, titles)
+    if how == "csv":
+        return _csv(rows)
+    if how == "json":
+        return json.dumps(_document(revision, clustering, rows), ensure_ascii=False).encode()
+    return _parquet(revision, clustering, rows)
+
+
+def _rows(clustering: Clustering, titles: Mapping[str, str]) -> list[dict[str, str]]:
+    rows = []
+    for asset_id, label in zip(clustering.asset_ids, clustering.labels.tolist(), strict=True):
+        cluster = clustering.clusters[label] if label >= 0 else None
+        rows.append({
+            "asset_id": asset_id, "title": titles.get(asset_id, ""), "cluster_id": cluster.id if cluster else "",
+            "cluster": cluster.name if cluster else "",
+        })  # fmt: skip
+    return rows
+
+
+def _csv(rows: Sequence[Mapping[str, str]]) -> bytes:
+    """What a spreadsheet would run as a formula gets an apostrophe in front, as OWASP advises."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, ["asset_id", "title", "cluster_id", "cluster"])
+    writer.writeheader()
+    writer.writerows({name: f"'{v}" if v.startswith(_FORMULA) else v for name, v in row.items()} for row in rows)
+    return b"\xef\xbb\xbf" + text.getvalue().encode()
+
+
+def _document(
+    revision: Revision, clustering: Clustering, rows: Sequence[Mapping[str, str]]
+) -> dict[str, Any]:  # fmt: skip
+    return {
+        "collection": revision.collection, "collection_version": revision.collection_version,
+        "revision": revision.id, "threshold": revision.threshold, "author": revision.author, "note": revision.note,
+        "created_at": revision.created_at.isoformat(), "plan": revision.plan,
+        "clusters": [
+            {"id": c.id, "name": c.name, "confirmed": c.confirmed, "description": c.description, "size": c.size,
+             "threshold": c.threshold, "no_group": c.no_group, "representative": c.representative,
+             "cohesion": c.cohesion, "centroid": c.centroid.tolist()}
+            for c in clustering.clusters
+        ],
+        "assignments": rows,
+    }  # fmt: skip
+
+
+def _parquet(revision: Revision, clustering: Clustering, rows: Sequence[Mapping[str, str]]) -> bytes:
+    """A row per picture with its cluster's centroid, so that one table is enough; the revision is in the metadata."""
+    table = pa.Table.from_pylist(
+        list(rows), pa.schema([(name, pa.string()) for name in ("asset_id", "title", "cluster_id", "cluster")])
+    )
+    centroids = [clustering.clusters[label].centroid if label >= 0 else None for label in clustering.labels.tolist()]
+    table = table.append_column("centroid", pa.array(centroids, pa.list_(pa.float32())))
+    about = {"revision": revision.id, "collection": revision.collection, "threshold": revision.threshold}
+    buffer = io.BytesIO()
+    pq.write_table(table.replace_schema_metadata({"contactsheet": json.dumps(about)}), buffer)
+    return buffer.getvalue()
+
+
+def imported(data: bytes, name: str, known: Sequence[str]) -> tuple[list[Edit], int]:
+    """The edits that bring about the clusters of an exported file, and how many of its pictures are not here.
+
+    Every named group of two or more becomes a cluster of that name. Raises ClusterError for a file that is none.
+    """
+    groups: dict[str, list[str]] = {}
+    here, missing = set(known), 0
+    for asset_id, cluster in _read(data, name):
+        if asset_id not in here:
+            missing += 1
+        elif cluster:
+            groups.setdefault(cluster, []).append(asset_id)
+    if len(groups) > MOST_CLUSTERS:
+        raise ClusterError(f"{name} names {len(groups)} clusters, at most {MOST_CLUSTERS} can be imported: split it")
+    edits: list[Edit] = []
+    for cluster, members in sorted(groups.items()):
+        if len(members) > 1:
+            edits += [Move(tuple(sorted(members)), None), Rename(ClusterRef.of(members), cluster[:80])]
+    if not edits:
+        raise ClusterError(f"{name} names no cluster of two pictures of this collection: is it of another one?")
+    return edits, missing
+
+
+def _read(data: bytes, name: str) -> list[tuple[str, str]]:
+    try:
+        if name.lower().endswith(".json"):
+            rows = json.loads(data)["assignments"]
+        elif name.lower().endswith(".parquet"):
+            rows = pq.read_table(io.BytesIO(data), columns=["asset_id", "cluster"]).to_pylist()
+        else:
+            rows = list(csv.DictReader(io.StringIO(data.decode("utf-8-sig"))))
+        return [(str(row["asset_id"]), " ".join(str(row["cluster"] or "").lstrip("'").split())) for row in rows]
+    except (ValueError, KeyError, TypeError, pa.ArrowException) as error:
+        raise ClusterError(
+            f"{name} is no exported clustering ({type(error).__name__}): export one to compare"
+        ) from error
+
+
+def centroids(clustering: Clustering) -> bytes:
+    """The centroids as a NumPy .npy file, (k, d) float32, in the order of the clusters."""
+    buffer = io.BytesIO()
+    np.save(buffer, np.array([c.centroid for c in clustering.clusters], np.float32))
+    return buffer.getvalue()

@@ -1,0 +1,111 @@
+"""Names, descriptions and marks of a partition's groups: inherited, then edited."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.clusters.checks import NAME_LENGTH
+from core.clusters.edits import Curation, Describe, MarkNoGroup, Rename
+from core.clusters.lineage import Claim, Defeat, Heritage, KnownCluster, settle
+from core.clusters.losses import Loss, description_loss, mark_loss, name_loss
+from core.clusters.plan import Plan
+from core.clusters.roster import Groups
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What stands for groups, by their numbers: names that somebody gave, descriptions, marks; and what does not."""
+
+    names: Mapping[int, str]
+    descriptions: Mapping[int, str]
+    no_group: frozenset[int]
+    losses: tuple[Loss, ...]
+
+    @property
+    def groups(self) -> frozenset[int]:
+        """The groups that have any."""
+        return self.no_group.union(self.names, self.descriptions)
+
+
+def settle_traits(
+    plan: Plan, settled: int, groups: Groups, heritage: Heritage, parents: Sequence[KnownCluster]
+) -> Traits:
+    """Each group's traits: those of the parent whose identity it takes, unless an edit says otherwise.
+
+    `settled` is how many of the plan's edits, the first ones, the parents know of.
+    """
+
+    def standing(
+        of_known: Callable[[KnownCluster], str | bool], of_edit: Callable[[Curation], Claim | None]
+    ) -> tuple[dict[int, Claim], tuple[Defeat, ...]]:
+        inherited = {
+            heir: Claim(known.sketch, of_known(known), known)
+            for heir, known in zip(heritage.heir_of.tolist(), parents, strict=True)
+            if heir >= 0 and (of_known(known) or heritage.same[heir])
+        }
+        before, since = (
+            [claim for edit in edits if (claim := of_edit(edit))]
+            for edits in (plan.edits[:settled], plan.edits[settled:])
+        )
+        return settle(before, inherited, since, groups)
+
+    names, names_lost = standing(lambda known: known.name if known.confirmed else "", _name_claim)
+    descriptions, descriptions_lost = standing(lambda known: known.description, _description_claim)
+    marks, marks_lost = standing(lambda known: known.no_group, _mark_claim)
+    return Traits(
+        {group: str(claim.value) for group, claim in names.items()},
+        {group: str(claim.value) for group, claim in descriptions.items() if claim.value},
+        frozenset(group for group, claim in marks.items() if claim.value),
+        (*map(name_loss, names_lost), *map(description_loss, descriptions_lost), *map(mark_loss, marks_lost)),
+    )
+
+
+def _name_claim(edit: Curation) -> Claim | None:
+    return Claim(edit.ref.witnesses, edit.name, edit) if isinstance(edit, Rename) else None
+
+
+def _description_claim(edit: Curation) -> Claim | None:
+    return Claim(edit.ref.witnesses, edit.text, edit) if isinstance(edit, Describe) else None
+
+
+def _mark_claim(edit: Curation) -> Claim | None:
+    return Claim(edit.ref.witnesses, edit.value, edit) if isinstance(edit, MarkNoGroup) else None
+
+
+def suggested_names(
+    shown: NDArray[np.int64], traits: Traits, heritage: Heritage, parents: Sequence[KnownCluster]
+) -> dict[int, str]:
+    """Names for groups that nobody has named: the suggestion that came with their identity, or `Flowers · 2` for what
+    has come off ‘Flowers’, numbered in the order of `shown`."""
+    taken, suggested = set(traits.names.values()), dict[int, str]()
+    parent_of, origin_of = heritage.parent_of[shown].tolist(), heritage.origin_of[shown].tolist()
+    for group, parent, origin in zip(shown.tolist(), parent_of, origin_of, strict=True):
+        if group in traits.names:
+            continue
+        if parent >= 0:
+            suggested[group] = parents[parent].name
+        elif origin >= 0:
+            heir = int(heritage.heir_of[origin])
+            suggested[group] = _derived(_name_now(parents[origin], heir, traits), taken)
+            taken.add(suggested[group])
+    return suggested
+
+
+def _name_now(known: KnownCluster, heir: int, traits: Traits) -> str:
+    """The name that a parent's heir goes by, or its own where it has none; empty if nobody has confirmed it."""
+    if heir >= 0:
+        return traits.names.get(heir, "")
+    return known.name if known.confirmed else ""
+
+
+def _derived(name: str, taken: set[str]) -> str:
+    if not name:
+        return ""
+    number = 2
+    while (derived := f"{name[: NAME_LENGTH - 8]} · {number}") in taken:
+        number += 1
+    return derived

@@ -1,0 +1,96 @@
+"""Ingests from a folder and of the demo collection: which table, which model, what is said of each file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from core.embedding.encoders import Encoders
+from core.embedding.hashes import file_checkpoint
+from core.embedding.sources import BUNDLED, checkpoint_of
+from core.errors import ContactSheetError, ModelUnavailable
+from core.ingest import demo
+from core.ingest.folders import image_files
+from core.ingest.library import only_files
+from core.ingest.pipeline import Ingest, Lookup
+from core.ingest.sidecar import Sidecar, read_sidecar
+from core.ingest.text import TITLE_LENGTH, clean
+from core.logs import log
+from core.records import Description, Failure, IngestReport, Progress, ProgressListener
+from core.store.collections import Collections
+from core.store.names import check_collection_name
+from core.store.table import AssetTable
+
+
+class Runs:
+    """Runs ingests, each in the thread that asks for it."""
+
+    def __init__(self, collections: Collections, encoders: Encoders, max_megapixels: float) -> None:
+        self._collections, self._encoders, self._max_megapixels = collections, encoders, max_megapixels
+
+    def folder(
+        self, folder: Path, collection: str, captions: Path | None, source: str | None, listener: ProgressListener,
+        only: Sequence[str] | None,
+    ) -> IngestReport:  # fmt: skip
+        """Add the images below a folder; see App.ingest."""
+        check_collection_name(collection)
+        folder = folder.expanduser()
+        if not folder.exists():
+            raise ContactSheetError(f"{folder} does not exist: check the path")
+        sidecar = read_sidecar(captions) if captions else Sidecar({})
+        listener(Progress("load model", 0, 0))
+        table = self._table(collection, listener)
+        lookup = _lookup(folder, sidecar, clean(source or folder.resolve().name, TITLE_LENGTH))
+        return self._run(table, lookup, image_files(folder) if only is None else only_files(only), listener)
+
+    def demo(self, listener: ProgressListener, forget: Callable[[], None]) -> IngestReport | None:
+        """Build the demo collection unless it is complete; `forget` is called before an outdated one is removed."""
+        wanted = f"{checkpoint_of(BUNDLED)} {file_checkpoint(demo.MANIFEST)}"
+        if self._collections.built_from(demo.NAME) == wanted:
+            return None
+        listener(Progress("load model", 0, 0))
+        self._remove_outdated_demo(forget)
+        table = self._table(demo.NAME, listener, BUNDLED)
+        lookup = _lookup(demo.PHOTOS, read_sidecar(demo.MANIFEST), demo.NAME)
+        report = self._run(table, lookup, demo.photographs(), listener)
+        self._collections.mark(demo.NAME, wanted)
+        return report
+
+    def _run(
+        self, table: AssetTable, lookup: Lookup, files: Iterable[Path | Failure], listener: ProgressListener
+    ) -> IngestReport:
+        encoder = self._encoders.named(table.model.name)
+        report = Ingest(table, encoder, lookup, listener, self._max_megapixels).run(files)
+        log("ingest", "ingest ended", collection=table.name, added=report.added, known=report.known,
+            failed=len(report.failures), seconds=round(report.seconds, 1))  # fmt: skip
+        return report
+
+    def _table(self, collection: str, listener: ProgressListener, model: str | None = None) -> AssetTable:
+        if collection not in self._collections.names():
+            name = model or (BUNDLED if collection == demo.NAME else self._encoders.for_new_collections)
+            return self._collections.open_or_create(collection, self._encoders.named(name, listener).card)
+        table = self._collections.open(collection)
+        card = self._encoders.named(table.model.name, listener).card
+        if card != table.model:
+            raise ModelUnavailable(
+                f"collection {collection} was embedded with {table.model.name} ({table.model.checkpoint[:19]}), which "
+                f"now is {card.checkpoint[:19]}: ingest into a new collection"
+            )
+        return table
+
+    def _remove_outdated_demo(self, forget: Callable[[], None]) -> None:
+        if demo.NAME not in self._collections.names():
+            return
+        if self._collections.open(demo.NAME).model.checkpoint != checkpoint_of(BUNDLED):
+            self._collections.remove(demo.NAME)
+            forget()
+
+
+def _lookup(folder: Path, sidecar: Sidecar, source: str) -> Lookup:
+    root = folder if folder.is_dir() else folder.parent
+
+    def lookup(path: Path) -> tuple[Description, str]:
+        row = sidecar.of(path.relative_to(root).as_posix())
+        return (row.about, row.source or source) if row else (Description(), source)
+
+    return lookup

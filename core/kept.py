@@ -1,0 +1,36 @@
+"""What is worked out once and shared: the values used last, each made by one thread while others wait for it."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from typing import TypeVar, cast
+
+_T = TypeVar("_T")
+
+
+class _Slot:
+    def __init__(self) -> None:
+        self.lock, self.value, self.made = threading.Lock(), cast(object, None), False
+
+
+class Kept:
+    """A bounded memory by key. Making one value keeps nobody waiting for another."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._lock = threading.Lock()
+        self._slots: OrderedDict[Hashable, _Slot] = OrderedDict()
+
+    def once(self, key: Hashable, make: Callable[[], _T]) -> _T:
+        """What was made for this key, or make it; what `make` raises passes through and nothing is kept."""
+        with self._lock:
+            slot = self._slots.setdefault(key, _Slot())
+            self._slots.move_to_end(key)
+            while len(self._slots) > self._most:
+                self._slots.popitem(last=False)
+        with slot.lock:
+            if not slot.made:
+                slot.value, slot.made = make(), True
+            return cast(_T, slot.value)

@@ -1,0 +1,50 @@
+"""Border pairs: is this the same group? The answers suggest a threshold."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core.app import App
+from core.clusters.edits import Evidence, SetThreshold
+from core.clusters.evidence import Pair
+from core.clusters.view import View
+from pages.clusters.work import Work, change
+from pages.ui.text import plain
+
+SHOWN = 6
+
+
+def border_pairs(app: App, work: Work, view: View) -> None:
+    """Pairs of pictures that the threshold just joins or just keeps apart."""
+    st.caption(
+        "The threshold decides about these pairs. Say what you would have; the answers are kept with the revision."
+    )
+    advice = app.clusters.advice(view)
+    if advice is not None:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(
+                f"Your {advice.answers} answers speak for **{advice.threshold:.3f}** ± {advice.uncertainty:.3f}.",
+                width="content",
+            )
+            st.button("Take it", key="take_advice", on_click=change,
+                      args=(app, work.collection, SetThreshold(advice.threshold)))  # fmt: skip
+    pairs = app.clusters.border_pairs(view, SHOWN)
+    if not pairs:
+        st.info("There is no pair left to ask about.", icon=":material/done_all:")
+    for place, pair in enumerate(pairs):
+        show_pair(app, work, view, pair, place)
+
+
+def show_pair(app: App, work: Work, view: View, pair: Pair, place: int) -> None:
+    ids = [view.asset_ids[pair.a], view.asset_ids[pair.b]]
+    joined = view.labels[pair.a] == view.labels[pair.b] and view.labels[pair.a] >= 0
+    with st.container(border=True, horizontal=True, vertical_alignment="center"):
+        for hit in app.pictures(work.collection, ids):
+            st.image(hit.thumbnail, width=150, caption=plain(hit.asset.title))
+        with st.container(width="content"):
+            st.caption(f"{'together' if joined else 'apart'} now · they join at {pair.similarity:.4f}")
+            if work.curator:
+                with st.container(horizontal=True):
+                    for label, same in (("Same group", True), ("Different", False)):
+                        st.button(label, key=f"{'same' if same else 'different'}_{place}", on_click=change,
+                                  args=(app, work.collection, Evidence(min(ids), max(ids), same)))  # fmt: skip

@@ -1,0 +1,85 @@
+"""What was saved: by whom, when, what about; compare, restore, export."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core.app import App
+from core.clusters.export import FORMATS, exported
+from core.clusters.sentences import sentences
+from core.curation import Revision
+from pages.clusters.work import Work, tell, telling
+from pages.ui.person import person
+from pages.ui.text import plain
+
+SHOWN = 30
+
+
+def show_history(app: App, work: Work) -> None:
+    """The newest revisions first."""
+    revisions = app.clusters.revisions.list(work.collection, SHOWN)
+    if not revisions:
+        st.info("Nothing is saved yet.", icon=":material/history:")
+        return
+    for earlier, revision in zip((*revisions[1:], None), revisions, strict=True):
+        with st.container(border=True):
+            st.markdown(line(revision))
+            st.caption(
+                plain(f"{revision.author}, {revision.created_at:%-d %B %Y, %H:%M} UTC · {revision.note}".rstrip(" ·"))
+            )
+            with st.container(horizontal=True):
+                buttons(app, work, revision, earlier)
+            compared(app, revision)
+
+
+def line(revision: Revision) -> str:
+    """`Revision 3 · 41 clusters at 0.82 · published`."""
+    parts = [f"**Revision {revision.id}**", f"{revision.cluster_count} clusters at {revision.threshold:g}",
+             f"{revision.named_count} named"]  # fmt: skip
+    if revision.published:
+        parts.append("published")
+    if revision.name:
+        parts.append(f"“{plain(revision.name)}”")
+    return " · ".join(parts)
+
+
+def buttons(app: App, work: Work, revision: Revision, earlier: Revision | None) -> None:
+    if earlier is not None:
+        st.button("What changed", key=f"compare_{revision.id}", type="tertiary", icon=":material/difference:",
+                  on_click=st.session_state.update, kwargs={"compared": (earlier.id, revision.id)})  # fmt: skip
+    with st.popover("Export", icon=":material/download:"):
+        if st.toggle("Prepare files", key=f"export_{revision.id}"):
+            titles = app.titles(work.collection)
+            for how in FORMATS:
+                name = f"{work.collection}-revision-{revision.id}.{how}"
+                data = exported(revision, app.clusters.clustering(revision.id), titles, how)
+                st.download_button(how.upper(), data, name, key=f"export_{revision.id}_{how}", on_click="ignore")
+    if work.curator:
+        if work.parent_id != revision.id:
+            st.button("Restore", key=f"restore_{revision.id}", type="tertiary", icon=":material/history:",
+                      on_click=restore, args=(app, revision))  # fmt: skip
+        if not revision.published:
+            st.button("Publish", key=f"publish_{revision.id}", type="tertiary", icon=":material/publish:",
+                      on_click=publish, args=(app, work, revision))  # fmt: skip
+
+
+def restore(app: App, revision: Revision) -> None:
+    with telling():
+        restored = app.curators.restore(person(), revision.id)
+        for name in ("draft", "t", "min"):
+            st.query_params.pop(name, None)
+        tell(f"Revision {revision.id} is restored as revision {restored.id}; a draft of yours is kept.")
+
+
+def publish(app: App, work: Work, revision: Revision) -> None:
+    with telling():
+        app.curators.publish(person(), revision.id, work.published.id if work.published else None)
+        app.newcomers.place(work.collection)
+        tell(f"Revision {revision.id} is published.")
+
+
+def compared(app: App, revision: Revision) -> None:
+    pair = st.session_state.get("compared")
+    if pair is not None and pair[1] == revision.id:
+        for sentence in sentences(app.clusters.difference(*pair), 12):
+            st.markdown(f"- {plain(sentence)}")

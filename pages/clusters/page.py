@@ -1,0 +1,86 @@
+"""Clusters: how the collection falls into groups, and what curators make of them."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core.app import DEMO, App
+from core.errors import ContactSheetError
+from pages.clusters.explorer import explorer
+from pages.ui import resources
+from pages.ui.demo_notice import wait_for_demo
+from pages.ui.person import person, sign_in
+from pages.ui.progress import show_progress
+from pages.ui.text import plain
+
+FEWEST = 2
+
+
+def main() -> None:
+    app = resources.app()
+    collection = header(app)
+    if collection == DEMO:
+        wait_for_demo()
+    pictures = app.size(collection)
+    if pictures < FEWEST:
+        st.info("There is nothing to group yet: add pictures on the Library page.", icon=":material/photo_library:")
+        return
+    with st.spinner("Loading the clusters"):
+        base = app.clusters.base(collection)
+    if base is None or not base.complete:
+        app.clusters.refresh(collection, person().author)
+        linking(app, collection, waiting=base is None)
+    if base is not None:
+        explorer(app, collection)
+
+
+def header(app: App) -> str:
+    """Title, the choice of collection, and who one is."""
+    names = app.collection_names()
+    wanted = st.query_params.get("collection", DEMO)
+    with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
+        st.title("Clusters", anchor=False, width="content")
+        with st.container(horizontal=True, vertical_alignment="bottom", width="content"):
+            chosen = st.selectbox(
+                "Collection", names, index=names.index(DEMO), key="collection", bind="query-params", width=220,
+                on_change=leave_collection,
+            )  # fmt: skip
+            sign_in(app.access)
+    if wanted not in names:
+        st.warning(f"There is no collection {plain(wanted)} here; this is {DEMO}.", icon=":material/folder_off:")
+    return chosen if chosen in names else DEMO
+
+
+def leave_collection() -> None:
+    """Another collection has other drafts, thresholds and clusters."""
+    for name in ("draft", "t", "min", "cluster"):
+        st.query_params.pop(name, None)
+    for name in [name for name in st.session_state if str(name).startswith("picked")]:
+        del st.session_state[name]
+
+
+def linking(app: App, collection: str, waiting: bool) -> None:
+    """How far the background job is that links pictures; without a dendrogram the page can only wait."""
+    if waiting:
+        st.info("The pictures are being compared with each other, once. This takes a moment for large collections.")
+    st.fragment(_job, run_every=1.0)(app, collection, waiting)
+
+
+def _job(app: App, collection: str, waiting: bool) -> None:
+    job = next((j for j in app.library.jobs(20) if j.kind == "link" and j.collection == collection), None)
+    if job is None:
+        return
+    if job.open:
+        note = "" if waiting else "New pictures are shown where they fit best until they are linked in. "
+        show_progress(st.empty(), job.progress, note)
+    elif job.state != "done":
+        st.error(f"Linking ended: {plain(job.message)}", icon=":material/error:")
+    elif waiting or not st.session_state.get(f"linked {job.id}"):
+        st.session_state[f"linked {job.id}"] = True
+        st.rerun()
+
+
+try:
+    main()
+except ContactSheetError as error:
+    st.error(plain(str(error)), icon=":material/error:")

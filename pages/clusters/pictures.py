@@ -1,0 +1,31 @@
+"""Pictures of a cluster or a selection, in a grid."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import streamlit as st
+
+from core.app import App
+from pages.ui.gallery import Size, gallery
+
+
+def show_pictures(
+    app: App, collection: str, asset_ids: Sequence[str], key: str, size: Size = "medium",
+    similarities: Sequence[float] | None = None, on_pick: Callable[[list[str]], None] | None = None,
+) -> None:  # fmt: skip
+    """Show assets by id; a click opens the details of one, `on_pick` hears which ones are ticked."""
+    gallery(
+        app.pictures(collection, asset_ids, similarities), key, open_picture, ask_for_similar,
+        show_similarity=similarities is not None, size=size, on_pick=on_pick,
+    )  # fmt: skip
+
+
+def open_picture(asset_id: str) -> None:
+    """The next run shows this picture's details."""
+    st.query_params["photo"] = asset_id
+
+
+def ask_for_similar(asset_id: str) -> None:
+    """The next run goes to the search for pictures like this one."""
+    st.query_params["like"] = asset_id
