@@ -1,4 +1,4 @@
-"""The commands about clusters: cut, save, publish, compare, export, assign."""
+"""The commands about clusters: cut, save, publish, compare, export, assign; and the map."""
 
 from __future__ import annotations
 
@@ -62,6 +62,11 @@ def add_cluster_commands(
     assign.add_argument("--threshold", type=float, metavar="COSINE", help="only rehearse with this threshold")
     assign.add_argument("--last", type=int, default=1000, metavar="N", help="how many pictures to rehearse with")
     finish(assign, desk.assign)
+    mapped = commands.add_parser(
+        "map", help="lay a collection out as a map", description="Fit the map (UMAP) of a collection as it is now."
+    )
+    _collection(mapped)
+    finish(mapped, desk.map)
 
 
 def _collection(parser: argparse.ArgumentParser) -> None:
@@ -122,6 +127,20 @@ class _Commands:
         for change in rehearsal.changes:
             print(f"{change.similarity:.4f}  {change.title}: {change.before or 'new'} → {change.after or 'new'}")
         print(f"{len(rehearsal.changes)} of the last {rehearsal.tried} pictures would go elsewhere", file=sys.stderr)
+        return 0
+
+    def map(self, options: argparse.Namespace) -> int:
+        app = self._open()
+        with ProgressBar(sys.stderr) as bar:
+            if options.collection == "demo":
+                app.ensure_demo(bar.show)
+            done = app.atlas.fit(options.collection, bar.show)
+        if not options.json:
+            print(done)
+            return 0
+        fitted = app.atlas.map(options.collection)
+        rows = zip(fitted.asset_ids, fitted.coordinates.tolist(), strict=True)
+        self._print_json({"collection": options.collection, "map": [{"id": i, "x": x, "y": y} for i, (x, y) in rows]})
         return 0
 
     def _ready(self, collection: str) -> App:
