@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from core.atlas.detail import Detail
 
-HEIGHT_PX, POINT_PX, NAMES_SHOWN = 560, 6, 24
-NAME_WIDTH, NAME_HEIGHT = 0.12, 0.04  # of the map, in which one name keeps others away
+HEIGHT_PX, POINT_PX, NAMES_SHOWN = 520, 6, 24
+NAME_WIDTH, NAME_HEIGHT = 0.13, 0.05  # of the map, in which one name keeps others away
 GREY, SHADE = "#9aa0a0", ((0.0, "rgba(128,128,128,0)"), (1.0, "rgba(128,128,128,0.55)"))
 
 
@@ -46,11 +46,11 @@ def figure(drawn: Drawn, detail: Detail) -> go.Figure:
     _light_up(made, drawn)
     _name(made, drawn, detail)
     x0, y0, x1, y1 = detail.extent
-    pad_x, pad_y = 0.03 * (x1 - x0), 0.03 * (y1 - y0)
+    pad_x, pad_y = 0.06 * (x1 - x0), 0.05 * (y1 - y0)  # names stand out a little
     made.update_layout(
         height=HEIGHT_PX, margin={"l": 0, "r": 0, "t": 0, "b": 0}, dragmode="lasso", hovermode="closest",
         xaxis={"visible": False, "range": [x0 - pad_x, x1 + pad_x]},
-        yaxis={"visible": False, "range": [y0 - pad_y, y1 + pad_y], "scaleanchor": "x" if x1 - x0 > 1e-6 else None},
+        yaxis={"visible": False, "range": [y0 - pad_y, y1 + pad_y]},
         uirevision="map", selectionrevision="map",
     )  # fmt: skip
     return made
