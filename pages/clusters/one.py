@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
 import streamlit as st
 
 from core.app import App
 from core.clusters.branch_preview import preview
 from core.clusters.curators import name_of
-from core.clusters.edits import Describe, MarkNoGroup, Merge, Move, Pin, Rename, Unpin
+from core.clusters.edits import ClusterRef, Describe, MarkNoGroup, Merge, Move, Pin, Rename, Unpin
 from core.clusters.plan import pins
+from core.clusters.printed import MOST_PRINTED, printed_sheet
 from core.clusters.view import BORDERLINE_MARGIN, View
+from core.errors import ClusterError
 from pages.clusters.pictures import show_pictures
 from pages.clusters.work import Work, change
 from pages.ui.text import plain
@@ -33,7 +36,9 @@ def open_cluster(app: App, work: Work, view: View) -> None:
         pictures(app, work, view, number)
         if work.curator:
             actions(app, work, view, number, names)
-        branch(app, work, view, number)
+        with st.container(horizontal=True):
+            branch(app, work, view, number)
+            to_print(app, work, view, number, names[number])
 
 
 def names_of(app: App, work: Work, view: View) -> list[str]:
@@ -85,6 +90,18 @@ def pictures(app: App, work: Work, view: View, number: int) -> None:
         st.rerun(scope="fragment")
 
 
+def to_print(app: App, work: Work, view: View, number: int, name: str) -> None:
+    """A contact sheet of the cluster, as a file to print."""
+    with st.popover("Print", icon=":material/print:"):
+        if not st.toggle("Prepare a contact sheet", key=f"print_{view.clusters[number].id}"):
+            return
+        ids = [view.asset_ids[row] for row in view.measures.members(number).tolist()]
+        line = f"{len(ids):,} pictures of {work.collection}, grouped at {view.clusters[number].threshold:g}"
+        page = printed_sheet(name, line, app.pictures(work.collection, ids[: MOST_PRINTED + 1]))
+        st.download_button("Contact sheet", page, f"{work.collection}-{view.clusters[number].id}.html", "text/html",
+                           on_click="ignore", icon=":material/download:")  # fmt: skip
+
+
 def actions(app: App, work: Work, view: View, number: int, names: Sequence[str]) -> None:
     """What can be done with the cluster, and with the pictures that are ticked."""
     with st.container(horizontal=True):
@@ -104,10 +121,10 @@ def about_cluster(app: App, work: Work, view: View, number: int, names: Sequence
             change(app, collection, Describe(ref, text))
             st.rerun(scope="fragment")
     with st.popover("Merge", icon=":material/call_merge:"):
-        others = neighbours_first(view, number)
-        into = st.multiselect("Merge with", others, format_func=lambda n: names[n], key=f"merge_{cluster.id}")
+        others = choices(view, neighbours_first(view, number), names)
+        into = st.multiselect("Merge with", list(others), format_func=others.__getitem__, key=f"merge_{cluster.id}")
         if st.button("Merge them", key="merge", disabled=not into):
-            change(app, collection, Merge((ref, *(view.partition.ref(other) for other in into))))
+            change(app, collection, Merge((ref, *(ref_of(view, other) for other in into))))
             st.rerun(scope="fragment")
     st.button(
         "It is a group" if cluster.no_group else "Not a group", key="no_group", icon=":material/do_not_disturb_on:",
@@ -116,17 +133,18 @@ def about_cluster(app: App, work: Work, view: View, number: int, names: Sequence
 
 
 def about_pictures(app: App, work: Work, view: View, number: int, names: Sequence[str]) -> None:
-    picked = tuple(sorted(set(st.session_state.get("picked", ())) & set(view.partition.asset_ids)))
+    members = {view.asset_ids[row] for row in view.measures.members(number).tolist()}
+    picked = tuple(sorted(members & set(st.session_state.get("picked", ())) & set(view.partition.asset_ids)))
     if not picked:
         st.caption("Tick pictures to move, split off or pin them.", width="content")
         return
     ref, collection = view.partition.ref(number), work.collection
     with st.popover(f"Move {len(picked)}", icon=":material/drive_file_move:"):
-        others = neighbours_first(view, number)
-        to = st.selectbox("Move them to", others, index=None, format_func=lambda n: names[n], key="move_to")
+        others = choices(view, neighbours_first(view, number), names)
+        to = st.selectbox("Move them to", list(others), index=None, format_func=others.__getitem__, key="move_to")
         if st.button("Move", key="move", disabled=to is None) and to is not None:
             forget_picked()
-            change(app, collection, Move(picked, view.partition.ref(to)))
+            change(app, collection, Move(picked, ref_of(view, to)))
             st.rerun(scope="fragment")
     st.button(f"Split off {len(picked)}", icon=":material/call_split:", key="split", on_click=act_on_picked,
               args=(app, collection, Move(picked, None)))  # fmt: skip
@@ -152,11 +170,29 @@ def neighbours_first(view: View, number: int) -> list[int]:
     return [n for n in (-to_others).argsort(kind="stable").tolist() if n != number and view.sizes[n]]
 
 
+def choices(view: View, numbers: Iterable[int], names: Sequence[str]) -> dict[str, str]:
+    """What a chooser shows of clusters, by their ids, which outlast a moved slider as numbers do not.
+
+    No two texts are the same: Streamlit would take the one for the other.
+    """
+    times = Counter(names)
+    ids = ((number, view.clusters[number].id) for number in numbers)
+    return {i: names[number] if times[names[number]] == 1 else f"{names[number]} ({i})" for number, i in ids}
+
+
+def ref_of(view: View, cluster_id: str) -> ClusterRef:
+    number = view.number(cluster_id)
+    if number is None:
+        raise ClusterError("the cluster that was chosen is not there any more: choose again")
+    return view.partition.ref(number)
+
+
 def branch(app: App, work: Work, view: View, number: int) -> None:
     """A threshold of its own for the branch of the dendrogram that the cluster is, with what it would come to."""
     cluster = view.clusters[number]
     with st.popover("Split deeper, or merge upward", icon=":material/account_tree:"):
-        threshold = st.slider("Threshold of this branch", 0.0, 1.0, cluster.threshold, 0.005, format="%.3f",
+        lowest = min(0.0, cluster.threshold)
+        threshold = st.slider("Threshold of this branch", lowest, 1.0, cluster.threshold, 0.005, format="%.3f",
                               key=f"branch_{cluster.id}")  # fmt: skip
         found = preview(view, number, threshold)
         if found is None:
