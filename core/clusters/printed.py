@@ -31,7 +31,6 @@ def printed_sheet(title: str, line: str, hits: Sequence[Hit]) -> bytes:
 def _figure(number: int, hit: Hit) -> str:
     about = hit.asset.about
     credit = " · ".join(filter(None, [about.author, about.licence]))
-    return (
-        f'<figure><img alt="" src="data:image/jpeg;base64,{base64.b64encode(hit.thumbnail).decode()}">'
-        f"<figcaption>{number} {escape(hit.asset.title)}{'<br>' if credit else ''}{escape(credit)}</figcaption></figure>"
-    )
+    told = f"{number} {escape(hit.asset.title)}" + (f"<br>{escape(credit)}" if credit else "")
+    picture = base64.b64encode(hit.thumbnail).decode()
+    return f'<figure><img alt="" src="data:image/jpeg;base64,{picture}"><figcaption>{told}</figcaption></figure>'
