@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from core.access import OPERATOR
+import numpy as np
+
+from core.access import OPERATOR, Person
 from core.clusters.curators import name_of
 from core.clusters.edits import Branch, SetBranch, SetSmallest, SetThreshold
 from core.clusters.export import Format, exported
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from core.app import App  # loads LanceDB: only commands that need it should wait for it
 
 Finish = Callable[[argparse.ArgumentParser, Callable[[argparse.Namespace], int]], None]
+Told = tuple[dict[str, Any], list[str]]
 ACTIONS = ("list", "save", "publish", "restore", "diff", "export", "name", "prune")
 
 
@@ -87,7 +90,7 @@ class _Commands:
         self._open, self._print_json = open_app, print_json
 
     def cluster(self, options: argparse.Namespace) -> int:
-        app = self._ready(options.collection)
+        app = self._ready(options.collection, linked=True)
         plan, parent = _plan(app, options)
         view = app.clusters.view(options.collection, plan, parent)
         document = cluster_document(app, options.collection, view, options.members)
@@ -98,20 +101,20 @@ class _Commands:
             print(f"{cluster['size']:>6}  {cluster['cohesion']:.3f}  {cluster['id']:<14} {cluster['name'] or '–'}")
             for member in cluster.get("members", ()):
                 print(f"        {member['similarity']:.3f}  {member['title']}  {member['id'][:12]}")
-        print(f"{len(view.clusters)} clusters at {plan.threshold:g}, {document['unclustered']} pictures in none",
+        print(f"{len(document['clusters'])} clusters at {plan.threshold:g}, {document['unclustered']} pictures in none",
               file=sys.stderr)  # fmt: skip
         return 0
 
     def revisions(self, options: argparse.Namespace) -> int:
-        app = self._ready(options.collection)
-        done = getattr(self, f"_{options.action}")(app, options)
-        if isinstance(done, Revision):
-            done = [done]
-        if isinstance(done, list) and options.json:
-            self._print_json({"revisions": [_revision_document(r) if isinstance(r, Revision) else r for r in done]})
-        elif isinstance(done, list):
-            for entry in done:
-                print(_line(entry) if isinstance(entry, Revision) else entry)
+        app = self._ready(options.collection, linked=options.action == "save")
+        if options.action == "export":
+            return self._export(app, options)
+        document, lines = getattr(self, f"_{options.action}")(app, options)
+        if options.json:
+            self._print_json(document)
+            return 0
+        for line in lines:
+            print(line)
         return 0
 
     def assign(self, options: argparse.Namespace) -> int:
@@ -143,48 +146,63 @@ class _Commands:
         self._print_json({"collection": options.collection, "map": [{"id": i, "x": x, "y": y} for i, (x, y) in rows]})
         return 0
 
-    def _ready(self, collection: str) -> App:
+    def _ready(self, collection: str, linked: bool = False) -> App:
         app = self._open()
         with ProgressBar(sys.stderr) as bar:
             if collection == "demo":
                 app.ensure_demo(bar.show)
-            if app.clusters.base(collection) is None:
+            app.version(collection)  # raises CollectionError if there is none of that name
+            if linked and app.clusters.base(collection) is None:
                 app.clusters.link(collection, bar.show)
         return app
 
-    def _list(self, app: App, options: argparse.Namespace) -> list[Revision]:
-        return list(app.clusters.revisions.list(options.collection))
+    def _list(self, app: App, options: argparse.Namespace) -> Told:
+        found = app.clusters.revisions.list(options.collection)
+        if not found:
+            print("no revisions yet: python -m core revisions save", file=sys.stderr)
+        return _told(*found)
 
-    def _save(self, app: App, options: argparse.Namespace) -> Revision:
+    def _save(self, app: App, options: argparse.Namespace) -> Told:
         plan, parent = _plan(app, options)
-        return app.curators.save_plan(OPERATOR, options.collection, plan, parent, options.note)
+        return _told(app.curators.save_plan(_operator(app), options.collection, plan, parent, options.note))
 
-    def _publish(self, app: App, options: argparse.Namespace) -> Revision:
-        published = app.clusters.revisions.published(options.collection)
-        return app.curators.publish(OPERATOR, _one(options), published.id if published else None)
+    def _publish(self, app: App, options: argparse.Namespace) -> Told:
+        revision, published = _one(app, options), app.clusters.revisions.published(options.collection)
+        return _told(app.curators.publish(_operator(app), revision.id, published.id if published else None))
 
-    def _restore(self, app: App, options: argparse.Namespace) -> Revision:
-        return app.curators.restore(OPERATOR, _one(options), options.note)
+    def _restore(self, app: App, options: argparse.Namespace) -> Told:
+        return _told(app.curators.restore(_operator(app), _one(app, options).id, options.note))
 
-    def _name(self, app: App, options: argparse.Namespace) -> Revision:
-        return app.curators.name(OPERATOR, _one(options), options.note)
+    def _name(self, app: App, options: argparse.Namespace) -> Told:
+        return _told(app.curators.name(_operator(app), _one(app, options).id, options.note))
 
-    def _prune(self, app: App, options: argparse.Namespace) -> list[str]:
-        removed = app.clusters.revisions.prune(options.collection, options.keep)
-        return [f"{removed} revisions removed; published and named ones stay"]
+    def _prune(self, app: App, options: argparse.Namespace) -> Told:
+        removed = app.curators.prune(_operator(app), options.collection, options.keep)
+        return {"removed": removed}, [f"{removed} revisions removed; published and named ones stay"]
 
-    def _diff(self, app: App, options: argparse.Namespace) -> list[str]:
-        if len(options.ids) != 2:
-            raise ClusterError("diff needs two revisions: revisions diff 3 5")
-        return sentences(app.clusters.difference(*options.ids))
+    def _diff(self, app: App, options: argparse.Namespace) -> Told:
+        before, after = _revisions(app, options, 2)
+        changes = sentences(app.clusters.difference(before.id, after.id))
+        return {"changes": changes}, changes
 
-    def _export(self, app: App, options: argparse.Namespace) -> None:
-        revision = app.clusters.revisions.get(_one(options))
-        data = exported(revision, app.clusters.clustering(revision.id), app.titles(revision.collection), options.format)
+    def _export(self, app: App, options: argparse.Namespace) -> int:
+        revision = _one(app, options)
+        how: Format = "json" if options.json else options.format
+        data = exported(revision, app.clusters.clustering(revision.id), app.titles(revision.collection), how)
         if options.output:
             options.output.write_bytes(data)
         else:
             sys.stdout.buffer.write(data)
+        return 0
+
+
+def _operator(app: App) -> Person:
+    """Whoever can read the settings holds the key in them."""
+    return replace(OPERATOR, key=app.settings.curator_key)
+
+
+def _told(*revisions: Revision) -> Told:
+    return {"revisions": [_revision_document(revision) for revision in revisions]}, list(map(_line, revisions))
 
 
 def _plan(app: App, options: argparse.Namespace) -> tuple[Plan, int | None]:
@@ -204,7 +222,7 @@ def _branch(app: App, collection: str, text: str) -> Branch:
     names, _, threshold = text.rpartition("=")
     known = app.titles(collection)
     try:
-        witnesses = tuple(_whole_id(known, name) for name in names.split(","))
+        witnesses = tuple(sorted(_whole_id(known, name.strip()) for name in names.split(",")))
         return Branch(witnesses, float(threshold))
     except ValueError as error:
         raise ClusterError(f"{text!r} is not a branch: write A,B=0.9 with the ids of two pictures") from error
@@ -217,21 +235,35 @@ def _whole_id(known: Mapping[str, str], start: str) -> str:
     return found[0]
 
 
-def _one(options: argparse.Namespace) -> int:
-    if len(options.ids) != 1:
-        raise ClusterError(f"{options.action} needs one revision: revisions {options.action} 3")
-    return int(options.ids[0])
+def _one(app: App, options: argparse.Namespace) -> Revision:
+    return _revisions(app, options, 1)[0]
+
+
+def _revisions(app: App, options: argparse.Namespace, count: int) -> list[Revision]:
+    """The revisions that the command names. Raises ClusterError for another number of them, or another collection's."""
+    if len(options.ids) != count:
+        example = " ".join(map(str, range(3, 3 + count)))
+        raise ClusterError(f"{options.action} needs {count} revision ids: revisions {options.action} {example}")
+    found = [app.clusters.revisions.get(revision_id) for revision_id in options.ids]
+    for revision in found:
+        if revision.collection != options.collection:
+            other = f"revision {revision.id} is of {revision.collection}, not of {options.collection}"
+            raise ClusterError(f"{other}: add --collection {revision.collection}")
+    return found
 
 
 def cluster_document(app: App, collection: str, view: View, with_members: bool = True) -> dict[str, Any]:
     """The JSON document of `cluster --json`."""
     suggestions, measures, ids = app.clusters.suggestions(collection, view), view.measures, view.asset_ids
     clusters = []
-    for number, cluster in enumerate(view.clusters):
-        suggestion = suggestions[number]
+    for number in np.flatnonzero(view.sizes).tolist():  # clusters whose pictures are gone are not listed
+        cluster, suggestion = view.clusters[number], suggestions[number]
+        name = name_of(cluster, suggestion)
+        sure = 1.0 if cluster.confirmed else None
+        if suggestion and name == suggestion.name and not cluster.confirmed:
+            sure = round(suggestion.confidence, 4)
         entry: dict[str, Any] = {
-            "id": cluster.id, "name": name_of(cluster, suggestion), "confirmed": cluster.confirmed,
-            "confidence": 1.0 if cluster.confirmed else round(suggestion.confidence, 4) if suggestion else None,
+            "id": cluster.id, "name": name, "confirmed": cluster.confirmed, "confidence": sure,
             "size": int(view.sizes[number]), "threshold": cluster.threshold, "no_group": cluster.no_group,
             "cohesion": round(float(measures.cohesion[number]), 6), "borderline": int(view.borderline[number]),
             "representative": ids[int(measures.representatives[number])],

@@ -12,7 +12,7 @@ _T = TypeVar("_T")
 
 class _Slot:
     def __init__(self) -> None:
-        self.lock, self.value, self.made = threading.Lock(), cast(object, None), False
+        self.lock, self.value = threading.Lock(), cast(object, None)
 
 
 class Kept:
@@ -24,13 +24,13 @@ class Kept:
         self._slots: OrderedDict[Hashable, _Slot] = OrderedDict()
 
     def once(self, key: Hashable, make: Callable[[], _T]) -> _T:
-        """What was made for this key, or make it; what `make` raises passes through and nothing is kept."""
+        """What was made for this key, or make it. None is not kept; what `make` raises passes through."""
         with self._lock:
             slot = self._slots.setdefault(key, _Slot())
             self._slots.move_to_end(key)
             while len(self._slots) > self._most:
                 self._slots.popitem(last=False)
         with slot.lock:
-            if not slot.made:
-                slot.value, slot.made = make(), True
+            if slot.value is None:
+                slot.value = make()
             return cast(_T, slot.value)

@@ -13,7 +13,6 @@ Box = tuple[float, float, float, float]
 
 LEVELS = 11
 FINEST = 2 ** (LEVELS - 1)
-PER_CELL = 4
 DENSITY_CELLS = 96
 
 
@@ -39,16 +38,16 @@ class Detail:
 class Levels:
     """A map, prepared once for drawing any part of it.
 
-    Its points have one order, of which any beginning shows the map evenly: each cell of a grid gives up to 4 points,
-    then each of its quarters up to 4, and so on. So sparse regions and small groups are drawn whole, and dense ones are
-    thinned. A part of the map shows the first of its points in this order. Hence a point that is drawn stays drawn
+    Its points have one order, of which any beginning shows the map evenly: one point of each cell of a grid, then one
+    of each cell of a grid twice as fine, and so on. So what lies alone is drawn, no group is missing, and dense regions
+    are thinned. A part of the map shows the first of its points in this order. Hence a point that is drawn stays drawn
     when thresholds move, when one looks closer, and when more may be drawn.
     """
 
     def __init__(self, coordinates: NDArray[np.float32], priority: NDArray[np.uint32]) -> None:
         """`coordinates` (n, 2) are finite; `priority` (n,) decides within a cell, the lowest first (see `priority_of`).
 
-        About 0.3 s for 200,000 points.
+        About 0.2 s for 200,000 points.
         """
         self._whole = _bounds(coordinates)
         self._order = _order(coordinates, priority, self._whole).astype(np.int32)
@@ -81,8 +80,9 @@ def _bounds(coordinates: NDArray[np.float32]) -> Box:
 
 
 def _ordered(viewport: Box) -> Box:
-    x0, x1 = sorted(viewport[::2])
-    y0, y1 = sorted(viewport[1::2])
+    corners = np.asarray(viewport, np.float32).tolist()
+    x0, x1 = sorted(corners[::2])
+    y0, y1 = sorted(corners[1::2])
     if not (x1 > x0 and y1 > y0):
         raise ClusterError(f"nothing can be shown of a box from ({x0}, {y0}) to ({x1}, {y1}): draw a larger one")
     return x0, y0, x1, y1
@@ -94,24 +94,15 @@ def _order(coordinates: NDArray[np.float32], priority: NDArray[np.uint32], whole
     level = np.full(len(coordinates), LEVELS, np.uint8)
     for number in reversed(range(LEVELS)):
         shift = LEVELS - 1 - number
-        level[_rank_in_group((y >> shift) * FINEST + (x >> shift)) < PER_CELL] = number
+        first_of_cell = np.unique((y >> shift) * FINEST + (x >> shift), return_index=True)[1]
+        level[first_of_cell] = number
     return by_priority[np.argsort(level, kind="stable")]
-
-
-def _rank_in_group(groups: NDArray[np.int32]) -> NDArray[np.intp]:
-    """How many earlier entries are of the same group, (n,)."""
-    order = np.argsort(groups, kind="stable")
-    first = np.flatnonzero(np.diff(groups[order], prepend=-1))
-    sizes = np.diff(first, append=len(groups))
-    rank = np.empty(len(groups), np.intp)
-    rank[order] = np.arange(len(groups)) - np.repeat(first, sizes)
-    return rank
 
 
 def _cells(values: NDArray[np.float32], low: float, high: float, count: int) -> NDArray[np.int32]:
     """Which of `count` equal parts of [low, high] each value lies in."""
-    parts: NDArray[np.float32] = (values - np.float32(low)) * np.float32(count / (high - low))
-    return np.clip(parts, 0, count - 1).astype(np.int32)
+    share: NDArray[np.float32] = (values - np.float32(low)) / np.float32(high - low)
+    return np.minimum(share * count, count - 1).astype(np.int32)
 
 
 def _density(x: NDArray[np.float32], y: NDArray[np.float32], extent: Box) -> NDArray[np.uint16]:

@@ -12,8 +12,10 @@ from core.records import Progress, ProgressListener, unheard
 SEED = 42
 NEIGHBOURS_PHASE, LAYOUT_PHASE = "map: neighbours", "map: layout"
 LARGE, ROUNDS_LARGE, ROUNDS_SMALL = 10_000, 200, 500
-SPREAD, MIN_DISTANCE, NEGATIVE_SAMPLES = 1.0, 0.1, 5
-START_SIZE, START_NOISE = 10.0, 1e-4
+SPREAD, MIN_DISTANCE = 1.0, 0.1
+# How far a start spans, and how fast points move at first. UMAP starts within 10 units; its layouts end at about 30.
+FRESH, AGAIN = (10.0, 1.0), (30.0, 0.25)
+NOISE = 1e-4
 REPORT_EVERY_S = 0.25
 
 
@@ -27,8 +29,9 @@ def fit_map(
     less than UMAP's spectral start, keep as many neighbours, and work for any vectors. The same vectors and seed give
     the same map on the same machine. It fills [-1, 1]: the longer side from end to end, the widest spread level.
 
-    `start` (n, 2) is an earlier map, newcomers placed on it: the layout begins there and is laid over it, so that
-    people find their pictures where they were (they move about a third as far as from scratch).
+    `start` (n, 2) is an earlier map, newcomers placed on it: the layout begins there, in smaller steps, and is laid
+    over it, so that people find pictures where they were. They move a tenth as far as from scratch, and what is new
+    still finds ground of its own.
 
     16 vectors and fewer are shown by their two main axes. `listener` hears rows, then rounds of the layout; what it
     raises ends the work and passes through. Raises ClusterError for vectors that are not (n, d ≥ 2) or not finite.
@@ -37,13 +40,12 @@ def fit_map(
     if len(vectors) == 0:
         return np.zeros((0, 2), np.float32)
     if len(vectors) <= NEIGHBOURS + 1:
-        coordinates = _few(vectors)
+        coordinates = framed(_few(vectors))
     else:
         rows, distances = _neighbours(vectors, listener)
-        coordinates = _layout(rows, distances, main_axes(vectors) if start is None else start, seed, listener)
-    if start is None:
-        return framed(coordinates)
-    return aligned(coordinates, start, np.arange(len(start)))
+        begin = (main_axes(vectors), *FRESH) if start is None else (start, *AGAIN)
+        coordinates = framed(_layout(rows, distances, *begin, seed, listener))
+    return coordinates if start is None else aligned(coordinates, start, np.arange(len(start)))
 
 
 def aligned(new: NDArray[np.float32], old: NDArray[np.float32], rows: NDArray[np.intp]) -> NDArray[np.float32]:
@@ -112,32 +114,34 @@ def _neighbours(
 
 
 def _layout(
-    rows: NDArray[np.int32], distances: NDArray[np.float32], start: NDArray[np.float32], seed: int,
-    listener: ProgressListener,
+    rows: NDArray[np.int32], distances: NDArray[np.float32], start: NDArray[np.float32], span: float, step: float,
+    seed: int, listener: ProgressListener,
 ) -> NDArray[np.float32]:  # fmt: skip
     """UMAP's graph of these neighbours, laid out from `start`."""
     rounds = ROUNDS_LARGE if len(rows) > LARGE else ROUNDS_SMALL
     listener(Progress(LAYOUT_PHASE, 0, rounds))
-    from umap import umap_  # compiles for seconds, the first time for half a minute
+    # Compiles for seconds, the first time for half a minute.
+    from umap import layouts, umap_  # type: ignore[import-untyped]
 
     random = np.random.RandomState(seed)
-    graph, _, _ = umap_.fuzzy_simplicial_set(rows, NEIGHBOURS, random, "cosine", knn_indices=rows, knn_dists=distances)
+    graph = umap_.fuzzy_simplicial_set(rows, NEIGHBOURS, random, "cosine", knn_indices=rows, knn_dists=distances)[0]
+    graph.data[graph.data < graph.data.max() / rounds] = 0  # no round would come to these
+    graph.eliminate_zeros()
+    edges, points = graph.tocoo(), _scattered(start, span, random)
     a, b = umap_.find_ab_params(SPREAD, MIN_DISTANCE)
-    coordinates, _ = umap_.simplicial_set_embedding(
-        None, graph, n_components=2, initial_alpha=1.0, a=a, b=b, gamma=1.0, negative_sample_rate=NEGATIVE_SAMPLES,
-        n_epochs=rounds, init=_scattered(start, random), random_state=random, metric="cosine", metric_kwds={},
-        densmap=False, densmap_kwds={}, output_dens=False,
-        tqdm_kwds={"disable": False, "file": _Rounds(listener, rounds), "bar_format": "{n}", "miniters": 1,
-                   "mininterval": REPORT_EVERY_S},
+    laid = layouts.optimize_layout_euclidean(
+        points, points, edges.row, edges.col, rounds, len(points), umap_.make_epochs_per_sample(edges.data, rounds),
+        a, b, random.randint(np.iinfo(np.int32).min, np.iinfo(np.int32).max, 3).astype(np.int64), initial_alpha=step,
+        move_other=True, tqdm_kwds={"disable": False, "file": _Rounds(listener, rounds), "bar_format": "{n}",
+                                    "miniters": 1, "mininterval": REPORT_EVERY_S},
     )  # fmt: skip
-    return np.asarray(coordinates, np.float32)
+    return np.asarray(laid, np.float32)
 
 
-def _scattered(start: NDArray[np.float32], random: np.random.RandomState) -> NDArray[np.float32]:
-    """As UMAP scales its own starts, with some noise: what begins at one point is never pushed apart."""
-    centred = start - start.mean(axis=0)
-    scaled = centred * (START_SIZE / (float(np.abs(centred).max()) or 1.0))
-    return np.asarray(scaled + random.normal(scale=START_NOISE, size=start.shape), np.float32)
+def _scattered(start: NDArray[np.float32], span: float, random: np.random.RandomState) -> NDArray[np.float32]:
+    """The start at the size that UMAP works in, with some noise: what begins at one point is never pushed apart."""
+    scaled = (start - start.min(axis=0)) * (span / (float(np.ptp(start, axis=0).max()) or 1.0))
+    return np.asarray(scaled + random.normal(scale=NOISE, size=start.shape), np.float32)
 
 
 class _Rounds:

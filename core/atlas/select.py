@@ -18,7 +18,7 @@ def inside_polygon(coordinates: NDArray[np.float32], polygon: ArrayLike) -> NDAr
     inside = inside_box(coordinates, *vertices.min(axis=0).tolist(), *vertices.max(axis=0).tolist())
     rows = np.flatnonzero(inside)
     x, y = coordinates[rows, 0], coordinates[rows, 1]
-    odd, crossed, left, edge_x = (
+    odd, crossed, level, edge_x = (
         np.zeros(len(x), bool),
         np.empty(len(x), bool),
         np.empty(len(x), bool),
@@ -26,16 +26,16 @@ def inside_polygon(coordinates: NDArray[np.float32], polygon: ArrayLike) -> NDAr
     )
     for number in range(len(vertices)):
         # The lower end first: whoever shares an edge sees the same line, so no point is in both or in neither.
-        (x0, y0), (x1, y1) = sorted(vertices[[number - 1, number]], key=lambda vertex: float(vertex[1]))
+        (x0, y0), (x1, y1) = sorted(vertices[[number - 1, number]].tolist(), key=lambda vertex: vertex[1])
         if y1 > y0:
-            np.greater_equal(y, y0, out=crossed)
-            crossed &= np.less(y, y1, out=left)
             with np.errstate(over="ignore", invalid="ignore"):  # beyond the ends of an edge, where it does not count
-                np.subtract(y, y0, out=edge_x)
-                edge_x /= y1 - y0
-                edge_x *= x1 - x0
-                edge_x += x0
-            odd ^= np.less(x, edge_x, out=left) & crossed
+                np.subtract(y, np.float32(y0), out=edge_x)
+                edge_x *= np.float32((x1 - x0) / (y1 - y0))
+                edge_x += np.float32(x0)
+            np.less(x, edge_x, out=crossed)
+            crossed &= np.greater_equal(y, np.float32(y0), out=level)
+            crossed &= np.less(y, np.float32(y1), out=level)
+            odd ^= crossed
     inside[rows] = odd
     return inside
 

@@ -75,7 +75,7 @@ def _found(vectors: NDArray[np.float32], threshold: float) -> Assigned:
             best, count = count, count + 1
         cluster[row] = best
         sums[best] += vector
-        lengths[best] = max(np.linalg.norm(sums[best]), 1e-12)
+        lengths[best] = max(float(np.linalg.norm(sums[best])), 1e-12)
     return Assigned(cluster, similarity)
 
 

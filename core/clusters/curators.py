@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import heapq
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +19,7 @@ from core.clusters.naming import Suggestion
 from core.clusters.partition import Cluster
 from core.clusters.plan import Plan
 from core.clusters.view import View
-from core.curation import Clustering, ClusterRecord, Draft, Revision
+from core.curation import Clustering, ClusterRecord, Draft, DraftConflict, Revision
 from core.errors import ClusterError
 from core.store.drafts import Drafts
 from core.store.revisions import Revisions
@@ -37,6 +39,11 @@ class OpenDraft:
     def plan(self) -> Plan:
         return self.history.plan
 
+    @property
+    def unsaved(self) -> bool:
+        """Whether it holds edits, be they undone."""
+        return self.history.can_undo or self.history.can_redo
+
 
 @dataclass(frozen=True)
 class Rebased:
@@ -55,17 +62,21 @@ class Curators:
     # -- drafts ---------------------------------------------------------------------------------------------
 
     def open(self, person: Person, collection: str) -> OpenDraft:
-        """This person's latest draft with unsaved edits, or a new one on the newest revision. Raises NotAllowed."""
+        """This person's latest draft with unsaved edits, or one without on the newest revision. Raises NotAllowed."""
         self._access.require_curator(person, DOING)
-        return self.left_behind(person, collection) or self._start(
-            person, collection, self._revisions.newest(collection)
-        )
+        newest, latest = self._revisions.newest(collection), self._latest(person, collection)
+        if latest is not None and (latest.unsaved or latest.draft.parent == (newest.id if newest else None)):
+            return latest
+        return self._start(person, collection, newest, History.of(self._desk.plan_of(newest)))
 
     def left_behind(self, person: Person, collection: str) -> OpenDraft | None:
         """This person's latest draft, if it holds edits that are not saved."""
-        latest = self._drafts.latest_of(collection, person.author)
-        opened = _opened(latest) if latest is not None else None
-        return opened if opened is not None and (opened.history.can_undo or opened.history.can_redo) else None
+        latest = self._latest(person, collection)
+        return latest if latest is not None and latest.unsaved else None
+
+    def _latest(self, person: Person, collection: str) -> OpenDraft | None:
+        draft = self._drafts.latest_of(collection, person.author)
+        return _opened(draft) if draft is not None else None
 
     def draft(self, draft_id: str) -> OpenDraft:
         """A draft by its id; everyone may look at it. Raises ClusterError if it is gone."""
@@ -73,15 +84,15 @@ class Curators:
 
     def edit(self, person: Person, opened: OpenDraft, edit: Edit, coalesce: bool = False) -> OpenDraft:
         """One more edit, written before this returns. Raises NotAllowed, ClusterError, DraftConflict."""
-        return self._write(person, opened, opened.history.do(edit, coalesce))
+        return self._write(person, opened, lambda history: history.do(edit, coalesce))
 
     def undo(self, person: Person, opened: OpenDraft) -> OpenDraft:
         """Without the last edit. Raises NotAllowed, ClusterError, DraftConflict."""
-        return self._write(person, opened, opened.history.undo())
+        return self._write(person, opened, History.undo)
 
     def redo(self, person: Person, opened: OpenDraft) -> OpenDraft:
         """With the edit undone last. Raises NotAllowed, ClusterError, DraftConflict."""
-        return self._write(person, opened, opened.history.redo())
+        return self._write(person, opened, History.redo)
 
     def discard(self, person: Person, opened: OpenDraft) -> None:
         """Throw a draft away, with everything in it. Raises NotAllowed."""
@@ -89,7 +100,10 @@ class Curators:
         self._drafts.discard(opened.draft.id)
 
     def rebase(self, person: Person, opened: OpenDraft) -> Rebased:
-        """A new draft with the same edits on the newest revision; the old draft stays. Raises NotAllowed."""
+        """A draft with the same edits on the newest revision; the old one stays if some are not possible there.
+
+        Raises NotAllowed.
+        """
         self._access.require_curator(person, DOING)
         newest = self._revisions.newest(opened.draft.collection)
         history, lost = History.of(self._desk.plan_of(newest)), list[tuple[Edit, str]]()
@@ -98,34 +112,46 @@ class Curators:
                 history = history.do(done.edit)
             except ClusterError as error:
                 lost.append((done.edit, str(error)))
-        fresh = self._start(person, opened.draft.collection, newest)
-        return Rebased(self._write(person, fresh, history), tuple(lost))
+        fresh = self._start(person, opened.draft.collection, newest, history)
+        if not lost:
+            self._end(opened.draft)
+        return Rebased(fresh, tuple(lost))
 
-    def _start(self, person: Person, collection: str, parent: Revision | None) -> OpenDraft:
-        history = History.of(self._desk.plan_of(parent))
+    def _start(self, person: Person, collection: str, parent: Revision | None, history: History) -> OpenDraft:
         document = history_document(history)
         return OpenDraft(
             self._drafts.start(collection, parent.id if parent else None, document, person.author), history
         )
 
-    def _write(self, person: Person, opened: OpenDraft, history: History) -> OpenDraft:
+    def _write(self, person: Person, opened: OpenDraft, change: Callable[[History], History]) -> OpenDraft:
         self._access.require_curator(person, DOING)
+        history = change(opened.history)
         if history == opened.history:
             return opened
         draft = self._drafts.write(opened.draft.id, history_document(history), opened.draft.version)
         return OpenDraft(draft, history)
+
+    def _end(self, draft: Draft) -> None:
+        """Remove a draft whose edits live on elsewhere, unless another window has added to it meanwhile."""
+        with suppress(DraftConflict, ClusterError):
+            self._drafts.write(draft.id, draft.history, draft.version)  # from here on, other windows cannot add to it
+            self._drafts.discard(draft.id)
 
     # -- revisions ------------------------------------------------------------------------------------------
 
     def save(self, person: Person, opened: OpenDraft, note: str = "") -> Revision:
         """Save a draft as a revision of the collection as it is now, and end the draft.
 
-        Raises NotAllowed, ClusterError, and RevisionConflict if someone saved since the draft was begun: nothing is
-        written then, the draft stays, and `rebase` lays it on what is there now.
+        Raises NotAllowed, ClusterError, DraftConflict if the draft was changed in another window, and RevisionConflict
+        if someone saved since it was begun: nothing is written then, the draft stays, and `rebase` lays it on what is
+        there now.
         """
-        draft, plan = opened.draft, opened.plan
-        revision = self.save_plan(person, draft.collection, plan, draft.parent, note)
-        self._drafts.discard(draft.id)
+        self._access.require_curator(person, DOING)
+        draft, current = opened.draft, self._drafts.get(opened.draft.id)
+        if current.version != draft.version:
+            raise DraftConflict(f"draft {draft.id} was changed elsewhere: see what it holds now, then save", current)
+        revision = self.save_plan(person, draft.collection, opened.plan, draft.parent, note)
+        self._end(draft)
         return revision
 
     def save_plan(self, person: Person, collection: str, plan: Plan, parent: int | None, note: str = "") -> Revision:
@@ -154,6 +180,14 @@ class Curators:
         """Give a revision a name, which keeps it for ever; an empty one takes the name away. Raises NotAllowed."""
         self._access.require_curator(person, DOING)
         return self._revisions.name_revision(revision_id, name)
+
+    def prune(self, person: Person, collection: str, keep: int) -> int:
+        """Remove all but the newest revisions, and those that are published or named; says how many went.
+
+        Raises NotAllowed, and ClusterError if none is to be kept.
+        """
+        self._access.require_curator(person, DOING)
+        return self._revisions.prune(collection, keep)
 
 
 def _opened(draft: Draft) -> OpenDraft:

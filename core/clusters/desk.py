@@ -53,19 +53,20 @@ class ClusterDesk:
 
         One of a small collection is computed at once.
         """
-        snapshot = self._snapshots(collection)
-        linkages = self._linkages(collection)
-        version = linkages.newest()
-        if version != snapshot.version and len(snapshot) <= AT_ONCE:
+        snapshot, linkages = self._snapshots(collection), self._linkages(collection)
+        while (version := self._newest(collection, snapshot, linkages)) is not None:
+            key = ("base", collection, snapshot.version, version)
+            base = self._kept.once(key, lambda: _base(snapshot, linkages, version))
+            if base is not None:
+                return base  # otherwise its file was damaged and is gone: look again
+        return None
+
+    def _newest(self, collection: str, snapshot: Snapshot, linkages: Linkages) -> str | None:
+        if len(snapshot) <= AT_ONCE and linkages.newest() != snapshot.version:
             with self._linking:
                 if linkages.newest() != snapshot.version:
                     self.link(collection)
-            version = linkages.newest()
-        if version is None:
-            return None
-        return self._kept.once(
-            ("base", collection, snapshot.version, version), lambda: _base(snapshot, linkages, version)
-        )
+        return linkages.newest()
 
     def link(self, collection: str, listener: ProgressListener = unheard) -> str:
         """Compute and store the dendrogram of a collection as it is; what a background job does. Says what it did."""
@@ -103,7 +104,8 @@ class ClusterDesk:
         return self._kept.once(key, lambda: self._built(base, plan, parent))
 
     def _built(self, base: Base, plan: Plan, parent: int | None) -> View:
-        settled = len(self.plan_of(self.revisions.get(parent)).edits) if parent is not None else 0
+        saved = self.plan_of(self.revisions.get(parent)).edits if parent is not None else ()
+        settled = len(saved) if plan.edits[: len(saved)] == saved else 0
         return build_view(base, plan, self.known(parent), settled)
 
     def curve(self, base: Base, collection: str, smallest: int) -> tuple[Curve, list[Plateau]]:
@@ -172,15 +174,14 @@ class ClusterDesk:
 
     def suggestions(self, collection: str, view: View) -> list[Suggestion | None]:
         """A name for every cluster of a view, from its pictures' words or looks."""
-        words = self._kept.once(
-            ("words", collection, view.base.snapshot.version), lambda: self._words(collection, view)
-        )
+        snapshot = view.base.snapshot  # its ids belong to the key: the same version may be read in another order
+        key = ("words", collection, snapshot.version, snapshot.ids)
+        words = self._kept.once(key, lambda: self._words(collection, snapshot))
         count = len(view.clusters)
         written = by_words(view.labels, words.said, count)
         return suggest(written, by_looks(view.measures.centroids, words.words, words.vectors))
 
-    def _words(self, collection: str, view: View) -> _Words:
-        snapshot = view.base.snapshot
+    def _words(self, collection: str, snapshot: Snapshot) -> _Words:
         said = [terms(title, keywords) for title, keywords in zip(snapshot.titles, snapshot.keywords, strict=True)]
         words = vocabulary(said, self._common_words())
         return _Words(said, words, self._encode_texts(collection, [f"a photo of {word}" for word in words]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -12,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from core.clusters.checks import NAME_LENGTH
 from core.clusters.edits import ClusterRef, Edit, Move, Rename
 from core.curation import Clustering, Revision
 from core.errors import ClusterError
@@ -19,7 +21,10 @@ from core.errors import ClusterError
 Format = Literal["csv", "json", "parquet"]
 FORMATS: tuple[Format, ...] = ("csv", "json", "parquet")
 MOST_CLUSTERS = 10_000
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+_TURNS_DIRECTION = ("LRE", "RLE", "PDF", "LRO", "RLO", "LRI", "RLI", "FSI", "PDI")
+# What json, csv and pyarrow raise for a file that is cut off, overwritten or of another make.
+_DAMAGE = (ValueError, KeyError, TypeError, OSError, RecursionError, csv.Error, pa.ArrowException)
 
 
 def exported(revision: Revision, clustering: Clustering, titles: Mapping[str, str], how: Format) -> bytes:
@@ -44,12 +49,24 @@ def _rows(clustering: Clustering, titles: Mapping[str, str]) -> list[dict[str, s
 
 
 def _csv(rows: Sequence[Mapping[str, str]]) -> bytes:
-    """What a spreadsheet would run as a formula gets an apostrophe in front, as OWASP advises."""
     text = io.StringIO()
     writer = csv.DictWriter(text, ["asset_id", "title", "cluster_id", "cluster"])
     writer.writeheader()
-    writer.writerows({name: f"'{v}" if v.startswith(_FORMULA) else v for name, v in row.items()} for row in rows)
+    writer.writerows({name: f"'{v}" if _is_formula(v) else v for name, v in row.items()} for row in rows)
     return b"\xef\xbb\xbf" + text.getvalue().encode()
+
+
+def _is_formula(value: str) -> bool:
+    """Whether a spreadsheet would run it; such a cell gets an apostrophe in front, as OWASP advises.
+
+    So does one that begins with apostrophes already, so that a reader can tell which of them to take away.
+    """
+    return value.lstrip("'").startswith(_FORMULA)
+
+
+def _as_meant(cell: str) -> str:
+    """A cell of a CSV file without the apostrophe that keeps it from being run."""
+    return cell.removeprefix("'") if _is_formula(cell) else cell
 
 
 def _document(
@@ -85,24 +102,23 @@ def _parquet(revision: Revision, clustering: Clustering, rows: Sequence[Mapping[
 def imported(data: bytes, name: str, known: Sequence[str]) -> tuple[list[Edit], int]:
     """The edits that bring about the clusters of an exported file, and how many of its pictures are not here.
 
-    Every named group of two or more becomes a cluster of that name. Raises ClusterError for a file that is none.
+    All pictures with the same name become one cluster, if there are two or more; where one is listed twice, the last
+    line counts. Names are made such as a curator may give. Raises ClusterError for a file that is none.
     """
+    placed, here = dict(_read(data, name)), set(known)
     groups: dict[str, list[str]] = {}
-    here, missing = set(known), 0
-    for asset_id, cluster in _read(data, name):
-        if asset_id not in here:
-            missing += 1
-        elif cluster:
+    for asset_id, cluster in placed.items():
+        if cluster and asset_id in here:
             groups.setdefault(cluster, []).append(asset_id)
     if len(groups) > MOST_CLUSTERS:
         raise ClusterError(f"{name} names {len(groups)} clusters, at most {MOST_CLUSTERS} can be imported: split it")
     edits: list[Edit] = []
     for cluster, members in sorted(groups.items()):
         if len(members) > 1:
-            edits += [Move(tuple(sorted(members)), None), Rename(ClusterRef.of(members), cluster[:80])]
+            edits += [Move(tuple(sorted(members)), None), Rename(ClusterRef.of(members), cluster[:NAME_LENGTH])]
     if not edits:
         raise ClusterError(f"{name} names no cluster of two pictures of this collection: is it of another one?")
-    return edits, missing
+    return edits, len(placed.keys() - here)
 
 
 def _read(data: bytes, name: str) -> list[tuple[str, str]]:
@@ -113,11 +129,23 @@ def _read(data: bytes, name: str) -> list[tuple[str, str]]:
             rows = pq.read_table(io.BytesIO(data), columns=["asset_id", "cluster"]).to_pylist()
         else:
             rows = list(csv.DictReader(io.StringIO(data.decode("utf-8-sig"))))
-        return [(str(row["asset_id"]), " ".join(str(row["cluster"] or "").lstrip("'").split())) for row in rows]
-    except (ValueError, KeyError, TypeError, pa.ArrowException) as error:
+            for row in rows:
+                row["cluster"] = _as_meant(row["cluster"] or "")
+        return [(str(row["asset_id"]), _plain(str(row["cluster"] or ""))) for row in rows]
+    except _DAMAGE as error:
         raise ClusterError(
             f"{name} is no exported clustering ({type(error).__name__}): export one to compare"
         ) from error
+
+
+def _plain(name: str) -> str:
+    """A name on one line, without control characters, halves of characters, and what turns the text around it."""
+    kept = (
+        c for c in name
+        if c.isspace()
+        or not (unicodedata.category(c) in ("Cc", "Cs") or unicodedata.bidirectional(c) in _TURNS_DIRECTION)
+    )  # fmt: skip
+    return " ".join("".join(kept).split())
 
 
 def centroids(clustering: Clustering) -> bytes:

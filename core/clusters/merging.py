@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 
 from core.clusters.points import Points
-from core.clusters.search import LIST_LENGTH, Rows, nearest_lists, precisions, similarities
+from core.clusters.search import LIST_LENGTH, Rows, sieves, similarities
 
 MIX = np.uint64(0x9E3779B97F4A7C15)  # 2**64 / golden ratio
 
@@ -33,7 +33,7 @@ class Merging:
             points.vectors, points.counts, points.nodes, points.heights,
         )  # fmt: skip
         self._rounds, self._made, self._rows = [points.merges], len(points.merges), int(points.counts.sum())
-        self._device, self._tick = torch.device(device), tick
+        self._sieves, self._tick = sieves(self._means, torch.device(device)), tick
         self._alive = np.arange(len(points.vectors))
         self._lists = np.tile(self._alive[:, None], LIST_LENGTH)
         self._known = np.full(self._lists.shape, -np.inf)
@@ -76,14 +76,11 @@ class Merging:
 
     def _look(self, rows: Rows) -> None:
         """Search lists for `rows` among all clusters, in the fastest precision first."""
-        ladder = precisions(self._device)
-        for precision in ladder:
-            lists, ceilings = nearest_lists(
-                self._means, rows, self._alive, precision, self._device, lambda: self._tick(self._made)
-            )
+        for sieve in self._sieves:
+            lists, ceilings = sieve.nearest(rows, self._alive, lambda: self._tick(self._made))
             known = similarities(self._means, rows, lists)
             nearest = known.max(axis=1)
-            if precision == ladder[-1]:
+            if sieve is self._sieves[-1]:
                 ceilings = np.minimum(ceilings, nearest)  # what is still in doubt ties within float64's rounding
             self._lists[rows], self._known[rows], self._ceilings[rows] = lists, known, ceilings
             rows = rows[nearest < ceilings]
@@ -107,6 +104,8 @@ class Merging:
         heights = np.maximum(1 - similarity, np.maximum(self._heights[kept], self._heights[gone]))
         self._rounds.append(np.column_stack([self._nodes[kept], self._nodes[gone], heights, sizes]))
         self._means[kept] = share[:, None] * self._means[kept] + (1 - share)[:, None] * self._means[gone]
+        for sieve in self._sieves:
+            sieve.refresh(kept)
         self._ceilings[kept] = share * self._ceilings[kept] + (1 - share) * self._ceilings[gone]
         self._counts[kept], self._heights[kept] = sizes, heights
         self._nodes[kept] = self._rows + self._made + np.arange(len(kept))

@@ -21,11 +21,12 @@ from core.settings import PROJECT
 WRITTEN_ENOUGH = 0.35
 TEMPERATURE = 0.01
 VOCABULARY = PROJECT / "data" / "vocabulary.txt"
-_WORD = re.compile(r"[^\W\d_][\w'’-]*", re.UNICODE)
+_WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")  # file names join words by underscores and number them
 _SMALL = (
     "a an and are as at by for from in into is it its like of off on onto or out over the their them this to two three "
     "four five under up with without near behind beside between across along against around many some several other "
-    "another one small large big close side front back view seen photo photograph picture image img dsc jpg jpeg png"
+    "another one small large big close side front back view seen photo photograph picture image img dsc jpg jpeg png "
+    "webp gif tif tiff bmp heic heif avif"
 )
 _STOP = frozenset(_SMALL.split())
 
@@ -48,6 +49,7 @@ def terms(title: str, keywords: Iterable[str]) -> frozenset[str]:
 
 
 def _singular(word: str) -> str:
+    word = word.removesuffix("’s").removesuffix("'s")
     if word.endswith("ies") and len(word) > 4:
         return word[:-3] + "y"
     if word.endswith(("ches", "shes", "sses", "xes")):
@@ -56,18 +58,25 @@ def _singular(word: str) -> str:
 
 
 def by_words(labels: NDArray[np.int32], said: Sequence[frozenset[str]], count: int) -> list[Suggestion | None]:
-    """The term that fits each of `count` clusters best; `said` holds each row's terms, labels (n,) its cluster."""
+    """The term that fits each of `count` clusters best; `said` holds each row's terms, labels (n,) its cluster.
+
+    A term names no cluster that has it no more often than the whole collection.
+    """
     everywhere, inside = Counter[str](), defaultdict[int, Counter[str]](Counter)
     sizes = np.bincount(labels[labels >= 0], minlength=count)
     for label, words in zip(labels.tolist(), said, strict=True):
         everywhere.update(words)
         if label >= 0:
             inside[label].update(words)
-    return [_best_term(inside[number], everywhere, int(sizes[number])) for number in range(count)]
+    return [_best_term(inside[number], int(sizes[number]), everywhere, len(said)) for number in range(count)]
 
 
-def _best_term(inside: Mapping[str, int], everywhere: Mapping[str, int], size: int) -> Suggestion | None:
-    scored = [(2 * have / (size + everywhere[term]), have, term) for term, have in inside.items() if have > 1]
+def _best_term(inside: Mapping[str, int], size: int, everywhere: Mapping[str, int], total: int) -> Suggestion | None:
+    scored = [
+        (2 * have / (size + everywhere[term]), have, term)
+        for term, have in inside.items()
+        if have > 1 and have * total > everywhere[term] * size
+    ]
     if not scored:
         return None
     score, _, term = max(scored, key=lambda entry: (entry[0], entry[1], [-ord(c) for c in entry[2]]))
@@ -110,5 +119,6 @@ def common_words() -> list[str]:
 
 def vocabulary(said: Iterable[frozenset[str]], common: Sequence[str], most: int = 600) -> list[str]:
     """Words to compare looks with: the collection's own, the most frequent first, then common ones."""
-    own = [term for term, times in Counter(t for words in said for t in words).most_common() if times > 1]
+    times = Counter(term for words in said for term in words)
+    own = sorted((term for term in times if times[term] > 1), key=lambda term: (-times[term], term))
     return list(dict.fromkeys([*own[: most // 2], *common]))[:most]

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.clusters.assign import Assigned, assign, dry_run
+from core.clusters.checks import check_edit
+from core.clusters.edits import SetThreshold
 from core.curation import Assignment, Clustering, Revision
 from core.errors import ClusterError
 from core.store.assignments import Assignments
@@ -83,8 +85,11 @@ class Newcomers:
     def rehearse(self, collection: str, threshold: float, last: int) -> Rehearsal:
         """What would change if the `last` pictures arrived again and every cluster's threshold were another.
 
-        Raises ClusterError if nothing is published.
+        Raises ClusterError if nothing is published, or for a threshold or a number of pictures that is not possible.
         """
+        check_edit(SetThreshold(threshold))
+        if last < 1:
+            raise ClusterError(f"{last} pictures cannot be tried: choose 1 or more")
         published = self._revisions.published(collection)
         if published is None:
             raise ClusterError(f"{collection} has no published clusters: publish a revision first")

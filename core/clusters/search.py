@@ -1,6 +1,6 @@
 """For each cluster the clusters most similar to it, by blocked matrix products in a precision that may be low.
 
-A search answers with a short list and a ceiling: an upper bound, by the rounding errors of the precision, on the
+A sieve answers with a short list and a ceiling: an upper bound, by the rounding errors of its precision, on the
 similarity of every cluster that is not in the list. Similarities within the list are then computed in float64. Where
 the best of a list reaches the ceiling it is the nearest of all, however coarse the product was that found it.
 """
@@ -16,21 +16,14 @@ from torch import Tensor
 
 LIST_LENGTH = 16
 GROUP = 64
-ROWS_ROUNDED = 4096  # at a time
 PAIRS_BYTES = 1 << 20  # small enough for a cache
 PRODUCT_BYTES = {"cpu": 32 << 20}
 PRODUCT_BYTES_ELSEWHERE = 1 << 30
 
+_STORED = {torch.bfloat16: np.uint16, torch.float32: np.float32}
+
 Means = NDArray[np.float64]
 Rows = NDArray[np.int64]
-
-
-def precisions(device: torch.device) -> tuple[torch.dtype, ...]:
-    """From the fastest to the exact one; bfloat16 first where `device` computes it faster than float32."""
-    capable = device.type != "cpu" or any(
-        torch.cpu.get_capabilities().get(name) for name in ("avx512_bf16", "amx_bf16", "bf16")
-    )
-    return (*([torch.bfloat16] if capable else []), torch.float32, torch.float64)
 
 
 def similarities(means: Means, rows: Rows, others: Rows) -> NDArray[np.float64]:
@@ -47,50 +40,90 @@ def similarities(means: Means, rows: Rows, others: Rows) -> NDArray[np.float64]:
     return found
 
 
-def nearest_lists(
-    means: Means, rows: Rows, alive: Rows, precision: torch.dtype, device: torch.device, tick: Callable[[], None]
-) -> tuple[Rows, NDArray[np.float64]]:
-    """The `LIST_LENGTH` clusters most similar to each of `rows`, as a product in `precision` sees them.
-
-    `means` is (m, d) float64, `rows` (r,) and `alive` (a,) are its row numbers, `alive` ascending. Returns the lists
-    (r, LIST_LENGTH) int64, empty places holding the row itself, and the ceilings (r,) float64. `tick` is called
-    before every block.
-
-    The ceiling of x: no mean y is longer than 1, and rounding both changes x·y by at most (2u + u²)|x|, where u is the
-    precision's unit roundoff. A sum of d products errs by at most d·u'|x|, where u' is float32's for bfloat16 too, as its
-    products are summed in float32; and rounding that sum s to the precision by u|s|.
-    """
-    targets = _targets(means, alive, precision, device)
-    lists, ceilings = np.empty((len(rows), LIST_LENGTH), np.int64), np.empty(len(rows))
-    own = torch.from_numpy(np.searchsorted(alive, rows))
-    step = _rows_per_product(targets)
-    product = torch.empty((min(step, len(rows)), len(targets)), dtype=precision, device=device)
-    roundoff, sum_roundoff = (
-        torch.finfo(p).eps / 2 for p in (precision, torch.promote_types(precision, torch.float32))
+def sieves(means: Means, device: torch.device) -> list[Sieve]:
+    """From the fastest to the exact one: bfloat16 first where `device` multiplies it faster than float32; float32 where
+    it is not set to compute in less."""
+    fast = device.type != "cpu" or any(
+        torch.cpu.get_capabilities().get(name) for name in ("avx512_bf16", "amx_bf16", "bf16")
     )
-    for start in range(0, len(rows), step):
-        tick()
-        part = slice(start, start + step)
-        queries = means[rows[part]]
-        block = torch.mm(torch.from_numpy(queries).to(device, precision), targets.T, out=product[: len(queries)])
-        block[:, len(alive) :] = -torch.inf
-        block[torch.arange(len(block)), own[part]] = -torch.inf
-        columns, left_out = _largest(block)
-        lists[part] = np.where(columns < len(alive), alive[np.minimum(columns, len(alive) - 1)], rows[part, None])
-        left_out = np.maximum(left_out, -2)  # less than any similarity, where all are listed
-        slack = np.sqrt(np.einsum("rd,rd->r", queries, queries)) * 1.01 * (2 * roundoff + means.shape[1] * sum_roundoff)
-        ceilings[part] = left_out + slack + np.abs(left_out) * roundoff
-    return lists, ceilings
+    honest = torch.get_float32_matmul_precision() == "highest"
+    ladder = [torch.bfloat16] * fast + [torch.float32] * honest + [torch.float64]
+    return [Sieve(means, precision, device) for precision in ladder]
 
 
-def _targets(means: Means, alive: Rows, precision: torch.dtype, device: torch.device) -> Tensor:
-    """The means of `alive` in `precision`, and rows of zeros up to a multiple of `GROUP`."""
-    targets = torch.empty((-(-len(alive) // GROUP) * GROUP, means.shape[1]), dtype=precision, device=device)
-    for start in range(0, len(alive), ROWS_ROUNDED):
-        exact = torch.from_numpy(means[alive[start : start + ROWS_ROUNDED]])
-        targets[start : start + len(exact)] = exact
-    targets[len(alive) :] = 0
-    return targets
+class Sieve:
+    """Means (m, d) rounded to one precision, and the device that multiplies them."""
+
+    def __init__(self, means: Means, precision: torch.dtype, device: torch.device) -> None:
+        """`means` is float64, no row longer than 1; call `refresh` for rows that change."""
+        self._means, self._precision, self._device = means, precision, device
+        self._rounded = np.empty(means.shape, _STORED[precision]) if precision in _STORED else means
+        self._errors = np.zeros(len(means))
+        for start in range(0, len(means), 2048):
+            self.refresh(np.arange(start, min(start + 2048, len(means))))
+
+    def refresh(self, rows: Rows) -> None:
+        """Take over the means of `rows`."""
+        if self._rounded is self._means:
+            return
+        exact = self._means[rows]
+        if self._precision == torch.bfloat16:
+            self._rounded[rows] = _upper_halves(exact.astype(np.float32))
+            exact -= (self._rounded[rows].astype(np.uint32) << 16).view(np.float32)
+        else:
+            self._rounded[rows] = exact
+            exact -= self._rounded[rows]
+        self._errors[rows] = _lengths(exact)
+
+    def nearest(self, rows: Rows, alive: Rows, tick: Callable[[], None]) -> tuple[Rows, NDArray[np.float64]]:
+        """The `LIST_LENGTH` clusters of `alive` (a,), ascending, most similar to each of `rows` (r,), as far as the
+        precision can tell: lists (r, LIST_LENGTH) int64, empty places holding the row itself, and ceilings (r,)
+        float64. `tick` is called before every product."""
+        padding = -len(alive) % GROUP
+        targets = self._tensor(np.append(alive, alive[:1].repeat(padding)))
+        lists, ceilings = np.empty((len(rows), LIST_LENGTH), np.int64), np.empty(len(rows))
+        own = np.searchsorted(alive, rows)
+        step = _rows_per_product(targets)
+        product = targets.new_empty((min(step, len(rows)), len(targets)))
+        for start in range(0, len(rows), step):
+            tick()
+            part = slice(start, start + step)
+            queries = self._tensor(rows[part])
+            block = torch.mm(queries, targets.T, out=product[: len(queries)])
+            block[:, len(alive) :] = -torch.inf
+            block[torch.arange(len(block)), torch.from_numpy(own[part])] = -torch.inf
+            columns, left_out = _largest(block)
+            lists[part] = np.where(columns < len(alive), alive[np.minimum(columns, len(alive) - 1)], rows[part, None])
+            ceilings[part] = self._ceilings(rows[part], left_out, self._errors[alive].max())
+        return lists, ceilings
+
+    def _tensor(self, rows: Rows) -> Tensor:
+        return torch.from_numpy(self._rounded[rows]).view(self._precision).to(self._device)
+
+    def _ceilings(self, rows: Rows, left_out: NDArray[np.float64], roughest: float) -> NDArray[np.float64]:
+        """The most that a product of `left_out` (r,) or less can stand for.
+
+        With x', y' the rounded means, |x·y - x'·y'| ≤ |x - x'||y| + |x'||y - y'|. A sum of d products errs by at most
+        d·u|x'||y'| (u is float32's unit roundoff for bfloat16 too: its products are summed in float32), and rounding
+        the sum to the precision by half the distance between two numbers of its size.
+        """
+        numbers, sums = torch.finfo(self._precision), torch.finfo(torch.promote_types(self._precision, torch.float32))
+        lengths, errors = _lengths(self._means[rows]), self._errors[rows]
+        slack = errors + (lengths + errors) * (roughest + 1.01 * self._means.shape[1] * sums.eps / 2)
+        left_out = np.maximum(left_out, -2.0)  # less than any similarity, where all are listed
+        ceilings: NDArray[np.float64] = left_out + slack + np.ldexp(numbers.eps / 4, np.frexp(left_out)[1])
+        return ceilings
+
+
+def _lengths(rows: Means) -> NDArray[np.float64]:
+    lengths: NDArray[np.float64] = np.sqrt(np.einsum("rd,rd->r", rows, rows))
+    return lengths
+
+
+def _upper_halves(values: NDArray[np.float32]) -> NDArray[np.uint16]:
+    """The bits of the bfloat16 numbers nearest to `values`, even ones where two are as near."""
+    bits = values.view(np.uint32)
+    return ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype(np.uint16)
 
 
 def _rows_per_product(targets: Tensor) -> int:

@@ -19,6 +19,7 @@ from pages.clusters.work import NOTICE, Work, change, current_work
 from pages.search.details import show_details
 from pages.ui.text import plain
 
+LARGEST = 1_000_000
 SECTIONS = ("Clusters", "What would change", "Border pairs", "History")
 
 
@@ -76,9 +77,9 @@ def thresholds(app: App, work: Work, view: View) -> None:
                 "Exactly", -1.0, 1.0, step=0.001, format="%.6f", key="exact", width=160,
                 on_change=set_threshold, args=(app, work.collection, "exact"),
             )  # fmt: skip
-            st.session_state["smallest"] = work.plan.smallest
+            st.session_state["smallest"] = min(work.plan.smallest, LARGEST)
             st.number_input(
-                "Smallest cluster", 2, 1000, key="smallest", width=140, on_change=set_smallest,
+                "Smallest cluster", 1, LARGEST, key="smallest", width=140, on_change=set_smallest,
                 args=(app, work.collection), help="Smaller groups are shown as unclustered, unless someone named them.",
             )  # fmt: skip
         st.caption(summary(view))

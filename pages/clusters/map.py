@@ -15,8 +15,9 @@ from core.atlas.select import inside_box, inside_polygon
 from core.clusters.edits import Move
 from core.clusters.view import View
 from core.errors import ClusterError
+from pages.clusters.list import open_one
 from pages.clusters.map_figure import Drawn, figure
-from pages.clusters.one import names_of
+from pages.clusters.one import choices, names_of, ref_of
 from pages.clusters.pictures import show_pictures
 from pages.clusters.work import Work, change
 from pages.ui.person import person
@@ -24,6 +25,7 @@ from pages.ui.progress import show_progress
 from pages.ui.text import plain
 
 POINTS, SELECTED_SHOWN, MATCHES = 5_000, 24, 30
+NEW = ""  # no cluster has this id
 
 
 def show_map(app: App, work: Work, view: View) -> None:
@@ -149,7 +151,7 @@ def selection(app: App, work: Work, view: View, atlas: Map, drawn: NDArray[np.in
         for count, number in by_size[:6]:
             if number >= 0:
                 st.button(f"{plain(names[number])} · {count}", key=f"go_{number}", type="tertiary",
-                          on_click=open_cluster, args=(view.clusters[number].id,))  # fmt: skip
+                          on_click=open_one, args=(view.clusters[number].id,))  # fmt: skip
             else:
                 st.caption(f"unclustered · {count}", width="content")
     ids = [view.asset_ids[row] for row in rows.tolist()]
@@ -157,16 +159,11 @@ def selection(app: App, work: Work, view: View, atlas: Map, drawn: NDArray[np.in
         with st.popover(f"Move {len(ids):,}", icon=":material/drive_file_move:"):
             known = set(view.partition.asset_ids)
             movable = tuple(sorted(i for i in ids if i in known))
-            numbers = [n for n in range(len(view.clusters)) if view.sizes[n]]
-            to = st.selectbox("Move them to", [-1, *numbers], key="move_selection_to",
-                              format_func=lambda n: "a new cluster" if n < 0 else names[n])  # fmt: skip
+            others = {NEW: "a new cluster", **choices(view, np.flatnonzero(view.sizes).tolist(), names)}
+            to = st.selectbox("Move them to", list(others), key="move_selection_to", format_func=others.__getitem__)
             if st.button("Move", key="move_selection", disabled=not movable):
-                change(app, work.collection, Move(movable, None if to < 0 else view.partition.ref(to)))
+                change(app, work.collection, Move(movable, None if to == NEW else ref_of(view, to)))
                 st.rerun(scope="fragment")
     show_pictures(app, work.collection, ids[:SELECTED_SHOWN], "selection", size="small")
     if len(ids) > SELECTED_SHOWN:
         st.caption(f"The first {SELECTED_SHOWN} are shown.")
-
-
-def open_cluster(cluster_id: str) -> None:
-    st.query_params["cluster"] = cluster_id

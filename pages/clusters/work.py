@@ -49,7 +49,8 @@ def current_work(app: App, collection: str) -> Work:
     opened = _draft(app, collection)
     if opened is not None:
         parent = revisions.get(opened.draft.parent) if opened.draft.parent else None
-        return Work(collection, opened.plan, parent, published, opened, curator)
+        plan = opened.plan if curator else _as_in_url(opened.plan)  # who may look only can play with a draft too
+        return Work(collection, plan, parent, published, opened, curator)
     parent = newest if curator else published or newest
     return Work(collection, _as_in_url(app.clusters.plan_of(parent)), parent, published, None, curator)
 

@@ -3,7 +3,7 @@
 `make bench NAME=linkage` measures 2,000, 10,000 and 25,000 rows; `make bench NAME="linkage --sizes 100000"` other sizes
 (above 25,000 ours alone); `make bench NAME="linkage --device cuda"` ours alone, on an accelerator, up to 1,000,000.
 
-The rows are 512-dimensional: a fifth lies anywhere, the others in n / 25 clusters of very uneven size (Pareto, 1.2), each
+The rows are 512-dimensional: a fifth lies anywhere, the others in n / 25 clusters of very uneven size (Pareto), each
 with its own spread (average cosine within a cluster 0.62 to 0.94); centres have an average cosine of 0.36. Every
 contender runs in a process of its own, so that its peak memory is its own; what it imports counts as memory, not time.
 """
@@ -243,7 +243,8 @@ def main() -> int:
         for size in asked.sizes or ACCELERATOR_SIZES:
             run_on(asked.device, size)
         return 0
-    return 0 if all([run(size) for size in asked.sizes or SIZES]) else 1
+    results = [run(size) for size in asked.sizes or SIZES]
+    return 0 if all(results) else 1
 
 
 if __name__ == "__main__":

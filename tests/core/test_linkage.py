@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import fastcluster
@@ -18,7 +19,7 @@ from sklearn.cluster import AgglomerativeClustering
 from core.clusters import merging
 from core.clusters.cut import cut
 from core.clusters.linkage import Linkage, average_linkage
-from core.clusters.search import LIST_LENGTH, nearest_lists, precisions
+from core.clusters.search import LIST_LENGTH, Sieve, sieves
 from core.errors import ClusterError
 from core.records import Progress
 from core.store.collections import Collections
@@ -214,35 +215,44 @@ def test_doing_it_again_gives_the_same_bits(tied: Vectors) -> None:
 def test_reduced_precision_changes_nothing(vectors: Vectors, monkeypatch: pytest.MonkeyPatch) -> None:
     found = []
     for ladder in ([torch.bfloat16, torch.float32, torch.float64], [torch.float32, torch.float64], [torch.float64]):
-        monkeypatch.setattr(merging, "precisions", lambda device, ladder=ladder: tuple(ladder))
+        rungs = partial(_sieves_of, ladder)
+        monkeypatch.setattr(merging, "sieves", rungs)
         found.append(average_linkage(vectors).z)
     assert np.array_equal(found[0], found[1])
     assert np.array_equal(found[0], found[2])
 
 
-def test_a_search_ends_with_an_exact_precision() -> None:
-    assert precisions(torch.device("cpu"))[-2:] == (torch.float32, torch.float64)
-    assert precisions(torch.device("cuda")) == (torch.bfloat16, torch.float32, torch.float64)
+def _sieves_of(ladder: list[torch.dtype], means: NDArray[np.float64], device: torch.device) -> list[Sieve]:
+    return [Sieve(means, precision, device) for precision in ladder]
+
+
+def test_a_search_ends_in_float64_and_trusts_float32_only_where_it_is_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    def ladder() -> list[torch.dtype]:
+        return [sieve._precision for sieve in sieves(np.eye(2), torch.device("cpu"))]
+
+    assert ladder()[-2:] == [torch.float32, torch.float64]
+    monkeypatch.setattr(torch, "get_float32_matmul_precision", lambda: "medium")
+    assert ladder()[-1] == torch.float64
+    assert torch.float32 not in ladder()
 
 
 @pytest.mark.parametrize("precision", [torch.bfloat16, torch.float32, torch.float64], ids=str)
 @pytest.mark.parametrize("size", [3, 40, 900, 3000])
 def test_no_cluster_outside_a_list_is_above_its_ceiling(precision: torch.dtype, size: int) -> None:
-    means = (
-        torch.from_numpy(planted(size).astype(np.float64)) * torch.linspace(0.2, 1, size, dtype=torch.float64)[:, None]
-    )
-    alive = torch.arange(0, size, 2) if size > 3 else torch.arange(size)
-    rows = alive[:: max(1, len(alive) // 200)].contiguous()
-    lists, ceilings = nearest_lists(means, rows, alive, precision, lambda: None)
-    similarity = means[rows] @ means.T
-    outside = torch.zeros(similarity.shape, dtype=torch.bool)
-    outside[:, alive] = True
-    outside.scatter_(1, lists, value=False)
-    outside[torch.arange(len(rows)), rows] = False
-    assert (similarity.masked_fill(~outside, -torch.inf).amax(1) <= ceilings).all()
-    listed = (lists != rows[:, None]).sum(1)
-    assert (listed == min(LIST_LENGTH, len(alive) - 1)).all()
-    assert torch.isin(lists, alive).all()
+    means = planted(size).astype(np.float64)
+    sieve = Sieve(means, precision, torch.device("cpu"))
+    means *= np.linspace(0.2, 1, size)[:, None]
+    sieve.refresh(np.arange(size))
+    alive = np.arange(0, size, 2) if size > 3 else np.arange(size)
+    rows = alive[:: max(1, len(alive) // 200)]
+    lists, ceilings = sieve.nearest(rows, alive, lambda: None)
+    outside = np.full((len(rows), size), -np.inf)
+    outside[:, alive] = means[rows] @ means[alive].T
+    np.put_along_axis(outside, lists, -np.inf, axis=1)
+    outside[np.arange(len(rows)), rows] = -np.inf
+    assert (outside.max(axis=1) <= ceilings).all()
+    assert ((lists != rows[:, None]).sum(axis=1) == min(LIST_LENGTH, len(alive) - 1)).all()
+    assert np.isin(lists, alive).all()
 
 
 @pytest.mark.parametrize("n", [0, 1])

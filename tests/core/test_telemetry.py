@@ -5,8 +5,8 @@ import logging
 
 import pytest
 
-from core.settings import Secret
 from core.logs import configure_logging, log
+from core.settings import Secret
 from core.telemetry.stages import Stages
 
 
