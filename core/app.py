@@ -90,7 +90,9 @@ class App:
         self._background = Background(jobs, settings.data / "jobs", settings.environment())
         self.library = Library(settings.roots, settings.data / "uploads", jobs, self._background, self.access)
         self.events = EventLog(settings.data / "events.db")
-        calls = _calls(settings, database, self.events)
+        key = settings.gemini_api_key
+        self._gemini = GeminiClient(key, settings.gemini_endpoint) if key else None
+        calls = _calls(settings, database, self.events, self._gemini)
         ranker = Ranker(calls, Rankings(database), _rank_options(settings), settings.gemini_api_key)
         hourly = Hourly(settings.clip_usd_per_hour, settings.compute_usd_per_hour)
         self._service = SearchService(ranker, self.events, hourly)
@@ -102,7 +104,8 @@ class App:
             revisions, self._background, self._encode_words, common_words,
         )  # fmt: skip
         self.atlas = Atlas(
-            lambda name: self._searcher(name).snapshot, lambda name: Maps(settings.data / "maps" / name),
+            lambda name: self._searcher(name).snapshot,
+            lambda name: Maps(settings.data / "maps" / name),
             self._background,
         )
         self.curators = Curators(self.clusters, revisions, Drafts(database), self.access)
@@ -260,6 +263,8 @@ class App:
         searcher = self._searcher(collection)
         searcher.facets  # noqa: B018 - reading it brings the matrix into memory
         self.encoders.named(searcher.model.name, listener)
+        if self._gemini is not None:
+            self._gemini.prepare()
 
     def _searcher(self, collection: str) -> Searcher:
         with self._lock:
@@ -278,13 +283,11 @@ class App:
             self._searchers.pop(collection, None)
 
 
-def _calls(settings: Settings, database: Database, events: EventLog) -> Calls:
+def _calls(settings: Settings, database: Database, events: EventLog, client: GeminiClient | None) -> Calls:
     def late(model: str, usage: Usage, usd: float) -> None:
         events.note(gemini_event("late", datetime.now(UTC), model, usage, usd, "timeout"))
 
-    key, endpoint = settings.gemini_api_key, settings.gemini_endpoint
     spend = Spend(database, Budgets(settings.daily_usd, settings.monthly_usd))
-    client = GeminiClient(key, endpoint) if key else None
     return Calls(client, settings.gemini_model, load_prices(), spend, on_late=late)
 
 

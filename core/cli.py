@@ -89,9 +89,7 @@ def _add_search(commands: Any) -> None:
     parser.add_argument(
         "--orientation", action="append", default=[], choices=shapes, help="only this shape; repeatable"
     )
-    parser.add_argument(
-        "--rank", action="store_true", help="let Gemini put the first ones in order (costs money)"
-    )
+    parser.add_argument("--rank", action="store_true", help="let Gemini put the first ones in order (costs money)")
     parser.add_argument("--since", type=_date, metavar="DATE", help="only pictures made on this day or later")
     parser.add_argument("--until", type=_date, metavar="DATE", help="only pictures made on this day or earlier")
     _finish(parser, _search)

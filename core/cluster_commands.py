@@ -18,6 +18,7 @@ from core.clusters.export import Format, exported
 from core.clusters.plan import Plan, apply
 from core.clusters.sentences import sentences
 from core.clusters.view import View
+from core.clusters.wording import counted
 from core.curation import Revision
 from core.errors import ClusterError
 from core.terminal import ProgressBar
@@ -220,12 +221,12 @@ def _plan(app: App, options: argparse.Namespace) -> tuple[Plan, int | None]:
 
 def _branch(app: App, collection: str, text: str) -> Branch:
     names, _, threshold = text.rpartition("=")
-    known = app.titles(collection)
     try:
-        witnesses = tuple(sorted(_whole_id(known, name.strip()) for name in names.split(",")))
-        return Branch(witnesses, float(threshold))
+        similarity = float(threshold)
     except ValueError as error:
         raise ClusterError(f"{text!r} is not a branch: write A,B=0.9 with the ids of two pictures") from error
+    known = app.titles(collection)
+    return Branch(tuple(sorted(_whole_id(known, name.strip()) for name in names.split(","))), similarity)
 
 
 def _whole_id(known: Mapping[str, str], start: str) -> str:
@@ -243,7 +244,8 @@ def _revisions(app: App, options: argparse.Namespace, count: int) -> list[Revisi
     """The revisions that the command names. Raises ClusterError for another number of them, or another collection's."""
     if len(options.ids) != count:
         example = " ".join(map(str, range(3, 3 + count)))
-        raise ClusterError(f"{options.action} needs {count} revision ids: revisions {options.action} {example}")
+        needed = f"{options.action} needs {counted(count, 'revision')}"
+        raise ClusterError(f"{needed}: revisions {options.action} {example}")
     found = [app.clusters.revisions.get(revision_id) for revision_id in options.ids]
     for revision in found:
         if revision.collection != options.collection:

@@ -6,6 +6,7 @@ import logging
 import os
 import zlib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,8 +70,13 @@ class Maps:
         """The map that was stored last and is sound, of whatever version: newcomers are placed on it."""
         with read_faults(self._folder):
             newest_first = self._by_age()[::-1]
-        found = (self.get(path.stem) for path in newest_first)
+        found = (self.get(path.stem) for _, path in newest_first)
         return next((stored for stored in found if stored), None)
+
+    def change_mark(self) -> int:
+        """A number that is another once a map was stored, 0 without one: tells in no time if `latest` is news."""
+        with read_faults(self._folder):
+            return max((age for age, _ in self._by_age()), default=0)
 
     def put(self, stored: StoredMap) -> None:
         """Store a version's map, whole or not at all; only the newest 3 files are kept.
@@ -92,18 +98,16 @@ class Maps:
             finally:
                 draft.unlink(missing_ok=True)
             # The new one stays whatever the clock says.
-            for old in [other for other in self._by_age() if other != path][: -(KEPT - 1)]:
+            for old in [other for _, other in self._by_age() if other != path][: -(KEPT - 1)]:
                 old.unlink()
 
-    def _by_age(self) -> list[Path]:
-        """The oldest first. Another process may remove some meanwhile."""
-        ages = []
+    def _by_age(self) -> list[tuple[int, Path]]:
+        """When each file was written (ns), the oldest first. Another process may remove some meanwhile."""
+        found = []
         for path in self._folder.glob("*.npz"):
-            try:
-                ages.append((path.stat().st_mtime_ns, path))
-            except FileNotFoundError:
-                continue
-        return [path for _, path in sorted(ages)]
+            with suppress(FileNotFoundError):
+                found.append((path.stat().st_mtime_ns, path))
+        return sorted(found)
 
 
 def _checked(arrays: Mapping[str, NDArray[Any]], version: str) -> StoredMap:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 import streamlit as st
@@ -29,13 +30,16 @@ def turns() -> tuple[Turn, ...]:
 def current_turn(app: App, collection: str, ask: Ask) -> Turn:
     """The turn that the page shows: the latest one if it asked the same, otherwise a new one."""
     latest, version = turns()[-1] if turns() else None, app.version(collection)
+    understood = st.session_state.pop("understood", None)
     if latest is not None and latest.key == key_of(collection, version, ask):
+        if understood is not None:  # it means the same search again, and says why
+            latest = replace(latest, understood=understood)
+            st.session_state["turns"] = (*turns()[:-1], latest)
         if ask.top > latest.ask.top and len(latest.answer.result.hits) < latest.answer.result.matching:
             more = app.search if ask.query else app.similar
             result = more(ask.query or ask.like, collection, ask.top, ask.filters, ask.floor).result
             st.session_state["turns"] = (*turns()[:-1], with_more(latest, ask, result))
         return turns()[-1]
-    understood = st.session_state.pop("understood", None)
     turn = Turn(collection, version, ask, answer(app, collection, ask), understood)
     st.session_state["turns"] = with_turn(turns(), turn)
     return turn

@@ -42,19 +42,21 @@ def paint(folder: Path, colour: str, count: int, first: int = 0) -> None:
         Image.new("RGB", (8, 8), shade).save(folder / f"{colour}_{number}.png")
 
 
-@pytest.fixture(scope="module")
-def painted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def paint_collection(root: Path) -> Path:
     """A data folder with a collection `c`: four red pictures, three green ones, a blue one."""
-    root = tmp_path_factory.mktemp("painted")
     for colour, count in (("red", 4), ("green", 3), ("blue", 1)):
         paint(root / "pictures", colour, count)
     colour_app(root / "data").ingest(root / "pictures", "c")
     return root / "data"
 
 
+@pytest.fixture(scope="module")
+def painted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return paint_collection(tmp_path_factory.mktemp("painted"))
+
+
 @pytest.fixture
 def data(painted: Path, tmp_path: Path) -> Path:
-    """A copy of the painted data folder."""
     return Path(shutil.copytree(painted, tmp_path / "data"))
 
 
@@ -78,10 +80,6 @@ def shown(app: App, view: View) -> dict[str, set[str]]:
         cluster.id: {titles[view.asset_ids[row]] for row in np.flatnonzero(view.labels == number)}
         for number, cluster in enumerate(view.clusters)
     }
-
-
-def reds(count: int) -> set[str]:
-    return {f"red_{number}.png" for number in range(count)}
 
 
 @pytest.fixture

@@ -63,6 +63,23 @@ def test_where_the_latest_map_is_damaged_the_one_before_is_taken(maps: Maps, tmp
     assert same(maps.latest(), stored("v1"))
 
 
+def test_the_mark_changes_with_every_map_that_is_stored(maps: Maps, tmp_path: Path) -> None:
+    marks = [maps.change_mark()]
+    for number, version in enumerate(["v1", "v2", "v2"]):
+        maps.put(stored(version))
+        os.utime(tmp_path / "maps" / f"{version}.npz", (1e9 + number, 1e9 + number))
+        marks.append(maps.change_mark())
+    assert marks[0] == 0
+    assert len(set(marks)) == 4
+    assert maps.change_mark() == marks[-1]
+
+
+def test_a_file_that_another_process_removes_meanwhile_is_passed_over(maps: Maps, tmp_path: Path) -> None:
+    maps.put(stored("v1"))
+    (tmp_path / "maps" / "v2.npz").symlink_to(tmp_path / "gone")
+    assert same(maps.latest(), stored("v1"))
+
+
 def test_the_newest_three_are_kept_whatever_the_clock_says(maps: Maps, tmp_path: Path) -> None:
     for number in range(1, 5):
         maps.put(stored(f"v{number}"))
