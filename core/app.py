@@ -97,7 +97,7 @@ class App:
         hourly = Hourly(settings.clip_usd_per_hour, settings.compute_usd_per_hour)
         self._service = SearchService(ranker, self.events, hourly)
         self.follow_ups = FollowUps(calls, self.events, settings.rank_deadline_s)
-        self._runs = Runs(collections, self.encoders, settings.max_megapixels)
+        self._runs = Runs(collections, self.encoders, settings)
         revisions = Revisions(database)
         self.clusters = ClusterDesk(
             lambda name: self._searcher(name).snapshot, lambda name: Linkages(settings.data / "linkages" / name),

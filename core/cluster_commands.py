@@ -14,7 +14,7 @@ import numpy as np
 from core.access import OPERATOR, Person
 from core.clusters.curators import name_of
 from core.clusters.edits import Branch, SetBranch, SetSmallest, SetThreshold
-from core.clusters.export import Format, exported
+from core.clusters.export import Format, exported, imported
 from core.clusters.plan import Plan, apply
 from core.clusters.sentences import sentences
 from core.clusters.view import View
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 Finish = Callable[[argparse.ArgumentParser, Callable[[argparse.Namespace], int]], None]
 Told = tuple[dict[str, Any], list[str]]
-ACTIONS = ("list", "save", "publish", "restore", "diff", "export", "name", "prune")
+ACTIONS = ("list", "save", "publish", "restore", "diff", "export", "import", "name", "prune")
 
 
 def add_cluster_commands(
@@ -45,7 +45,7 @@ def add_cluster_commands(
     finish(cluster, desk.cluster)
     revisions = commands.add_parser(
         "revisions", help="save, publish, compare and export clusterings",
-        description="What curators saved: list, save, publish, restore, diff, export, name, prune.",
+        description="What curators saved: list, save, publish, restore, diff, export, import, name, prune.",
     )  # fmt: skip
     revisions.add_argument("action", choices=ACTIONS, nargs="?", default="list", help="what to do (default: list)")
     revisions.add_argument("ids", type=int, nargs="*", metavar="ID", help="a revision; for diff two")
@@ -56,6 +56,7 @@ def add_cluster_commands(
     revisions.add_argument(
         "--output", type=Path, metavar="FILE", help="where an export goes (default: standard output)"
     )
+    revisions.add_argument("--input", type=Path, metavar="FILE", help="an exported file, for import")
     revisions.add_argument("--keep", type=int, default=20, metavar="N", help="how many prune keeps (default: 20)")
     finish(revisions, desk.revisions)
     assign = commands.add_parser(
@@ -107,7 +108,7 @@ class _Commands:
         return 0
 
     def revisions(self, options: argparse.Namespace) -> int:
-        app = self._ready(options.collection, linked=options.action == "save")
+        app = self._ready(options.collection, linked=options.action in ("save", "import"))
         if options.action == "export":
             return self._export(app, options)
         document, lines = getattr(self, f"_{options.action}")(app, options)
@@ -166,6 +167,19 @@ class _Commands:
     def _save(self, app: App, options: argparse.Namespace) -> Told:
         plan, parent = _plan(app, options)
         return _told(app.curators.save_plan(_operator(app), options.collection, plan, parent, options.note))
+
+    def _import(self, app: App, options: argparse.Namespace) -> Told:
+        """The clusters of an exported file, laid on what is saved as edits, and saved."""
+        if options.input is None:
+            raise ClusterError("import needs a file: revisions import --input FILE")
+        plan, parent = _plan(app, options)
+        edits, missing = imported(options.input.read_bytes(), options.input.name, list(app.titles(options.collection)))
+        for edit in edits:
+            plan = apply(plan, edit)
+        if missing:
+            print(f"{missing} pictures of the file are not in {options.collection}", file=sys.stderr)
+        note = options.note or f"imported from {options.input.name}"
+        return _told(app.curators.save_plan(_operator(app), options.collection, plan, parent, note))
 
     def _publish(self, app: App, options: argparse.Namespace) -> Told:
         revision, published = _one(app, options), app.clusters.revisions.published(options.collection)

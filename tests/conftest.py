@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import huggingface_hub
+import hypothesis
 import pytest
 from huggingface_hub import constants
 from PIL import Image
@@ -17,6 +18,9 @@ from core.store.collections import Collections
 from tests.fakes.encoder import ColourEncoder
 from tests.fakes.hub import FakeHub
 
+# Machines are noisy: no property fails for being slow.
+hypothesis.settings.register_profile("ours", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("ours")
 # How long tests wait for a hub that is silent: short, and long enough for a machine that is busy.
 PATIENCE_S = 1.5
 COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255)}

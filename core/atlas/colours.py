@@ -41,12 +41,9 @@ def _hex(lab: Triple) -> str:
 
 def _vivid(lightness: float, hue: float) -> Triple:
     """The colour in OKLab with as much chroma as sRGB has room for, up to 0.16."""
-    for percent in range(100, 0, -1):
-        chroma = MOST_CHROMA * percent / 100
-        lab = (lightness, chroma * math.cos(hue), chroma * math.sin(hue))
-        if all(0 <= channel <= 1 for channel in _linear_rgb(lab)):
-            return lab
-    return (lightness, 0.0, 0.0)
+    chromas = (MOST_CHROMA * percent / 100 for percent in range(100, -1, -1))
+    labs = ((lightness, chroma * math.cos(hue), chroma * math.sin(hue)) for chroma in chromas)
+    return next(lab for lab in labs if all(0 <= channel <= 1 for channel in _linear_rgb(lab)))
 
 
 _LABS = (

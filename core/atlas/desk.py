@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.atlas.detail import Levels, priority_of
-from core.atlas.fit import SEED, fit_map, main_axes
+from core.atlas.fit import SEED, fit_map, framed, main_axes
 from core.atlas.place import place, refit_suggested
 from core.background import Background
 from core.errors import JobError
@@ -60,15 +60,17 @@ class Atlas:
 
     def map(self, collection: str) -> Map:
         """The newest map with newcomers placed on it; a provisional one where there is none yet."""
-        snapshot, stored = self._snapshots(collection), self._maps(collection).latest()
-        if stored is None:
-            return self._kept.once((collection, snapshot.version), lambda: _provisional(snapshot))
-        key = (collection, snapshot.version, stored.version)
-        return self._kept.once(key, lambda: _laid(snapshot, stored.asset_ids, stored.coordinates))
+        snapshot, maps = self._snapshots(collection), self._maps(collection)
+
+        def made() -> Map:
+            stored = maps.latest()
+            return _laid(snapshot, stored.asset_ids, stored.coordinates) if stored else _provisional(snapshot)
+
+        return self._kept.once((collection, snapshot.version, snapshot.ids, maps.change_mark()), made)
 
     def refresh(self, collection: str, author: str, again: bool = False) -> Job | None:
         """Start a fit in the background where there is no map, or `again`; None if there is one, or a fit runs."""
-        if self._maps(collection).latest() is not None and not again:
+        if self._maps(collection).change_mark() and not again:
             return None
         try:
             return self._background.start(MAP, collection, {}, author)
@@ -86,10 +88,8 @@ class Atlas:
 
 
 def _provisional(snapshot: Snapshot) -> Map:
-    vectors = snapshot.vectors
-    axes = main_axes(vectors) if len(vectors) > 1 else np.zeros((len(vectors), 2), np.float32)
-    largest = float(np.abs(axes).max()) if len(axes) else 0.0
-    return Map((axes / (largest or 1.0)).astype(np.float32), snapshot.ids, 0, provisional=True)
+    axes = main_axes(snapshot.vectors) if len(snapshot) > 1 else np.zeros((len(snapshot), 2), np.float32)
+    return Map(framed(axes), snapshot.ids, 0, provisional=True)
 
 
 def _laid(snapshot: Snapshot, asset_ids: tuple[str, ...], coordinates: NDArray[np.float32]) -> Map:

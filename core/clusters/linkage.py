@@ -50,7 +50,8 @@ def average_linkage(
     The result does not depend on the order of the rows: work is done in the order of their bytes, and ties are broken
     within it. Equal rows join first, at distance 0. Rows of zeros have similarity 0 with everything, each other
     included. Distances are clipped at 0, and a merge is never nearer than one it contains: average linkage is
-    monotone, so this corrects rounding alone.
+    monotone, so this corrects rounding alone. Reduced precision, where a device is fast at it, shortens the search and
+    never changes what is found.
 
     `device` is a torch device that knows float64 (`cpu`, `cuda`). `listener` hears how many merges are made, a few
     times a second by `clock` (seconds); what it raises ends the work and passes through. Raises ClusterError for

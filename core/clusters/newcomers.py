@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -108,9 +108,7 @@ class Newcomers:
         ))  # fmt: skip
 
 
-def _centres(
-    clustering: Clustering, placed: list[Assignment] | tuple[Assignment, ...], snapshot: Snapshot, threshold: float
-) -> Centres:
+def _centres(clustering: Clustering, placed: Sequence[Assignment], snapshot: Snapshot, threshold: float) -> Centres:
     """The published clusters, and those that newcomers founded since."""
     dimension = snapshot.vectors.shape[1]
     joinable = [c for c in clustering.clusters if not c.no_group]

@@ -17,7 +17,7 @@ from torch import Tensor
 LIST_LENGTH = 16
 GROUP = 64
 PAIRS_BYTES = 1 << 20  # small enough for a cache
-PRODUCT_BYTES = {"cpu": 32 << 20}
+PRODUCT_BYTES = {"cpu": 64 << 20}
 PRODUCT_BYTES_ELSEWHERE = 1 << 30
 
 _STORED = {torch.bfloat16: np.uint16, torch.float32: np.float32}

@@ -17,6 +17,7 @@ from core.ingest.sidecar import Sidecar, read_sidecar
 from core.ingest.text import TITLE_LENGTH, clean
 from core.logs import log
 from core.records import Description, Failure, IngestReport, Progress, ProgressListener
+from core.settings import Settings
 from core.store.collections import Collections
 from core.store.names import check_collection_name
 from core.store.table import AssetTable
@@ -25,8 +26,8 @@ from core.store.table import AssetTable
 class Runs:
     """Runs ingests, each in the thread that asks for it."""
 
-    def __init__(self, collections: Collections, encoders: Encoders, max_megapixels: float) -> None:
-        self._collections, self._encoders, self._max_megapixels = collections, encoders, max_megapixels
+    def __init__(self, collections: Collections, encoders: Encoders, settings: Settings) -> None:
+        self._collections, self._encoders, self._settings = collections, encoders, settings
 
     def folder(
         self, folder: Path, collection: str, captions: Path | None, source: str | None, listener: ProgressListener,
@@ -60,7 +61,7 @@ class Runs:
         self, table: AssetTable, lookup: Lookup, files: Iterable[Path | Failure], listener: ProgressListener
     ) -> IngestReport:
         encoder = self._encoders.named(table.model.name)
-        report = Ingest(table, encoder, lookup, listener, self._max_megapixels).run(files)
+        report = Ingest(table, encoder, lookup, listener, self._settings.max_megapixels).run(files)
         log("ingest", "ingest ended", collection=table.name, added=report.added, known=report.known,
             failed=len(report.failures), seconds=round(report.seconds, 1))  # fmt: skip
         return report

@@ -9,7 +9,7 @@ from core.clusters.curators import OpenDraft
 from core.clusters.sentences import sentences
 from core.clusters.view import View
 from core.curation import RevisionConflict
-from pages.clusters.work import Work, tell, telling, with_draft
+from pages.clusters.work import Work, again, tell, telling, with_draft
 from pages.ui.person import person
 from pages.ui.text import plain
 
@@ -62,7 +62,7 @@ def save(app: App, work: Work) -> None:
         if st.button("Save revision", type="primary", key="save"):
             with telling():
                 save_now(app, work, note)
-            st.rerun(scope="fragment")
+            again()
 
 
 def save_now(app: App, work: Work, note: str) -> None:
@@ -88,7 +88,7 @@ def publish(app: App, work: Work) -> None:
             app.curators.publish(person(), parent.id, published.id if published else None)
             app.newcomers.place(work.collection)
             tell(f"Revision {parent.id} is published.")
-        st.rerun(scope="fragment")
+        again()
 
 
 def losses(view: View) -> None:

@@ -65,19 +65,19 @@ def thresholds(app: App, work: Work, view: View) -> None:
     left, right = st.columns([2, 3], gap="medium")
     with left:
         lowest = min(0.0, float(curve.similarity[-1])) if len(curve.similarity) else 0.0
-        st.session_state["threshold"] = min(max(work.plan.threshold, lowest), 1.0)
+        put("threshold", min(max(work.plan.threshold, lowest), 1.0))
         st.slider(
             "Threshold", lowest, 1.0, step=0.005, format="%.3f", key="threshold",
             on_change=set_threshold, args=(app, work.collection, "threshold"),
             help="Pictures come into one cluster while their average cosine similarity is at least this.",
         )  # fmt: skip
         with st.container(horizontal=True):
-            st.session_state["exact"] = work.plan.threshold
+            put("exact", work.plan.threshold)
             st.number_input(
                 "Exactly", -1.0, 1.0, step=0.001, format="%.6f", key="exact", width=160,
                 on_change=set_threshold, args=(app, work.collection, "exact"),
             )  # fmt: skip
-            st.session_state["smallest"] = min(work.plan.smallest, LARGEST)
+            put("smallest", min(work.plan.smallest, LARGEST))
             st.number_input(
                 "Smallest cluster", 1, LARGEST, key="smallest", width=140, on_change=set_smallest,
                 args=(app, work.collection), help="Smaller groups are shown as unclustered, unless someone named them.",
@@ -85,6 +85,12 @@ def thresholds(app: App, work: Work, view: View) -> None:
         st.caption(summary(view))
     with right:
         show_curve(app, work, curve, steady)
+
+
+def put(key: str, value: float) -> None:
+    """Let a widget show a value. One that shows it already is left alone: it would be set back while someone moves on."""
+    if st.session_state.get(key) != value:
+        st.session_state[key] = value
 
 
 def set_threshold(app: App, collection: str, key: str) -> None:

@@ -11,7 +11,7 @@ from core.app import App
 from core.clusters.curators import name_of
 from core.clusters.naming import Suggestion
 from core.clusters.view import View
-from pages.clusters.work import Work
+from pages.clusters.work import Work, again
 from pages.ui.gallery import Card, cards
 
 PAGE = 24
@@ -64,7 +64,7 @@ def cluster_list(app: App, work: Work, view: View) -> None:
            for row in found[:shown]], "cluster_cards", open_one)  # fmt: skip
     if len(found) > shown and st.button(f"Show more of {len(found):,}", icon=":material/expand_more:"):
         st.session_state["clusters_shown"] = shown + PAGE
-        st.rerun(scope="fragment")
+        again()
 
 
 def open_one(cluster_id: str) -> None:

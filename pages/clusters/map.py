@@ -9,7 +9,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from core.app import App
-from core.atlas.colours import cluster_colours
+from core.atlas.colours import KeptColours
 from core.atlas.desk import Map
 from core.atlas.select import inside_box, inside_polygon
 from core.clusters.edits import Move
@@ -19,7 +19,7 @@ from pages.clusters.list import open_one
 from pages.clusters.map_figure import Drawn, figure
 from pages.clusters.one import choices, names_of, ref_of
 from pages.clusters.pictures import show_pictures
-from pages.clusters.work import Work, change
+from pages.clusters.work import Work, again, change
 from pages.ui.person import person
 from pages.ui.progress import show_progress
 from pages.ui.text import plain
@@ -79,9 +79,10 @@ def _fitting(app: App, collection: str) -> None:
         st.rerun()
 
 
-def colours_of(view: View) -> list[str]:
-    """A colour for each cluster that stays with its id."""
-    return cluster_colours([cluster.id for cluster in view.clusters])
+def colours_of(view: View) -> NDArray[np.uint8]:
+    """A colour of the palette for each cluster, which stays with its id as long as this person looks."""
+    kept: KeptColours = st.session_state.setdefault("colours", KeptColours())
+    return kept.numbers([cluster.id for cluster in view.clusters])
 
 
 def matches(app: App, collection: str, view: View, query: str) -> NDArray[np.int64]:
@@ -163,7 +164,7 @@ def selection(app: App, work: Work, view: View, atlas: Map, drawn: NDArray[np.in
             to = st.selectbox("Move them to", list(others), key="move_selection_to", format_func=others.__getitem__)
             if st.button("Move", key="move_selection", disabled=not movable):
                 change(app, work.collection, Move(movable, None if to == NEW else ref_of(view, to)))
-                st.rerun(scope="fragment")
+                again()
     show_pictures(app, work.collection, ids[:SELECTED_SHOWN], "selection", size="small")
     if len(ids) > SELECTED_SHOWN:
         st.caption(f"The first {SELECTED_SHOWN} are shown.")

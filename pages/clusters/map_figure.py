@@ -9,20 +9,24 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
+from core.atlas.colours import PALETTE, point_colours
 from core.atlas.detail import Detail
 
 HEIGHT_PX, POINT_PX, NAMES_SHOWN = 520, 6, 24
 NAME_WIDTH, NAME_HEIGHT = 0.13, 0.05  # of the map, in which one name keeps others away
-GREY, SHADE = "#9aa0a0", ((0.0, "rgba(128,128,128,0)"), (1.0, "rgba(128,128,128,0.55)"))
+SHADE = ((0.0, "rgba(128,128,128,0)"), (1.0, "rgba(128,128,128,0.55)"))
+# A scale of steps: one colour for each number of the palette.
+SCALE = [(edge / len(PALETTE), colour) for place, colour in enumerate(PALETTE) for edge in (place, place + 1)]
 
 
 @dataclass(frozen=True, eq=False)
 class Drawn:
-    """What a map shows: coordinates (n, 2) and labels (n,) of all pictures, colours and names of the clusters."""
+    """What a map shows: coordinates (n, 2) and labels (n,) of all pictures, the clusters' names and colours (k,), which
+    are numbers of the palette; the clusters' medoids (k,), and the rows that a query lights up."""
 
     coordinates: NDArray[np.float32]
     labels: NDArray[np.int32]
-    colours: Sequence[str]
+    colours: NDArray[np.uint8]
     titles: Sequence[str]
     names: Sequence[str]
     medoids: NDArray[np.int64]
@@ -38,8 +42,8 @@ def figure(drawn: Drawn, detail: Detail) -> go.Figure:
     labels = drawn.labels[rows]
     made.add_scattergl(
         x=drawn.coordinates[rows, 0], y=drawn.coordinates[rows, 1], mode="markers", name="", showlegend=False,
-        marker={"size": POINT_PX, "color": (labels + 1).astype(np.int16), "colorscale": _scale(drawn.colours),
-                "cmin": -0.5, "cmax": len(drawn.colours) + 0.5, "line": {"width": 0}},
+        marker={"size": POINT_PX, "color": point_colours(drawn.labels, drawn.colours)[rows], "colorscale": SCALE,
+                "cmin": -0.5, "cmax": len(PALETTE) - 0.5, "line": {"width": 0}},
         text=[_hover(drawn, row, label) for row, label in zip(rows.tolist(), labels.tolist(), strict=True)],
         hovertemplate="%{text}<extra></extra>",
     )  # fmt: skip
@@ -64,12 +68,6 @@ def _hover(drawn: Drawn, row: int, label: int) -> str:
 def escaped(text: str) -> str:
     """Text from outside for Plotly, which reads some HTML."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
-def _scale(colours: Sequence[str]) -> list[tuple[float, str]]:
-    """A scale of steps: grey for 0, then a colour for each number."""
-    steps = [GREY, *colours]
-    return [(edge / len(steps), colour) for place, colour in enumerate(steps) for edge in (place, place + 1)]
 
 
 def _shade(made: go.Figure, detail: Detail) -> None:

@@ -16,7 +16,7 @@ from core.clusters.printed import MOST_PRINTED, printed_sheet
 from core.clusters.view import BORDERLINE_MARGIN, View
 from core.errors import ClusterError
 from pages.clusters.pictures import show_pictures
-from pages.clusters.work import Work, change
+from pages.clusters.work import Work, again, change
 from pages.ui.text import plain
 
 PAGE, NEIGHBOURS, PREVIEWED = 24, 5, 6
@@ -87,7 +87,7 @@ def pictures(app: App, work: Work, view: View, number: int) -> None:
     )  # fmt: skip
     if len(rows) > shown and st.button("More pictures", icon=":material/expand_more:", key="more_members"):
         st.session_state["members_shown"] = shown + PAGE
-        st.rerun(scope="fragment")
+        again()
 
 
 def to_print(app: App, work: Work, view: View, number: int, name: str) -> None:
@@ -115,17 +115,17 @@ def about_cluster(app: App, work: Work, view: View, number: int, names: Sequence
         name = st.text_input("Name", names[number], max_chars=80, key=f"name_{cluster.id}")
         if st.button("Rename", key="rename", disabled=not name.strip()):
             change(app, collection, Rename(ref, name))
-            st.rerun(scope="fragment")
+            again()
         text = st.text_area("Description", cluster.description, max_chars=2000, key=f"about_{cluster.id}")
         if st.button("Describe", key="describe", disabled=text == cluster.description):
             change(app, collection, Describe(ref, text))
-            st.rerun(scope="fragment")
+            again()
     with st.popover("Merge", icon=":material/call_merge:"):
         others = choices(view, neighbours_first(view, number), names)
         into = st.multiselect("Merge with", list(others), format_func=others.__getitem__, key=f"merge_{cluster.id}")
         if st.button("Merge them", key="merge", disabled=not into):
             change(app, collection, Merge((ref, *(ref_of(view, other) for other in into))))
-            st.rerun(scope="fragment")
+            again()
     st.button(
         "It is a group" if cluster.no_group else "Not a group", key="no_group", icon=":material/do_not_disturb_on:",
         on_click=change, args=(app, collection, MarkNoGroup(ref, not cluster.no_group)),
@@ -145,7 +145,7 @@ def about_pictures(app: App, work: Work, view: View, number: int, names: Sequenc
         if st.button("Move", key="move", disabled=to is None) and to is not None:
             forget_picked()
             change(app, collection, Move(picked, ref_of(view, to)))
-            st.rerun(scope="fragment")
+            again()
     st.button(f"Split off {len(picked)}", icon=":material/call_split:", key="split", on_click=act_on_picked,
               args=(app, collection, Move(picked, None)))  # fmt: skip
     held = set(pins(view.plan))
@@ -207,4 +207,4 @@ def branch(app: App, work: Work, view: View, number: int) -> None:
         if work.curator and st.button("Cut the branch here", key="cut_branch"):
             for edit in found.edits:
                 change(app, work.collection, edit)
-            st.rerun(scope="fragment")
+            again()

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import streamlit as st
+from streamlit.errors import StreamlitAPIException
 
 from core.access import Person
 from core.app import App
@@ -124,6 +125,14 @@ def with_draft(app: App, collection: str, act: Callable[[Person, OpenDraft], Ope
         opened = current_work(app, collection).opened
         if opened is not None:
             act(person(), opened)
+
+
+def again() -> None:
+    """Run the explorer again; all of the page where this is not a run of the explorer alone."""
+    try:
+        st.rerun(scope="fragment")
+    except StreamlitAPIException:
+        st.rerun()
 
 
 def tell(text: str) -> None:

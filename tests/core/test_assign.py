@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.clusters import assign as module
@@ -46,6 +46,7 @@ def one_by_one(vectors: np.ndarray, centroids: np.ndarray, thresholds: np.ndarra
     return fates
 
 
+@settings(deadline=None)
 @given(WORLDS, THRESHOLDS)
 def test_newcomers_go_where_a_loop_over_all_of_them_would_put_them(
     world: tuple[np.ndarray, np.ndarray, np.ndarray], new_threshold: float
@@ -56,6 +57,7 @@ def test_newcomers_go_where_a_loop_over_all_of_them_would_put_them(
     assert (found.cluster.dtype, found.similarity.dtype) == (np.int64, np.float32)
 
 
+@settings(deadline=None)
 @given(WORLDS, THRESHOLDS)
 def test_a_known_cluster_takes_nobody_below_its_own_threshold(
     world: tuple[np.ndarray, np.ndarray, np.ndarray], new_threshold: float
@@ -68,6 +70,7 @@ def test_a_known_cluster_takes_nobody_below_its_own_threshold(
     assert new.tolist() == list(range(len(centroids), len(centroids) + len(new)))
 
 
+@settings(deadline=None)
 @given(WORLDS, THRESHOLDS, st.integers(1, 4))
 def test_work_in_blocks_changes_nothing(
     world: tuple[np.ndarray, np.ndarray, np.ndarray], new_threshold: float, block: int
@@ -139,6 +142,7 @@ def known(found: Assigned, count: int) -> list[int]:
     return [cluster if cluster < count else -1 for cluster in found.cluster.tolist()]
 
 
+@settings(deadline=None)
 @given(WORLDS, THRESHOLDS)
 def test_a_dry_run_tells_what_assigning_twice_would_show(
     world: tuple[np.ndarray, np.ndarray, np.ndarray], proposed: float

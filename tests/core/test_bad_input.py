@@ -104,7 +104,7 @@ def test_a_file_that_disappears_between_scan_and_read_is_reported(
         yield from list(image_files(root))
         (pictures / "red.png").unlink()
 
-    monkeypatch.setattr("core.app.image_files", found)
+    monkeypatch.setattr("core.ingest.runs.image_files", found)
     report = app.ingest(pictures, "c")
     assert (report.added, reasons(report)) == (2, {"red.png": "no such file"})
 

@@ -297,3 +297,25 @@ def test_assign_places_who_has_no_place_and_rehearses_another_threshold(run: Run
         "asset_id", "title", "before", "after", "similarity",
     }  # fmt: skip
     assert document(run, "assign", "--threshold", 0.82)["changes"] == []
+
+
+@pytest.mark.parametrize("how", ["csv", "json", "parquet"])
+def test_an_exported_clustering_is_imported_as_a_new_revision_with_its_names(
+    run: Run, app: App, tmp_path: Path, how: str
+) -> None:
+    document(run, "revisions", "save")
+    file = tmp_path / f"clusters.{how}"
+    assert run("revisions", "export", 1, "--format", how, "--output", file)[0] == 0
+    (imported,) = document(run, "revisions", "import", "--input", file)["revisions"]
+    assert (imported["id"], imported["note"]) == (2, f"imported from clusters.{how}")
+    before, after = app.clusters.clustering(1), app.clusters.clustering(2)
+    assert {c.name for c in after.clusters if c.confirmed} == {c.name for c in before.clusters}
+    assert [c.size for c in after.clusters] == [c.size for c in before.clusters]
+
+
+def test_a_file_that_is_no_export_is_refused_in_one_line(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "odd.csv").write_text("a,b\n1,2\n")
+    code, _, err = run("revisions", "import", "--input", tmp_path / "odd.csv")
+    assert (code, len(err.strip().splitlines())) == (1, 1)
+    assert "is no exported clustering" in err
+    assert "import needs a file" in run("revisions", "import")[2]

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.access import Person
@@ -438,6 +438,7 @@ def test_only_so_many_revisions_pile_up(app: App, monkeypatch: pytest.MonkeyPatc
 # -- what is saved of a view -----------------------------------------------------------------------------------
 
 
+@settings(deadline=None)
 @given(BASES, PLANS, st.booleans())
 def test_whatever_is_seen_can_be_saved(base: Base, plan: Plan, suggested: bool) -> None:
     view = build_view(base, plan)

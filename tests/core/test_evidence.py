@@ -4,7 +4,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.cluster import hierarchy
 from scipy.spatial.distance import squareform
@@ -27,6 +27,7 @@ GROWN = st.builds(grown, st.integers(0, 16), st.integers(0, 10_000))
 PLANTED = grown(16, 7)
 
 
+@settings(deadline=None)
 @given(GROWN)
 def test_two_pictures_come_together_where_scipy_says(world: tuple[Linkage, np.ndarray]) -> None:
     linkage, _ = world
@@ -42,6 +43,7 @@ def test_a_picture_is_together_with_itself() -> None:
     assert joined_at(PLANTED[0], 3, 3) == 1
 
 
+@settings(deadline=None)
 @given(GROWN, THRESHOLDS, st.integers(1, 8))
 def test_a_border_pair_is_the_most_typical_of_both_sides_of_a_merge_near_the_threshold(
     world: tuple[Linkage, np.ndarray], threshold: float, count: int
@@ -62,6 +64,7 @@ def test_a_border_pair_is_the_most_typical_of_both_sides_of_a_merge_near_the_thr
             assert sums[rows.tolist().index(typical)] == pytest.approx(sums.max(), abs=1e-4)
 
 
+@settings(deadline=None)
 @given(GROWN, THRESHOLDS)
 def test_the_threshold_decides_about_each_border_pair(world: tuple[Linkage, np.ndarray], threshold: float) -> None:
     linkage, vectors = world
@@ -74,6 +77,7 @@ def test_the_threshold_decides_about_each_border_pair(world: tuple[Linkage, np.n
     assert {pair.similarity >= threshold for pair in pairs} == set((linkage.similarities >= threshold).tolist())
 
 
+@settings(deadline=None)
 @given(GROWN, THRESHOLDS, st.data())
 def test_pairs_that_were_judged_are_not_asked_again(
     world: tuple[Linkage, np.ndarray], threshold: float, data: st.DataObject
@@ -120,6 +124,7 @@ def test_the_advice_lies_between_what_is_apart_and_what_is_together() -> None:
     assert 0 < advice.uncertainty < 0.05
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(-1, 1), st.booleans()), max_size=12))
 def test_advice_is_always_a_possible_threshold_or_none(judged: list[tuple[float, bool]]) -> None:
     advice = advise([similarity for similarity, _ in judged], [same for _, same in judged])

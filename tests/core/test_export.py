@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.clusters.checks import check_edit
@@ -70,6 +70,7 @@ def test_a_csv_file_has_a_line_per_picture() -> None:
 FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
+@settings(deadline=None)
 @given(st.text("=+-@'＝\t\r\nab", max_size=6))
 def test_no_cell_of_a_csv_file_is_run_by_a_spreadsheet(title: str) -> None:
     rows = cells(exported(REVISION, two_groups(), {IDS[0]: title}, "csv"))
@@ -123,6 +124,7 @@ NAMES = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_si
 GROUPS = st.lists(st.tuples(NAMES, st.integers(2, 4)), max_size=5, unique_by=lambda group: group[0])
 
 
+@settings(deadline=None)
 @given(GROUPS, PLANS, st.sampled_from(FORMATS))
 def test_what_is_exported_and_imported_again_gives_the_same_named_groups(
     groups: list[tuple[str, int]], onto: Plan, how: Format
@@ -180,6 +182,7 @@ def test_a_picture_listed_twice_goes_where_the_last_line_says() -> None:
     assert edits == [*group("Cats", 1, 2), *group("Dogs", 0, 3)]
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(), max_size=100), st.sampled_from(["csv", "json"]))
 def test_any_name_in_a_file_becomes_one_that_a_curator_may_give(name: str, how: Format) -> None:
     if how == "csv":
@@ -241,6 +244,7 @@ def test_a_damaged_file_is_refused_by_name(name: str, data: bytes) -> None:
         imported(data, name, IDS)
 
 
+@settings(deadline=None)
 @given(st.sampled_from(FORMATS), st.data())
 def test_whatever_is_wrong_with_a_file_nothing_but_a_cluster_error_comes_of_it(
     how: Format, data: st.DataObject

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.clusters import measures as module
@@ -31,6 +31,7 @@ def rows_of(labels: np.ndarray, number: int) -> list[int]:
     return np.flatnonzero(labels == number).tolist()
 
 
+@settings(deadline=None)
 @given(LABELLED)
 def test_centroids_are_the_members_normalised_mean(world: tuple[np.ndarray, np.ndarray]) -> None:
     found, count = measured(world)
@@ -43,6 +44,7 @@ def test_centroids_are_the_members_normalised_mean(world: tuple[np.ndarray, np.n
         assert found.centroids[number] == pytest.approx(expected / (length or 1), abs=CLOSE)
 
 
+@settings(deadline=None)
 @given(LABELLED)
 def test_the_representative_is_the_member_most_similar_to_the_others(world: tuple[np.ndarray, np.ndarray]) -> None:
     found, count = measured(world)
@@ -57,6 +59,7 @@ def test_the_representative_is_the_member_most_similar_to_the_others(world: tupl
         assert means[medoid] == pytest.approx(max(means.values()), abs=CLOSE)
 
 
+@settings(deadline=None)
 @given(LABELLED)
 def test_cohesion_is_the_mean_similarity_of_all_pairs_of_members(world: tuple[np.ndarray, np.ndarray]) -> None:
     found, count = measured(world)
@@ -66,6 +69,7 @@ def test_cohesion_is_the_mean_similarity_of_all_pairs_of_members(world: tuple[np
         assert found.cohesion[number] == pytest.approx(pairs.mean() if len(pairs) else 1, abs=CLOSE)
 
 
+@settings(deadline=None)
 @given(LABELLED)
 def test_similarity_and_members_are_by_the_own_centroid(world: tuple[np.ndarray, np.ndarray]) -> None:
     found, count = measured(world)
@@ -79,6 +83,7 @@ def test_similarity_and_members_are_by_the_own_centroid(world: tuple[np.ndarray,
         assert (np.diff(found.similarity[members]) <= 0).all()
 
 
+@settings(deadline=None)
 @given(LABELLED)
 def test_each_cluster_has_the_nearest_other_centroid_as_its_neighbour(world: tuple[np.ndarray, np.ndarray]) -> None:
     found, count = measured(world)
@@ -92,6 +97,7 @@ def test_each_cluster_has_the_nearest_other_centroid_as_its_neighbour(world: tup
         assert cosine[number] == pytest.approx(max(others.values()), abs=CLOSE)
 
 
+@settings(deadline=None)
 @given(LABELLED)
 def test_a_margin_is_the_lead_of_the_own_centroid_over_the_nearest_other(
     world: tuple[np.ndarray, np.ndarray],
@@ -107,6 +113,7 @@ def test_a_margin_is_the_lead_of_the_own_centroid_over_the_nearest_other(
         assert margin[row] == pytest.approx(found.similarity[row] - max(others.values()), abs=CLOSE)
 
 
+@settings(deadline=None)
 @given(LABELLED, st.floats(-1, 1))
 def test_the_border_holds_who_has_a_smaller_margin_the_most_doubtful_first(
     world: tuple[np.ndarray, np.ndarray], limit: float
@@ -120,6 +127,7 @@ def test_the_border_holds_who_has_a_smaller_margin_the_most_doubtful_first(
         assert found.borderline_counts(limit)[number] == len(rows)
 
 
+@settings(deadline=None)
 @given(LABELLED, st.integers(1, 4))
 def test_work_in_blocks_changes_nothing(world: tuple[np.ndarray, np.ndarray], block: int) -> None:
     whole, _ = measured(world)

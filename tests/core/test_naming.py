@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.app import open_app
@@ -79,6 +79,7 @@ def test_nothing_said_gives_no_name() -> None:
 SAID = st.lists(st.tuples(st.integers(-1, 3), st.frozensets(st.sampled_from("abcdefg"), max_size=4)), max_size=14)
 
 
+@settings(deadline=None)
 @given(SAID, st.randoms(use_true_random=False))
 def test_names_do_not_depend_on_the_order_of_pictures(said: list, random) -> None:
     def found(rows: list) -> list[Suggestion | None]:
@@ -91,6 +92,7 @@ def test_names_do_not_depend_on_the_order_of_pictures(said: list, random) -> Non
         assert suggestion is None or (0 < suggestion.confidence <= 1 and suggestion.source == "words")
 
 
+@settings(deadline=None)
 @given(SAID)
 def test_no_other_term_fits_a_cluster_better(said: list) -> None:
     labels = np.array([label for label, _ in said], np.int32)
@@ -119,6 +121,7 @@ def planted(clusters: int, words: int, seed: int) -> tuple[np.ndarray, np.ndarra
     return unit[0].astype(np.float32), unit[1].astype(np.float32), meant.tolist()
 
 
+@settings(deadline=None)
 @given(st.integers(1, 6), st.integers(0, 1000))
 def test_zero_shot_finds_the_word_a_cluster_looks_like(clusters: int, seed: int) -> None:
     centroids, word_vectors, meant = planted(clusters, 8, seed)

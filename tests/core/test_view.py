@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.clusters.edits import ClusterRef, Move, Rename
@@ -41,6 +41,7 @@ BASES = st.builds(base_of, SOME, SOME, st.integers(0, 1000))
 COMPLETE = st.builds(complete_base, st.integers(0, len(IDS)), st.integers(0, 1000))
 
 
+@settings(deadline=None)
 @given(BASES)
 def test_a_base_knows_where_each_picture_stands_in_both(base: Base) -> None:
     here, known = base.snapshot.ids, base.roster.asset_ids
@@ -54,6 +55,7 @@ def test_a_base_knows_where_each_picture_stands_in_both(base: Base) -> None:
     assert base.complete == (set(here) == set(known))
 
 
+@settings(deadline=None)
 @given(COMPLETE, PLANS)
 def test_over_its_own_dendrogram_a_view_is_the_plans_partition(base: Base, plan: Plan) -> None:
     view = build_view(base, plan)
@@ -64,6 +66,7 @@ def test_over_its_own_dendrogram_a_view_is_the_plans_partition(base: Base, plan:
     assert view.asset_ids == base.snapshot.ids
 
 
+@settings(deadline=None)
 @given(BASES, PLANS)
 def test_known_pictures_keep_their_places_and_newcomers_join_whom_they_are_near_enough(base: Base, plan: Plan) -> None:
     view = build_view(base, plan)
@@ -89,6 +92,7 @@ def without_newcomers(base: Base) -> Base:
     return Base.of("then", snapshot(here, base.snapshot.vectors[stay]), base.roster.asset_ids, base.linkage)
 
 
+@settings(deadline=None)
 @given(BASES, PLANS)
 def test_sizes_and_measures_count_who_is_here_now(base: Base, plan: Plan) -> None:
     view = build_view(base, plan)
@@ -102,6 +106,7 @@ def test_sizes_and_measures_count_who_is_here_now(base: Base, plan: Plan) -> Non
     assert view.number("no such cluster") is None
 
 
+@settings(deadline=None)
 @given(COMPLETE, THRESHOLDS, THRESHOLDS)
 def test_ids_and_names_stay_when_the_threshold_moves_and_comes_back(base: Base, threshold: float, other: float) -> None:
     saved = build_view(base, Plan(threshold)).partition
@@ -114,6 +119,7 @@ def test_ids_and_names_stay_when_the_threshold_moves_and_comes_back(base: Base, 
         assert "Boats" in {c.name for c in moved.clusters}
 
 
+@settings(deadline=None)
 @given(COMPLETE, PLANS, PLANS)
 def test_a_saved_plan_looks_the_same_again(base: Base, before: Plan, plan: Plan) -> None:
     saved = build_view(base, plan, build_view(base, before).partition.known())

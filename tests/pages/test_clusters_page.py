@@ -1,0 +1,195 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from core.access import OPERATOR, Person
+from core.app import App
+from core.atlas.colours import PALETTE, KeptColours
+from core.atlas.detail import Levels
+from core.background import Background
+from core.clusters.diff import Flow
+from core.settings import Secret
+from pages.clusters.changes import flow_title
+from pages.clusters.list import Row, arranged
+from pages.clusters.map import selected_rows
+from pages.clusters.map_figure import Drawn, figure, told_apart
+from pages.ui import person as person_module
+from tests.pages.conftest import galleries, visit
+
+
+@pytest.fixture
+def grouped(served: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> App:
+    """The App behind the page; `many` holds six reds, six blues and six greens. Background jobs are queued only."""
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for number in range(6):
+        for name, colour in (("red", (250 - number, 0, 0)), ("blue", (0, 0, 250 - number)), ("green", (0, 99, 0))):
+            Image.new("RGB", (20 + number, 20), colour).save(folder / f"{name}{number}.png")
+    monkeypatch.setattr(Background, "_spawn", lambda self, job: None)
+    monkeypatch.setattr(person_module, "_over_loopback", lambda: True)
+    served.ensure_demo()
+    served.ingest(folder, "many")
+    return served
+
+
+def open_clusters() -> AppTest:
+    page = visit().switch_page("pages/clusters/page.py").run()
+    page.selectbox(key="collection").select("many").run()
+    assert not page.exception
+    return page
+
+
+def read(page: AppTest) -> str:
+    return " ".join(element.value for element in (*page.markdown, *page.caption, *page.warning))
+
+
+def test_the_page_shows_the_clusters_of_the_collection(grouped: App) -> None:
+    page = open_clusters()
+    assert "Nothing saved yet" in read(page)
+    assert "3 clusters" in read(page)
+    assert [frame["reason"].split(" · ")[0] for frame in galleries(page)[-1]] == ["6 pictures"] * 3
+
+
+def test_a_moved_slider_is_a_draft_that_a_reload_finds_again(grouped: App) -> None:
+    page = open_clusters()
+    page.slider(key="threshold").set_value(0.9).run()
+    assert "1 change not saved" in read(page)
+    page.number_input(key="exact").set_value(0.912345).run()
+    assert "1 change not saved" in read(page)
+    again = open_clusters()
+    assert "1 change not saved" in read(again)
+    assert again.number_input(key="exact").value == 0.912345
+
+
+def test_what_was_done_is_undone_and_done_again(grouped: App) -> None:
+    page = open_clusters()
+    page.slider(key="threshold").set_value(0.9).run()
+    page.button(key="undo").click().run()
+    assert page.slider(key="threshold").value == 0.82
+    page.button(key="redo").click().run()
+    assert page.slider(key="threshold").value == 0.9
+
+
+def test_a_draft_is_saved_and_published_and_the_history_tells(grouped: App) -> None:
+    page = open_clusters()
+    page.slider(key="threshold").set_value(0.9).run()
+    page.text_input(key="save_note").set_value("first").run()
+    page.button(key="save").click().run()
+    assert not page.exception
+    assert "Saved as revision 1" in read(page).replace("\\", "")
+    page.button(key="publish").click().run()
+    published = grouped.clusters.revisions.published("many")
+    assert published is not None
+    assert (published.id, published.threshold, published.note) == (1, 0.9, "first")
+    page.button_group(key="section").select("History").run()
+    assert "**Revision 1** · 3 clusters at 0.9" in read(page)
+
+
+def test_who_may_only_look_moves_the_slider_and_changes_nothing(grouped: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(person_module, "_over_loopback", lambda: False)
+    page = open_clusters()
+    assert "nothing is changed for others" in read(page)
+    page.slider(key="threshold").set_value(0.9).run()
+    assert page.query_params["t"] in ("0.9", ["0.9"])
+    assert grouped.curators.left_behind(OPERATOR, "many") is None
+    assert not {"save", "publish", "undo"} & {button.key for button in page.button}
+    stranger = Person("x", over_loopback=False, key=Secret("wrong"))
+    assert not grouped.access.is_curator(stranger)
+
+
+def test_one_cluster_opens_with_its_pictures_and_closes(grouped: App) -> None:
+    view = grouped.clusters.view("many", grouped.clusters.plan_of(None))
+    page = open_clusters()
+    page.query_params["cluster"] = view.clusters[0].id
+    page.run()
+    assert not page.exception
+    assert [len(shown) for shown in galleries(page)] == [6, 1, 3]  # members, the branch's pieces, the list
+    page.button(key="confirm").click().run()
+    assert "1 change not saved" in read(page)
+    page.button(key="close_cluster").click().run()
+    assert [len(shown) for shown in galleries(page)] == [3]
+
+
+@pytest.mark.parametrize("section", ["What would change", "Border pairs", "History"])
+def test_every_section_opens_before_anything_is_saved(grouped: App, section: str) -> None:
+    page = open_clusters()
+    page.button_group(key="section").select(section).run()
+    assert not page.exception
+
+
+def test_a_collection_without_pictures_says_so(served: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Background, "_spawn", lambda self, job: None)
+    (tmp_path / "none").mkdir()
+    served.ensure_demo()
+    served.ingest(tmp_path / "none", "many")
+    page = open_clusters()
+    assert "nothing to group yet" in page.info[0].value
+
+
+SQUARE = np.array([[x, y] for x in range(10) for y in range(10)], np.float32)
+
+
+def selection(**chosen: object) -> dict[str, object]:
+    return {"selection": {"points": [], "box": [], "lasso": [], **chosen}}
+
+
+def test_a_lasso_means_all_points_in_it_drawn_or_not() -> None:
+    lasso = {"x": [-0.5, 2.5, 2.5, -0.5], "y": [-0.5, -0.5, 1.5, 1.5]}
+    drawn = np.array([99], np.int32)
+    assert selected_rows(selection(lasso=[lasso]), SQUARE, drawn).tolist() == [0, 1, 10, 11, 20, 21]
+    assert selected_rows(selection(box=[{"x": [3.4, 2.6], "y": [9.5, 7.5]}]), SQUARE, drawn).tolist() == [38, 39]
+
+
+def test_a_click_means_the_drawn_point_and_nothing_selected_means_nothing() -> None:
+    drawn = np.array([7, 50], np.int32)
+    assert selected_rows(selection(points=[{"point_index": 1}, {"point_index": 9}]), SQUARE, drawn).tolist() == [50]
+    assert selected_rows(selection(), SQUARE, drawn).tolist() == []
+    assert selected_rows(None, SQUARE, drawn).tolist() == []
+
+
+def drawing(names: list[str], medoids: list[int]) -> Drawn:
+    labels = np.full(100, -1, np.int32)
+    labels[:50] = 0
+    colours, titles = KeptColours().numbers(["a", "b"]), ["<b>x</b>"] * 100
+    return Drawn(SQUARE, labels, colours, titles, names, np.array(medoids), np.array([3]))
+
+
+def test_the_figure_shows_titles_as_text_and_clusters_in_their_colours() -> None:
+    drawn = drawing(["A <i>", "B"], [0, 99])
+    made = figure(drawn, Levels(SQUARE, np.arange(100, dtype=np.uint32)).sample(None, 5_000))
+    points = made.data[0]
+    assert len(points.x) == 100
+    assert {text.split("<br>")[0] for text in points.text} == {"&lt;b&gt;x&lt;/b&gt;"}
+    assert set(np.unique(points.marker.color)) == {0, int(drawn.colours[0])}
+    assert len(points.marker.colorscale) == 2 * len(PALETTE)
+    assert "A &lt;i&gt;" in made.data[-1].text[0]
+
+
+def test_names_that_would_cover_each_other_are_left_out_the_smaller_first() -> None:
+    assert told_apart(drawing(["A", "B"], [0, 1]), (0, 0, 100, 100)) == [0]
+    assert told_apart(drawing(["A", "B"], [0, 99]), (0, 0, 9, 9)) == [0, 1]
+    assert told_apart(drawing(["", "B"], [0, 99]), (0, 0, 9, 9)) == [1]
+    assert told_apart(drawing(["A", "B"], [0, 99]), (5, 5, 9, 9)) == [1]
+
+
+def row(number: int, name: str, size: int, confirmed: bool = False, borderline: int = 0) -> Row:
+    return Row(number, f"c{number}", name, confirmed, False, size, 0.9 - number / 10, borderline, "", "a")
+
+
+def test_clusters_are_found_by_name_filtered_and_ordered() -> None:
+    rows = [row(0, "Boats", 9), row(1, "Red boats", 3, confirmed=True), row(2, "", 5, borderline=2)]
+    assert [r.number for r in arranged(rows, "BOAT", "Smallest", None)] == [1, 0]
+    assert [r.number for r in arranged(rows, "", "Name", None)] == [0, 1, 2]
+    assert [r.number for r in arranged(rows, "", "Loosest", None)] == [2, 1, 0]
+    assert [r.number for r in arranged(rows, "", "Largest", "Named")] == [1]
+    assert [r.number for r in arranged(rows, "", "Largest", "At the border")] == [2]
+
+
+def test_a_flow_says_how_many_go_from_where_to_where() -> None:
+    assert flow_title(Flow("a", None, ("x",)), {"a": "Boats_1"}) == r"**1 picture**: Boats\_1 → unclustered"
+    assert flow_title(Flow(None, "b", ("x", "y")), {}) == "**2 pictures**: unclustered → b"
