@@ -29,8 +29,9 @@ def explorer(app: App, collection: str) -> None:
     work = current_work(app, collection)
     view = app.clusters.view(collection, work.plan, work.parent_id)
     notice = st.session_state.pop(NOTICE, None)
-    if notice:
-        st.warning(plain(notice), icon=":material/info:")
+    with st.container():  # always there: what stands below keeps its place, and a popover stays open
+        if notice:
+            st.warning(plain(notice), icon=":material/info:")
     draft_bar(app, work, view)
     leave_or_look(app, collection)
     thresholds(app, work, view)
@@ -88,7 +89,7 @@ def thresholds(app: App, work: Work, view: View) -> None:
 
 
 def put(key: str, value: float) -> None:
-    """Let a widget show a value. One that shows it already is left alone: it would be set back while someone moves on."""
+    """Let a widget show a value. One that has it already is left alone, or it would be set back while being moved."""
     if st.session_state.get(key) != value:
         st.session_state[key] = value
 
