@@ -44,10 +44,16 @@ def open_folder(page: Page, name: str) -> None:
 
 
 def press(page: Page, name: str) -> None:
-    """Press a button that goes away; again if the page was just being drawn anew and lost the click."""
+    """Press a button that goes away; again, from the third time on after a reload, if the click was lost.
+
+    On a machine with more to do than it can, a click on a page that has just been drawn anew is lost now and then.
+    """
     button = page.get_by_role("button", name=name)
     button.wait_for()
-    for _ in range(6):
+    for attempt in range(6):
+        if attempt > 1:
+            page.reload()
+            page.get_by_role("button", name="Add to collection").wait_for()
         settled(page)
         if button.count():
             button.click()
