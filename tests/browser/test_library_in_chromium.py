@@ -43,27 +43,6 @@ def open_folder(page: Page, name: str) -> None:
     pytest.fail(f"the page never offered the folder {name}")
 
 
-def press(page: Page, name: str) -> None:
-    """Press a button that goes away; again, from the third time on after a reload, if the click was lost.
-
-    On a machine with more to do than it can, a click on a page that has just been drawn anew is lost now and then.
-    """
-    button = page.get_by_role("button", name=name)
-    button.wait_for()
-    for attempt in range(6):
-        if attempt > 1:
-            page.reload()
-            page.get_by_role("button", name="Add to collection").wait_for()
-        settled(page)
-        if button.count():
-            button.click()
-        page.wait_for_timeout(3_000)
-        settled(page)
-        if not button.count():
-            return
-    pytest.fail(f"the page does not react to {name}")
-
-
 @pytest.fixture
 def many_pictures(tmp_path: Path) -> Path:
     """600 pictures that differ and two that cannot be read: work for long enough to reload and cancel."""
@@ -116,7 +95,7 @@ def test_progress_survives_a_reload_and_a_cancelled_job_resumes(
         expect(page.get_by_text("images/s")).to_be_visible()
         page.get_by_role("button", name="Cancel").click()
         expect(page.get_by_text("cancelled; what was committed is kept")).to_be_visible()
-        press(page, "Resume")
+        page.get_by_role("button", name="Resume").click()
         expect(page.get_by_text("2 files were skipped")).to_be_visible(timeout=180_000)
         page.get_by_text("2 files were skipped").click()
         expect(page.get_by_text("empty file")).to_be_visible()
