@@ -58,7 +58,7 @@ class Sieve:
         """`means` is float64, no row longer than 1; call `refresh` for rows that change."""
         self._means, self._precision, self._device = means, precision, device
         self._rounded = np.empty(means.shape, _STORED[precision]) if precision in _STORED else means
-        self._errors = np.zeros(len(means))
+        self._errors, self._room = np.zeros(len(means)), torch.empty(0, dtype=precision, device=device)
         for start in range(0, len(means), 2048):
             self.refresh(np.arange(start, min(start + 2048, len(means))))
 
@@ -84,7 +84,7 @@ class Sieve:
         lists, ceilings = np.empty((len(rows), LIST_LENGTH), np.int64), np.empty(len(rows))
         own = np.searchsorted(alive, rows)
         step = _rows_per_product(targets)
-        product = targets.new_empty((min(step, len(rows)), len(targets)))
+        product = self._product(min(step, len(rows)), len(targets))
         for start in range(0, len(rows), step):
             tick()
             part = slice(start, start + step)
@@ -96,6 +96,12 @@ class Sieve:
             lists[part] = np.where(columns < len(alive), alive[np.minimum(columns, len(alive) - 1)], rows[part, None])
             ceilings[part] = self._ceilings(rows[part], left_out, self._errors[alive].max())
         return lists, ceilings
+
+    def _product(self, rows: int, columns: int) -> Tensor:
+        """Room for a product, (rows, columns), the same memory as before where it is enough: new pages cost time."""
+        if self._room.numel() < rows * columns:
+            self._room = self._room.new_empty(rows * columns)
+        return self._room[: rows * columns].view(rows, columns)
 
     def _tensor(self, rows: Rows) -> Tensor:
         return torch.from_numpy(self._rounded[rows]).view(self._precision).to(self._device)

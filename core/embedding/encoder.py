@@ -17,6 +17,7 @@ from core.embedding.allocator import keep_large_blocks
 from core.embedding.look_ahead import DECODERS, look_ahead
 from core.embedding.models import best_device, load_model
 from core.embedding.precision import with_precision
+from core.embedding.preprocessing import without_torch
 from core.embedding.sources import checkpoint_of
 from core.embedding.text_tower import TextTower
 from core.embedding.vector_cache import VectorCache
@@ -44,7 +45,8 @@ class OpenClipEncoder:
             torch.set_num_threads(threads)
         self.device, self.batch_size, self._max_megapixels = best_device(device), batch_size, max_megapixels
         checkpoint = checkpoint_of(name)
-        model, self._preprocess, self._tokenizer = load_model(name, self.device, listener)
+        model, transform, self._tokenizer = load_model(name, self.device, listener)
+        self._preprocess = without_torch(transform)
         self._model, self._arithmetic = with_precision(model, precision, self.device)
         self._text_tower, self._known_texts = TextTower(self._model), VectorCache()
         dimension = int(self._encode_texts(["a photo"]).shape[1])
@@ -52,8 +54,7 @@ class OpenClipEncoder:
 
     def preprocess(self, image: Image.Image) -> NDArray[np.float32]:
         """The model's own resizing and normalisation: (3, size, size) float32."""
-        pixels: NDArray[np.float32] = self._preprocess(images.central(image)).numpy()
-        return pixels
+        return self._preprocess(images.central(image))
 
     def encode_pixels(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
         """(n, 3, size, size) float32 to (n, d) float32, unit length."""

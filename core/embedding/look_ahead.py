@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -9,7 +10,7 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
-DECODERS = 4
+DECODERS = min(os.cpu_count() or 2, 8)
 
 
 class Room:

@@ -94,7 +94,7 @@ def test_more_like_this_searches_by_the_picture(browser: Browser, address: str) 
         expect(page.locator(".frame .title").first).not_to_have_text(first)
         assert "like=" in page.url
         assert page.get_by_label("What should the picture show?").input_value() == ""
-        page.get_by_role("button", name="Clear").click()
+        page.get_by_role("button", name="Clear", exact=True).click()
         expect(page.get_by_text("The newest 24 of")).to_be_visible()
 
 
