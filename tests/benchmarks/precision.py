@@ -30,11 +30,12 @@ def queries() -> list[str]:
 
 
 def run(label: str, name: str) -> bool:
-    """Print a row per precision; whether float32 meets the budget of a query."""
+    """Print a row per precision; whether one that agrees with float32 meets the budget of a query."""
     texts, photographs, new = queries(), demo.photographs()[:32], count()
     reference = OpenClipEncoder(name)
     pixels = np.stack([reference.preprocess(images.load(path)) for path in photographs])
     exact_texts, exact_pictures = reference.encode_texts(texts), reference.encode_pixels(pixels)
+    met = False
     print(f"\n{label:<28}{'query p50 ms':>14}{'p95 ms':>9}{'text cosine':>13}{'images/s':>10}{'image cosine':>14}")
     for precision in PRECISIONS:
         encoder = reference if precision == "float32" else OpenClipEncoder(name, precision=precision)
@@ -44,12 +45,14 @@ def run(label: str, name: str) -> bool:
         image_cosine = (encoder.encode_pixels(pixels) * exact_pictures).sum(1).min()
         row = f"  {precision:<26}{one.p50_ms:>14.1f}{one.p95_ms:>9.1f}{text_cosine:>13.5f}"
         print(f"{row}{rate:>10.1f}{image_cosine:>14.5f}")
+        if text_cosine >= BUDGET_AGREEMENT:
+            met |= verdict(f"{label}, one query in {precision}", one.p95_ms, BUDGET_P95_MS, "ms")
         if precision == "float32":
-            met = verdict(f"{label}, one query", one.p95_ms, BUDGET_P95_MS, "ms")
             whole = np.concatenate([full_path(encoder, text) for text in texts[:16]])
             agreement = (whole * exact_texts[:16]).sum(1).min()
             print(f"          stopping at the end of the text: cosine to all 77 positions {agreement:.7f}")
-            met &= bool(agreement >= BUDGET_AGREEMENT)
+            if agreement < BUDGET_AGREEMENT:
+                return False
     return met
 
 
