@@ -12,6 +12,7 @@ from core.app import App
 from core.clusters.curve import Curve, Plateau
 from core.clusters.edits import SetThreshold
 from pages.clusters.work import Work, change
+from pages.ui.undisturbed import undisturbed
 
 POINTS, HEIGHT_PX = 120, 190
 GROUPS_COLOUR, SHARE_COLOUR, STEADY_COLOUR = "#b3331f", "#7d8a91", "rgba(125, 138, 145, 0.18)"
@@ -36,6 +37,7 @@ def show_curve(app: App, work: Work, curve: Curve, steady: Sequence[Plateau]) ->
                 )  # fmt: skip
 
 
+@undisturbed
 def clicked(app: App, work: Work) -> None:
     points = st.session_state["curve"]["selection"]["points"]
     if points:

@@ -12,6 +12,7 @@ from core.curation import RevisionConflict
 from pages.clusters.work import Work, again, tell, telling, with_draft
 from pages.ui.person import person
 from pages.ui.text import plain
+from pages.ui.undisturbed import undisturbed
 
 LOSSES_SHOWN = 8
 
@@ -116,6 +117,7 @@ def conflict(app: App, work: Work) -> None:
         st.button("Lay my changes on it", on_click=rebase, args=(app, work.opened), key="rebase")
 
 
+@undisturbed
 def rebase(app: App, opened: OpenDraft) -> None:
     with telling():
         rebased = app.curators.rebase(person(), opened)

@@ -18,6 +18,7 @@ from pages.clusters.one import open_cluster
 from pages.clusters.work import NOTICE, Work, change, current_work
 from pages.search.details import show_details
 from pages.ui.text import plain
+from pages.ui.undisturbed import undisturbed
 
 LARGEST = 1_000_000
 SECTIONS = ("Clusters", "What would change", "Border pairs", "History")
@@ -66,40 +67,50 @@ def thresholds(app: App, work: Work, view: View) -> None:
     left, right = st.columns([2, 3], gap="medium")
     with left:
         lowest = min(0.0, float(curve.similarity[-1])) if len(curve.similarity) else 0.0
-        put("threshold", min(max(work.plan.threshold, lowest), 1.0))
+        key = control("threshold", min(max(work.plan.threshold, lowest), 1.0))
         st.slider(
-            "Threshold", lowest, 1.0, step=0.005, format="%.3f", key="threshold",
-            on_change=set_threshold, args=(app, work.collection, "threshold"),
+            "Threshold", lowest, 1.0, step=0.005, format="%.3f", key=key,
+            on_change=set_threshold, args=(app, work.collection, key),
             help="Pictures come into one cluster while their average cosine similarity is at least this.",
         )  # fmt: skip
         with st.container(horizontal=True):
-            put("exact", work.plan.threshold)
+            key = control("exact", work.plan.threshold)
             st.number_input(
-                "Exactly", -1.0, 1.0, step=0.001, format="%.6f", key="exact", width=160,
-                on_change=set_threshold, args=(app, work.collection, "exact"),
+                "Exactly", -1.0, 1.0, step=0.001, format="%.6f", key=key, width=160,
+                on_change=set_threshold, args=(app, work.collection, key),
             )  # fmt: skip
-            put("smallest", min(work.plan.smallest, LARGEST))
+            key = control("smallest", min(work.plan.smallest, LARGEST))
             st.number_input(
-                "Smallest cluster", 1, LARGEST, key="smallest", width=140, on_change=set_smallest,
-                args=(app, work.collection), help="Smaller groups are shown as unclustered, unless someone named them.",
+                "Smallest cluster", 1, LARGEST, key=key, width=140, on_change=set_smallest,
+                args=(app, work.collection, key),
+                help="Smaller groups are shown as unclustered, unless someone named them.",
             )  # fmt: skip
         st.caption(summary(view))
     with right:
         show_curve(app, work, curve, steady)
 
 
-def put(key: str, value: float) -> None:
-    """Let a widget show a value. One that has it already is left alone, or it would be set back while being moved."""
-    if st.session_state.get(key) != value:
-        st.session_state[key] = value
+def control(name: str, value: float) -> str:
+    """The key of a widget that shows a value; one that does already is left alone, even while it is being moved.
+
+    Where something else moved the value, the widget is made anew. A browser sends the states of all widgets with every
+    request: one that has not heard yet that this one was moved would move it back.
+    """
+    made = st.session_state.setdefault(f"{name}_made", 0)
+    if st.session_state.get(f"{name}_{made}", value) != value:
+        made = st.session_state[f"{name}_made"] = made + 1
+    st.session_state.setdefault(f"{name}_{made}", value)
+    return f"{name}_{made}"
 
 
+@undisturbed
 def set_threshold(app: App, collection: str, key: str) -> None:
     change(app, collection, SetThreshold(float(st.session_state[key])), coalesce=True)
 
 
-def set_smallest(app: App, collection: str) -> None:
-    change(app, collection, SetSmallest(int(st.session_state["smallest"])), coalesce=True)
+@undisturbed
+def set_smallest(app: App, collection: str, key: str) -> None:
+    change(app, collection, SetSmallest(int(st.session_state[key])), coalesce=True)
 
 
 def summary(view: View) -> str:

@@ -11,6 +11,7 @@ from core.curation import Revision
 from pages.clusters.work import Work, tell, telling
 from pages.ui.person import person
 from pages.ui.text import plain
+from pages.ui.undisturbed import undisturbed
 
 SHOWN = 30
 
@@ -63,6 +64,7 @@ def buttons(app: App, work: Work, revision: Revision, earlier: Revision | None) 
                       on_click=publish, args=(app, work, revision))  # fmt: skip
 
 
+@undisturbed
 def restore(app: App, revision: Revision) -> None:
     with telling():
         restored = app.curators.restore(person(), revision.id)
@@ -71,6 +73,7 @@ def restore(app: App, revision: Revision) -> None:
         tell(f"Revision {revision.id} is restored as revision {restored.id}; a draft of yours is kept.")
 
 
+@undisturbed
 def publish(app: App, work: Work, revision: Revision) -> None:
     with telling():
         app.curators.publish(person(), revision.id, work.published.id if work.published else None)

@@ -23,6 +23,7 @@ from pages.clusters.work import Work, again, change
 from pages.ui.person import person
 from pages.ui.progress import show_progress
 from pages.ui.text import plain
+from pages.ui.undisturbed import undisturbed
 
 POINTS, SELECTED_SHOWN, MATCHES = 5_000, 24, 30
 NEW = ""  # no cluster has this id
@@ -65,6 +66,7 @@ def state_of_map(app: App, work: Work, atlas: Map) -> None:
                           args=(app, work.collection))  # fmt: skip
 
 
+@undisturbed
 def make_again(app: App, collection: str) -> None:
     app.atlas.refresh(collection, person().author, again=True)
 

@@ -18,6 +18,7 @@ from core.errors import ClusterError
 from pages.clusters.pictures import show_pictures
 from pages.clusters.work import Work, again, change
 from pages.ui.text import plain
+from pages.ui.undisturbed import undisturbed
 
 PAGE, NEIGHBOURS, PREVIEWED = 24, 5, 6
 
@@ -154,6 +155,7 @@ def about_pictures(app: App, work: Work, view: View, number: int, names: Sequenc
               on_click=act_on_picked, args=(app, collection, pin))  # fmt: skip
 
 
+@undisturbed
 def act_on_picked(app: App, collection: str, edit: Move | Pin | Unpin) -> None:
     forget_picked()
     change(app, collection, edit)

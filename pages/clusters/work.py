@@ -17,6 +17,7 @@ from core.clusters.plan import Plan, apply
 from core.curation import DraftConflict, Revision
 from core.errors import ClusterError, ContactSheetError
 from pages.ui.person import person
+from pages.ui.undisturbed import undisturbed
 
 NOTICE = "clusters_notice"
 
@@ -86,6 +87,7 @@ def _as_in_url(plan: Plan) -> Plan:
     return plan
 
 
+@undisturbed
 def change(app: App, collection: str, edit: Edit, coalesce: bool = False) -> None:
     """Make an edit: to a draft, which is written at once, or to the URL for those who may look only."""
     with telling():
@@ -119,6 +121,7 @@ def _change_url(edit: Edit) -> None:
             tell("Only curators may change clusters; the sliders are for everyone.")
 
 
+@undisturbed
 def with_draft(app: App, collection: str, act: Callable[[Person, OpenDraft], OpenDraft]) -> None:
     """Undo, redo and the like, where there is a draft."""
     with telling():

@@ -10,10 +10,12 @@ from core.records import Job
 from pages.ui.person import person
 from pages.ui.progress import progress_text
 from pages.ui.text import plain
+from pages.ui.undisturbed import undisturbed
 
 SHOWN = 5
 FAILURES_SHOWN = 200
 REFRESH_S = 1.0
+REFUSED = "job_refused"
 ICONS = {
     "queued": ":material/schedule:", "running": ":material/progress_activity:", "done": ":material/check_circle:",
     "failed": ":material/error:", "cancelled": ":material/cancel:", "crashed": ":material/warning:",
@@ -35,8 +37,8 @@ def _list(app: App, running: bool) -> None:
     for job in jobs:
         with st.container(border=True):
             _show(app, job)
-    if running and not any(job.open for job in jobs):
-        st.rerun()
+    if running != any(job.open for job in jobs):
+        st.rerun()  # to be refreshed from now on, or no longer
 
 
 def _show(app: App, job: Job) -> None:
@@ -58,24 +60,30 @@ def _actions(app: App, job: Job) -> None:
     if not app.access.is_curator(person()):
         return
     if job.open:
-        if not job.cancel_requested and st.button("Cancel", key=f"cancel_{job.id}", icon=":material/stop_circle:"):
-            app.library.cancel(person(), job.id)
-            st.rerun()
+        if not job.cancel_requested:
+            _button(app, job, "Cancel", "cancel", ":material/stop_circle:")
         return
     if job.state in ("cancelled", "crashed", "failed"):
-        _again(app, job, "Resume", "resume")
+        _button(app, job, "Resume", "resume", ":material/replay:")
     elif app.library.failures(job.id, 1):
-        _again(app, job, "Retry", "retry")
+        _button(app, job, "Retry", "retry", ":material/replay:")
 
 
-def _again(app: App, job: Job, label: str, how: str) -> None:
-    if st.button(label, key=f"{how}_{job.id}", icon=":material/replay:"):
-        try:
-            getattr(app.library, how)(person(), job.id)
-        except ContactSheetError as error:
-            st.error(plain(str(error)))
-        else:
-            st.rerun()
+def _button(app: App, job: Job, label: str, how: str, icon: str) -> None:
+    st.button(label, key=f"{how}_{job.id}", icon=icon, on_click=take_in_hand, args=(app, job.id, how))
+    refused = st.session_state.get(REFUSED)
+    if refused and refused[0] == job.id:
+        st.error(plain(refused[1]))
+
+
+@undisturbed
+def take_in_hand(app: App, job_id: int, how: str) -> None:
+    """`cancel`, `resume` or `retry` a job; what speaks against it is said beside it."""
+    st.session_state.pop(REFUSED, None)
+    try:
+        getattr(app.library, how)(person(), job_id)
+    except ContactSheetError as error:
+        st.session_state[REFUSED] = (job_id, str(error))
 
 
 def _failures(app: App, job: Job) -> None:

@@ -110,7 +110,13 @@ def earlier_turns(earlier: Sequence[Turn]) -> None:
     st.divider()
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.subheader("Earlier searches", anchor=False, width="content")
-        st.button("Clear history", icon=":material/delete_sweep:", on_click=clear_history, key="clear_history", type="tertiary")
+        st.button(
+            "Clear history",
+            icon=":material/delete_sweep:",
+            on_click=clear_history,
+            key="clear_history",
+            type="tertiary",
+        )
     for place, turn in reversed(list(enumerate(earlier))):
         what = f"**{plain(turn.ask.query)}**" if turn.ask.query else "More like a picture"
         with st.container(horizontal=True, vertical_alignment="center"):

@@ -73,7 +73,7 @@ def test_a_follow_up_is_a_turn_and_the_earlier_one_stays(browser: Browser, ranke
         page.keyboard.press("Enter")
         expect(page.get_by_text("Pictures like")).to_contain_text(name)
         expect(page.get_by_role("button", name="Again")).to_have_count(2)
-        page.get_by_role("button", name="Clear", exact=True).last.click()
+        page.get_by_role("button", name="Clear history").click()
         expect(page.get_by_role("heading", name="Earlier searches")).to_have_count(0)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import NumberInput, Slider
 
 from core.access import OPERATOR, Person
 from core.app import App
@@ -44,6 +45,14 @@ def open_clusters() -> AppTest:
     return page
 
 
+def threshold(page: AppTest) -> Slider[float]:
+    return page.slider[0]
+
+
+def exactly(page: AppTest) -> NumberInput:
+    return page.number_input[0]
+
+
 def read(page: AppTest) -> str:
     return " ".join(element.value for element in (*page.markdown, *page.caption, *page.warning))
 
@@ -57,27 +66,27 @@ def test_the_page_shows_the_clusters_of_the_collection(grouped: App) -> None:
 
 def test_a_moved_slider_is_a_draft_that_a_reload_finds_again(grouped: App) -> None:
     page = open_clusters()
-    page.slider(key="threshold").set_value(0.9).run()
+    threshold(page).set_value(0.9).run()
     assert "1 change not saved" in read(page)
-    page.number_input(key="exact").set_value(0.912345).run()
+    exactly(page).set_value(0.912345).run()
     assert "1 change not saved" in read(page)
     again = open_clusters()
     assert "1 change not saved" in read(again)
-    assert again.number_input(key="exact").value == 0.912345
+    assert exactly(again).value == 0.912345
 
 
 def test_what_was_done_is_undone_and_done_again(grouped: App) -> None:
     page = open_clusters()
-    page.slider(key="threshold").set_value(0.9).run()
+    threshold(page).set_value(0.9).run()
     page.button(key="undo").click().run()
-    assert page.slider(key="threshold").value == 0.82
+    assert threshold(page).value == 0.82
     page.button(key="redo").click().run()
-    assert page.slider(key="threshold").value == 0.9
+    assert threshold(page).value == 0.9
 
 
 def test_a_draft_is_saved_and_published_and_the_history_tells(grouped: App) -> None:
     page = open_clusters()
-    page.slider(key="threshold").set_value(0.9).run()
+    threshold(page).set_value(0.9).run()
     page.text_input(key="save_note").set_value("first").run()
     page.button(key="save").click().run()
     assert not page.exception
@@ -94,7 +103,7 @@ def test_who_may_only_look_moves_the_slider_and_changes_nothing(grouped: App, mo
     monkeypatch.setattr(person_module, "_over_loopback", lambda: False)
     page = open_clusters()
     assert "nothing is changed for others" in read(page)
-    page.slider(key="threshold").set_value(0.9).run()
+    threshold(page).set_value(0.9).run()
     assert page.query_params["t"] in ("0.9", ["0.9"])
     assert grouped.curators.left_behind(OPERATOR, "many") is None
     assert not {"save", "publish", "undo"} & {button.key for button in page.button}
