@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+STAGES = ("encode", "search", "rank", "load", "total")
+
 
 class Stages:
     """Times named stages; `total` runs from creation to the call of `finish`."""
