@@ -14,7 +14,7 @@ from core.records import Failure, Job
 from core.store.jobs import Jobs
 from core.store.names import check_collection_name, path_of, uri_of
 
-INGEST = "ingest"
+INGEST, UNSPLASH = "ingest", "unsplash"
 ADD = "add pictures"
 
 
@@ -67,6 +67,17 @@ class Library:
         arguments = {"folder": uri_of(folder), "only": [uri_of(path) for path in kept], "source": "uploads"}
         return self._background.start(INGEST, collection, arguments, person.author)
 
+    def add_unsplash(self, person: Person, place: str, collection: str, width: int = 640) -> Job:
+        """Start adding an Unsplash dataset: a folder of the server or a ZIP in one, or the https address of a ZIP.
+
+        Raises NotAllowed for browsers and for places outside the roots, JobError if an ingest is running.
+        """
+        self._access.require_curator(person, ADD)
+        check_collection_name(collection)
+        if not place.startswith("https://"):
+            place = str(self._inside_roots(Path(place)))
+        return self._background.start(UNSPLASH, collection, {"place": place, "width": width}, person.author)
+
     def jobs(self, limit: int = 20) -> list[Job]:
         """The newest jobs first; those whose process is gone are noted as crashed."""
         self._background.notice_crashes()
@@ -102,11 +113,15 @@ class Library:
         job = self._jobs.get(job_id)
         return self._background.start(job.kind, job.collection, {**job.arguments, **changes}, person.author)
 
-    def _check_root(self, folder: Path) -> Path:
-        real = folder.expanduser().resolve()
+    def _inside_roots(self, path: Path) -> Path:
+        real = path.expanduser().resolve()
         if not any(real.is_relative_to(root) for root in self._roots):
             allowed = ", ".join(map(str, self._roots))
-            raise NotAllowed(f"{folder} is not below {allowed}: CONTACTSHEET_ROOTS says which folders may be added")
+            raise NotAllowed(f"{path} is not below {allowed}: CONTACTSHEET_ROOTS says which folders may be added")
+        return real
+
+    def _check_root(self, folder: Path) -> Path:
+        real = self._inside_roots(folder)
         if not real.is_dir():
             raise ContactSheetError(f"{folder} is not a folder: check the path")
         return real

@@ -8,7 +8,8 @@ has lost nothing that it committed, and the next run skips it by content.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,14 +37,45 @@ COMMIT_SECONDS = 10.0
 
 # What is known of a file besides its bytes: (description, source).
 Lookup = Callable[[Path], tuple[Description, str]]
+# The place (uri) by which a file is known.
+Place = Callable[[Path], str]
+
+
+def place_on_disk(path: Path) -> str:
+    """Where a file lies, as its place."""
+    return uri_of(path.absolute())
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What was committed at once: pictures decoded, files known already, failures by reason.
+
+    `stage_ms` has the keys `load` (reading and decoding, as far as anyone waited for it), `encode` and `total`;
+    `error` names what ended the run, where something did.
+    """
+
+    collection: str
+    decoded: int = 0
+    known: int = 0
+    failures: Mapping[str, int] = field(default_factory=dict)
+    stage_ms: Mapping[str, float] = field(default_factory=dict)
+    error: str = ""
+
+
+BatchListener = Callable[[Batch], None]
+
+
+def unnoted(batch: Batch) -> None:
+    """For those who leave no events."""
 
 
 @dataclass(frozen=True)
 class _Prepared:
-    """One file, read: an asset to encode, or known bytes seen at one more place."""
+    """One file, read: an asset to encode, or known bytes seen at one more place, or (`removed`) bytes not wanted."""
 
     asset_id: str
     uri: str
+    removed: bool = False
     asset: Asset | None = None
     thumbnail: bytes = b""
     pixels: NDArray[np.float32] | None = None
@@ -69,25 +101,31 @@ class Ingest:
         lookup: Lookup,
         listener: ProgressListener,
         max_megapixels: float,
+        place: Place = place_on_disk,
         clock: Callable[[], float] = time.monotonic,
+        on_batch: BatchListener = unnoted,
     ) -> None:
-        self._table, self._encoder, self._lookup = table, encoder, lookup
-        self._listener, self._max_megapixels, self._clock = listener, max_megapixels, clock
+        self._table, self._encoder, self._lookup, self._place = table, encoder, lookup, place
+        self._listener, self._max_megapixels, self._clock, self._on_batch = listener, max_megapixels, clock, on_batch
         self._file_room, self._pixel_room = Room(MEGABYTES_READ), Room(max_megapixels)
         self._pending, self._failures = _Pending(), list[Failure]()
         self._known: set[bytes] = set()
+        self._removed: set[bytes] = set()
+        self._removed_files = 0
         self._added = self._known_files = self._seen = self._encoded = self._total = 0
+        self._told_known = self._told_encoded = self._told_failures = 0
+        self._encode_s = 0.0
         self._started = self._embedding_since = self._committed_at = clock()
 
-    def run(self, files: Iterable[Path | Failure]) -> IngestReport:
-        """Ingest `files` and report.
+    def run(self, files: Iterable[Path | Failure], coming: int | None = None) -> IngestReport:
+        """Ingest `files` and report. All are found first, unless so many are `coming` one by one: a download.
 
         Raises CollectionBusy if another ingest into the collection runs. A listener may raise Cancelled; what
         was encoded by then is committed first.
         """
         with ingest_lock(self._table.folder):
-            paths = self._scan(files)
-            self._known = self._table.ids()
+            paths = self._scan(files) if coming is None else self._arriving(files, coming)
+            self._known, self._removed = self._table.ids(), self._table.removed_ids()
             self._embedding_since = self._committed_at = self._clock()
             with ThreadPoolExecutor(DECODERS) as pool:
                 prepared = look_ahead(pool, self._prepare, paths, LOOK_AHEAD * self._encoder.batch_size)
@@ -114,8 +152,17 @@ class Ingest:
         self._total = len(paths)
         return paths
 
+    def _arriving(self, files: Iterable[Path | Failure], coming: int) -> Iterator[Path]:
+        self._total = coming
+        for item in files:
+            if isinstance(item, Failure):
+                self._failures.append(item)
+                self._seen += 1
+            else:
+                yield item
+
     def _prepare(self, path: Path) -> _Prepared | Failure:
-        uri = uri_of(path.absolute())
+        uri = self._place(path)
         try:
             with self._file_room.taking(images.file_megabytes(path, self._max_megapixels)):
                 return self._read(path, uri)
@@ -129,6 +176,8 @@ class Ingest:
         asset_id = content_id(data)
         if bytes.fromhex(asset_id) in self._known:
             return _Prepared(asset_id, uri)
+        if bytes.fromhex(asset_id) in self._removed:
+            return _Prepared(asset_id, uri, removed=True)
         opened = images.open_image(data, str(path), self._max_megapixels)
         megapixels = opened.width * opened.height / 1e6
         with self._pixel_room.taking(megapixels):
@@ -137,7 +186,7 @@ class Ingest:
             size = images.upright_size(stored_size, opened)
             about, source = self._lookup(path)
             asset = Asset(asset_id, (uri,), source, about.over(embedded_description(opened)), *size, utc_now())
-            ready = _Prepared(asset_id, uri, asset, images.thumbnail(picture), self._encoder.preprocess(picture))
+            ready = _Prepared(asset_id, uri, False, asset, images.thumbnail(picture), self._encoder.preprocess(picture))
             del opened, picture
             if megapixels > LARGE_MEGAPIXELS:
                 give_back_unused()
@@ -149,6 +198,8 @@ class Ingest:
             self._seen += 1
             if isinstance(item, Failure):
                 self._failures.append(item)
+            elif item.removed:
+                self._removed_files += 1
             elif item.asset is None or bytes.fromhex(item.asset_id) in self._known:
                 self._known_files += 1
                 self._pending.seen.setdefault(item.asset_id, []).append(item.uri)
@@ -168,7 +219,9 @@ class Ingest:
     def _encode(self, batch: list[_Prepared]) -> None:
         if not batch:
             return
+        began = self._clock()
         vectors = self._encoder.encode_pixels(np.stack([item.pixels for item in batch if item.pixels is not None]))
+        self._encode_s += self._clock() - began
         self._encoded += len(batch)
         for item, vector in zip(batch, vectors, strict=True):
             if item.asset is None or not np.isfinite(vector).all():
@@ -184,11 +237,26 @@ class Ingest:
 
     def _commit(self) -> None:
         pending, self._pending = self._pending, _Pending()
+        ready = self._clock()
         if pending.assets:
             self._added += self._table.add(pending.assets, pending.thumbnails, np.stack(pending.vectors))
         if pending.seen:
             self._table.add_uris(pending.seen)
-        self._committed_at = self._clock()
+        began, self._committed_at = self._committed_at, self._clock()
+        self._note_batch(ready - began, self._committed_at - began)
+
+    def _note_batch(self, until_ready_s: float, total_s: float) -> None:
+        batch = Batch(
+            self._table.name,
+            self._encoded - self._told_encoded,
+            self._known_files - self._told_known,
+            Counter(failure.reason for failure in self._failures[self._told_failures :]),
+            {"load": (until_ready_s - self._encode_s) * 1000, "encode": self._encode_s * 1000, "total": total_s * 1000},
+        )
+        self._told_encoded, self._told_known, self._encode_s = self._encoded, self._known_files, 0.0
+        self._told_failures = len(self._failures)
+        if batch.decoded or batch.known or batch.failures:
+            self._on_batch(batch)
 
     def _tell(self) -> None:
         seconds = max(self._clock() - self._embedding_since, 1e-9)
@@ -204,4 +272,5 @@ class Ingest:
             failures=tuple(self._failures),
             seconds=now - self._started,
             images_per_s=self._encoded / max(now - self._embedding_since, 1e-9),
+            removed=self._removed_files,
         )

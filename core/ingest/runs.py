@@ -8,11 +8,11 @@ from pathlib import Path
 from core.embedding.encoders import Encoders
 from core.embedding.hashes import file_checkpoint
 from core.embedding.sources import BUNDLED, checkpoint_of
-from core.errors import ContactSheetError, ModelUnavailable
+from core.errors import Cancelled, ContactSheetError, ModelUnavailable
 from core.ingest import demo
 from core.ingest.folders import image_files
 from core.ingest.library import only_files
-from core.ingest.pipeline import Ingest, Lookup
+from core.ingest.pipeline import Batch, BatchListener, Ingest, Lookup, Place, place_on_disk, unnoted
 from core.ingest.sidecar import Sidecar, read_sidecar
 from core.ingest.text import TITLE_LENGTH, clean
 from core.logs import log
@@ -26,8 +26,12 @@ from core.store.table import AssetTable
 class Runs:
     """Runs ingests, each in the thread that asks for it."""
 
-    def __init__(self, collections: Collections, encoders: Encoders, settings: Settings) -> None:
+    def __init__(
+        self, collections: Collections, encoders: Encoders, settings: Settings, on_batch: BatchListener = unnoted
+    ) -> None:
+        """`on_batch` hears of every batch that was committed, and of a run that could not go on."""
         self._collections, self._encoders, self._settings = collections, encoders, settings
+        self._on_batch = on_batch
 
     def folder(
         self, folder: Path, collection: str, captions: Path | None, source: str | None, listener: ProgressListener,
@@ -57,11 +61,33 @@ class Runs:
         self._collections.mark(demo.NAME, wanted)
         return report
 
+    def open(self, collection: str, listener: ProgressListener) -> AssetTable:
+        """The collection to add to, made now if it is new. Raises CollectionError, ModelUnavailable."""
+        check_collection_name(collection)
+        listener(Progress("load model", 0, 0))
+        return self._table(collection, listener)
+
+    def arriving(
+        self, table: AssetTable, files: Iterable[Path | Failure], coming: int, lookup: Lookup, place: Place,
+        listener: ProgressListener,
+    ) -> IngestReport:  # fmt: skip
+        """Add files that come one by one, so many, known by what `place` says and not by where they lie for now."""
+        return self._run(table, lookup, files, listener, place, coming)
+
     def _run(
-        self, table: AssetTable, lookup: Lookup, files: Iterable[Path | Failure], listener: ProgressListener
-    ) -> IngestReport:
+        self, table: AssetTable, lookup: Lookup, files: Iterable[Path | Failure], listener: ProgressListener,
+        place: Place = place_on_disk, coming: int | None = None,
+    ) -> IngestReport:  # fmt: skip
         encoder = self._encoders.named(table.model.name)
-        report = Ingest(table, encoder, lookup, listener, self._settings.max_megapixels).run(files)
+        megapixels = self._settings.max_megapixels
+        ingest = Ingest(table, encoder, lookup, listener, megapixels, place, on_batch=self._on_batch)
+        try:
+            report = ingest.run(files, coming)
+        except Cancelled:
+            raise
+        except ContactSheetError as error:
+            self._on_batch(Batch(table.name, error=type(error).__name__))
+            raise
         log("ingest", "ingest ended", collection=table.name, added=report.added, known=report.known,
             failed=len(report.failures), seconds=round(report.seconds, 1))  # fmt: skip
         return report

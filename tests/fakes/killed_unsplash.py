@@ -1,0 +1,62 @@
+"""A process that is meant to be killed while it adds a synthetic Unsplash dataset; it prints how far it is.
+
+`python -m tests.fakes.killed_unsplash DATA DATASET COLLECTION WIDTH COMMIT_ASSETS LINGER_AT MODEL`: it begins when a
+line comes in, and stays where it is once it has seen LINGER_AT photos (0 for never). MODEL is `colour` or one that a
+setting may name. Lines that go out are `DONE SECONDS MEMORY_MB`, the last one is the report as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import lancedb  # noqa: F401 - loaded before it is told to begin, since that takes seconds
+
+from core.embedding.encoders import Encoders, loader
+from core.ingest import pipeline
+from core.ingest.runs import Runs
+from core.ingest.unsplash import Unsplash, Wish
+from core.records import Progress
+from core.settings import Settings
+from core.store.collections import Collections
+from tests.fakes.encoder import ColourEncoder
+from tests.fakes.unsplash import HOSTS, loopback_world
+
+LINGER_S = 120.0
+
+
+def unsplash(data: Path, model: str = "colour", encoder: ColourEncoder | None = None) -> Unsplash:
+    """What adds datasets to the collections of a data folder, from the synthetic server alone."""
+    settings = Settings(data=data, model="local-dir:colour" if model == "colour" else model, model_is_explicit=True)
+    load = (lambda *_: encoder or ColourEncoder()) if model == "colour" else loader(settings)
+    runs = Runs(Collections(data / "collections"), Encoders(settings, load), settings)
+    return Unsplash(runs, settings, HOSTS, loopback_world())
+
+
+def memory_mb() -> float:
+    """What this process holds in memory now (resident)."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def main(data: str, dataset: str, collection: str, width: str, commit_assets: str, linger_at: str, model: str) -> None:
+    pipeline.COMMIT_ASSETS = int(commit_assets)
+    sys.stdin.readline()
+    start_s = time.monotonic()
+
+    def tell(progress: Progress) -> None:
+        if progress.phase == "embed":
+            print(progress.done, f"{time.monotonic() - start_s:.2f}", f"{memory_mb():.1f}", flush=True)
+            if 0 < int(linger_at) <= progress.done:
+                time.sleep(LINGER_S)
+
+    report = unsplash(Path(data), model).ingest(dataset, collection, Wish(width=int(width)), tell)
+    counts = Counter(failure.reason for failure in report.failures)
+    print(json.dumps({"added": report.added, "known": report.known, "failures": counts}), flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
