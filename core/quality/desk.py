@@ -1,0 +1,130 @@
+"""The quality desk: what a page or a command asks of evaluations, the gate and judging."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from core.embedding.protocol import Encoder
+from core.quality.blind import Pooled, pooled
+from core.quality.compare import Comparison, Lift, compare, lift
+from core.quality.evaluation import RankerName, Run, evaluate
+from core.quality.floor import FILE, Floor, below, check_labels, floor_of, read_floors, write_floor
+from core.quality.judging import Judging
+from core.quality.labels import LabelSet, QualityError, fit, read_labels
+from core.quality.runs import KeptRuns
+from core.quality.tracking import track
+from core.quality.zero_shot import Accuracy, labelled_folder, zero_shot
+from core.records import ProgressListener, unheard
+from core.search.answers import Answer
+from core.store.snapshot import Snapshot
+
+Search = Callable[[str, str, bool], Answer]
+
+
+@dataclass(frozen=True)
+class Checked:
+    """One label set at the gate: the run and what of it is under the floor."""
+
+    labels: str
+    run: Run
+    faults: list[str]
+
+
+class Quality:
+    """Evaluations of one installation. May be shared between threads."""
+
+    def __init__(
+        self, search: Search, snapshot: Callable[[str], Snapshot], encoder: Callable[[str], Encoder], runs: KeptRuns,
+        judging: Judging, not_measured: str = "", environ: Mapping[str, str] = os.environ,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:  # fmt: skip
+        """`search(query, collection, ranked)` answers with ten pictures or more where there are so many; `snapshot` and
+        `encoder` are those of a collection; `not_measured` says why Gemini's lift cannot be had, where it cannot.
+        """
+        self._search, self._snapshot, self._encoder, self.runs, self.judging = search, snapshot, encoder, runs, judging
+        self._not_measured, self._environ, self._now = not_measured, environ, now
+
+    def evaluate(
+        self, labels: LabelSet, collection: str, ranker: RankerName = "vector", name: str = "",
+        listener: ProgressListener = unheard,
+    ) -> Run:  # fmt: skip
+        """Ask a collection every query of a label set and measure what comes back; the run is not kept.
+
+        Raises QualityError if the collection holds none of the pictures, CollectionError, ModelUnavailable.
+        """
+        snapshot, card = self._snapshot(collection), self._encoder(collection).card
+        fitting = fit(labels, frozenset(snapshot.ids))
+        if not fitting.queries:
+            raise QualityError(
+                f"{collection} holds none of the pictures that {labels.name} names ({fitting.absent}): choose the "
+                "collection it was made for with --collection"
+            )
+        outcomes, seconds = evaluate(fitting, lambda text: self._search(text, collection, ranker == "gemini"), listener)
+        return Run(
+            0, name, self._now(), card.name, card.checkpoint, collection, snapshot.version, ranker, labels.name,
+            labels.digest, fitting.absent, fitting.unanswerable, seconds, outcomes,
+        )  # fmt: skip
+
+    def keep(self, run: Run) -> tuple[Run, str]:
+        """Keep a run and log it to MLflow where that is set up; what came of the latter, in one line or none.
+
+        Raises QualityError if the run's name is taken.
+        """
+        kept = self.runs.keep(run)
+        return kept, track(kept, self._environ)
+
+    def lift(self, run: Run) -> Lift:
+        """What Gemini's order adds in a run, per dollar and per second; or why that was not measured."""
+        return lift(run.outcomes, self._not_measured)
+
+    def compare(self, first: int | str, second: int | str) -> Comparison:
+        """Two kept runs, by number or name. Raises QualityError if one is missing or their label sets differ."""
+        return compare(self.runs.get(first), self.runs.get(second))
+
+    def record_floor(self, folder: Path, run: Run) -> Floor:
+        """Make a run's lower bounds the floor of its label set, in `folder`. Raises QualityError for a partial run."""
+        if run.ranker != "vector" or run.absent:
+            raise QualityError(
+                f"a floor is recorded by similarity over a whole collection (ranker: {run.ranker}, pictures absent: "
+                f"{run.absent}): evaluate with --ranker vector on the collection of the label set"
+            )
+        floor = floor_of(run)
+        write_floor(folder / FILE, run.labels, floor)
+        return floor
+
+    def validate(self, folder: Path, collection: str, listener: ProgressListener = unheard) -> list[Checked]:
+        """Hold every label set that has a floor in `folder` against it.
+
+        Raises QualityError if there is no floor, or a label set is not the one its floor was recorded for.
+        """
+        floors = read_floors(folder / FILE)
+        if not floors:
+            raise QualityError(f"{folder / FILE} holds no floor: run `python -m core evaluate FILE --record-floor`")
+        checked = []
+        for name, floor in sorted(floors.items()):
+            labels = read_labels(folder / name)
+            check_labels(floor, labels)
+            run = self.evaluate(labels, collection, listener=listener)
+            checked.append(Checked(name, run, below(floor, run)))
+        return checked
+
+    def zero_shot(self, folder: Path, collection: str, listener: ProgressListener = unheard) -> Accuracy:
+        """How well the collection's model tells the classes of a labelled folder apart. Raises QualityError."""
+        labelled = labelled_folder(folder)
+        return zero_shot(self._encoder(collection), labelled, listener)
+
+    def blind(self, query: str, collection: str, depth: int, seed: str) -> tuple[Pooled, ...]:
+        """The first `depth` pictures of Gemini's order and of the vector order in one shuffled list, to judge blind.
+
+        Both orders come from one search. Raises QueryError, CollectionError, ModelUnavailable.
+        """
+        answer = self._search(query, collection, True)
+        orders = {
+            "gemini": [hit.asset.id for hit in answer.hits],
+            "vector": [hit.asset.id for hit in answer.result.hits],
+        }
+        return pooled(orders, depth, seed)

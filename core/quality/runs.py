@@ -1,0 +1,93 @@
+"""Evaluations that were run, in a database of their own: the newest are kept, named ones always."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from core.quality.documents import read_run, run_document
+from core.quality.evaluation import RankerName, Run
+from core.quality.labels import QualityError
+from core.store.database import Database
+
+MOST_UNNAMED = 500
+LONGEST_NAME = 80
+_MIGRATIONS = (
+    """
+    CREATE TABLE runs (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        name TEXT NOT NULL,
+        at TEXT NOT NULL,
+        collection TEXT NOT NULL,
+        ranker TEXT NOT NULL,
+        model TEXT NOT NULL,
+        labels TEXT NOT NULL,
+        queries INTEGER NOT NULL,
+        document TEXT NOT NULL
+    );
+    CREATE UNIQUE INDEX runs_by_name ON runs (name) WHERE name <> '';
+    """,
+)
+
+
+@dataclass(frozen=True)
+class RunRow:
+    """A line of the list of runs."""
+
+    id: int
+    name: str
+    at: datetime
+    collection: str
+    ranker: RankerName
+    model: str
+    labels: str
+    queries: int
+
+
+class KeptRuns:
+    """The runs of all processes. May be shared between threads."""
+
+    def __init__(self, path: Path, most_unnamed: int = MOST_UNNAMED) -> None:
+        self._database, self._most_unnamed = Database(path, _MIGRATIONS), most_unnamed
+
+    def keep(self, run: Run) -> Run:
+        """Keep a run under a new number. Raises QualityError if its name is another run's, or too long."""
+        if len(run.name) > LONGEST_NAME:
+            raise QualityError(f"the name has {len(run.name)} characters, allowed are {LONGEST_NAME}: shorten it")
+        document = json.dumps(run_document(replace(run, id=0)), ensure_ascii=False)
+        row = (
+            run.name, run.at.isoformat(), run.collection, run.ranker, run.model, run.labels, len(run.outcomes),
+            document,
+        )  # fmt: skip
+        try:
+            with self._database.transaction() as db:
+                added = db.execute(
+                    "INSERT INTO runs (name, at, collection, ranker, model, labels, queries, document)"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row,
+                )  # fmt: skip
+                db.execute(
+                    "DELETE FROM runs WHERE name = '' AND id NOT IN"
+                    " (SELECT id FROM runs WHERE name = '' ORDER BY id DESC LIMIT ?)", (self._most_unnamed,),
+                )  # fmt: skip
+                return replace(run, id=int(added.lastrowid or 0))
+        except sqlite3.IntegrityError as error:
+            raise QualityError(f"a run is named {run.name!r} already: choose another name") from error
+
+    def latest(self, limit: int = 50) -> list[RunRow]:
+        """The newest runs first."""
+        columns = "id, name, at, collection, ranker, model, labels, queries"
+        with self._database.reading() as db:
+            rows = db.execute(f"SELECT {columns} FROM runs ORDER BY id DESC LIMIT ?", (limit,))  # noqa: S608 - fixed
+            return [RunRow(**{**row, "at": datetime.fromisoformat(row["at"])}) for row in map(dict, rows)]
+
+    def get(self, which: int | str) -> Run:
+        """A run by its number or its name. Raises QualityError if there is none."""
+        column = "id" if isinstance(which, int) else "name"
+        with self._database.reading() as db:
+            found = db.execute(f"SELECT id, document FROM runs WHERE {column} = ?", (which,)).fetchone()  # noqa: S608
+        if found is None or which == "":
+            raise QualityError(f"there is no run {which!r}: `python -m core compare` lists those that are kept")
+        return replace(read_run(json.loads(found["document"])), id=found["id"])

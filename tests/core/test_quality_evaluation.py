@@ -1,0 +1,316 @@
+"""Evaluations: what is asked, measured, kept, compared, and held against a floor."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from core.quality.compare import NO_KEY, STAND_IN, compare, lift, unmeasurable
+from core.quality.documents import evaluation_document, lift_line, read_run, run_document
+from core.quality.evaluation import Outcome, RankerName, Run, evaluate, scores, scores_by_kind
+from core.quality.floor import below, check_labels, floor_of, read_floors, write_floor
+from core.quality.labels import LabelledQuery, LabelSet, QualityError, fit
+from core.quality.measures import NAMES
+from core.quality.runs import KeptRuns
+from core.quality.tracking import URI, track
+from core.records import Asset, Description, Hit, Progress, SearchResult
+from core.search.answers import Answer, Cost, Place, Ranking, RankingOutcome
+
+NOW = datetime(2026, 11, 22, 3, 4, 5, tzinfo=UTC)
+A, B, C, D = (letter * 64 for letter in "abcd")
+LABELS = LabelSet(
+    "pets.jsonl",
+    (LabelledQuery("1", "dog", "animal", {A: 2}), LabelledQuery("2", "cat", "animal", {B: 2, C: 1}),
+     LabelledQuery("3", "red", "colour", {D: 1})),
+)  # fmt: skip
+
+
+def answer(
+    query: str, vector: Sequence[str], final: Sequence[str] = (), outcome: RankingOutcome = "ranked", usd: float = 0.0
+) -> Answer:
+    hits = tuple(
+        Hit(rank, 0.5, Asset(asset_id, (), "", Description(), 1, 1, NOW), b"")
+        for rank, asset_id in enumerate(vector, 1)
+    )
+    result = SearchResult("c", "v1", query, hits, len(hits), {})
+    places = tuple(Place(i, vector.index(i) + 1, rank) for rank, i in enumerate(final, 1))
+    ranking = Ranking(outcome, places, usd=usd) if final else None
+    return Answer("x", NOW, result, {"rank": 500.0} if final else {}, Cost(), ranking)
+
+
+def outcomes(*answers: Answer) -> tuple[Outcome, ...]:
+    told = iter(answers)
+    return evaluate(fit(LABELS, {A, B, C, D}), lambda query: next(told))[0]
+
+
+VECTOR = (answer("dog", [B, A]), answer("cat", [B, C]), answer("red", [A, B, C, D]))
+
+
+def run(*answers: Answer, ranker: RankerName = "vector", **changes: Any) -> Run:
+    whole = Run(
+        0, "", NOW, "bundled", "sha256:1", "c", "v1", ranker, LABELS.name, LABELS.digest, 0, 0, 1.5, outcomes(*answers)
+    )
+    return replace(whole, **changes)
+
+
+def test_every_query_is_asked_once_in_order_and_progress_is_told() -> None:
+    asked: list[str] = []
+    heard: list[Progress] = []
+
+    def ask(query: str) -> Answer:
+        asked.append(query)
+        return answer(query, [A])
+
+    ticks = iter([10.0, 12.5])
+    found, seconds = evaluate(fit(LABELS, {A, B, C, D}), ask, heard.append, lambda: next(ticks))
+    assert asked == ["dog", "cat", "red"]
+    assert seconds == 2.5
+    assert [(p.done, p.total) for p in heard] == [(1, 3), (2, 3), (3, 3)]
+    assert [(o.id, o.order, o.measures["mrr"]) for o in found] == [("1", (A,), 1), ("2", (A,), 0), ("3", (A,), 0)]
+
+
+def test_a_ranked_answer_is_measured_in_both_orders() -> None:
+    (found, *_) = outcomes(answer("dog", [B, A], [A, B], usd=0.25), *VECTOR[1:])
+    assert (found.order, found.vector_order) == ((A, B), (B, A))
+    assert (found.measures["mrr"], found.vector_measures["mrr"]) == (1, 0.5)
+    assert (found.ranking, found.usd, found.rank_s) == ("ranked", 0.25, 0.5)
+
+
+def test_scores_are_means_with_intervals_and_stand_for_each_kind_too() -> None:
+    found = scores(outcomes(*VECTOR))
+    assert found.count == 3
+    assert found.measures["mrr"].value == pytest.approx((0.5 + 1 + 0.25) / 3)
+    assert found.measures["mrr"].low < found.measures["mrr"].value < found.measures["mrr"].high
+    kinds = scores_by_kind(outcomes(*VECTOR))
+    assert [(kind, s.count) for kind, s in kinds.items()] == [("animal", 2), ("colour", 1)]
+    assert kinds["colour"].measures["mrr"].value == 0.25
+
+
+def test_a_run_is_the_same_after_it_was_a_document() -> None:
+    whole = run(*VECTOR, name="first")
+    assert read_run(json.loads(json.dumps(run_document(whole)))) == whole
+
+
+def test_the_document_says_measures_costs_and_the_predecessors_figures() -> None:
+    told = evaluation_document(run(answer("dog", [B, A], [A, B], usd=0.25), *VECTOR[1:]), None)
+    assert told["usd"] == 0.25
+    assert told["scores"]["measures"]["precision@4"]["predecessor"] == 0.87
+    assert told["kinds"]["colour"]["queries"] == 1
+    assert [outcome["query"] for outcome in told["outcomes"]] == ["dog", "cat", "red"]
+    assert "lift" not in told
+
+
+# -- runs that are kept ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> KeptRuns:
+    return KeptRuns(tmp_path / "quality.db", most_unnamed=2)
+
+
+def test_a_run_is_found_by_its_number_and_by_its_name(kept: KeptRuns) -> None:
+    first = kept.keep(run(*VECTOR, name="before"))
+    assert first.id > 0
+    assert kept.get(first.id) == kept.get("before") == first
+
+
+def test_the_oldest_unnamed_runs_go_and_named_ones_stay(kept: KeptRuns) -> None:
+    kept.keep(run(*VECTOR, name="stays"))
+    ids = [kept.keep(run(*VECTOR)).id for _ in range(3)]
+    assert [(row.id, row.name) for row in kept.latest()] == [(ids[2], ""), (ids[1], ""), (1, "stays")]
+    assert kept.latest(1)[0].queries == 3
+
+
+def test_names_are_given_once_and_unknown_runs_are_named_in_the_error(kept: KeptRuns) -> None:
+    kept.keep(run(*VECTOR, name="before"))
+    with pytest.raises(QualityError, match="a run is named 'before' already"):
+        kept.keep(run(*VECTOR, name="before"))
+    with pytest.raises(QualityError, match="allowed are 80"):
+        kept.keep(run(*VECTOR, name="x" * 81))
+    for which in (99, "unknown", ""):
+        with pytest.raises(QualityError, match=f"there is no run {which!r}"):
+            kept.get(which)
+
+
+# -- comparison and lift --------------------------------------------------------------------------------------
+
+
+def test_runs_are_compared_query_by_query_those_that_lost_most_first() -> None:
+    better_dog = run(answer("dog", [A]), VECTOR[1], answer("red", []), id=2)
+    found = compare(run(*VECTOR, id=1), better_dog)
+    assert [change.first.query for change in found.changes] == ["red", "cat", "dog"]
+    assert found.changes[1].difference == 0
+    assert found.differences["success@4"].value == pytest.approx(-1 / 3)
+    assert (found.alone, not found.differences["success@4"].excludes_zero) == (0, True)
+
+
+def test_the_difference_is_paired_so_that_a_steady_gain_is_sure_though_queries_differ_much() -> None:
+    base = run(*VECTOR)
+    steady = tuple(
+        replace(o, measures={name: value + 0.01 for name, value in o.measures.items()}) for o in base.outcomes
+    )
+    found = compare(base, replace(base, outcomes=steady)).differences["ndcg@4"]
+    assert (found.low, found.high) == pytest.approx((0.01, 0.01))
+    assert found.excludes_zero
+
+
+def test_queries_of_one_run_alone_are_counted() -> None:
+    whole = run(*VECTOR)
+    assert compare(whole, replace(whole, outcomes=whole.outcomes[1:])).alone == 1
+
+
+def test_runs_of_different_label_sets_are_not_compared() -> None:
+    with pytest.raises(QualityError, match="compare runs of the same label set"):
+        compare(run(*VECTOR), run(*VECTOR, digest="other"))
+    with pytest.raises(QualityError, match="no query in common"):
+        compare(run(*VECTOR), run(*VECTOR, outcomes=()))
+
+
+def test_the_lift_is_that_of_queries_ranked_now_per_dollar_and_per_second() -> None:
+    found = lift(
+        outcomes(
+            answer("dog", [B, A], [A, B], usd=0.02),
+            answer("cat", [C, B], [B, C], "cached"),
+            answer("red", [A, D], [A, D], "fallback"),
+        )
+    )
+    gain = 1 - 0.6309297535714575
+    assert (found.queries, found.not_measured) == (1, "")
+    assert found.gain is not None
+    assert found.gain.value == pytest.approx(gain)
+    assert (found.per_usd, found.per_s) == pytest.approx((gain / 0.02, gain / 0.5))
+    assert "points per dollar" in lift_line(found)
+
+
+def test_a_lift_without_a_bill_has_no_figure_per_dollar() -> None:
+    found = lift(outcomes(answer("dog", [B, A], [A, B]), *VECTOR[1:]))
+    assert found.per_usd is None
+    assert "not measured points per dollar" in lift_line(found)
+
+
+def test_without_gemini_itself_the_lift_is_not_measured() -> None:
+    ranked = outcomes(answer("dog", [B, A], [A, B], usd=0.02), *VECTOR[1:])
+    assert lift(ranked, unmeasurable(key_is_set=False, endpoint="")).not_measured == NO_KEY
+    assert lift(ranked, unmeasurable(key_is_set=True, endpoint="http://127.0.0.1:8700")).not_measured == STAND_IN
+    assert unmeasurable(key_is_set=True, endpoint="") == ""
+    assert lift(outcomes(*VECTOR)).not_measured == "Gemini ranked no query in this run"
+    assert lift_line(lift(ranked, NO_KEY)) == f"lift of Gemini's order: not measured ({NO_KEY})"
+
+
+# -- the floor ------------------------------------------------------------------------------------------------
+
+
+def test_a_floor_is_the_lower_bound_of_the_run_that_set_it() -> None:
+    whole = run(*VECTOR)
+    floor, found = floor_of(whole), scores(whole.outcomes).measures
+    assert set(floor.least) == set(NAMES)
+    for name in NAMES:
+        assert found[name].low - 1e-4 < floor.least[name] <= found[name].low
+        assert floor.measured[name] == round(found[name].value, 4)
+    assert below(floor, whole) == []
+
+
+def test_a_run_under_the_floor_is_said_measure_by_measure() -> None:
+    floor = floor_of(run(answer("dog", [A]), answer("cat", [B, C]), answer("red", [D])))
+    faults = below(floor, run(answer("dog", [B]), answer("cat", [A]), answer("red", [A])))
+    assert "Query success 0.0000 is under 1.0000" in faults
+    assert len(faults) == 5
+
+
+def test_queries_that_went_missing_are_a_fault() -> None:
+    whole = run(*VECTOR)
+    assert "only 1 of 3 queries could be asked" in below(floor_of(whole), replace(whole, outcomes=whole.outcomes[1:2]))
+
+
+def test_floors_are_kept_side_by_side_and_replaced_by_name(tmp_path: Path) -> None:
+    path, first, other = tmp_path / "floor.json", floor_of(run(*VECTOR)), floor_of(run(*VECTOR, model="other"))
+    assert read_floors(path) == {}
+    write_floor(path, "a.jsonl", first)
+    write_floor(path, "b.jsonl", first)
+    write_floor(path, "a.jsonl", other)
+    assert read_floors(path) == {"a.jsonl": other, "b.jsonl": first}
+    assert [entry.name for entry in tmp_path.iterdir()] == ["floor.json"]
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"a": {}}', '{"a": 1}', "\xff"])
+def test_a_damaged_floor_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "floor.json").write_bytes(text.encode("latin-1"))
+    with pytest.raises(QualityError, match="cannot be read as floors"):
+        read_floors(tmp_path / "floor.json")
+
+
+def test_a_floor_without_all_measures_is_refused(tmp_path: Path) -> None:
+    write_floor(tmp_path / "floor.json", "a", replace(floor_of(run(*VECTOR)), least={"mrr": 0.5}))
+    with pytest.raises(QualityError, match="cannot be read as floors"):
+        read_floors(tmp_path / "floor.json")
+
+
+def test_a_label_set_that_changed_since_needs_a_new_floor() -> None:
+    floor = floor_of(run(*VECTOR))
+    check_labels(floor, LABELS)
+    with pytest.raises(QualityError, match=r"pets.jsonl has changed since its floor was recorded"):
+        check_labels(floor, LabelSet("pets.jsonl", LABELS.queries[:2]))
+
+
+# -- MLflow ---------------------------------------------------------------------------------------------------
+
+
+class FakeMlflow:
+    """What of MLflow's client is used, noting what it was told."""
+
+    def __init__(self) -> None:
+        self.params: dict[str, Any] = {}
+        self.metrics: dict[str, float] = {}
+        self.experiment, self.name = "", ""
+
+    def set_experiment(self, name: str) -> None:
+        self.experiment = name
+
+    def start_run(self, run_name: str) -> FakeMlflow:
+        self.name = run_name
+        return self
+
+    def __enter__(self) -> FakeMlflow:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def log_params(self, params: dict[str, Any]) -> None:
+        self.params |= params
+
+    def log_metrics(self, metrics: dict[str, float]) -> None:
+        self.metrics |= metrics
+
+
+def test_runs_go_to_mlflow_where_it_is_installed_and_configured(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = FakeMlflow()
+    monkeypatch.setitem(sys.modules, "mlflow", fake)  # type: ignore[arg-type]
+    assert track(run(*VECTOR, name="n"), {URI: "http://127.0.0.1:5000"}) == "logged to MLflow"
+    assert (fake.experiment, fake.name, fake.params["digest"]) == ("contact-sheet", "n", LABELS.digest)
+    assert fake.metrics["mrr"] == pytest.approx(0.5833, abs=1e-4)
+    assert {"ndcg_at_4_low", "ndcg_at_4_high", "usd", "seconds"} <= fake.metrics.keys()
+
+
+def test_without_mlflows_address_nothing_is_logged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "mlflow", None)
+    assert track(run(*VECTOR), {}) == ""
+
+
+def test_an_address_without_mlflow_and_a_server_that_is_away_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "mlflow", None)
+    assert "mlflow is not installed" in track(run(*VECTOR), {URI: "http://127.0.0.1:5000"})
+
+    def away(name: str) -> None:
+        raise ConnectionError("http://user:password@host")
+
+    monkeypatch.setitem(sys.modules, "mlflow", SimpleNamespace(set_experiment=away))  # type: ignore[arg-type]
+    told = track(run(*VECTOR), {URI: "http://127.0.0.1:5000"})
+    assert told == "not logged: MLflow failed (ConnectionError); the run is kept here"
