@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from core.store.jobs import Jobs
 
 PROGRESS_EVERY_S = 0.5
 START_GRACE_S = 60.0
+CAUSES_NAMED = 5
 
 Work = Callable[[Job, ProgressListener], IngestReport | str]
 
@@ -143,5 +145,7 @@ def summary(report: IngestReport) -> str:
     """One line: what an ingest did."""
     parts = [f"{report.added} added", f"{report.known} known already"]
     if report.failures:
-        parts.append(f"{len(report.failures)} skipped")
+        causes = Counter(failure.reason for failure in report.failures).most_common(CAUSES_NAMED)
+        named = ", ".join(f"{count} {reason}" for reason, count in causes)
+        parts.append(f"{len(report.failures)} skipped ({named})")
     return f"{', '.join(parts)} in {report.seconds:.0f} s ({report.images_per_s:.1f} images/s)"

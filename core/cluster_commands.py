@@ -122,7 +122,7 @@ class _Commands:
     def assign(self, options: argparse.Namespace) -> int:
         app = self._ready(options.collection)
         if options.threshold is None:
-            placed = app.newcomers.place(options.collection)
+            placed = app.assign(options.collection)
             self._print_json({"assigned": placed}) if options.json else print(f"{placed} pictures assigned")
             return 0
         rehearsal = app.newcomers.rehearse(options.collection, options.threshold, options.last)

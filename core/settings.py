@@ -79,6 +79,12 @@ def _address(text: str) -> str:
     return text.rstrip("/")
 
 
+def _host(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.\-]*", text):
+        raise ValueError
+    return text
+
+
 def _gemini_model(text: str) -> str:
     if not re.fullmatch(r"[a-z0-9][a-z0-9.\-]*", text):
         raise ValueError
@@ -103,6 +109,13 @@ def _folders(text: str) -> tuple[Path, ...]:
     if not folders:
         raise ValueError
     return folders
+
+
+def _hosts(text: str) -> tuple[str, ...]:
+    hosts = tuple(part.strip().lower() for part in text.split(",") if part.strip())
+    if not hosts or not all(re.fullmatch(r"[a-z0-9]([a-z0-9.\-]*[a-z0-9])?", host) for host in hosts):
+        raise ValueError
+    return hosts
 
 
 @dataclass(frozen=True)
@@ -171,6 +184,23 @@ SETTINGS: tuple[Setting, ...] = (
             "What an hour of encoding costs, for the cost of a request.", _number(0, 1000)),
     Setting("CONTACTSHEET_COMPUTE_USD_PER_HOUR", "compute_usd_per_hour", "0.10", "0 to 1000",
             "What an hour of everything else costs.", _number(0, 1000)),
+    Setting("CONTACTSHEET_EVENT_DAYS", "event_days", "7", "1 to 365",
+            "Days for which single requests and their receipts are kept; what they add up to is kept for years.",
+            _whole(1, 365)),
+    Setting("CONTACTSHEET_UNSPLASH_HOSTS", "unsplash_hosts", "images.unsplash.com", "host names, separated by `,`",
+            "Where the photos of an Unsplash dataset may be downloaded from.", _hosts),
+    Setting("CONTACTSHEET_DAILY_REQUESTS", "daily_requests", "0", "0 to 10000000",
+            "Requests to Gemini that your account allows per day (UTC), for metrics and alerts; 0: not set.",
+            _whole(0, 10_000_000)),
+    Setting("CONTACTSHEET_ALERTS", "alerts", "data/alerts.toml", "a file",
+            "The rules of alerts.", _path),
+    Setting("CONTACTSHEET_ALERT_WEBHOOK", "alert_webhook", "", "an `http://` or `https://` address",
+            "Where alerts are told, in the form of Alertmanager's webhooks. It is never shown and never logged.",
+            Secret),
+    Setting("CONTACTSHEET_METRICS_PORT", "metrics_port", "0", "0 to 65535",
+            "Port on which the dashboard serves `/metrics` for Prometheus; 0: none.", _whole(0, 65_535)),
+    Setting("CONTACTSHEET_METRICS_HOST", "metrics_host", "127.0.0.1", "an address of this computer",
+            "Where it listens: `0.0.0.0` is every network that this computer is in.", _host),
     Setting("CUDA_VISIBLE_DEVICES", "cuda_visible_devices", "", "as CUDA defines it, for example `0`",
             "Which GPUs may be used.", str),
 )  # fmt: skip
@@ -203,6 +233,13 @@ class Settings:
     monthly_usd: float = 30.0
     clip_usd_per_hour: float = 0.10
     compute_usd_per_hour: float = 0.10
+    event_days: int = 7
+    unsplash_hosts: tuple[str, ...] = ("images.unsplash.com",)
+    daily_requests: int = 0
+    alerts: Path = PROJECT / "data" / "alerts.toml"
+    alert_webhook: Secret = Secret()
+    metrics_port: int = 0
+    metrics_host: str = "127.0.0.1"
     cuda_visible_devices: str = ""
     model_is_explicit: bool = False
 
@@ -224,8 +261,9 @@ class Settings:
         values = {s.name: getattr(self, s.field) for s in SETTINGS if s.parse is not Secret}
         if not self.model_is_explicit:
             del values["CONTACTSHEET_MODEL"]
-        folders = os.pathsep.join(map(str, self.roots))
-        return {name: folders if name == "CONTACTSHEET_ROOTS" else str(value) for name, value in values.items()}
+        values["CONTACTSHEET_ROOTS"] = os.pathsep.join(map(str, self.roots))
+        values["CONTACTSHEET_UNSPLASH_HOSTS"] = ",".join(self.unsplash_hosts)
+        return {name: str(value) for name, value in values.items()}
 
     def export(self, environ: MutableMapping[str, str] = os.environ) -> None:
         """Hand on what libraries read from the environment themselves; call it before they are imported."""

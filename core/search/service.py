@@ -7,7 +7,6 @@ import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from core.errors import ContactSheetError
 from core.records import SearchResult
 from core.search.answers import Answer, Hourly, Ranking
 from core.search.ranker import Ranker
@@ -40,7 +39,7 @@ class SearchService:
         """
         try:
             result = find()
-        except ContactSheetError as error:
+        except Exception as error:
             name = type(error).__name__
             self._events.note(Event(uuid.uuid4().hex, kind, self._now(), collection, "error", name))
             raise
@@ -66,7 +65,9 @@ def gemini_event(kind: str, at: datetime, model: str, usage: Usage, usd: float, 
 
 
 def _event(answer: Answer, kind: str) -> Event:
+    """The event of an answer; it has a time for `rank` where Gemini was asked, not where an order was known."""
     ranking, cost = answer.ranking or Ranking("ranked", ()), answer.cost
+    asked = ranking.requests > 0
     return Event(
         uid=answer.id,
         kind=kind,
@@ -74,7 +75,7 @@ def _event(answer: Answer, kind: str) -> Event:
         collection=answer.result.collection,
         outcome="fallback" if ranking.outcome == "fallback" else "ok",
         reason=ranking.refusal.cause if ranking.refusal else "",
-        stage_ms=answer.stage_ms,
+        stage_ms={name: ms for name, ms in answer.stage_ms.items() if asked or name != "rank"},
         prompt_tokens=ranking.usage.prompt,
         cached_tokens=ranking.usage.cached,
         output_tokens=ranking.usage.output,
@@ -84,5 +85,6 @@ def _event(answer: Answer, kind: str) -> Event:
         gemini_usd=cost.gemini_usd,
         model=ranking.model,
         cache_hit=ranking.outcome == "cached",
+        images=len(answer.hits),
         detail=answer.receipt(),
     )

@@ -87,7 +87,7 @@ def publish(app: App, work: Work) -> None:
                  help="New pictures are then assigned to these clusters, and everyone sees them first."):  # fmt: skip
         with telling():
             app.curators.publish(person(), parent.id, published.id if published else None)
-            app.newcomers.place(work.collection)
+            app.assign(work.collection)
             tell(f"Revision {parent.id} is published.")
         again()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import streamlit as st
 
 from core.app import App
@@ -21,6 +23,7 @@ from pages.ui.text import plain
 from pages.ui.undisturbed import undisturbed
 
 LARGEST = 1_000_000
+HEARD_WITHIN_S = 2.0
 SECTIONS = ("Clusters", "What would change", "Border pairs", "History")
 
 
@@ -30,14 +33,18 @@ def explorer(app: App, collection: str) -> None:
     work = current_work(app, collection)
     view = app.clusters.view(collection, work.plan, work.parent_id)
     notice = st.session_state.pop(NOTICE, None)
-    with st.container():  # always there: what stands below keeps its place, and a popover stays open
+    with st.container():  # containers are always there: what stands below keeps its place, and a popover stays open
         if notice:
             st.warning(plain(notice), icon=":material/info:")
-    draft_bar(app, work, view)
-    leave_or_look(app, collection)
+    with st.container():
+        draft_bar(app, work, view)
+    with st.container():
+        leave_or_look(app, collection)
     thresholds(app, work, view)
-    show_map(app, work, view)
-    open_cluster(app, work, view)
+    with st.container():
+        show_map(app, work, view)
+    with st.container():
+        open_cluster(app, work, view)
     section = st.segmented_control(
         "Show", SECTIONS, key="section", default=SECTIONS[0], required=True, bind="query-params",
         label_visibility="collapsed",
@@ -67,22 +74,22 @@ def thresholds(app: App, work: Work, view: View) -> None:
     left, right = st.columns([2, 3], gap="medium")
     with left:
         lowest = min(0.0, float(curve.similarity[-1])) if len(curve.similarity) else 0.0
-        key = control("threshold", min(max(work.plan.threshold, lowest), 1.0))
+        put("threshold", min(max(work.plan.threshold, lowest), 1.0))
         st.slider(
-            "Threshold", lowest, 1.0, step=0.005, format="%.3f", key=key,
-            on_change=set_threshold, args=(app, work.collection, key),
+            "Threshold", lowest, 1.0, step=0.005, format="%.3f", key="threshold",
+            on_change=set_threshold, args=(app, work.collection, "threshold"),
             help="Pictures come into one cluster while their average cosine similarity is at least this.",
         )  # fmt: skip
         with st.container(horizontal=True):
-            key = control("exact", work.plan.threshold)
+            put("exact", work.plan.threshold)
             st.number_input(
-                "Exactly", -1.0, 1.0, step=0.001, format="%.6f", key=key, width=160,
-                on_change=set_threshold, args=(app, work.collection, key),
+                "Exactly", -1.0, 1.0, step=0.001, format="%.6f", key="exact", width=160,
+                on_change=set_threshold, args=(app, work.collection, "exact"),
             )  # fmt: skip
-            key = control("smallest", min(work.plan.smallest, LARGEST))
+            put("smallest", min(work.plan.smallest, LARGEST))
             st.number_input(
-                "Smallest cluster", 1, LARGEST, key=key, width=140, on_change=set_smallest,
-                args=(app, work.collection, key),
+                "Smallest cluster", 1, LARGEST, key="smallest", width=140, on_change=set_smallest,
+                args=(app, work.collection),
                 help="Smaller groups are shown as unclustered, unless someone named them.",
             )  # fmt: skip
         st.caption(summary(view))
@@ -90,27 +97,40 @@ def thresholds(app: App, work: Work, view: View) -> None:
         show_curve(app, work, curve, steady)
 
 
-def control(name: str, value: float) -> str:
-    """The key of a widget that shows a value; one that does already is left alone, even while it is being moved.
+def put(key: str, value: float) -> None:
+    """Let a widget show a value. One that does already is left alone, or it would be set back while being moved."""
+    shown = st.session_state.get(key, value)
+    if shown != value:
+        earlier = st.session_state.setdefault(f"{key}_showed", {})
+        earlier[shown] = time.monotonic()
+    if shown != value or key not in st.session_state:
+        st.session_state[key] = value
 
-    Where something else moved the value, the widget is made anew. A browser sends the states of all widgets with every
-    request: one that has not heard yet that this one was moved would move it back.
+
+def moved(key: str) -> float | None:
+    """Where a person moved a widget; None for what it showed until a moment ago.
+
+    A browser sends the states of all widgets with every request. One that has not heard yet that a widget was set
+    would otherwise set it back, together with what it stands for.
     """
-    made = st.session_state.setdefault(f"{name}_made", 0)
-    if st.session_state.get(f"{name}_{made}", value) != value:
-        made = st.session_state[f"{name}_made"] = made + 1
-    st.session_state.setdefault(f"{name}_{made}", value)
-    return f"{name}_{made}"
+    value, earlier = st.session_state[key], st.session_state.get(f"{key}_showed", {})
+    for old in [old for old, at in earlier.items() if time.monotonic() - at > HEARD_WITHIN_S]:
+        del earlier[old]
+    return None if value in earlier else value
 
 
 @undisturbed
 def set_threshold(app: App, collection: str, key: str) -> None:
-    change(app, collection, SetThreshold(float(st.session_state[key])), coalesce=True)
+    value = moved(key)
+    if value is not None:
+        change(app, collection, SetThreshold(float(value)), coalesce=True)
 
 
 @undisturbed
-def set_smallest(app: App, collection: str, key: str) -> None:
-    change(app, collection, SetSmallest(int(st.session_state[key])), coalesce=True)
+def set_smallest(app: App, collection: str) -> None:
+    value = moved("smallest")
+    if value is not None:
+        change(app, collection, SetSmallest(int(value)), coalesce=True)
 
 
 def summary(view: View) -> str:

@@ -77,7 +77,7 @@ def restore(app: App, revision: Revision) -> None:
 def publish(app: App, work: Work, revision: Revision) -> None:
     with telling():
         app.curators.publish(person(), revision.id, work.published.id if work.published else None)
-        app.newcomers.place(work.collection)
+        app.assign(work.collection)
         tell(f"Revision {revision.id} is published.")
 
 

@@ -15,6 +15,7 @@ import streamlit as st
 from streamlit.runtime import Runtime, exists
 
 from core.records import Hit
+from pages.ui.undisturbed import undisturbed
 
 _HERE = Path(__file__).parent
 _COMPONENT = st.components.v2.component(
@@ -27,18 +28,40 @@ _COMPONENT = st.components.v2.component(
 
 WithPicture = Callable[[str], None]
 Size = Literal["small", "medium", "large"]
+MOST_CLICKS = 200
+
+
+@dataclass(frozen=True)
+class Click:
+    """A click on a thumb, which a later one numbers higher: up, down, or None where it takes the thumb back."""
+
+    number: int
+    asset_id: str
+    up: bool | None
+
+
+@dataclass(frozen=True)
+class Thumbs:
+    """The thumbs that are `given`, by asset id; `on_clicks` hears the browser's clicks, those before `heard` again.
+
+    A browser shows its own clicks at once; those numbered above `heard` outweigh what is `given`.
+    """
+
+    given: Mapping[str, bool]
+    heard: int
+    on_clicks: Callable[[list[Click]], None]
 
 
 def gallery(
     hits: Sequence[Hit], key: str, on_open: WithPicture, on_similar: WithPicture, show_similarity: bool = True,
     reasons: Mapping[str, str] | None = None, first: int | None = None, size: Size = "medium",
-    on_pick: Callable[[list[str]], None] | None = None,
+    on_pick: Callable[[list[str]], None] | None = None, thumbs: Thumbs | None = None,
 ) -> None:  # fmt: skip
     """Show pictures in the order given, with their rank, or numbered from `first`.
 
     `reasons` (by asset id) are sentences under the pictures; `small` is a strip of reminders, `large` for a few. A
     click or Enter on one calls `on_open` with its asset id before the next run, its second button `on_similar`. With
-    `on_pick` pictures can be ticked, and it hears the ids of those that are.
+    `on_pick` pictures can be ticked, and it hears the ids of those that are. With `thumbs` they can be judged.
     """
 
     def told(event: str, handler: WithPicture) -> None:
@@ -51,6 +74,8 @@ def gallery(
         data={
             "size": size,
             "pickable": on_pick is not None,
+            "thumbs": dict(thumbs.given) if thumbs else None,
+            "heard": thumbs.heard if thumbs else 0,
             "frames": [
                 _frame(hit, f"{key}-{place}", show_similarity)
                 | {
@@ -60,10 +85,32 @@ def gallery(
                 for place, hit in enumerate(hits)
             ],
         },
-        on_opened_change=lambda: told("opened", on_open),
-        on_similar_change=lambda: told("similar", on_similar),
-        on_picked_change=lambda: on_pick(list(st.session_state[key].get("picked") or [])) if on_pick else None,
+        on_opened_change=undisturbed(lambda: told("opened", on_open)),
+        on_similar_change=undisturbed(lambda: told("similar", on_similar)),
+        on_picked_change=undisturbed(
+            lambda: on_pick(list(st.session_state[key].get("picked") or [])) if on_pick else None
+        ),
+        on_clicks_change=undisturbed(
+            lambda: thumbs.on_clicks(clicks_of(st.session_state[key].get("clicks"))) if thumbs else None
+        ),
     )
+
+
+def clicks_of(state: object) -> list[Click]:
+    """Clicks as a browser tells them, `[number, asset id, "up", "down" or ""]`; what is none of that is left out."""
+    told = state if isinstance(state, list) else []
+    means = {"up": True, "down": False, "": None}
+    return [
+        Click(int(number), asset_id, means[which])
+        for number, asset_id, which in (entry for entry in told[-MOST_CLICKS:] if _is_click(entry))
+    ]
+
+
+def _is_click(entry: object) -> bool:
+    if not isinstance(entry, list) or len(entry) != 3:
+        return False
+    number, asset_id, which = entry
+    return isinstance(number, int | float) and isinstance(asset_id, str) and which in ("up", "down", "")
 
 
 @dataclass(frozen=True)
@@ -94,7 +141,8 @@ def cards(shown: Sequence[Card], key: str, on_open: WithPicture) -> None:
         for place, card in enumerate(shown)
     ]  # fmt: skip
     _COMPONENT(key=key, data={"size": "medium", "pickable": False, "cards": True, "frames": frames},
-               on_opened_change=told, on_similar_change=lambda: None, on_picked_change=lambda: None)  # fmt: skip
+               on_opened_change=undisturbed(told), on_similar_change=lambda: None, on_picked_change=lambda: None,
+               on_clicks_change=lambda: None)  # fmt: skip
 
 
 def _frame(hit: Hit, place: str, show_similarity: bool) -> dict[str, object]:

@@ -1,0 +1,317 @@
+from __future__ import annotations
+
+import operator
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from core.app import DEMO, open_app
+from core.settings import Settings
+from core.store.maps import Maps, StoredMap
+from tests.browser.conftest import NARROW, WIDE, serving, settled, visitor
+
+pytestmark = pytest.mark.browser
+KEY = "a-key-that-no-page-may-show"
+MAP, CURVE = ".st-key-map .js-plotly-plot", ".st-key-curve .js-plotly-plot"
+SUMMARY = re.compile(r"(\d+) clusters · (\d+) of 519 pictures in none")
+
+
+@pytest.fixture(scope="module")
+def data(demo_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo collection with its dendrogram and a map of its two main axes, which no server has to fit first."""
+    copied = tmp_path_factory.mktemp("clusters") / "data"
+    shutil.copytree(demo_data / "collections", copied / "collections")
+    app = open_app(Settings(data=copied, model="bundled", model_is_explicit=True))
+    base, sketch = app.clusters.base(DEMO), app.atlas.map(DEMO)
+    assert base is not None
+    fitted = np.ones(len(sketch.asset_ids), bool)
+    Maps(copied / "maps" / DEMO).put(StoredMap(base.version, sketch.asset_ids, sketch.coordinates, fitted, 0))
+    return copied
+
+
+@pytest.fixture(scope="module")
+def curated(data: Path) -> Iterator[str]:
+    with serving(data) as address:
+        yield address
+
+
+@contextmanager
+def curator(browser: Browser, address: str, name: str, view: str = "", size: tuple[int, int] = WIDE) -> Iterator[Page]:
+    """Someone at the clusters page who has typed a name, so that drafts are their own."""
+    with visitor(browser, size) as page:
+        page.goto(f"{address}/clusters?{view}")
+        summary(page)
+        page.get_by_role("button", name="Curator", exact=False).first.click()
+        page.get_by_label("Your name").fill(name)
+        page.get_by_label("Your name").press("Enter")
+        expect(page.get_by_role("button", name=name)).to_be_visible()
+        page.keyboard.press("Escape")
+        settled(page)
+        yield page
+
+
+def summary(page: Page) -> tuple[int, int]:
+    """Once the page is drawn: how many clusters it tells of, and how many pictures are in none."""
+    told = page.get_by_text(SUMMARY)
+    told.wait_for()
+    settled(page)
+    found = SUMMARY.search(told.inner_text())
+    assert found is not None
+    return int(found[1]), int(found[2])
+
+
+def threshold(page: Page) -> Locator:
+    return page.locator(".st-key-threshold input[type=range]")
+
+
+def in_url(page: Page, name: str) -> str | None:
+    return parse_qs(urlsplit(page.url).query).get(name, [None])[0]
+
+
+def headline(page: Page) -> Locator:
+    return page.locator("p", has=page.locator("strong", has_text=re.compile("^(Draft|Revision|Nothing saved)"))).first
+
+
+def cards(page: Page) -> Locator:
+    return page.locator(".st-key-cluster_cards .frame")
+
+
+def set_exactly(page: Page, value: str) -> None:
+    page.get_by_label("Exactly").fill(value)
+    page.get_by_label("Exactly").press("Enter")
+
+
+def open_first(page: Page) -> None:
+    settled(page)
+    cards(page).first.locator(".open").click()
+    page.get_by_role("button", name="Close").wait_for()
+    settled(page)
+
+
+def in_popover(page: Page, opener: str) -> None:
+    settled(page)
+    page.get_by_role("button", name=opener).first.click()
+
+
+def rename(page: Page, name: str) -> None:
+    in_popover(page, "Name")
+    page.get_by_role("textbox", name="Name", exact=True).fill(name)
+    page.get_by_role("textbox", name="Name", exact=True).press("Enter")
+    page.get_by_role("button", name="Rename").click()
+    expect(page.get_by_role("heading", name=name)).to_be_visible()
+    page.keyboard.press("Escape")
+    settled(page)
+
+
+def save(page: Page, note: str) -> None:
+    in_popover(page, "Save")
+    page.get_by_label("What is this revision about?").fill(note)
+    page.get_by_label("What is this revision about?").press("Enter")
+    settled(page)
+    page.get_by_role("button", name="Save revision").click()
+
+
+def colours(page: Page) -> list[int]:
+    """The number of the colour of every point of the map."""
+    points = "document.querySelector(s)._fullData.find(t => t.type === 'scattergl')"
+    return list(page.evaluate(f"s => Array.from({points}.marker.color)", MAP))
+
+
+def marked_threshold(page: Page) -> float:
+    """Where the curve marks the present threshold."""
+    return float(page.evaluate(
+        "s => document.querySelector(s)._fullLayout.shapes.filter(s => s.type === 'line')[0].x0", CURVE
+    ))  # fmt: skip
+
+
+def test_the_slider_moves_everything_and_each_move_is_a_step_that_can_be_undone(browser: Browser, curated: str) -> None:
+    with curator(browser, curated, "Slider") as page:
+        clusters, alone = summary(page)
+        before = colours(page)
+        for _ in range(24):  # 0.82 to 0.7, faster than the server answers
+            threshold(page).press("ArrowLeft")
+        expect(page.get_by_label("Exactly")).to_have_value("0.700000")
+        expect(threshold(page)).to_have_attribute("aria-valuetext", "0.700")
+        expect(headline(page)).to_contain_text("1 change not saved")
+        fewer, fewer_alone = summary(page)
+        assert (fewer < clusters, fewer_alone < alone) == (True, True)
+        assert sum(map(operator.ne, before, colours(page))) > fewer_alone
+        assert marked_threshold(page) == pytest.approx(0.7)
+        draft = in_url(page, "draft")
+        assert draft
+        page.get_by_role("button", name="Undo").click()
+        expect(page.get_by_text(f"{clusters} clusters")).to_be_visible()
+        settled(page)
+        assert colours(page) == before
+        page.get_by_role("button", name="Redo").click()
+        expect(page.get_by_text(f"{fewer} clusters")).to_be_visible()
+        assert in_url(page, "draft") == draft
+
+
+def test_a_typed_threshold_is_kept_exactly(browser: Browser, curated: str) -> None:
+    with curator(browser, curated, "Exact") as page:
+        set_exactly(page, "0.823457")
+        expect(headline(page)).to_contain_text("1 change not saved")
+        settled(page)
+        page.reload()
+        summary(page)
+        expect(page.get_by_label("Exactly")).to_have_value("0.823457")
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW])
+def test_a_lasso_shows_its_pictures(browser: Browser, curated: str, size: tuple[int, int]) -> None:
+    with visitor(browser, size) as page:
+        page.goto(f"{curated}/clusters")
+        summary(page)
+        canvas = page.locator(f"{MAP} .nsewdrag").first
+        canvas.scroll_into_view_if_needed()
+        box = canvas.bounding_box()
+        assert box is not None
+        corners = [(0.2, 0.2), (0.8, 0.2), (0.8, 0.8), (0.2, 0.8), (0.2, 0.25)]
+        around = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in corners]
+        page.mouse.move(*around[0])
+        page.mouse.down()
+        for x, y in around[1:]:
+            page.mouse.move(x, y, steps=8)
+        page.mouse.up()
+        expect(page.get_by_text(re.compile(r"^\d+ pictures$"))).to_be_visible()
+        expect(page.locator(".st-key-selection .frame")).to_have_count(24)
+        settled(page)
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_renamed_split_merged_saved_and_published_all_is_there_after_a_reload(browser: Browser, curated: str) -> None:
+    with curator(browser, curated, "Ada") as page:
+        clusters, _ = summary(page)
+        open_first(page)
+        rename(page, "Ada’s largest")
+        split_two(page)
+        expect(page.get_by_text(f"{clusters + 1} clusters")).to_be_visible()
+        merge_with_nearest(page)
+        expect(page.get_by_text(f"{clusters} clusters")).to_be_visible()
+        expect(headline(page)).to_contain_text("3 changes not saved")
+        save(page, "By the test")
+        expect(page.get_by_text(re.compile(r"Saved as revision \d+"))).to_be_visible()
+        assert in_url(page, "draft") is None
+        settled(page)
+        page.get_by_role("button", name="Publish").click()
+        expect(headline(page)).to_contain_text("published")
+        page.get_by_role("radio", name="History").click()
+        expect(page.get_by_text(re.compile(r"Ada, .* By the test"))).to_be_visible()
+        page.reload()
+        expect(page.get_by_text(re.compile(r"Ada, .* By the test"))).to_be_visible()
+        expect(page.get_by_role("heading", name="Ada’s largest")).to_be_visible()
+        assert summary(page)[0] == clusters
+        expect(headline(page)).to_contain_text("published")
+
+
+def split_two(page: Page) -> None:
+    for box in page.locator("[class*=st-key-members_] .pick").all()[:2]:
+        box.check()
+        settled(page)
+    page.get_by_role("button", name="Split off 2").click()
+    expect(page.get_by_role("button", name="Split off 2")).to_have_count(0)
+    settled(page)
+
+
+def merge_with_nearest(page: Page) -> None:
+    in_popover(page, "Merge")
+    page.get_by_label("Merge with").click()
+    page.get_by_role("option").filter(has_not_text="Select all").first.click()
+    page.get_by_label("Merge with").press("Escape")
+    settled(page)
+    page.get_by_role("button", name="Merge them").click()
+
+
+def test_a_link_opens_the_same_view_on_a_fresh_server(browser: Browser, curated: str, data: Path) -> None:
+    with curator(browser, curated, "Link") as page:
+        set_exactly(page, "0.7654")
+        expect(headline(page)).to_contain_text("not saved")
+        open_first(page)
+        rename(page, "Linked")
+        page.get_by_role("radio", name="Border pairs").click()
+        expect(page.get_by_text(re.compile("they join at")).first).to_be_visible()
+        settled(page)
+        seen, link = summary(page), urlsplit(page.url)
+    with serving(data) as fresh, visitor(browser) as page:
+        page.goto(f"{fresh}{link.path}?{link.query}")
+        assert summary(page) == seen
+        expect(page.get_by_label("Exactly")).to_have_value("0.765400")
+        expect(page.get_by_role("heading", name="Linked")).to_be_visible()
+        expect(page.get_by_text(re.compile("they join at")).first).to_be_visible()
+        expect(headline(page)).to_contain_text("2 changes not saved")
+
+
+def test_who_saves_second_sees_the_conflict_and_lays_their_changes_on_what_is_there(
+    browser: Browser, curated: str
+) -> None:
+    with curator(browser, curated, "First") as first, curator(browser, curated, "Second") as second:
+        for page, value in ((first, "0.81"), (second, "0.79")):
+            set_exactly(page, value)
+            expect(headline(page)).to_contain_text("not saved")
+            settled(page)
+        save(first, "first")
+        expect(first.get_by_text(re.compile(r"Saved as revision \d+"))).to_be_visible()
+        save(second, "second")
+        expect(second.get_by_text(re.compile(r"First saved revision \d+ since you began"))).to_be_visible()
+        second.keyboard.press("Escape")
+        settled(second)
+        second.get_by_role("button", name="Lay my changes on it").click()
+        expect(second.get_by_text(re.compile(r"Your changes now lie on revision \d+"))).to_be_visible()
+        expect(second.get_by_label("Exactly")).to_have_value("0.790000")
+        settled(second)
+        save(second, "second again")
+        expect(second.get_by_text(re.compile(r"Saved as revision \d+"))).to_be_visible()
+
+
+def test_at_390_pixels_everything_is_within_reach(browser: Browser, curated: str) -> None:
+    with curator(browser, curated, "Narrow", size=NARROW) as page:
+        threshold(page).press("ArrowRight")
+        expect(headline(page)).to_contain_text("not saved")
+        open_first(page)
+        for section in ("What would change", "Border pairs", "History", "Clusters"):
+            page.get_by_role("radio", name=section).click()
+            settled(page)
+            assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), section
+        for name in ("Undo", "Save", "Close", "Name", "Merge", "Not a group", "Whole map"):
+            button = page.get_by_role("button", name=name).first
+            button.scroll_into_view_if_needed()
+            box = button.bounding_box()
+            assert box is not None, name
+            assert box["x"] >= 0, name
+            assert box["x"] + box["width"] <= NARROW[0], name
+
+
+def test_without_the_key_sliders_move_but_nothing_can_be_written(browser: Browser, curated: str, data: Path) -> None:
+    with curator(browser, curated, "Keyed") as page:
+        set_exactly(page, "0.8")
+        expect(headline(page)).to_contain_text("not saved")
+        settled(page)
+        draft = in_url(page, "draft")
+    with serving(data, CONTACTSHEET_CURATOR_KEY=KEY) as address, visitor(browser) as page:
+        for link in ("", f"draft={draft}"):
+            page.goto(f"{address}/clusters?{link}")
+            clusters, _ = summary(page)
+            expect(page.get_by_text("Sign in with the curator key to save")).to_be_visible()
+            for _ in range(20):
+                threshold(page).press("ArrowLeft")
+            expect(page.get_by_text(f"{clusters} clusters")).to_have_count(0)
+            assert summary(page)[0] < clusters
+            assert in_url(page, "t")
+            open_first(page)
+            for section in ("What would change", "Border pairs", "History", "Clusters"):
+                page.get_by_role("radio", name=section).click()
+                settled(page)
+                writing = re.compile(
+                    "^(Save|Undo|Redo|Rename|Name|Merge|Not a group|Split off|Move|Pin|Publish|Restore|Same group|"
+                    "Different|Confirm it|Cut the branch here)"
+                )
+                expect(page.get_by_role("button", name=writing)).to_have_count(0)
+            assert KEY not in page.content()
