@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 
 import streamlit as st
@@ -23,7 +24,8 @@ from pages.ui.text import plain
 from pages.ui.undisturbed import undisturbed
 
 LARGEST = 1_000_000
-HEARD_WITHIN_S = 2.0
+HEARD_WITHIN_S, HEARD_AT_LAST_S = 2.0, 60.0
+TWINS = {"threshold": "exact", "exact": "threshold"}
 SECTIONS = ("Clusters", "What would change", "Border pairs", "History")
 
 
@@ -99,24 +101,27 @@ def thresholds(app: App, work: Work, view: View) -> None:
 
 def put(key: str, value: float) -> None:
     """Let a widget show a value. One that does already is left alone, or it would be set back while being moved."""
-    shown = st.session_state.get(key, value)
+    now, shown = time.monotonic(), st.session_state.get(key, value)
     if shown != value:
-        earlier = st.session_state.setdefault(f"{key}_showed", {})
-        earlier[shown] = time.monotonic()
+        earlier = st.session_state.get(f"{key}_showed", {})
+        recent = {old: at for old, at in earlier.items() if now - at < HEARD_AT_LAST_S}
+        st.session_state[f"{key}_showed"] = recent | {shown: now}
     if shown != value or key not in st.session_state:
         st.session_state[key] = value
+    st.session_state[f"{key}_shows"] = value
 
 
 def moved(key: str) -> float | None:
-    """Where a person moved a widget; None for what it showed until a moment ago.
+    """Where a person moved a widget; None for what it only showed until a moment ago.
 
     A browser sends the states of all widgets with every request. One that has not heard yet that a widget was set
-    would otherwise set it back, together with what it stands for.
+    would set it back, together with what it stands for. Where the widget that stands for the same has moved too, it
+    was that one: nobody moves two at once.
     """
-    value, earlier = st.session_state[key], st.session_state.get(f"{key}_showed", {})
-    for old in [old for old, at in earlier.items() if time.monotonic() - at > HEARD_WITHIN_S]:
-        del earlier[old]
-    return None if value in earlier else value
+    value, twin = st.session_state[key], TWINS.get(key)
+    both = twin is not None and st.session_state[twin] != st.session_state[f"{twin}_shows"]
+    ago_s = time.monotonic() - st.session_state.get(f"{key}_showed", {}).get(value, -math.inf)
+    return None if ago_s < (HEARD_AT_LAST_S if both else HEARD_WITHIN_S) else value
 
 
 @undisturbed

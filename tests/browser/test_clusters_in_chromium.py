@@ -315,3 +315,46 @@ def test_without_the_key_sliders_move_but_nothing_can_be_written(browser: Browse
                 )
                 expect(page.get_by_role("button", name=writing)).to_have_count(0)
             assert KEY not in page.content()
+
+
+def tab_to(page: Page, wanted: Locator) -> None:
+    """Go there with the Tab key alone."""
+    wanted.wait_for()
+    settled(page)
+    for _ in range(150):
+        page.keyboard.press("Tab")
+        if wanted.evaluate("element => element === element.getRootNode().activeElement"):
+            return
+    pytest.fail(f"the keyboard does not reach {wanted}")
+
+
+def test_the_keyboard_alone_moves_undoes_opens_renames_and_saves(browser: Browser, curated: str) -> None:
+    with visitor(browser) as page:
+        page.goto(f"{curated}/clusters")
+        summary(page)
+        tab_to(page, threshold(page))
+        page.keyboard.press("ArrowRight")
+        expect(headline(page)).to_contain_text("1 change not saved")
+        tab_to(page, page.get_by_role("button", name="Undo"))
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("button", name="Redo")).to_be_enabled()
+        tab_to(page, cards(page).first.locator(".open"))
+        page.keyboard.press("Enter")
+        tab_to(page, page.get_by_role("button", name="Name").first)
+        page.keyboard.press("Enter")
+        tab_to(page, page.get_by_role("textbox", name="Name", exact=True))
+        page.keyboard.press("ControlOrMeta+a")
+        page.keyboard.type("By the keyboard")
+        page.keyboard.press("Enter")
+        tab_to(page, page.get_by_role("button", name="Rename"))
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("heading", name="By the keyboard")).to_be_visible()
+        page.keyboard.press("Escape")
+        tab_to(page, page.get_by_role("button", name="Save").first)
+        page.keyboard.press("Enter")
+        tab_to(page, page.get_by_label("What is this revision about?"))
+        page.keyboard.type("typed")
+        page.keyboard.press("Enter")
+        tab_to(page, page.get_by_role("button", name="Save revision"))
+        page.keyboard.press("Enter")
+        expect(page.get_by_text(re.compile(r"Saved as revision \d+"))).to_be_visible()
