@@ -5,10 +5,10 @@ from __future__ import annotations
 import streamlit as st
 
 from core.app import App
-from core.clusters.export import FORMATS, exported
+from core.clusters.export import FORMATS, centroids, exported, imported
 from core.clusters.sentences import sentences
 from core.curation import Revision
-from pages.clusters.work import Work, tell, telling
+from pages.clusters.work import Work, change, tell, telling
 from pages.ui.person import person
 from pages.ui.text import plain
 from pages.ui.undisturbed import undisturbed
@@ -18,6 +18,8 @@ SHOWN = 30
 
 def show_history(app: App, work: Work) -> None:
     """The newest revisions first."""
+    if work.curator:
+        importing(app, work)
     revisions = app.clusters.revisions.list(work.collection, SHOWN)
     if not revisions:
         st.info("Nothing is saved yet.", icon=":material/history:")
@@ -28,9 +30,30 @@ def show_history(app: App, work: Work) -> None:
             st.caption(
                 plain(f"{revision.author}, {revision.created_at:%-d %B %Y, %H:%M} UTC · {revision.note}".rstrip(" ·"))
             )
+            if app.model_changed(revision):
+                st.caption(":material/info: Saved with another model: its thresholds may group differently now.")
             with st.container(horizontal=True):
                 buttons(app, work, revision, earlier)
             compared(app, revision)
+
+
+def importing(app: App, work: Work) -> None:
+    """A clustering from a file, as changes of the draft."""
+    with st.popover("Import", icon=":material/upload:"):
+        file = st.file_uploader("An exported clustering", type=list(FORMATS), key="import_file")
+        st.caption("Its groups become changes of your draft: look at them, undo or save them.")
+        st.button("Take it over", key="import", disabled=file is None, on_click=take_over,
+                  args=(app, work.collection, file.name, file.getvalue()) if file else ())  # fmt: skip
+
+
+@undisturbed
+def take_over(app: App, collection: str, name: str, data: bytes) -> None:
+    with telling():
+        edits, missing = imported(data, name, list(app.titles(collection)))
+        for edit in edits:
+            change(app, collection, edit)
+        gone = f" {missing} pictures of the file are not in {collection}." if missing else ""
+        tell(f"{name} has become {len(edits)} changes of your draft.{gone}")
 
 
 def line(revision: Revision) -> str:
@@ -55,6 +78,9 @@ def buttons(app: App, work: Work, revision: Revision, earlier: Revision | None) 
                 name = f"{work.collection}-revision-{revision.id}.{how}"
                 data = exported(revision, app.clusters.clustering(revision.id), titles, how)
                 st.download_button(how.upper(), data, name, key=f"export_{revision.id}_{how}", on_click="ignore")
+            middles = centroids(app.clusters.clustering(revision.id))
+            st.download_button("Centroids (NPY)", middles, f"{work.collection}-revision-{revision.id}-centroids.npy",
+                               key=f"export_{revision.id}_centroids", on_click="ignore")  # fmt: skip
     if work.curator:
         if work.parent_id != revision.id:
             st.button("Restore", key=f"restore_{revision.id}", type="tertiary", icon=":material/history:",

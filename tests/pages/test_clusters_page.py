@@ -46,11 +46,11 @@ def open_clusters() -> AppTest:
 
 
 def threshold(page: AppTest) -> Slider[float]:
-    return page.slider[0]
+    return page.slider(key="threshold")
 
 
 def exactly(page: AppTest) -> NumberInput:
-    return page.number_input[0]
+    return page.number_input(key="exact")
 
 
 def read(page: AppTest) -> str:
@@ -75,6 +75,14 @@ def test_a_moved_slider_is_a_draft_that_a_reload_finds_again(grouped: App) -> No
     assert exactly(again).value == 0.912345
 
 
+def test_a_browser_that_has_not_heard_of_a_move_does_not_move_it_back(grouped: App) -> None:
+    page = open_clusters()
+    threshold(page).set_value(0.9).run()
+    threshold(page).set_value(0.88)
+    exactly(page).set_value(0.82).run()
+    assert (threshold(page).value, exactly(page).value) == (0.88, 0.88)
+
+
 def test_what_was_done_is_undone_and_done_again(grouped: App) -> None:
     page = open_clusters()
     threshold(page).set_value(0.9).run()
@@ -97,6 +105,17 @@ def test_a_draft_is_saved_and_published_and_the_history_tells(grouped: App) -> N
     assert (published.id, published.threshold, published.note) == (1, 0.9, "first")
     page.button_group(key="section").select("History").run()
     assert "**Revision 1** · 3 clusters at 0.9" in read(page)
+
+
+def test_an_exported_clustering_is_taken_over_as_changes_of_the_draft(grouped: App) -> None:
+    ids = list(grouped.titles("many"))
+    file = f"asset_id,cluster\n{ids[0]},Mine\n{ids[1]},Mine\n{'0' * 64},Mine\n".encode()
+    page = open_clusters()
+    page.button_group(key="section").select("History").run()
+    page.file_uploader(key="import_file").set_value(("groups.csv", file, "text/csv")).run()
+    page.button(key="import").click().run()
+    assert "Mine" in [frame["title"] for frame in galleries(open_clusters())[-1]]
+    assert "1 pictures of the file are not in many" in read(page).replace("\\", "")
 
 
 def test_who_may_only_look_moves_the_slider_and_changes_nothing(grouped: App, monkeypatch: pytest.MonkeyPatch) -> None:
