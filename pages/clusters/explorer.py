@@ -6,8 +6,10 @@ import math
 import time
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from core.app import App
+from core.clusters.curve import Curve
 from core.clusters.edits import SetSmallest, SetThreshold
 from core.clusters.view import View
 from pages.clusters.border import border_pairs
@@ -42,9 +44,12 @@ def explorer(app: App, collection: str) -> None:
         draft_bar(app, work, view)
     with st.container():
         leave_or_look(app, collection)
-    thresholds(app, work, view)
+    curve, steady = app.clusters.curve(view.base, collection, work.plan.smallest)
+    beside = thresholds(app, work, view, curve)
     with st.container():
         show_map(app, work, view)
+    with beside:  # after the map, which people look at while they move the slider
+        show_curve(app, work, curve, steady)
     with st.container():
         open_cluster(app, work, view)
     section = st.segmented_control(
@@ -70,9 +75,8 @@ def leave_or_look(app: App, collection: str) -> None:
         show_details(app, collection, st.query_params["photo"])
 
 
-def thresholds(app: App, work: Work, view: View) -> None:
-    """The threshold by slider, by number and by a click on the curve; and the smallest cluster that counts."""
-    curve, steady = app.clusters.curve(view.base, work.collection, work.plan.smallest)
+def thresholds(app: App, work: Work, view: View, curve: Curve) -> DeltaGenerator:
+    """The threshold by slider and by number, and the smallest cluster that counts; gives the place beside them."""
     left, right = st.columns([2, 3], gap="medium")
     with left:
         lowest = min(0.0, float(curve.similarity[-1])) if len(curve.similarity) else 0.0
@@ -95,8 +99,7 @@ def thresholds(app: App, work: Work, view: View) -> None:
                 help="Smaller groups are shown as unclustered, unless someone named them.",
             )  # fmt: skip
         st.caption(summary(view))
-    with right:
-        show_curve(app, work, curve, steady)
+    return right
 
 
 def put(key: str, value: float) -> None:
