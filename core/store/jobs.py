@@ -50,6 +50,17 @@ class Jobs:
         with self._database.reading() as db:
             return [_job(row) for row in db.execute("SELECT * FROM jobs WHERE state IN (?, ?) ORDER BY id", _OPEN)]
 
+    def by_state(self) -> dict[str, int]:
+        """How many jobs there are in each state that any is in."""
+        with self._database.reading() as db:
+            return {str(state): int(n) for state, n in db.execute("SELECT state, count(*) FROM jobs GROUP BY state")}
+
+    def failed_since(self, moment: datetime) -> int:
+        """How many jobs failed or crashed at that moment (UTC) or later."""
+        query = "SELECT count(*) FROM jobs WHERE state IN ('failed', 'crashed') AND ended_at >= ?"
+        with self._database.reading() as db:
+            return int(db.execute(query, (moment.isoformat(),)).fetchone()[0])
+
     def start(self, job_id: int) -> bool:
         """Mark a queued job as running; False if it is no longer queued."""
         with self._database.transaction() as db:

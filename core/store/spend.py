@@ -63,6 +63,12 @@ class Spend:
         with self._database.reading() as db:
             return _spent(db, self._now().date().isoformat())
 
+    def requests_today(self) -> int:
+        """How many requests were sent today (UTC), repeated ones and those without a reply included."""
+        with self._database.reading() as db:
+            day = self._now().date().isoformat()
+            return int(db.execute("SELECT count(*) FROM spend WHERE day = ?", (day,)).fetchone()[0])
+
 
 def _spent(db: sqlite3.Connection, day: str) -> Spent:
     query = "SELECT coalesce(sum(usd * (day = ?)), 0), coalesce(sum(usd), 0) FROM spend WHERE day BETWEEN ? AND ?"

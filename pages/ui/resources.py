@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import logging
 import threading
+from dataclasses import dataclass
 
 import streamlit as st
 
 from core.app import DEMO, App, open_app
-from core.errors import ContactSheetError
+from core.errors import ContactSheetError, SettingError
 from core.logs import log
 from core.records import Progress
+from core.telemetry.alerts import Watch
+from core.telemetry.metrics_server import MetricsServer
+from pages.quality.work import Evaluations
 
 
 class DemoBuild:
@@ -56,10 +60,47 @@ def app() -> App:
     return open_app()
 
 
+@dataclass(frozen=True)
+class Watching:
+    """What goes on beside the pages: alerts are checked, metrics served; `fault` says why they are not, if so."""
+
+    watch: Watch
+    server: MetricsServer | None
+    fault: str = ""
+
+    @property
+    def address(self) -> str:
+        """Where metrics are served, `HOST:PORT`; nothing where they are not."""
+        return self.server.address if self.server else ""
+
+    def close(self) -> None:
+        self.watch.close()
+        if self.server:
+            self.server.close()
+
+
+@st.cache_resource(show_spinner=False, on_release=Watching.close)
+def watching() -> Watching:
+    """The one watch over this server. Raises SettingError."""
+    monitor = app().monitor
+    try:
+        server, fault = monitor.serve(), ""
+    except SettingError as error:
+        log("metrics", "metrics are not served", logging.ERROR, error=str(error))
+        server, fault = None, str(error)
+    return Watching(monitor.watch(), server, fault)
+
+
 @st.cache_resource(show_spinner=False)
 def demo_build() -> DemoBuild:
     """The one build of the demo collection in this server."""
     return DemoBuild(app())
+
+
+@st.cache_resource(show_spinner=False)
+def evaluations() -> Evaluations:
+    """The evaluations of this server, one at a time. Raises SettingError."""
+    return Evaluations(app())
 
 
 def retry_demo_build() -> None:

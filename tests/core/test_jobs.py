@@ -6,6 +6,7 @@ import signal
 import sqlite3
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 from core import background as jobs_module
 from core.background import Background, summary
 from core.errors import Cancelled, CollectionBusy, JobError, StoreError
-from core.records import Failure, IngestReport, Job, Progress, ProgressListener
+from core.records import Failure, IngestReport, Job, Progress, ProgressListener, utc_now
 from core.store import database as database_module
 from core.store.database import Database
 from core.store.jobs import Jobs
@@ -230,3 +231,14 @@ def test_a_database_that_cannot_be_opened_is_a_clear_error(tmp_path: Path) -> No
     (tmp_path / "contactsheet.db").mkdir()
     with pytest.raises(StoreError, match="cannot be opened"):
         Database(tmp_path / "contactsheet.db")
+
+
+def test_jobs_are_counted_by_state_and_failures_from_a_moment_on(tmp_path: Path) -> None:
+    jobs = Jobs(Database(tmp_path / "contactsheet.db"))
+    before = utc_now() - timedelta(seconds=1)
+    for collection, state in (("a", "done"), ("b", "failed"), ("c", "crashed"), ("d", "cancelled")):
+        jobs.end(jobs.add("ingest", collection, {}, "x").id, state, "")  # type: ignore[arg-type]
+    jobs.add("ingest", "e", {}, "x")
+    assert jobs.by_state() == {"done": 1, "failed": 1, "crashed": 1, "cancelled": 1, "queued": 1}
+    assert jobs.failed_since(before) == 2
+    assert jobs.failed_since(before + timedelta(hours=1)) == 0

@@ -70,6 +70,18 @@ def test_a_day_ends_at_midnight_utc_and_the_month_goes_on(
     assert spend.spent() == Spent(0.5, 1.5)
 
 
+def test_requests_are_counted_by_the_day_they_were_sent(
+    with_budgets: Callable[[float, float], Spend], calendar: Calendar
+) -> None:
+    spend = with_budgets(9.0, 9.0)
+    calendar.moment = datetime(2026, 11, 29, 23, 59, tzinfo=UTC)
+    spend.settle(int(spend.reserve(0.1)), 0.0)
+    spend.reserve(0.1)
+    assert spend.requests_today() == 2
+    calendar.moment += timedelta(minutes=1)
+    assert spend.requests_today() == 0
+
+
 def test_a_month_ends_with_its_last_day(with_budgets: Callable[[float, float], Spend], calendar: Calendar) -> None:
     spend = with_budgets(9.0, 1.0)
     assert isinstance(spend.reserve(1.0), int)

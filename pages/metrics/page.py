@@ -1,0 +1,74 @@
+"""Metrics: what requests take, cost and how they end, live."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from core.app import App
+from core.errors import ContactSheetError
+from pages.metrics.alerts import show_alerts
+from pages.metrics.machine import show_collections, show_machine
+from pages.metrics.overview import show_overview
+from pages.metrics.requests import show_requests
+from pages.metrics.spans import SPANS, USUAL
+from pages.ui import resources
+from pages.ui.person import sign_in
+from pages.ui.text import plain
+
+REFRESH_S, COLLECTIONS_S = 2.0, 10.0
+ALL = "All collections"
+SECTIONS = ("Overview", "Requests", "Alerts", "Machine")
+
+
+def main() -> None:
+    app = resources.app()
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.title("Metrics", anchor=False, width="content")
+        sign_in(app.access)
+    section = st.segmented_control(
+        "Show", SECTIONS, default=SECTIONS[0], required=True, key="section", bind="query-params",
+        label_visibility="collapsed",
+    )  # fmt: skip
+    if section == "Alerts":
+        live(lambda: show_alerts(app, resources.watching()))
+    elif section == "Machine":
+        live(lambda: show_machine(app))
+        live(lambda: show_collections(app), COLLECTIONS_S)
+    else:
+        span, collection = measured(app)
+        show = show_overview if section == SECTIONS[0] else show_requests
+        live(lambda: show(app, span, collection))
+
+
+def measured(app: App) -> tuple[str, str | None]:
+    """Which time and which collection are looked at."""
+    names = app.collection_names()
+    wanted = st.query_params.get("measured", ALL)
+    with st.container(horizontal=True):
+        span = st.segmented_control(
+            "Time", list(SPANS), default=USUAL, required=True, key="span", bind="query-params", wrap=True
+        )
+        chosen = st.selectbox("Collection", [ALL, *names], key="measured", bind="query-params", width=220)
+    if wanted not in (ALL, *names):
+        st.warning(f"There is no collection {plain(wanted)} here; these are all.", icon=":material/folder_off:")
+    return span, chosen if chosen in names else None
+
+
+def live(show: Callable[[], None], every_s: float = REFRESH_S) -> None:
+    """Show it, and again by itself; a fault is shown in its place until the next time."""
+
+    def again() -> None:
+        try:
+            show()
+        except ContactSheetError as error:
+            st.error(plain(str(error)), icon=":material/error:")
+
+    st.fragment(again, run_every=every_s)()
+
+
+try:
+    main()
+except ContactSheetError as error:
+    st.error(plain(str(error)), icon=":material/error:")

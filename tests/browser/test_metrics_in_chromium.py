@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import random
+import shutil
+import threading
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from core.telemetry.events import Event, EventLog
+from tests.browser.conftest import NARROW, WIDE, serving, settled, visitor
+
+pytestmark = pytest.mark.browser
+
+# A rule like the committed one, but of the last few seconds.
+RULES = """
+[[alert]]
+name = "SlowSearches"
+title = "Searches are slow"
+measure = "total_p95_s"
+kinds = ["search"]
+threshold = 2.0
+clear = 1.5
+for_s = 0
+window_s = 5
+least = 3
+severity = "warning"
+advice = "Look which stage takes the time."
+"""
+MAIN = "document.querySelector('[data-testid=stMain]')"
+
+
+class Load:
+    """Searches that end one after another, as other processes would write them down."""
+
+    def __init__(self, data: Path) -> None:
+        self.total_ms = 300.0
+        self._log, self._over = EventLog(data / "events.db"), threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        lot = random.Random(7)
+        while not self._over.wait(0.2):
+            total_ms = self.total_ms * lot.uniform(0.9, 1.1)
+            stage_ms = {"encode": 20.0, "search": 2.0, "rank": total_ms - 30, "load": 8.0, "total": total_ms}
+            detail = {"query": "a <b>red</b> flower"}
+            event = Event(uuid.uuid4().hex, "search", datetime.now(UTC), "demo", "ok", "", stage_ms, gemini_usd=0.0004,
+                          detail=detail)  # fmt: skip
+            self._log.append(event)
+
+
+@pytest.fixture(scope="module")
+def data(demo_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("measured") / "data"
+    shutil.copytree(demo_data, folder, ignore=shutil.ignore_patterns("*.db*", "jobs", "uploads*"))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def measured(data: Path) -> Iterator[str]:
+    """A server whose alerts look at the last few seconds."""
+    rules = data.parent / "alerts.toml"
+    rules.write_text(RULES)
+    with serving(data, CONTACTSHEET_ALERTS=str(rules)) as address:
+        yield address
+
+
+@pytest.fixture
+def load(data: Path) -> Iterator[Load]:
+    made = Load(data)
+    yield made
+    made.close()
+
+
+def searches(page: Page) -> Locator:
+    """The figure that counts searches."""
+    return page.get_by_test_id("stMetric").filter(has_text="Searches").get_by_test_id("stMetricValue")
+
+
+def moves(page: Page) -> None:
+    """Wait until the page has refreshed itself."""
+    expect(searches(page)).not_to_have_text(searches(page).inner_text())
+
+
+def keeps_to_its_width(page: Page) -> bool:
+    return bool(page.evaluate(f"{MAIN}.scrollWidth <= window.innerWidth"))
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW])
+def test_figures_move_under_load_and_what_a_person_does_stays(
+    browser: Browser, measured: str, load: Load, size: tuple[int, int]
+) -> None:
+    with visitor(browser, size) as page:
+        page.goto(f"{measured}/metrics?span=15+min")
+        chart = page.locator(".vega-embed :is(canvas, svg)").first
+        chart.wait_for()
+        settled(page)
+        moves(page)
+        page.evaluate(f"{MAIN}.scrollTo(0, 500)")
+        place = chart.bounding_box()
+        chart.evaluate("drawn => { drawn.dataset.seen = 'before' }")
+        moves(page)
+        moves(page)
+        assert chart.bounding_box() == place
+        assert chart.get_attribute("data-seen") == "before"  # drawn on, not made anew
+        assert page.evaluate(f"{MAIN}.scrollTop") == 500
+        assert keeps_to_its_width(page)
+        page.get_by_text("Requests", exact=True).click()
+        first = page.get_by_test_id("stExpander").first
+        first.locator("summary").click()
+        expect(page.get_by_text("The list rests while a receipt is open.")).to_be_visible()
+        label, request = first.locator("summary").inner_text(), page.get_by_text("Request ·").inner_text()
+        assert "a <b>red</b> flower in demo" in label
+        page.wait_for_timeout(5000)  # some refreshes
+        assert first.locator("summary").inner_text() == label
+        assert page.get_by_text("Request ·").inner_text() == request
+        assert keeps_to_its_width(page)
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW])
+def test_an_alert_appears_here_and_on_other_pages_and_clears(
+    browser: Browser, measured: str, load: Load, size: tuple[int, int]
+) -> None:
+    with visitor(browser, size) as page, visitor(browser, size) as other:
+        other.goto(f"{measured}/search")
+        other.locator(".frame").first.wait_for()
+        badge = other.get_by_test_id("stPageLink").filter(has_text="Searches are slow")
+        expect(badge).to_have_count(0)
+        page.goto(f"{measured}/metrics?section=Alerts")
+        load.total_ms = 3000.0
+        stands = page.get_by_test_id("stMarkdownContainer").filter(has_text="Searches are slow:")
+        expect(stands).to_contain_text("firing")
+        expect(badge).to_be_visible()
+        assert keeps_to_its_width(page)
+        assert keeps_to_its_width(other)
+        badge.click()
+        expect(other.get_by_role("heading", name="Metrics")).to_be_visible()
+        expect(other.get_by_text("Look which stage takes the time.")).to_be_visible()
+        load.total_ms = 300.0
+        expect(stands).to_contain_text("resolved")
+        expect(other.get_by_text("No alert fires.")).to_be_visible()
