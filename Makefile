@@ -1,12 +1,13 @@
 # make run    install what is needed, build the demo collection, serve the dashboard
 # make test   the whole suite
 # make demo-gemini  a stand-in for Gemini on this computer, to try ranking without a key
+# make validate  hold search quality against the recorded floor
 # make check  what CI runs: lint, types, directions, tests with coverage
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test check lint bench demo-gemini
+.PHONY: run test check lint validate bench demo-gemini
 
 run: .venv/.installed
 	@$(BIN)/python -m core demo
@@ -23,6 +24,9 @@ lint: .venv/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+validate: .venv/.installed-dev
+	@$(BIN)/python -m core validate
 
 demo-gemini: .venv/.installed-dev
 	@$(BIN)/python -m tests.fakes.gemini

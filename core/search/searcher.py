@@ -15,7 +15,9 @@ from core.errors import ModelUnavailable, QueryError
 from core.records import Asset, Filters, Hit, ModelCard, SearchResult
 from core.search.examples import spread
 from core.search.filters import Facets, FilterColumns
+from core.search.mixture import mixed
 from core.search.nearest import nearest
+from core.search.pictures import QueryPicture, encode
 from core.store.snapshot import Snapshot
 from core.store.table import AssetTable
 from core.telemetry.stages import Stages
@@ -62,28 +64,54 @@ class Searcher:
 
     def by_text(self, query: str, top: int, filters: Filters = Filters(), floor: float = -1.0) -> SearchResult:
         """The `top` assets most similar to a text. Raises QueryError for an empty or overlong query."""
-        text = " ".join(query.split())
+        text = plain_words(query)
         if not text:
             raise QueryError("the query is empty: write what the picture should show")
-        if len(text) > MAX_QUERY_LENGTH:
-            raise QueryError(f"the query has {len(text)} characters, allowed are {MAX_QUERY_LENGTH}: shorten it")
         encoder = self._fitting_encoder()  # loading it, once, is no part of a search
         stages = Stages()
         with stages.stage("encode"):
             vector = encoder.encode_texts([text])[0]
         return self._search(text, vector, top, filters, floor, stages)
 
-    def by_asset(self, asset_id: str, top: int, filters: Filters = Filters(), floor: float = -1.0) -> SearchResult:
-        """The `top` assets most similar to one of the collection, itself left out. Raises QueryError if unknown."""
-        stages, resident = Stages(), self._current()
+    def by_asset(
+        self, asset_id: str, top: int, filters: Filters = Filters(), floor: float = -1.0, words: str = "",
+        weight: float = 0.5,
+    ) -> SearchResult:  # fmt: skip
+        """The `top` assets most similar to one of the collection, and to `words`, itself left out.
+
+        `weight` is the words' share, from 0 to 1. Raises QueryError if the asset is unknown, or as `by_text` does.
+        """
+        text, resident = plain_words(words), self._current()
         row = resident.row_of.get(asset_id)
         if row is None:
             raise QueryError(
                 f"collection {self._table.name} has no picture {asset_id[:12]!r}: it may have been removed"
             )
+        encoder = self._fitting_encoder() if text else None
+        stages = Stages()
         with stages.stage("encode"):
             vector = resident.snapshot.vectors[row]
-        return self._search("", vector, top, filters, floor, stages, without=row)
+            if encoder is not None:
+                vector = mixed(vector, encoder.encode_texts([text])[0], weight)
+        return self._search(text, vector, top, filters, floor, stages, without=row)
+
+    def by_picture(
+        self, picture: QueryPicture, top: int, filters: Filters = Filters(), floor: float = -1.0, words: str = "",
+        weight: float = 0.5,
+    ) -> SearchResult:  # fmt: skip
+        """The `top` assets most similar to a picture from outside, and to `words`, whose share is `weight`, 0 to 1.
+
+        A picture that the collection holds is found by its own vector: it is most similar to itself. Raises as
+        `by_text` does.
+        """
+        text, resident = plain_words(words), self._current()
+        row, encoder = resident.row_of.get(picture.id), self._fitting_encoder()
+        stages = Stages()
+        with stages.stage("encode"):
+            vector = encode(encoder, picture.image) if row is None else resident.snapshot.vectors[row]
+            if text:
+                vector = mixed(vector, encoder.encode_texts([text])[0], weight)
+        return self._search(text, vector, top, filters, floor, stages)
 
     def browse(self, top: int, filters: Filters = Filters()) -> SearchResult:
         """The newest `top` assets that pass the filters, with similarity 0: what one sees before asking anything."""
@@ -163,6 +191,14 @@ class Searcher:
                 while len(self._masks) > MASKS_KEPT:
                     self._masks.popitem(last=False)
             return self._masks[key]
+
+
+def plain_words(query: str) -> str:
+    """A query with one space between its words. Raises QueryError if it is overlong."""
+    text = " ".join(query.split())
+    if len(text) > MAX_QUERY_LENGTH:
+        raise QueryError(f"the query has {len(text)} characters, allowed are {MAX_QUERY_LENGTH}: shorten it")
+    return text
 
 
 def _build(mark: int, snapshot: Snapshot) -> _Resident:

@@ -6,8 +6,14 @@ import streamlit as st
 
 
 def forget_results() -> None:
-    """A new question starts on its first page, and no longer from a picture."""
-    for name in ("like", "n", "photo"):
+    """A new question starts on its first page, and no longer from a picture of the collection."""
+    st.query_params.pop("like", None)
+    start_over()
+
+
+def start_over() -> None:
+    """What is asked changes: from its first page again; a picture that is searched by stays, and words refine it."""
+    for name in ("n", "photo"):
         st.query_params.pop(name, None)
 
 

@@ -12,8 +12,9 @@ from streamlit.delta_generator import DeltaGenerator
 from core.app import App
 from core.records import SearchResult
 from core.search.answers import Answer
-from pages.search.actions import forget_results, open_picture
+from pages.search.actions import forget_results, open_picture, start_over
 from pages.search.details import ask_for_similar
+from pages.search.picture import chosen, put_away
 from pages.search.state import Ask
 from pages.search.turns import Turn, key_of, queries, with_more, with_turn
 from pages.ui.gallery import gallery
@@ -36,12 +37,13 @@ def current_turn(app: App, collection: str, ask: Ask) -> Turn:
             latest = replace(latest, understood=understood)
             st.session_state["turns"] = (*turns()[:-1], latest)
         if ask.top > latest.ask.top and len(latest.answer.result.hits) < latest.answer.result.matching:
-            more = app.search if ask.query else app.similar
-            result = more(ask.query or ask.like, collection, ask.top, ask.filters, ask.floor).result
+            result = unranked(app, collection, ask).result
             st.session_state["turns"] = (*turns()[:-1], with_more(latest, ask, result))
         return turns()[-1]
     turn = Turn(collection, version, ask, answer(app, collection, ask), understood)
-    st.session_state["turns"] = with_turn(turns(), turn)
+    # Another weight is the same search, adjusted: it takes the place of the one before.
+    adjusted = latest is not None and replace(latest, ask=replace(latest.ask, weight=ask.weight)).key == turn.key
+    st.session_state["turns"] = with_turn(turns()[:-1] if adjusted else turns(), turn)
     return turn
 
 
@@ -49,13 +51,25 @@ def answer(app: App, collection: str, ask: Ask) -> Answer:
     place = st.empty()
     try:
         with st.spinner("Searching"):
-            if not ask.query:
-                return app.similar(ask.like, collection, ask.top, ask.filters, ask.floor)
-            load_model(app, collection)
+            if ask.query or ask.picture:
+                load_model(app, collection)
+            if ask.by_picture:
+                return unranked(app, collection, ask)
             preview = partial(show_candidates, place, app.settings.rank_candidates)
             return app.search(ask.query, collection, ask.top, ask.filters, ask.floor, True, preview)
     finally:
         place.empty()
+
+
+def unranked(app: App, collection: str, ask: Ask) -> Answer:
+    """The answer by similarity alone, to whatever is asked."""
+    how = (collection, ask.top, ask.filters, ask.floor)
+    outside = chosen()
+    if ask.picture and outside is not None:
+        return app.by_picture(outside.picture, *how, ask.query, ask.weight)
+    if ask.like:
+        return app.similar(ask.like, *how, ask.query, ask.weight)
+    return app.search(ask.query, *how)
 
 
 def load_model(app: App, collection: str) -> None:
@@ -96,11 +110,12 @@ def take_over_follow_up() -> None:
     if "follow_up_ask" not in st.session_state:
         return
     understood, like = st.session_state.pop("follow_up_ask")
-    forget_results()
     st.session_state["understood"] = understood
-    st.session_state["q"] = "" if like else understood.query
     if like:
-        st.query_params["like"] = like
+        ask_for_similar(like)
+    else:
+        start_over()
+        st.session_state["q"] = understood.query
 
 
 def earlier_turns(earlier: Sequence[Turn]) -> None:
@@ -118,17 +133,29 @@ def earlier_turns(earlier: Sequence[Turn]) -> None:
             type="tertiary",
         )
     for place, turn in reversed(list(enumerate(earlier))):
-        what = f"**{plain(turn.ask.query)}**" if turn.ask.query else "More like a picture"
+        what = "More like a picture" if turn.ask.by_picture else ""
+        what = " and ".join(filter(None, [what, f"**{plain(turn.ask.query)}**" if turn.ask.query else ""]))
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(f"{what} in {plain(turn.collection)}", width="content")
-            st.button("Again", on_click=go_back, args=(turn,), key=f"again_{place}", type="tertiary")
+            if can_go_back(turn):
+                st.button("Again", on_click=go_back, args=(turn,), key=f"again_{place}", type="tertiary")
         gallery(turn.answer.hits, f"turn_{place}", open_picture, ask_for_similar, size="small")
+
+
+def can_go_back(turn: Turn) -> bool:
+    """Not where it needs a picture from outside that is no longer here."""
+    outside = chosen()
+    return not turn.ask.picture or (outside is not None and outside.picture.id == turn.ask.picture)
 
 
 def go_back(turn: Turn) -> None:
     """Ask an earlier question again."""
-    forget_results()
+    if turn.ask.picture:
+        forget_results()
+    else:
+        put_away()
     st.session_state["q"], st.session_state["collection"] = turn.ask.query, turn.collection
+    st.session_state["weight"] = turn.ask.weight
     if turn.ask.like:
         st.query_params["like"] = turn.ask.like
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import streamlit as st
 
 from core.app import App
 from core.errors import ContactSheetError
 from core.records import Asset
+from pages.search.picture import put_away
 from pages.ui.person import person
 from pages.ui.text import plain
 
 
-def show_details(app: App, collection: str, asset_id: str) -> None:
-    """Open the details of a picture; closing them takes the picture out of the URL."""
+def show_details(app: App, collection: str, asset_id: str, more: Callable[[Asset], None] | None = None) -> None:
+    """Open the details of a picture, with `more` below them; closing them takes the picture out of the URL."""
     found = app.asset(asset_id, collection)
     if found is None:
         st.warning("This picture is no longer in the collection.", icon=":material/hide_image:")
@@ -22,6 +25,8 @@ def show_details(app: App, collection: str, asset_id: str) -> None:
     @st.dialog(plain(asset.title), width="large", on_dismiss=close)
     def dialog() -> None:
         _body(app, asset, thumbnail)
+        if more is not None:
+            more(asset)
 
     dialog()
 
@@ -66,11 +71,10 @@ def _view(app: App, original: bytes) -> bytes:
 
 
 def ask_for_similar(asset_id: str) -> None:
-    """Make the next run search by this picture instead of by words."""
+    """Make the next run search by this picture instead of by words or another picture."""
+    put_away()
     st.session_state["q"] = ""
     st.query_params["like"] = asset_id
-    for name in ("photo", "n"):
-        st.query_params.pop(name, None)
 
 
 def facts(asset: Asset, show_folders: bool) -> dict[str, str]:

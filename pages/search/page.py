@@ -7,11 +7,12 @@ import streamlit as st
 from core.app import DEMO, App
 from core.errors import ContactSheetError
 from core.search.filters import Facets
-from pages.search.actions import forget_results, use_example
+from pages.search.actions import forget_results, start_over, use_example
 from pages.search.conversation import current_turn, earlier_turns, follow_up, take_over_follow_up, turns
 from pages.search.details import show_details
+from pages.search.picture import chosen, picture_box
 from pages.search.results import look_around, results
-from pages.search.state import Ask, filters_of, floor_of, shown
+from pages.search.state import EVEN, Ask, filters_of, floor_of, shown
 from pages.ui import resources
 from pages.ui.demo_notice import wait_for_demo
 from pages.ui.text import plain
@@ -25,8 +26,8 @@ def main() -> None:
     if collection == DEMO:
         wait_for_demo()
     query = query_box(app, collection)
-    ask = controls(query, st.query_params.get("like", ""), app.facets(collection))
-    if ask.query or ask.like:
+    ask = controls(query, app.facets(collection))
+    if ask.anything:
         turn = current_turn(app, collection, ask)
         results(app, turn)
         follow_up(app, turn)
@@ -63,21 +64,24 @@ def header(app: App) -> str:
 
 
 def query_box(app: App, collection: str) -> str:
-    """The words, with examples from the collection as long as there are none."""
-    query: str = st.text_input(
-        "What should the picture show?", key="q", bind="query-params", max_chars=2000, icon=":material/search:",
-        placeholder="Describe what you are looking for", on_change=forget_results,
-    )  # fmt: skip
-    if not query.strip() and "like" not in st.query_params:
+    """The words and the picture, with examples from the collection as long as there are none."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        query: str = st.text_input(
+            "What should the picture show?", key="q", bind="query-params", max_chars=2000, icon=":material/search:",
+            placeholder="Describe what you are looking for", on_change=start_over, width="stretch",
+        )  # fmt: skip
+        picture_box(app)
+    if not query.strip() and "like" not in st.query_params and chosen() is None:
         examples = app.examples(collection)
         if examples:
             st.pills("For example", examples, format_func=plain, key="example", on_change=use_example, wrap=True)
     return query.strip()
 
 
-def controls(query: str, like: str, facets: Facets) -> Ask:
-    """Filters, and the similarity floor where there is something to be similar to."""
-    floor = 0.0
+def controls(query: str, facets: Facets) -> Ask:
+    """Filters, the similarity floor where there is something to be similar to, and how much words weigh."""
+    like, floor, weight = st.query_params.get("like", ""), 0.0, EVEN
+    outside = None if like else chosen()
     with st.container(horizontal=True, vertical_alignment="bottom"):
         with st.popover(filters_label(), icon=":material/tune:", key="filters"):
             sources = st.multiselect("Source", [s for s, _ in facets.sources], key="source", bind="query-params")
@@ -90,13 +94,19 @@ def controls(query: str, like: str, facets: Facets) -> Ask:
                 first, last = facets.earliest.date(), facets.latest.date()
                 since = st.date_input("Taken from", None, first, last, key="since", bind="query-params")
                 until = st.date_input("Taken until", None, first, last, key="until", bind="query-params")
-        if query or like:
+        if query and (like or outside):
+            weight = st.slider(
+                "Share of the words", 0.0, 1.0, EVEN, 0.05, key="weight", bind="query-params", width=260,
+                format="percent", help="At the left end only the picture counts, at the right end only the words.",
+            )  # fmt: skip
+        if query or like or outside:
             floor = st.slider(
                 "Least similarity", 0.0, 1.0, 0.0, 0.01, key="floor", bind="query-params", width=260,
                 help="Cosine similarity between the query and a picture. At the left end everything is shown.",
             )  # fmt: skip
     filters = filters_of(sources, keywords, shapes, since, until)
-    return Ask(query, like, filters, floor_of(floor), shown(st.query_params))
+    picture = outside.picture.id if outside else ""
+    return Ask(query, like, filters, floor_of(floor), shown(st.query_params), picture, weight)
 
 
 def filters_label() -> str:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import streamlit as st
 
 from core.app import App
-from core.records import SearchResult
+from core.records import Hit, SearchResult
 from core.search.answers import Answer, Ranking
 from core.terminal import duration
-from pages.search.actions import forget_latest, forget_results, open_picture
+from pages.search.actions import forget_latest, open_picture
 from pages.search.details import ask_for_similar
+from pages.search.judging import judged, thumbs
+from pages.search.picture import chosen, put_away
 from pages.search.receipt import show_receipt
 from pages.search.state import PAGE_SIZE, Ask, milliseconds, summary
 from pages.search.turns import Turn
@@ -24,8 +27,8 @@ def results(app: App, turn: Turn) -> None:
     if turn.understood is not None and turn.ask.query:
         how = "Gemini" if turn.understood.by == "gemini" else "a plain rule"
         st.markdown(f"Understood by {how} as **{plain(turn.ask.query)}**. {turn.understood.note}")
-    if turn.ask.like and not turn.ask.query:
-        origin(app, turn.collection, turn.ask.like)
+    if turn.ask.by_picture:
+        origin(app, turn.collection, turn.ask)
     if turn.answer.hits:
         show_answer(app, turn.ask, turn.answer)
     else:
@@ -42,14 +45,20 @@ def look_around(result: SearchResult, ask: Ask) -> None:
         nothing_found(ask)
 
 
-def origin(app: App, collection: str, asset_id: str) -> None:
-    """The picture that the results are like."""
-    found = app.asset(asset_id, collection)
-    if found:
-        with st.container(horizontal=True, vertical_alignment="center"):
-            st.image(found[1], width=96, alt=found[0].title)
-            st.markdown(f"Pictures like **{plain(found[0].title)}**", width="content")
-            st.button("Clear", icon=":material/close:", on_click=forget_results)
+def origin(app: App, collection: str, ask: Ask) -> None:
+    """The picture that the results are like, and the words that refine it."""
+    outside, found = chosen(), app.asset(ask.like, collection) if ask.like else None
+    if found is not None:
+        title, thumbnail = found[0].title, found[1]
+    elif outside is not None:
+        title, thumbnail = outside.name, outside.picture.thumbnail
+    else:
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.image(thumbnail, width=96, alt=title)
+        words = f" and **{plain(ask.query)}**" if ask.query else ""
+        st.markdown(f"Pictures like **{plain(title)}**{words}", width="content")
+        st.button("Clear", icon=":material/close:", on_click=put_away, help="Search by this picture no longer")
 
 
 def nothing_found(ask: Ask) -> None:
@@ -67,23 +76,32 @@ def show_answer(app: App, ask: Ask, answer: Answer) -> None:
         st.caption(summary(ask, answer.result))
         if ranking is not None:
             refusal(ranking)
-        gallery(answer.hits, "results", open_picture, ask_for_similar)
+        given = thumbs(app, judged(ask, answer), "results", ids(answer.hits))
+        gallery(answer.hits, "results", open_picture, ask_for_similar, thumbs=given)
         show_more(ask, answer.result)
     else:
-        show_ranked(ask, answer, ranking, app.settings.rank_results)
+        show_ranked(app, ask, answer, ranking)
     show_receipt(answer)
 
 
-def show_ranked(ask: Ask, answer: Answer, ranking: Ranking, results: int) -> None:
+def show_ranked(app: App, ask: Ask, answer: Answer, ranking: Ranking) -> None:
     """The best ones with the reasons; the other candidates, and then what is less similar, where someone asks."""
-    chosen = min(results, len(ranking.places))
+    count, about = min(app.settings.rank_results, len(ranking.places)), judged(ask, answer)
     reasons = {place.asset_id: place.reason for place in ranking.places}
-    st.caption(ranked_line(ranking, chosen, answer))
-    gallery(answer.hits[:chosen], "results", open_picture, ask_for_similar, reasons=reasons, first=1, size="large")
-    others = answer.hits[chosen:]
+    st.caption(ranked_line(ranking, count, answer))
+    best, others = answer.hits[:count], answer.hits[count:]
+    given = thumbs(app, about, "results", ids(best))
+    gallery(
+        best, "results", open_picture, ask_for_similar, reasons=reasons, first=1, size="large", thumbs=given
+    )  # fmt: skip
     if others and st.toggle(f"Show {len(others)} more, the other candidates first", key="all", bind="query-params"):
-        gallery(others, "others", open_picture, ask_for_similar, reasons=reasons, first=chosen + 1)
+        given = thumbs(app, about, "others", ids(others), count + 1)
+        gallery(others, "others", open_picture, ask_for_similar, reasons=reasons, first=count + 1, thumbs=given)
         show_more(ask, answer.result)
+
+
+def ids(hits: Sequence[Hit]) -> list[str]:
+    return [hit.asset.id for hit in hits]
 
 
 def show_more(ask: Ask, result: SearchResult) -> None:

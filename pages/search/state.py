@@ -10,17 +10,34 @@ from core.records import Filters, Orientation, SearchResult
 
 PAGE_SIZE = 24
 MOST_SHOWN = 960
+EVEN = 0.5
 
 
 @dataclass(frozen=True)
 class Ask:
-    """One question to a collection: by words, or by a picture (`like`), or neither, which means looking around."""
+    """One question to a collection: by words, by a picture, by both, or by neither, which means looking around.
+
+    The picture is one of the collection (`like`) or from outside (`picture`), by its id; `weight` is the share that
+    words have beside it.
+    """
 
     query: str = ""
     like: str = ""
     filters: Filters = Filters()
     floor: float = -1.0
     top: int = PAGE_SIZE
+    picture: str = ""
+    weight: float = EVEN
+
+    @property
+    def by_picture(self) -> bool:
+        """Whether a picture is searched by, with or without words."""
+        return bool(self.like or self.picture)
+
+    @property
+    def anything(self) -> bool:
+        """Whether anything is asked at all."""
+        return bool(self.query) or self.by_picture
 
 
 def filters_of(
@@ -57,7 +74,7 @@ def summary(ask: Ask, result: SearchResult) -> str:
     """One line about a result: how many, of how many, and how long it took."""
     count, matching = len(result.hits), result.matching
     what = f"{count} of {matching} pictures" if matching > count else _pictures(count)
-    if not (ask.query or ask.like):
+    if not ask.anything:
         return f"The newest {what}" if matching > count else what
     return f"{what}, the most similar first · {milliseconds(result.stage_ms['total'])}"
 

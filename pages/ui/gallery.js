@@ -48,7 +48,62 @@ function tick(frame, picks) {
   return box
 }
 
-function build(frame, report, data, picks) {
+const THUMB = "M2 20h2V9H2v11zm20-10c0-1.1-.9-2-2-2h-5.5l.9-4.3v-.3c0-.4-.2-.8-.4-1.1L13.8 1.3 7.6 7.5C7.2 7.9 7 8.4 7 9v9c0 1.1.9 2 2 2h8.5c.8 0 1.5-.5 1.8-1.2l2.6-6.1c.1-.2.1-.5.1-.7v-2z"
+const SVG = "http://www.w3.org/2000/svg"
+const MOST_CLICKS = 200
+
+function icon(path) {
+  const drawing = document.createElementNS(SVG, "svg")
+  drawing.setAttribute("viewBox", "0 0 24 24")
+  drawing.setAttribute("aria-hidden", "true")
+  const line = document.createElementNS(SVG, "path")
+  line.setAttribute("d", path)
+  drawing.append(line)
+  return drawing
+}
+
+function thumbs(frame, judge) {
+  const pair = element("div", "thumbs")
+  for (const [which, what] of [["up", "Good result"], ["down", "Bad result"]]) {
+    const button = element("button", `thumb ${which}`)
+    button.type = "button"
+    button.dataset.which = which
+    button.title = `${what}; click again to take it back`
+    button.setAttribute("aria-label", `${what}: ${frame.title}`)
+    button.setAttribute("aria-pressed", "false")
+    button.append(icon(THUMB))
+    button.onclick = () => judge(frame.id, button.getAttribute("aria-pressed") === "true" ? "" : which)
+    pair.append(button)
+  }
+  return pair
+}
+
+function showThumbs(sheet, data) {
+  // What was clicked here and not heard yet outweighs what the server says: its word may be older than the click.
+  const chosen = new Map(Object.entries(data.thumbs).map(([id, up]) => [id, up ? "up" : "down"]))
+  for (const [number, id, which] of clicksOf(sheet)) if (number > data.heard) chosen.set(id, which)
+  for (const button of sheet.querySelectorAll(".thumb")) {
+    const id = button.closest(".frame").dataset.id
+    button.setAttribute("aria-pressed", String(chosen.get(id) === button.dataset.which))
+  }
+}
+
+function clicksOf(sheet) {
+  return JSON.parse(sheet.dataset.clicks || "[]")
+}
+
+function judging(sheet, data, setStateValue) {
+  return (id, which) => {
+    const before = clicksOf(sheet)
+    const number = Math.max(Date.now(), (before.at(-1)?.[0] ?? 0) + 1)
+    const clicks = [...before, [number, id, which]].slice(-MOST_CLICKS)
+    sheet.dataset.clicks = JSON.stringify(clicks)
+    showThumbs(sheet, data)
+    setStateValue("clicks", clicks)
+  }
+}
+
+function build(frame, report, data, picks, judge) {
   const item = element("div", "frame")
   item.setAttribute("role", "listitem")
   item.dataset.id = frame.id
@@ -61,6 +116,7 @@ function build(frame, report, data, picks) {
   if (frame.suggested) open.classList.add("suggested")
   item.append(open)
   if (data.pickable) item.append(tick(frame, picks))
+  if (data.thumbs) item.append(thumbs(frame, judge))
   if (!data.cards) {
     const similar = element("button", "similar", "More like this")
     similar.type = "button"
@@ -104,11 +160,18 @@ export default function (component) {
   const { data, parentElement, setTriggerValue, setStateValue } = component
   const sheet = parentElement.querySelector(".sheet")
   if (!sheet) return
-  const drawn = JSON.stringify(data.frames)
+  const drawn = JSON.stringify([data.frames, Boolean(data.thumbs)])
   sheet.className = `sheet ${data.size}`
   if (sheet.dataset.drawn !== drawn) {
-    sheet.replaceChildren(...data.frames.map((frame) => build(frame, setTriggerValue, data, picksOf(sheet, setStateValue))))
+    const picks = picksOf(sheet, setStateValue)
+    const judge = (id, which) => sheet.judge(id, which)
+    sheet.replaceChildren(...data.frames.map((frame) => build(frame, setTriggerValue, data, picks, judge)))
     sheet.dataset.drawn = drawn
+    delete sheet.dataset.clicks
+  }
+  if (data.thumbs) {
+    sheet.judge = judging(sheet, data, setStateValue)
+    showThumbs(sheet, data)
   }
   sheet.onkeydown = (event) => moveFocus(sheet, event)
 }

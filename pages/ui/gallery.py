@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import streamlit as st
 from streamlit.runtime import Runtime, exists
@@ -64,10 +64,28 @@ def gallery(
     `on_pick` pictures can be ticked, and it hears the ids of those that are. With `thumbs` they can be judged.
     """
 
-    def told(event: str, handler: WithPicture) -> None:
-        asset_id = st.session_state[key].get(event)
-        if asset_id:
-            handler(asset_id)
+    def said(event: str) -> Any:
+        return st.session_state[key].get(event)
+
+    @undisturbed
+    def opened() -> None:
+        if said("opened"):
+            on_open(said("opened"))
+
+    @undisturbed
+    def similar() -> None:
+        if said("similar"):
+            on_similar(said("similar"))
+
+    @undisturbed
+    def picked() -> None:
+        if on_pick:
+            on_pick(list(said("picked") or []))
+
+    @undisturbed
+    def clicked() -> None:
+        if thumbs:
+            thumbs.on_clicks(clicks_of(said("clicks")))
 
     _COMPONENT(
         key=key,
@@ -85,14 +103,10 @@ def gallery(
                 for place, hit in enumerate(hits)
             ],
         },
-        on_opened_change=undisturbed(lambda: told("opened", on_open)),
-        on_similar_change=undisturbed(lambda: told("similar", on_similar)),
-        on_picked_change=undisturbed(
-            lambda: on_pick(list(st.session_state[key].get("picked") or [])) if on_pick else None
-        ),
-        on_clicks_change=undisturbed(
-            lambda: thumbs.on_clicks(clicks_of(st.session_state[key].get("clicks"))) if thumbs else None
-        ),
+        on_opened_change=opened,
+        on_similar_change=similar,
+        on_picked_change=picked,
+        on_clicks_change=clicked,
     )
 
 

@@ -14,6 +14,8 @@ PHASES = {
     "scan": "Looking for pictures",
     "embed": "Embedding",
     "compact": "Tidying up",
+    "compare": "Comparing all with all",
+    "look": "Looking at what is alike",
     "link": "Linking pictures",
     "map: neighbours": "Looking for neighbours",
     "map: layout": "Laying out the map",

@@ -16,6 +16,8 @@ from core.telemetry.alerts import Watch
 from core.telemetry.metrics_server import MetricsServer
 from pages.quality.work import Evaluations
 
+MOST_SESSIONS = 10_000
+
 
 class DemoBuild:
     """The demo collection being built in the background, or found complete; what it needs is loaded afterwards."""
@@ -106,3 +108,9 @@ def evaluations() -> Evaluations:
 def retry_demo_build() -> None:
     """Forget a failed build, so that the next look at it starts again."""
     demo_build.clear()
+
+
+@st.cache_resource(max_entries=MOST_SESSIONS, show_spinner=False)
+def turn_of(session_id: str) -> threading.Lock:  # noqa: ARG001 - what it is remembered by
+    """What a session's callbacks hold while they are carried out, one at a time."""
+    return threading.Lock()

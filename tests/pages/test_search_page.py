@@ -83,13 +83,18 @@ def test_pictures_like_another_are_found_from_a_link(served: App) -> None:
     assert "like" not in page.query_params
 
 
-def test_a_new_question_forgets_the_picture_and_the_further_pages(served: App) -> None:
+def test_words_refine_the_picture_from_the_first_page_on_until_it_is_cleared(served: App) -> None:
     served.ensure_demo()
     red = served.search("red", "demo", 1).hits[0].asset
     page = visit(like=red.id, n="48")
     page.text_input(key="q").set_value("blue").run()
+    assert page.query_params["like"] in (red.id, [red.id])
+    assert "n" not in page.query_params
     assert frames(page)[0]["title"] == "Blue"
-    assert not {"like", "n"} & set(page.query_params)
+    assert len(frames(page)) == 2
+    next(b for b in page.button if b.label == "Clear").click().run()
+    assert "like" not in page.query_params
+    assert len(frames(page)) == 3
 
 
 def test_a_link_to_a_picture_that_is_gone_is_an_error_one_can_read(served: App) -> None:

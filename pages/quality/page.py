@@ -1,0 +1,104 @@
+"""Quality: how good the results are, and how sure one can be of it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import streamlit as st
+
+from core.app import DEMO, App
+from core.errors import ContactSheetError
+from core.quality.runs import RunRow
+from pages.quality.blind import judge_blind
+from pages.quality.compare import show_comparison
+from pages.quality.evaluate import evaluate, newly_kept
+from pages.quality.figures import ORDERS, run_label
+from pages.quality.run import show_run
+from pages.ui import resources
+from pages.ui.demo_notice import wait_for_demo
+from pages.ui.person import sign_in
+from pages.ui.text import plain
+
+SECTIONS = ("Runs", "Compare", "Judge blind")
+DAYS = 30
+
+
+def main() -> None:
+    app = resources.app()
+    collection = header(app)
+    if collection == DEMO:
+        wait_for_demo()
+    section = st.segmented_control(
+        "Show", SECTIONS, key="show", default=SECTIONS[0], required=True, bind="query-params",
+        label_visibility="collapsed",
+    )  # fmt: skip
+    if section == SECTIONS[1]:
+        show_comparison(app, app.quality.runs.latest())
+    elif section == SECTIONS[2]:
+        judge_blind(app, collection)
+    else:
+        runs(app, collection)
+
+
+def header(app: App) -> str:
+    """Title, the choice of collection, and who one is."""
+    names = app.collection_names()
+    wanted = st.query_params.get("collection", DEMO)
+    with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
+        st.title("Quality", anchor=False, width="content")
+        with st.container(horizontal=True, vertical_alignment="bottom", width="content"):
+            chosen = st.selectbox(
+                "Collection", names, index=names.index(DEMO), key="collection", bind="query-params", width=220
+            )
+            sign_in(app.access)
+    if wanted not in names:
+        st.warning(f"There is no collection {plain(wanted)} here; this is {DEMO}.", icon=":material/folder_off:")
+    return chosen if chosen in names else DEMO
+
+
+def runs(app: App, collection: str) -> None:
+    """What people think, the kept runs, and one of them."""
+    satisfaction(app, collection)
+    evaluations = resources.evaluations()
+    evaluate(app, evaluations, collection)
+    rows = app.quality.runs.latest()
+    if not rows:
+        st.info("Nothing was evaluated yet. Start with Evaluate, or on the command line:", icon=":material/science:")
+        st.code("python -m core evaluate data/eval/demo.jsonl", language="bash")
+        return
+    show_run(app, app.quality.runs.get(chosen_run(rows, newly_kept(evaluations)).id))
+
+
+def chosen_run(rows: list[RunRow], new: int | None) -> RunRow:
+    """The run to show: the newest one, unless another is chosen; `new` is chosen for this person."""
+    labels = {run_label(row): row for row in rows}
+    for label, row in labels.items():
+        if row.id == new:
+            st.session_state["run"] = label
+    return labels[st.selectbox(f"Runs, the newest first ({len(rows)})", list(labels), key="run", bind="query-params")]
+
+
+def satisfaction(app: App, collection: str) -> None:
+    """The share of thumbs up of the last days, with its interval."""
+    until = datetime.now(UTC)
+    since = until - timedelta(days=DAYS)
+    share, count = app.quality.judging.satisfaction(since, until, collection)
+    if share is None:
+        st.caption(
+            f":material/thumbs_up_down: Satisfaction: nobody judged results of {plain(collection)} in the last {DAYS} "
+            "days. The thumbs are under the results on the Search page."
+        )
+        return
+    parts = [f"{share.value:.0%} of {count} thumbs are up ({share.low:.0%} to {share.high:.0%})"]
+    for ranker, name in ORDERS.items():
+        of, given = app.quality.judging.satisfaction(since, until, collection, ranker)
+        if of is not None:
+            parts.append(f"{name} {of.value:.0%} of {given}")
+    st.markdown(f":material/thumbs_up_down: **Satisfaction**, last {DAYS} days: {' · '.join(parts)}")
+    st.caption("Of those who judged, who need not be like those who did not; blind judgements count too.")
+
+
+try:
+    main()
+except ContactSheetError as error:
+    st.error(plain(str(error)), icon=":material/error:")

@@ -1,0 +1,172 @@
+"""Thumbs on the search page, and a picture as its query."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import Any
+
+import pytest
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from core.access import Person
+from core.app import App
+from core.errors import StoreError
+from core.search.answers import Answer
+from pages.search import judging
+from pages.search.judging import Judged, judged, keep, thumbs
+from pages.search.state import Ask
+from pages.ui.gallery import Click, clicks_of
+from tests.fakes.encoder import COLOURS
+from tests.pages.conftest import frames, visit
+
+ABOUT = Judged("demo", "red", "vector")
+
+
+def picture(colour: str) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (16, 16), COLOURS[colour]).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def shown(page: AppTest) -> dict[str, Any]:
+    """What the first gallery was given."""
+    found: dict[str, Any] = json.loads(next(e for e in page.main if e.type == "bidi_component").proto.json)
+    return found
+
+
+@pytest.fixture
+def places(served: App, monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
+    """The places of the demo's pictures for "red", for callbacks that run without a page."""
+    served.ensure_demo()
+    monkeypatch.setattr(judging.st, "session_state", {})
+    return {hit.asset.id: place for place, hit in enumerate(served.search("red", "demo").hits, 1)}
+
+
+def test_what_the_browser_tells_is_read_and_nonsense_is_left_out() -> None:
+    told = [[1, "a", "up"], [2.0, "b", "down"], [3, "a", ""], "x", [4, 5, "up"], [5, "c", "sideways"], [6, "c"], None]
+    assert clicks_of(told) == [Click(1, "a", True), Click(2, "b", False), Click(3, "a", None)]
+    assert clicks_of(None) == []
+    assert clicks_of({"a": 1}) == []
+
+
+def test_a_click_is_kept_with_query_model_ranker_and_place_and_only_once(served: App, places: dict[str, int]) -> None:
+    first, second, _ = places
+    keep(served, ABOUT, "results", places, [Click(1, second, False)])
+    (opinion,) = served.quality.judging._judgements.latest()
+    assert opinion.judged.asset_id == second
+    assert (opinion.judged.query, opinion.judged.model, opinion.judged.ranker) == ("red", "colour", "vector")
+    assert (opinion.judged.position, opinion.judged.up, opinion.judged.blind) == (2, False, False)
+    served.judge(Person(), "demo", "red", second, None, ranker="vector", position=2)
+    keep(served, ABOUT, "results", places, [Click(1, second, False), Click(2, first, True)])
+    assert served.quality.judging.of(Person(), "demo", "red") == {first: True}
+
+
+def test_a_second_click_takes_a_thumb_back(served: App, places: dict[str, int]) -> None:
+    first = next(iter(places))
+    keep(served, ABOUT, "results", places, [Click(1, first, True), Click(2, first, None)])
+    assert served.quality.judging.of(Person(), "demo", "red") == {}
+
+
+def test_a_picture_that_is_not_shown_cannot_be_judged(served: App, places: dict[str, int]) -> None:
+    keep(served, ABOUT, "results", places, [Click(1, "f" * 64, True)])
+    assert served.quality.judging._judgements.latest() == []
+
+
+def test_a_thumb_that_cannot_be_kept_is_said_and_disturbs_nothing(
+    served: App, places: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+
+    def full(*_: object, **__: object) -> None:
+        raise StoreError("the disk is full: make room")
+
+    monkeypatch.setattr(served, "judge", full)
+    monkeypatch.setattr(judging.st, "toast", lambda text, **_: said.append(text))
+    keep(served, ABOUT, "results", places, [Click(1, next(iter(places)), True)])
+    assert "the disk is full" in said[0]
+
+
+def test_the_page_shows_the_thumbs_that_were_given_and_starts_no_new_search(served: App) -> None:
+    served.ensure_demo()
+    red = served.search("red", "demo", 1).hits[0].asset.id
+    served.judge(Person(), "demo", "red", red, True, ranker="vector", position=1)
+    page = visit(q="red")
+    assert shown(page)["thumbs"] == {red: True}
+    asked = page.session_state["turns"][-1].answer.id
+    served.judge(Person(), "demo", "red", red, None, ranker="vector", position=1)
+    page.run()
+    assert shown(page)["thumbs"] == {}
+    assert page.session_state["turns"][-1].answer.id == asked
+
+
+def test_thumbs_are_about_words_so_other_pictures_have_none(served: App) -> None:
+    served.ensure_demo()
+    answer: Answer = served.search("red", "demo")
+    assert judged(Ask("red"), answer) == ABOUT
+    assert judged(Ask("red", like="x"), answer) is None
+    assert judged(Ask(picture="x"), answer) is None
+    assert thumbs(served, None, "results", []) is None
+    assert shown(visit())["thumbs"] is None
+    assert shown(visit(like=answer.hits[0].asset.id))["thumbs"] is None
+
+
+def test_an_uploaded_picture_is_searched_by_and_words_refine_it(served: App) -> None:
+    page = visit()
+    page.file_uploader[0].set_value(("boat.png", picture("green"), "image/png")).run()
+    assert not page.exception
+    assert frames(page)[0]["title"] == "Green"
+    assert any("boat" in m.value and "Pictures like" in m.value for m in page.markdown)
+    page.text_input(key="q").set_value("blue").run()
+    page.slider(key="weight").set_value(0.9).run()
+    assert frames(page)[0]["title"] == "Blue"
+    page.slider(key="weight").set_value(0.1).run()
+    assert frames(page)[0]["title"] == "Green"
+    assert [turn.ask.weight for turn in page.session_state["turns"]][-1] == 0.1
+    assert len(page.session_state["turns"]) == 2  # the picture, and the picture with words: no turn per weight
+    next(b for b in page.button if b.label == "Clear").click().run()
+    assert not any("Pictures like" in m.value for m in page.markdown)
+    assert frames(page)[0]["title"] == "Blue"
+
+
+def test_a_picture_can_be_pasted_with_words(served: App) -> None:
+    page = visit()
+    pasted = next(c for c in page.chat_input if "paste" in c.placeholder)
+    pasted.set_value("red").upload("image.png", picture("blue"), "image/png").run()
+    assert not page.exception
+    assert page.text_input(key="q").value == "red"
+    assert page.session_state["turns"][-1].ask.by_picture
+    assert {frames(page)[0]["title"], frames(page)[1]["title"]} == {"Red <b>sail</b>", "Blue"}
+
+
+def test_a_file_that_is_no_picture_is_refused_and_the_search_stays(served: App) -> None:
+    page = visit(q="red")
+    page.file_uploader[0].set_value(("notes.png", b"no picture", "image/png")).run()
+    assert not page.exception
+    assert "not an image" in page.warning[0].value
+    assert frames(page)[0]["title"] == "Red <b>sail</b>"
+    assert shown(page)["thumbs"] == {}
+
+
+def test_more_like_a_result_takes_the_place_of_an_uploaded_picture(served: App) -> None:
+    served.ensure_demo()
+    blue = served.search("blue", "demo", 1).hits[0].asset.id
+    page = visit(photo=blue)
+    page.file_uploader[0].set_value(("boat.png", picture("green"), "image/png")).run()
+    page.query_params["photo"] = blue
+    page.run()
+    next(b for b in page.button if b.label == "More like this").click().run()
+    assert any("Pictures like **Blue**" in m.value for m in page.markdown)
+    assert "query_picture" not in page.session_state
+
+
+def test_an_earlier_search_by_an_uploaded_picture_cannot_be_asked_again_once_it_is_gone(served: App) -> None:
+    page = visit()
+    page.file_uploader[0].set_value(("boat.png", picture("green"), "image/png")).run()
+    page.text_input(key="q").set_value("red").run()
+    assert [b.label for b in page.button].count("Again") == 1
+    next(b for b in page.button if b.label == "Clear").click().run()
+    page.text_input(key="q").set_value("blue").run()
+    assert not page.exception
+    assert [b.label for b in page.button].count("Again") == 1  # the search for red, which needs words alone

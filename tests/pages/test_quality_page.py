@@ -1,0 +1,281 @@
+"""The Quality page: runs, comparisons, judging blind, and evaluations in the background."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core.access import OPERATOR, Person
+from core.app import App
+from core.errors import NotAllowed
+from core.quality.blind import Pooled
+from core.quality.evaluation import Outcome, Run
+from core.quality.labels import LabelledQuery, LabelSet, QualityError
+from core.quality.measures import measures_of
+from core.records import Progress
+from core.settings import Secret
+from pages.quality.figures import ceilings, graded, missed, query_rows, run_label, worst_first
+from pages.quality.reveal import places, revealed, same_order
+from pages.quality.work import Evaluations, Wanted, committed, outcome
+from pages.ui import person as person_module
+from pages.ui import resources
+from tests.pages.conftest import galleries, visit
+
+
+@pytest.fixture
+def judgeable(served: App, monkeypatch: pytest.MonkeyPatch) -> Iterator[App]:
+    """The App that pages see, with its demo collection and no evaluation yet; whoever looks sits at the computer."""
+    monkeypatch.setattr(person_module, "_over_loopback", lambda: True)
+    served.ensure_demo()
+    resources.evaluations.clear()
+    yield served
+    resources.evaluations.clear()
+
+
+def labels(app: App) -> LabelSet:
+    ids = {hit.asset.title: hit.asset.id for hit in app.search("red", "demo").hits}
+    red, green, blue = (ids[name] for name in ("Red <b>sail</b>", "Green", "Blue"))
+    return LabelSet(
+        "three.jsonl",
+        (
+            LabelledQuery("1", "red *boat*", "colour", {red: 2}),
+            LabelledQuery("2", "green", "colour", {green: 2, blue: 1}),
+            LabelledQuery("3", "calm", "mood", {blue: 1}),
+        ),
+    )
+
+
+def kept(app: App, name: str = "") -> Run:
+    return app.quality.keep(app.quality.evaluate(labels(app), "demo", name=name))[0]
+
+
+def reversed_run(app: App, run: Run, name: str) -> Run:
+    """The same run with every order turned around, kept."""
+    turned = tuple(
+        replace(o, order=o.order[::-1], measures=measures_of(o.order[::-1], o.relevant)) for o in run.outcomes
+    )
+    return app.quality.runs.keep(replace(run, id=0, name=name, outcomes=turned))
+
+
+def texts(page: AppTest) -> str:
+    return "\n".join([element.value for element in (*page.markdown, *page.caption, *page.info, *page.success)])
+
+
+def wait(evaluations: Evaluations) -> Any:
+    deadline = time.monotonic() + 60
+    while evaluations.latest is None or not evaluations.latest.done:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return evaluations.latest
+
+
+def test_an_empty_page_says_how_to_begin(judgeable: App) -> None:
+    page = visit("", show="Runs")
+    page.switch_page("pages/quality/page.py").run()
+    assert not page.exception
+    assert "Nothing was evaluated yet" in texts(page)
+    assert "nobody judged results of demo" in texts(page)
+    assert [b.label for b in page.button] == ["Evaluate demo"]
+
+
+def opened(**params: str) -> AppTest:
+    page = visit()
+    page.switch_page("pages/quality/page.py")
+    for name, value in params.items():
+        page.query_params[name] = value
+    page.run()
+    assert not page.exception
+    return page
+
+
+def test_a_run_is_shown_with_intervals_ceilings_and_the_predecessors_figures(judgeable: App) -> None:
+    kept(judgeable, "first")
+    page = opened()
+    assert [m.label for m in page.metric] == ["Precision@4", "Recall@10", "NDCG@4", "MRR", "Query success"]
+    said = texts(page)
+    assert "predecessor: 0.87" in said
+    assert "predecessor: 94%" in said
+    assert "predecessor: none told" in said
+    assert "not measured (GEMINI\\_API\\_KEY is not set)" in said
+    assert "never published" in said
+    assert page.selectbox(key="run").value.startswith("1 · three.jsonl on demo · by similarity")
+    assert page.selectbox(key="run").value.endswith("first")
+
+
+def test_the_worst_query_comes_first_and_shows_what_was_found_and_missed(judgeable: App) -> None:
+    run = kept(judgeable)
+    lost = replace(run.outcomes[0], order=(), measures=measures_of((), run.outcomes[0].relevant))
+    judgeable.quality.runs.keep(replace(run, id=0, outcomes=(lost, *run.outcomes[1:])))
+    page = opened()
+    assert page.selectbox(key="query").options[0] == "1 · red *boat*"
+    page.selectbox(key="query").select("1 · red *boat*").run()
+    assert "Found for **red \\*boat\\***" in texts(page)
+    assert [[frame["reason"] for frame in gallery] for gallery in galleries(page)] == [[], ["exactly"]]
+    page.selectbox(key="query").select("2 · green").run()
+    assert [frame["reason"] for frame in galleries(page)[0]][:1] == ["exactly"]
+    assert len(galleries(page)[0]) == 3
+    assert "No relevant picture was missed" in texts(page)
+
+
+def test_a_link_opens_a_run_and_a_query_and_an_unknown_one_does_no_harm(judgeable: App) -> None:
+    first, second = kept(judgeable, "a"), kept(judgeable, "b")
+    rows = {row.id: run_label(row) for row in judgeable.quality.runs.latest()}
+    page = opened(run=rows[first.id], query="2 · green")
+    assert page.selectbox(key="run").value == rows[first.id]
+    assert len(galleries(page)) == 1
+    page = opened(run="99 · gone", query="none")
+    assert page.selectbox(key="run").value == rows[second.id]
+    assert galleries(page) == []
+
+
+def test_pictures_that_are_gone_are_counted(judgeable: App) -> None:
+    run = kept(judgeable)
+    gone = tuple(replace(o, order=("f" * 64, *o.order)) for o in run.outcomes)
+    judgeable.quality.runs.keep(replace(run, id=0, outcomes=gone))
+    page = opened(query="2 · green")
+    assert "1 of these pictures is no longer in demo" in texts(page)
+    judgeable.quality.runs.keep(replace(run, id=0, collection="away"))
+    page = opened(query="2 · green")
+    assert "away" in texts(page)
+
+
+def test_two_runs_are_compared_query_by_query_with_the_pictures_of_both(judgeable: App) -> None:
+    page = opened(show="Compare")
+    assert "Two runs are needed" in texts(page)
+    before = kept(judgeable, "before")
+    reversed_run(judgeable, before, "after")
+    page = opened(show="Compare")
+    assert page.selectbox(key="second").value.endswith("after")
+    assert page.selectbox(key="first").value.endswith("before")
+    assert page.dataframe[0].value["Measure"].iloc[0] == "Precision@4"
+    losses = list(page.dataframe[1].value["Difference"])
+    assert losses == sorted(losses)
+    page.selectbox(key="changed").select("1 · red *boat*").run()
+    first, second = galleries(page)
+    assert [frame["id"] for frame in first] == [frame["id"] for frame in second][::-1]
+    assert "paired bootstrap" in texts(page)
+
+
+def test_runs_of_other_labels_are_not_offered_for_comparison(judgeable: App) -> None:
+    run = kept(judgeable)
+    judgeable.quality.runs.keep(replace(run, id=0, labels="other.jsonl", digest="x"))
+    assert "No other run used this label set" in texts(opened(show="Compare"))
+    judgeable.quality.runs.keep(replace(run, id=0, digest="y"))
+    page = opened(show="Compare")
+    assert "compare runs of the same label set" in page.error[0].value
+
+
+def test_an_evaluation_of_what_people_judged_is_started_from_the_page_and_opened(judgeable: App) -> None:
+    red = judgeable.search("red", "demo", 1).hits[0].asset.id
+    judgeable.judge(Person(), "demo", "red", red, True, ranker="vector", position=1)
+    page = opened()
+    assert "100% of 1 thumbs are up" in texts(page)
+    page.selectbox(key="labels").select("").run()
+    page.text_input(key="run_name").set_value("mine").run()
+    next(b for b in page.button if b.label == "Evaluate demo").click().run()
+    assert not page.exception
+    assert wait(resources.evaluations()).run == 1
+    page.run()
+    assert "Run 1 is kept: 1 queries" in page.success[0].value.replace("\\", "")
+    assert page.selectbox(key="run").value.endswith("mine")
+    assert not opened().success  # another person's page does not tell of it
+
+
+def test_what_ends_an_evaluation_is_said(judgeable: App) -> None:
+    evaluations = Evaluations(judgeable)
+    evaluations.start(OPERATOR, Wanted("demo.jsonl", "demo", "vector"))
+    ended = wait(evaluations)
+    assert ended.run is None
+    assert "holds none of the pictures" in ended.message
+    with pytest.raises(QualityError, match="nobody judged results of demo yet"):
+        evaluations.start(OPERATOR, Wanted("", "demo", "vector"))
+
+
+def test_one_evaluation_runs_at_a_time_and_can_be_stopped(judgeable: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    evaluations = Evaluations(judgeable)
+
+    def endless(*arguments: Any) -> Run:
+        while True:
+            arguments[-1](Progress("evaluate", 1, 2))
+            time.sleep(0.01)
+
+    monkeypatch.setattr(judgeable.quality, "evaluate", endless)
+    evaluations.start(OPERATOR, Wanted("demo.jsonl", "demo", "vector"))
+    with pytest.raises(QualityError, match="an evaluation is running"):
+        evaluations.start(OPERATOR, Wanted("demo.jsonl", "demo", "vector"))
+    evaluations.stop(OPERATOR)
+    assert wait(evaluations).message == "stopped; nothing of it is kept"
+
+
+def test_an_evaluation_that_breaks_says_so(judgeable: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    evaluations = Evaluations(judgeable)
+    monkeypatch.setattr(judgeable.quality, "keep", lambda run: 1 / 0)
+    monkeypatch.setattr(judgeable.quality, "evaluate", lambda *_: None)
+    evaluations.start(OPERATOR, Wanted("demo.jsonl", "demo", "vector"))
+    assert "ZeroDivisionError" in wait(evaluations).message
+
+
+def test_only_curators_start_evaluations(judgeable: App) -> None:
+    judgeable.access._key = Secret("k" * 20)
+    page = opened()
+    assert "Only curators may start evaluations" in texts(page)
+    assert "Evaluate demo" not in [b.label for b in page.button]
+    with pytest.raises(NotAllowed, match="only curators may start evaluations"):
+        resources.evaluations().start(OPERATOR, Wanted("demo.jsonl", "demo", "vector"))
+    with pytest.raises(NotAllowed, match="only curators may stop evaluations"):
+        resources.evaluations().stop(OPERATOR)
+
+
+def test_judging_blind_shows_one_list_without_its_origin_until_the_end(judgeable: App) -> None:
+    page = opened(show="Judge blind")
+    assert "there is one order only" in texts(page)
+    page.text_input(key="judge").set_value("red").run()
+    (frames,) = galleries(page)
+    assert len(frames) == 3
+    assert {frame["similarity"] for frame in frames} == {""}
+    assert {frame["reason"] for frame in frames} == {""}
+    assert page.button(key="reveal").disabled
+    for place, frame in enumerate(frames, 1):
+        judgeable.judge(
+            Person(), "demo", "red", frame["id"], place == 1, ranker="pooled", position=place, blind=True
+        )  # fmt: skip
+    page.run()
+    assert [frame["id"] for frame in galleries(page)[0]] == [frame["id"] for frame in frames]
+    page.button(key="reveal").click().run()
+    assert "Both orders are the same" in texts(page)
+    assert all("by similarity" in frame["reason"] for frame in galleries(page)[0])
+    shown = json.loads(next(e for e in page.main if e.type == "bidi_component").proto.json)
+    assert shown["thumbs"] is None
+
+
+def test_what_was_judged_blind_is_counted_per_order() -> None:
+    pool = (Pooled("a", {"vector": 1, "gemini": 5}), Pooled("b", {"vector": 2}), Pooled("c", {"gemini": 1}))
+    similarity, gemini = revealed(pool, {"a": True, "b": False})
+    assert similarity == {"Order": "By similarity", "Good of its first 4": "1 of 2 judged",
+                          "Good of its first 10": "1 of 2 judged"}  # fmt: skip
+    assert gemini["Good of its first 4"] == "0 of 0 judged"
+    assert gemini["Good of its first 10"] == "1 of 1 judged"
+    assert places(pool) == {"a": "by similarity 1 · by Gemini 5", "b": "by similarity 2", "c": "by Gemini 1"}
+    assert not same_order(pool)
+    assert same_order((Pooled("a", {"vector": 1, "gemini": 1}),))
+
+
+def test_figures_of_a_run(judgeable: App) -> None:
+    run = judgeable.quality.evaluate(labels(judgeable), "demo")
+    assert [o.measures["ndcg@4"] for o in worst_first(run)] == sorted(o.measures["ndcg@4"] for o in run.outcomes)
+    assert ceilings(run.outcomes)["precision@4"] == pytest.approx((0.25 + 0.5 + 0.25) / 3)
+    assert ceilings(run.outcomes)["ndcg@4"] == 1
+    assert query_rows(run.outcomes)[1]["Relevant"] == 2
+    lost = Outcome("1", "q", "k", {"a": 1, "b": 2, "c": 0}, ("x",), ("x",), {}, {})
+    assert missed(lost) == ["b", "a"]
+    assert graded(["a", "x"], lost.relevant) == {"a": "partly", "x": "not relevant"}
+    assert committed() == ["demo.jsonl"]
+    told = outcome(replace(run, id=4, absent=2, unanswerable=1))
+    assert told.startswith("Run 4 is kept: 3 queries in")
+    assert told.endswith("2 labelled pictures are not in demo · 1 queries left out for that")
