@@ -5,37 +5,57 @@
 
 import threading
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
 
 import streamlit as st
 
 
 def navigate() -> None:
     """Run the page that the address asks for; the bare address leads to the search and keeps what it asks for."""
+    from pages.ui.alert_badge import alert_badge
+
     st.set_page_config(page_title="Contact Sheet", page_icon="🎞️", layout="wide")
     search = st.Page("pages/search/page.py", title="Search", icon=":material/search:", url_path="search")
     clusters = st.Page("pages/clusters/page.py", title="Clusters", icon=":material/bubble_chart:", url_path="clusters")
     library = st.Page("pages/library/page.py", title="Library", icon=":material/photo_library:", url_path="library")
+    metrics = st.Page("pages/metrics/page.py", title="Metrics", icon=":material/monitoring:", url_path="metrics")
+    quality = st.Page("pages/quality/page.py", title="Quality", icon=":material/verified:", url_path="quality")
 
     def start() -> None:
         st.switch_page(search, query_params={name: st.query_params.get_all(name) for name in st.query_params})
 
     bare = st.Page(start, title="Contact Sheet", url_path="start", default=True, visibility="hidden")
-    st.navigation([bare, search, clusters, library], position="top").run()
+    page = st.navigation([bare, search, clusters, library, metrics, quality], position="top")
+    if page is not bare:
+        alert_badge(keep_room=page is metrics)
+    with nullcontext() if page is bare else rendering(page.url_path):
+        page.run()
+
+
+def rendering(name: str) -> AbstractContextManager[None]:
+    """Leaves an event of a page's run; where there is no App the page meets the same error and shows it."""
+    from core.errors import ContactSheetError
+    from pages.ui.resources import app
+
+    try:
+        return app().requests.rendering(name)
+    except ContactSheetError:
+        return nullcontext()
 
 
 @asynccontextmanager
 async def warming(_: object) -> AsyncIterator[None]:
-    """Load what the first search needs while the first person is still on their way."""
+    """Load what the first search needs while the first person is still on their way, and watch from now on."""
     threading.Thread(target=warm, name="warm", daemon=True).start()
     yield
 
 
 def warm() -> None:
     from core.errors import ContactSheetError
-    from pages.ui.resources import demo_build
+    from pages.ui.resources import demo_build, watching
 
     with suppress(ContactSheetError):  # the page meets the same error and shows it
+        watching()
         demo_build()
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -12,38 +13,55 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from core.access import Access
+from core.access import Access, Person
 from core.atlas.desk import MAP, Atlas
 from core.background import Background, Work
 from core.clusters.curators import Curators
 from core.clusters.desk import LINK, ClusterDesk
 from core.clusters.naming import common_words
 from core.clusters.newcomers import Newcomers
-from core.embedding import images
+from core.curation import Revision
+from core.embedding import gpu, images
 from core.embedding.encoders import Encoders, LoadEncoder, loader
-from core.embedding.hashes import content_id
 from core.embedding.protocol import Encoder
 from core.errors import ContactSheetError
 from core.ingest import demo
-from core.ingest.library import INGEST, Library
+from core.ingest.condition import examine
+from core.ingest.library import INGEST, UNSPLASH, Library
+from core.ingest.originals import original
+from core.ingest.pipeline import Batch
+from core.ingest.reembed import EMBED, Reembedding
+from core.ingest.removal import Removal
 from core.ingest.runs import Runs
+from core.ingest.unsplash import Unsplash, Wish
+from core.kept import Kept
 from core.logs import configure_logging, log
+from core.quality.compare import unmeasurable
+from core.quality.desk import Quality
+from core.quality.judging import Judging
+from core.quality.measures import DEPTH
+from core.quality.runs import KeptRuns
 from core.records import (
     Asset,
     Collection,
+    CollectionHealth,
+    Condition,
     Filters,
     Hit,
     IngestReport,
     Job,
+    ModelCard,
     ProgressListener,
     SearchResult,
     unheard,
 )
 from core.search.answers import Answer, Hourly
 from core.search.calls import Calls
+from core.search.duplicates import Duplicates, near_identical
 from core.search.filters import Facets
 from core.search.follow_ups import FollowUps
 from core.search.gemini import GeminiClient
+from core.search.pictures import QueryPicture, query_picture
 from core.search.prices import load_prices
 from core.search.ranker import Ranker, RankOptions
 from core.search.searcher import Searcher
@@ -54,15 +72,23 @@ from core.store.assignments import Assignments
 from core.store.collections import Collections
 from core.store.database import Database
 from core.store.drafts import Drafts
+from core.store.forgetting import forget
 from core.store.jobs import Jobs
+from core.store.judgements import Judged, Judgements
 from core.store.linkages import Linkages
 from core.store.maps import Maps
 from core.store.names import path_of
 from core.store.rankings import Rankings
 from core.store.revisions import Revisions
+from core.store.snapshot import collection_version
 from core.store.spend import Budgets, Spend
 from core.store.table import AssetTable
 from core.telemetry.events import EventLog
+from core.telemetry.machine import Filled
+from core.telemetry.monitor import Monitor
+from core.telemetry.requests import Request, Requests
+from core.telemetry.retention import Retention
+from core.telemetry.summary import Money, Summary, read_summary
 
 DEMO = demo.NAME
 DETAIL_PX = 1600
@@ -72,7 +98,7 @@ def open_app(settings: Settings | None = None) -> App:
     """Contact Sheet with the settings in force, or with those given. Raises SettingError."""
     settings = settings or Settings.load()
     settings.export()
-    configure_logging(settings.log_format, settings.log_level, [settings.gemini_api_key])
+    configure_logging(settings.log_format, settings.log_level, [settings.gemini_api_key, settings.alert_webhook])
     return App(settings, Collections(settings.data / "collections"), loader(settings))
 
 
@@ -82,36 +108,50 @@ class App:
     def __init__(self, settings: Settings, collections: Collections, load_encoder: LoadEncoder) -> None:
         self.settings = settings
         self._collections, self.encoders = collections, Encoders(settings, load_encoder)
-        self._searchers: dict[str, tuple[AssetTable, Searcher]] = {}
-        self._lock = threading.RLock()
+        self._searchers: dict[str, tuple[tuple[int, int], AssetTable, Searcher]] = {}
+        self._lock, self._kept, self._outlived = threading.RLock(), Kept(4), Kept(1000)
         self.access = Access(settings.curator_key)
-        database = Database(settings.data / "contactsheet.db")
+        self._database = database = Database(settings.data / "contactsheet.db")
         jobs = Jobs(database)
         self._background = Background(jobs, settings.data / "jobs", settings.environment())
         self.library = Library(settings.roots, settings.data / "uploads", jobs, self._background, self.access)
-        self.events = EventLog(settings.data / "events.db")
+        self.events = EventLog(settings.data / "events.db", Retention(settings.event_days))
         key = settings.gemini_api_key
         self._gemini = GeminiClient(key, settings.gemini_endpoint) if key else None
-        calls = _calls(settings, database, self.events, self._gemini)
+        self.spend = Spend(database, Budgets(settings.daily_usd, settings.monthly_usd))
+        calls = _calls(settings, self.spend, self.events, self._gemini)
         ranker = Ranker(calls, Rankings(database), _rank_options(settings), settings.gemini_api_key)
         hourly = Hourly(settings.clip_usd_per_hour, settings.compute_usd_per_hour)
         self._service = SearchService(ranker, self.events, hourly)
+        self.requests = Requests(self.events, _seconds_cost(hourly))
+        self.monitor = Monitor(settings, self.events, jobs, self.spend, self.access, self._sizes, _gpu_memory)
         self.follow_ups = FollowUps(calls, self.events, settings.rank_deadline_s)
-        self._runs = Runs(collections, self.encoders, settings)
+        self._runs = Runs(collections, self.encoders, settings, self._note_batch)
+        self._unsplash = Unsplash(self._runs, settings, frozenset(settings.unsplash_hosts))
         revisions = Revisions(database)
         self.clusters = ClusterDesk(
-            lambda name: self._searcher(name).snapshot, lambda name: Linkages(settings.data / "linkages" / name),
-            revisions, self._background, self._encode_words, common_words,
+            lambda name: self._searcher(name).snapshot, self._linkages,
+            revisions, self._background, self._encode_words, common_words, watch=self.requests.watching,
         )  # fmt: skip
         self.atlas = Atlas(
             lambda name: self._searcher(name).snapshot,
-            lambda name: Maps(settings.data / "maps" / name),
+            self._maps,
             self._background,
         )
         self.curators = Curators(self.clusters, revisions, Drafts(database), self.access)
         self.newcomers = Newcomers(
-            lambda name: self._searcher(name).snapshot, revisions, Assignments(database), self.clusters.clustering
+            lambda name: self._searcher(name).snapshot, revisions, Assignments(database), self.clusters.clustering,
+            self.model_changed,
+        )  # fmt: skip
+        self.removal = Removal(collections, self.access, self._after_ingest, self._forget_all)
+        self.reembedding = Reembedding(
+            collections, self.encoders, self._background, self.access, settings.max_megapixels, self._after_switch
         )
+        self.quality = Quality(
+            self._evaluated, lambda name: self._searcher(name).snapshot,
+            lambda name: self.encoders.named(self.model(name).name), KeptRuns(settings.data / "quality.db"),
+            Judging(Judgements(settings.data / "judgements.db")), unmeasurable(bool(key), settings.gemini_endpoint),
+        )  # fmt: skip
 
     # -- models ---------------------------------------------------------------------------------------------
 
@@ -131,9 +171,17 @@ class App:
         """The names of all collections, sorted; the demo collection is always among them."""
         return sorted({*self._collections.names(), DEMO})
 
+    def existing_collections(self) -> list[str]:
+        """The names of the collections that are there by now, sorted."""
+        return self._collections.names()
+
     def version(self, collection: str) -> str:
         """The version of a collection: it changes when pictures come or go."""
         return self._searcher(collection).snapshot.version
+
+    def model(self, collection: str) -> ModelCard:
+        """The model that a collection is embedded with."""
+        return self._searcher(collection).model
 
     def size(self, collection: str) -> int:
         """How many pictures a collection has."""
@@ -149,6 +197,41 @@ class App:
         """The title of every picture, or its file's name, by id."""
         snapshot = self._searcher(collection).snapshot
         return dict(zip(snapshot.ids, snapshot.titles, strict=True))
+
+    def health(self, collection: str) -> CollectionHealth:
+        """How a collection lies on the disk. Raises CollectionError, StoreError."""
+        table = self._table(collection)
+        return CollectionHealth(collection, table.count(), *table.fragments_and_versions())
+
+    def condition(self, collection: str) -> Condition:
+        """How a collection is doing. Looks at the disk for a sample of its original files."""
+        linkages, maps = self._linkages(collection), self._maps(collection)
+        return examine(
+            self._table(collection), self._searcher(collection).snapshot, linkages, maps, self.library.jobs(200)
+        )
+
+    def _linkages(self, collection: str) -> Linkages:
+        return Linkages(self.settings.data / "linkages" / collection)
+
+    def _maps(self, collection: str) -> Maps:
+        return Maps(self.settings.data / "maps" / collection)
+
+    def _sizes(self) -> dict[str, int]:
+        return {name: self._table(name).count() for name in self._collections.names()}
+
+    def duplicates(self, collection: str, listener: ProgressListener = unheard) -> Duplicates:
+        """What a collection holds more than once; looked for once per collection version."""
+        table, snapshot = self._table(collection), self._searcher(collection).snapshot
+
+        def found() -> Duplicates:
+            def thumbnails(ids: Sequence[str]) -> dict[str, bytes]:
+                return {asset.id: jpeg for asset, jpeg in table.assets(ids)}
+
+            sizes = np.column_stack([snapshot.width, snapshot.height]).astype(np.int64)
+            groups = near_identical(snapshot.ids, snapshot.vectors, sizes, thumbnails, listener=listener)
+            return Duplicates(tuple(groups), table.seen_again())
+
+        return self._kept.once((collection, snapshot.version, self._collections.stamp(collection)), found)
 
     def facets(self, collection: str) -> Facets:
         """What a collection can be filtered by."""
@@ -181,12 +264,30 @@ class App:
             INGEST: self._ingest_of_job,
             LINK: lambda job, listener: self.clusters.link(job.collection, listener),
             MAP: lambda job, listener: self.atlas.fit(job.collection, listener),
+            UNSPLASH: self._unsplash_of_job,
+            EMBED: self.reembedding.run,
         }
         return self._background.run(job_id, works)
 
     def _ingest_of_job(self, job: Job, listener: ProgressListener) -> IngestReport:
         folder, only = path_of(job.arguments["folder"]), job.arguments.get("only")
         return self.ingest(folder, job.collection, source=job.arguments.get("source"), listener=listener, only=only)
+
+    def ingest_unsplash(
+        self, place: str, collection: str, wish: Wish = Wish(), listener: ProgressListener = unheard
+    ) -> IngestReport:
+        """Add the photos of the Unsplash dataset at `place` (a folder, a ZIP or the address of one) to a collection.
+
+        Raises CollectionBusy, CollectionError, ModelUnavailable, and ContactSheetError where the dataset cannot be
+        read or no server be reached.
+        """
+        report = self._unsplash.ingest(place, collection, wish, listener)
+        self._after_ingest(collection)
+        return report
+
+    def _unsplash_of_job(self, job: Job, listener: ProgressListener) -> IngestReport:
+        wish = Wish(job.arguments["width"], only=tuple(job.arguments.get("only", ())))
+        return self.ingest_unsplash(job.arguments["place"], job.collection, wish, listener)
 
     def ensure_demo(self, listener: ProgressListener = unheard) -> IngestReport | None:
         """Build the demo collection unless it is complete; None if it was. Raises CollectionBusy."""
@@ -198,10 +299,36 @@ class App:
     def _after_ingest(self, collection: str) -> None:
         """Newcomers find their clusters; that this fails is no reason for an ingest to fail."""
         try:
-            self.newcomers.place(collection)
+            self.assign(collection)
             self.clusters.refresh_if_used(collection, "ingest")
         except ContactSheetError as error:
             log("clusters", "newcomers were not placed", logging.ERROR, collection=collection, error=str(error))
+
+    def _after_switch(self, collection: str) -> None:
+        """The dendrogram and the map follow the new model, where there were any."""
+        self._after_ingest(collection)
+        if self._maps(collection).change_mark():
+            self.atlas.refresh(collection, "switch", again=True)
+
+    def model_changed(self, revision: Revision) -> bool:
+        """Whether a saved clustering was made from vectors of another model than the collection has now."""
+        model = self.model(revision.collection)
+
+        def changed() -> bool:
+            ids = self.clusters.clustering(revision.id).asset_ids
+            return collection_version(model, ids) != revision.collection_version
+
+        return self._outlived.once((revision.id, model), changed)
+
+    def assign(self, collection: str) -> int:
+        """Assign every picture without a place to the published clusters; says how many."""
+        with self.requests.watching("assign", collection) as request:
+            request.detail["assigned"] = placed = self.newcomers.place(collection)
+            return placed
+
+    def _note_batch(self, batch: Batch) -> None:
+        request = Request(batch.decoded, {"known": batch.known, "failures": dict(batch.failures)})
+        self.requests.done("ingest", batch.collection, batch.stage_ms, request, batch.error)
 
     # -- search ---------------------------------------------------------------------------------------------
 
@@ -219,11 +346,58 @@ class App:
         return self._service.answer(find, collection, ranked, on_candidates)
 
     def similar(
-        self, asset_id: str, collection: str = DEMO, top: int = 10, filters: Filters = Filters(), floor: float = -1.0
-    ) -> Answer:
-        """The `top` pictures most similar to one of the collection. Raises QueryError, CollectionError."""
-        find = partial(self._found, lambda searcher: searcher.by_asset(asset_id, top, filters, floor), collection)
-        return self._service.answer(find, collection)
+        self, asset_id: str, collection: str = DEMO, top: int = 10, filters: Filters = Filters(), floor: float = -1.0,
+        query: str = "", weight: float = 0.5,
+    ) -> Answer:  # fmt: skip
+        """The `top` pictures most similar to one of the collection; with a `query` also to that, `weight` its share.
+
+        Raises QueryError, CollectionError, and with a query ModelUnavailable.
+        """
+
+        def ask(searcher: Searcher) -> SearchResult:
+            return searcher.by_asset(asset_id, top, filters, floor, query, weight)
+
+        return self._service.answer(partial(self._found, ask, collection), collection)
+
+    def query_picture(self, data: bytes) -> QueryPicture:
+        """A picture from outside, to search by; it is not stored. Raises QueryError, BadImage."""
+        return query_picture(data, self.settings.max_megapixels)
+
+    def by_picture(
+        self, picture: QueryPicture, collection: str = DEMO, top: int = 10, filters: Filters = Filters(),
+        floor: float = -1.0, query: str = "", weight: float = 0.5,
+    ) -> Answer:  # fmt: skip
+        """The `top` pictures most similar to one from outside; with a `query` also to that, `weight` its share.
+
+        Raises QueryError, CollectionError, ModelUnavailable.
+        """
+
+        def ask(searcher: Searcher) -> SearchResult:
+            return searcher.by_picture(picture, top, filters, floor, query, weight)
+
+        return self._service.answer(partial(self._found, ask, collection), collection)
+
+    def judge(
+        self, person: Person, collection: str, query: str, asset_id: str, up: bool | None, *, ranker: str,
+        position: int, blind: bool = False,
+    ) -> None:  # fmt: skip
+        """Keep what a person thinks of a result: a thumb up, down, or None to take theirs back.
+
+        `position` is its place when it was judged, from 1. Raises QueryError for an empty or overlong query,
+        CollectionError, StoreError.
+        """
+        if up is None:
+            self.quality.judging.take_back(person, collection, query, asset_id)
+            return
+        model = self.model(collection).name
+        judged = Judged(collection, query, asset_id, up, model, ranker, position, blind)
+        self.quality.judging.judge(person, judged)
+
+    def _evaluated(self, query: str, collection: str, ranked: bool) -> Answer:
+        """A query of a label set: an event of its own kind, so that nobody takes it for a person's search."""
+        most = max(DEPTH, self.settings.rank_candidates)
+        find = partial(self._found, lambda searcher: searcher.by_text(query, most), collection)
+        return self._service.answer(find, collection, ranked, kind="evaluate")
 
     def _found(self, ask: Callable[[Searcher], SearchResult], collection: str) -> SearchResult:
         return ask(self._searcher(collection))
@@ -242,14 +416,7 @@ class App:
 
     def original(self, asset: Asset) -> tuple[Path, bytes] | None:
         """The original file, from the first place that still holds exactly its bytes; None if none does."""
-        for uri in asset.uris:
-            try:
-                data = images.read_bytes(path_of(uri))
-            except ContactSheetError:
-                continue
-            if content_id(data) == asset.id:
-                return path_of(uri), data
-        return None
+        return original(asset)
 
     def view(self, original: bytes) -> bytes:
         """An original as a JPEG that any browser shows, its longest side at most 1600 px. Raises BadImage."""
@@ -266,14 +433,28 @@ class App:
         if self._gemini is not None:
             self._gemini.prepare()
 
+    # -- metrics --------------------------------------------------------------------------------------------
+
+    def metrics(self, since: datetime, until: datetime, collection: str | None = None) -> Summary:
+        """What happened in [since, until), in one collection or in all of them. Raises StoreError."""
+        spent, budgets = self.spend.spent(), self.spend.budgets
+        money = Money(spent.day_usd, spent.month_usd, budgets.daily_usd, budgets.monthly_usd)
+        return read_summary(self.events, since, until, collection, money)
+
     def _searcher(self, collection: str) -> Searcher:
+        return self._opened(collection)[2]
+
+    def _table(self, collection: str) -> AssetTable:
+        return self._opened(collection)[1]
+
+    def _opened(self, collection: str) -> tuple[tuple[int, int], AssetTable, Searcher]:
         with self._lock:
-            if collection in self._searchers and (self._searchers[collection][0].folder / "collection.json").exists():
-                return self._searchers[collection][1]
-            table = self._collections.open(collection)
-            searcher = Searcher(table, lambda: self.encoders.named(table.model.name))
-            self._searchers[collection] = (table, searcher)
-            return searcher
+            stamp = self._collections.stamp(collection)  # another one where the name was switched, or made anew
+            if collection not in self._searchers or self._searchers[collection][0] != stamp:
+                table = self._collections.open(collection)
+                searcher = Searcher(table, lambda: self.encoders.named(table.model.name))
+                self._searchers[collection] = (stamp, table, searcher)
+            return self._searchers[collection]
 
     def _encode_words(self, collection: str, words: list[str]) -> NDArray[np.float32]:
         return self.encoders.named(self._searcher(collection).model.name).encode_texts(words)
@@ -282,13 +463,32 @@ class App:
         with self._lock:
             self._searchers.pop(collection, None)
 
+    def _forget_all(self, collection: str) -> None:
+        """Let nothing stay of a collection that was deleted, so that a new one of that name begins afresh."""
+        self._forget(collection)
+        forget(self._database, collection)
+        for kept in ("linkages", "maps"):
+            shutil.rmtree(self.settings.data / kept / collection, ignore_errors=True)
 
-def _calls(settings: Settings, database: Database, events: EventLog, client: GeminiClient | None) -> Calls:
+
+def _calls(settings: Settings, spend: Spend, events: EventLog, client: GeminiClient | None) -> Calls:
     def late(model: str, usage: Usage, usd: float) -> None:
         events.note(gemini_event("late", datetime.now(UTC), model, usage, usd, "timeout"))
 
-    spend = Spend(database, Budgets(settings.daily_usd, settings.monthly_usd))
     return Calls(client, settings.gemini_model, load_prices(), spend, on_late=late)
+
+
+def _seconds_cost(hourly: Hourly) -> Callable[[Mapping[str, float]], tuple[float, float]]:
+    def cost(stage_ms: Mapping[str, float]) -> tuple[float, float]:
+        whole = hourly.cost(stage_ms)
+        return whole.clip_usd, whole.compute_usd
+
+    return cost
+
+
+def _gpu_memory() -> Filled | None:
+    memory = gpu.memory_bytes()
+    return Filled(*memory) if memory else None
 
 
 def _rank_options(settings: Settings) -> RankOptions:

@@ -148,4 +148,6 @@ def summary(report: IngestReport) -> str:
         causes = Counter(failure.reason for failure in report.failures).most_common(CAUSES_NAMED)
         named = ", ".join(f"{count} {reason}" for reason, count in causes)
         parts.append(f"{len(report.failures)} skipped ({named})")
+    if report.removed:
+        parts.append(f"{report.removed} removed before are left out (the collection's bin has them)")
     return f"{', '.join(parts)} in {report.seconds:.0f} s ({report.images_per_s:.1f} images/s)"

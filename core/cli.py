@@ -14,10 +14,14 @@ from typing import Any
 from core.cluster_commands import add_cluster_commands
 from core.errors import ContactSheetError
 from core.ingest.text import parse_date
+from core.library_commands import add_library_commands
+from core.metrics_commands import add_metrics_commands
+from core.quality_commands import add_quality_commands
 from core.records import Filters, IngestReport
 from core.search.answers import Answer
 from core.settings import Settings
 from core.terminal import ProgressBar
+from core.unsplash_commands import add_unsplash_command
 
 MAX_TOP = 10_000
 
@@ -44,8 +48,12 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m core", description="Contact Sheet: search a collection of images.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_ingest(commands)
+    add_unsplash_command(commands, _finish, _open, _print_report)
     _add_search(commands)
     add_cluster_commands(commands, _finish, _open, _print_json)
+    add_library_commands(commands, _finish, _open, _print_json)
+    add_metrics_commands(commands, _finish, _open, _print_json)
+    add_quality_commands(commands, _finish, _open_quality, _print_json)
     _add_demo(commands)
     _add_download_model(commands)
     collections = commands.add_parser("collections", help="list the collections", description="List the collections.")
@@ -259,6 +267,8 @@ def _print_report(report: IngestReport, as_json: bool) -> None:
         f"{report.collection}: {report.added} added, {report.known} known already, {len(report.failures)} skipped "
         f"in {report.seconds:.1f} s ({report.images_per_s:.1f} images/s)"
     )
+    if report.removed:
+        print(f"{report.removed} removed before are left out: python -m core put-back --collection {report.collection}")
 
 
 def _print_json(document: dict[str, Any]) -> None:
@@ -269,3 +279,13 @@ def _open() -> Any:
     from core.app import open_app  # loads torch and LanceDB: only commands that need them should wait for it
 
     return open_app(Settings.load())
+
+
+def _open_quality(collection: str | None) -> Any:
+    app = _open()
+    if collection is not None:
+        with ProgressBar(sys.stderr) as bar:
+            if collection == "demo":
+                app.ensure_demo(bar.show)
+            app.warm(collection, bar.show)
+    return app.quality

@@ -78,13 +78,27 @@ def orientation_of(width: int, height: int) -> Orientation:
 
 @dataclass(frozen=True)
 class Collection:
-    """What is known of a collection without reading its assets."""
+    """What is known of a collection without reading its assets.
+
+    `beside` names the collection whose pictures it holds too, embedded by another model; empty for one of its own.
+    """
 
     name: str
     model: ModelCard
     size: int
     created_at: datetime
     bytes_on_disk: int
+    beside: str = ""
+
+
+@dataclass(frozen=True)
+class CollectionHealth:
+    """How a collection lies on the disk: rows in `fragments` files, `versions` that readers may still ask for."""
+
+    name: str
+    size: int
+    fragments: int
+    versions: int
 
 
 @dataclass(frozen=True)
@@ -165,7 +179,10 @@ def unheard(progress: Progress) -> None:
 
 @dataclass(frozen=True)
 class IngestReport:
-    """How an ingest ended: assets added, files whose bytes were known, files that failed, seconds taken."""
+    """How an ingest ended: assets added, files whose bytes were known, files that failed, seconds taken.
+
+    `removed` counts files that were left out because someone has removed their pictures from the collection.
+    """
 
     collection: str
     added: int
@@ -173,6 +190,7 @@ class IngestReport:
     failures: tuple[Failure, ...]
     seconds: float
     images_per_s: float
+    removed: int = 0
 
 
 JobState = Literal["queued", "running", "done", "failed", "cancelled", "crashed"]
@@ -201,6 +219,38 @@ class Job:
     def open(self) -> bool:
         """Whether it has not ended yet."""
         return self.state in ("queued", "running")
+
+
+Freshness = Literal["up to date", "outdated", "none yet"]
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What is known of a collection's state.
+
+    `job` is the last one that added pictures from a page, `newest` when the newest picture came, `dendrogram` and `map`
+    whether they are of the collection as it is. Of `sampled` pictures known by a place on this disk `missing` are at
+    none of their places.
+    """
+
+    job: Job | None
+    newest: datetime | None
+    fragments: int
+    dendrogram: Freshness
+    map: Freshness
+    sampled: int
+    missing: int
+    removed: int
+
+
+@dataclass(frozen=True)
+class Beside:
+    """A collection beside another one: its model, how many of its pictures it has, and how many it lacks."""
+
+    name: str
+    model: ModelCard
+    size: int
+    missing: int
 
 
 def utc_now() -> datetime:

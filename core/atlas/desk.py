@@ -89,7 +89,7 @@ class Atlas:
 
 def _provisional(snapshot: Snapshot) -> Map:
     axes = main_axes(snapshot.vectors) if len(snapshot) > 1 else np.zeros((len(snapshot), 2), np.float32)
-    return Map(framed(axes), snapshot.ids, 0, provisional=True)
+    return Map(framed(axes) if len(snapshot) else axes, snapshot.ids, 0, provisional=True)
 
 
 def _laid(snapshot: Snapshot, asset_ids: tuple[str, ...], coordinates: NDArray[np.float32]) -> Map:

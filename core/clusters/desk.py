@@ -27,6 +27,7 @@ from core.records import Job, ProgressListener, unheard
 from core.store.linkages import Linkages
 from core.store.revisions import Revisions
 from core.store.snapshot import Snapshot
+from core.telemetry.requests import Watch, unwatched
 
 LINK = "link"
 AT_ONCE, MOST_KEPT = 3_000, 24
@@ -39,11 +40,13 @@ class ClusterDesk:
     def __init__(
         self, snapshots: Callable[[str], Snapshot], linkages: Callable[[str], Linkages], revisions: Revisions,
         background: Background, encode_texts: EncodeTexts, common_words: Callable[[], list[str]], device: str = "cpu",
+        watch: Watch = unwatched,
     ) -> None:  # fmt: skip
-        """`snapshots` and `linkages` are by collection; `encode_texts` takes a collection and texts."""
+        """`snapshots` and `linkages` are by collection; `encode_texts` takes a collection and texts; `watch` leaves an
+        event for every view that is computed."""
         self._snapshots, self._linkages, self.revisions = snapshots, linkages, revisions
         self._background, self._encode_texts, self._common_words = background, encode_texts, common_words
-        self._device = device
+        self._device, self._watch = device, watch
         self._linking, self._kept = threading.Lock(), Kept(MOST_KEPT)
 
     # -- dendrograms ----------------------------------------------------------------------------------------
@@ -101,12 +104,13 @@ class ClusterDesk:
         if base is None:
             raise ClusterError(f"the pictures of {collection} are still being linked: wait for the job to end")
         key = ("view", collection, base.snapshot.version, base.version, plan, parent)
-        return self._kept.once(key, lambda: self._built(base, plan, parent))
+        return self._kept.once(key, lambda: self._built(collection, base, plan, parent))
 
-    def _built(self, base: Base, plan: Plan, parent: int | None) -> View:
-        saved = self.plan_of(self.revisions.get(parent)).edits if parent is not None else ()
-        settled = len(saved) if plan.edits[: len(saved)] == saved else 0
-        return build_view(base, plan, self.known(parent), settled)
+    def _built(self, collection: str, base: Base, plan: Plan, parent: int | None) -> View:
+        with self._watch("cut", collection):
+            saved = self.plan_of(self.revisions.get(parent)).edits if parent is not None else ()
+            settled = len(saved) if plan.edits[: len(saved)] == saved else 0
+            return build_view(base, plan, self.known(parent), settled)
 
     def curve(self, base: Base, collection: str, smallest: int) -> tuple[Curve, list[Plateau]]:
         """What every threshold would give, and the thresholds on which little depends."""

@@ -51,8 +51,10 @@ class Newcomers:
 
     def __init__(
         self, snapshots: Callable[[str], Snapshot], revisions: Revisions, assignments: Assignments,
-        clustering: Callable[[int], Clustering],
+        clustering: Callable[[int], Clustering], outlived: Callable[[Revision], bool] = lambda _: False,
     ) -> None:  # fmt: skip
+        """`outlived` tells of revisions made with another model: their centroids and thresholds mean nothing now."""
+        self._outlived = outlived
         self._snapshots, self._revisions, self._assignments = snapshots, revisions, assignments
         self._clustering = clustering
 
@@ -62,7 +64,7 @@ class Newcomers:
         Whatever ended an earlier ingest, the next one finds the same pictures without a place.
         """
         published = self._revisions.published(collection)
-        if published is None:
+        if published is None or self._outlived(published):
             return 0
         snapshot, clustering = self._snapshots(collection), self._clustering(published.id)
         placed = self._assignments.of(collection, published.id)
@@ -93,6 +95,8 @@ class Newcomers:
         published = self._revisions.published(collection)
         if published is None:
             raise ClusterError(f"{collection} has no published clusters: publish a revision first")
+        if self._outlived(published):
+            raise ClusterError(f"the published clusters of {collection} were made with another model: publish new ones")
         snapshot, clustering = self._snapshots(collection), self._clustering(published.id)
         rows = np.argsort(-snapshot.ingested_us, kind="stable")[:last]
         centres = _centres(clustering, [], snapshot, published.threshold)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from core.errors import CollectionError
 from core.records import Asset, ModelCard
 from core.store import schema
+from core.store.bin import Bin, Removed, ids_filter
 from core.store.faults import read_faults, write_faults
 from core.store.lock import write_lock
 from core.store.snapshot import COLUMNS, Snapshot, collection_version, read_snapshot
@@ -21,6 +22,8 @@ from core.store.snapshot import COLUMNS, Snapshot, collection_version, read_snap
 KEEP_VERSIONS = timedelta(hours=1)
 # What LanceDB is writing has such a name; where its process was killed, LanceDB itself never looks at it again.
 DRAFTS = ".tmp*"
+# Rows that are moved between a collection and its bin at once: what they take in memory is their thumbnails.
+MOVED_AT_ONCE = 2_000
 
 
 class AssetTable:
@@ -31,6 +34,7 @@ class AssetTable:
 
     def __init__(self, name: str, model: ModelCard, table: Any, folder: Path) -> None:
         self.name, self.model, self.folder, self._table = name, model, folder, table
+        self.bin = Bin(folder, str(table.name), model.dimension)
 
     def count(self) -> int:
         """How many assets there are."""
@@ -64,6 +68,13 @@ class AssetTable:
         """The places where each of these assets was seen; ids that the collection does not hold are left out."""
         return {row["id"]: tuple(row["uris"]) for row in self._rows(ids, ["id", "uris"])}
 
+    def seen_again(self) -> dict[str, tuple[str, ...]]:
+        """The places of every asset whose bytes were seen at more than one."""
+        with read_faults(self.folder):
+            rows = self._latest().search().select(["id", "uris"]).to_arrow()
+        pairs = zip(rows["id"].to_pylist(), rows["uris"].to_pylist(), strict=True)
+        return {asset_id: tuple(uris) for asset_id, uris in pairs if len(uris or ()) > 1}
+
     def add(self, assets: Sequence[Asset], thumbnails: Sequence[bytes], vectors: NDArray[np.float32]) -> int:
         """Add assets in one commit; an id that is there already, or comes twice, keeps its first row.
 
@@ -85,12 +96,62 @@ class AssetTable:
             changed = {i: places for i, places in grown.items() if places != known[i]}
             if not changed:
                 return
-            columns = [*schema.ASSET_COLUMNS, "thumbnail", "vector"]
-            rows = self._query(list(changed), columns).to_arrow().select(columns)
+            rows = self._query(list(changed), self._columns).to_arrow().select(self._columns)
             ids = rows["id"].to_pylist()
             place = rows.schema.get_field_index("uris")
             rows = rows.set_column(place, rows.schema.field("uris"), [[list(changed[i]) for i in ids]])
             self._table.merge_insert("id").when_matched_update_all().execute(rows)
+
+    def fragments_and_versions(self) -> tuple[int, int]:
+        """In how many files the rows lie, and how many versions readers may still ask for; compaction lowers both."""
+        with read_faults(self.folder):
+            table = self._latest()
+            return int(table.stats()["fragment_stats"]["num_fragments"]), len(table.list_versions())
+
+    def remove(self, ids: Sequence[str], by: str, at: datetime) -> int:
+        """Take assets out, into the bin, all of them in one commit; says how many there were.
+
+        Raises CollectionBusy if another process keeps writing.
+        """
+        with write_lock(self.folder), write_faults(self.folder):
+            self._latest()
+            for some in _portions(ids):
+                rows = self._query(some, self._columns).to_arrow().select(self._columns)
+                if len(rows):
+                    self.bin.put(rows, by, at)
+            return int(self._table.delete(ids_filter(ids)).num_deleted_rows) if ids else 0
+
+    def put_back(self, ids: Sequence[str]) -> int:
+        """Put assets of the bin back as they were; says how many came back. Raises CollectionBusy.
+
+        Whatever ends the process, each is in the collection or still in the bin.
+        """
+        with write_lock(self.folder), write_faults(self.folder):
+            self._latest()
+            back, there = 0, {raw.hex() for raw in self.bin.ids()}
+            for some in _portions([i for i in ids if i in there]):
+                merge = self._table.merge_insert("id").when_not_matched_insert_all()
+                back += int(merge.execute(self.bin.rows(some).select(self._columns)).num_inserted_rows)
+            self.bin.drop(ids)
+        return back
+
+    def empty_bin(self) -> int:
+        """Forget everything in the bin for good; says how many assets that were. Raises CollectionBusy."""
+        with write_lock(self.folder), write_faults(self.folder):
+            forgotten = len(self.removed_ids())
+            self.bin.drop(self.bin.newest())
+            self.bin.tidy(timedelta(milliseconds=1))
+        return forgotten
+
+    def removed_ids(self) -> set[bytes]:
+        """The ids of the assets in the bin as 32 raw bytes each."""
+        return found - self.ids() if (found := self.bin.ids()) else found
+
+    def removed(self, first: int, count: int) -> list[Removed]:
+        """Some assets of the bin, those that were taken out last first."""
+        there = self.removed_ids()
+        ids = [i for i in self.bin.newest() if bytes.fromhex(i) in there]
+        return self.bin.get(ids[first : first + count])
 
     def compact(self) -> None:
         """Merge small files, index ids, and drop versions that are older than an hour; no commit if all is merged.
@@ -104,6 +165,7 @@ class AssetTable:
             if not any(index.columns == ["id"] for index in table.list_indices()):
                 table.create_index("id", config=BTree())
             table.optimize(cleanup_older_than=KEEP_VERSIONS, delete_unverified=True)
+            self.bin.tidy(KEEP_VERSIONS)
             for draft in self.folder.rglob(DRAFTS):
                 draft.unlink()
 
@@ -112,9 +174,11 @@ class AssetTable:
         return self._table
 
     def _query(self, ids: Sequence[str], columns: list[str]) -> Any:
-        # Ids come from URLs too: only what can be a SHA-256 reaches the filter expression.
-        wanted = ",".join(f"'{i}'" for i in ids if len(i) == 64 and i.isalnum() and i.isascii())
-        return self._table.search().where(f"id IN ({wanted or repr('')})").select(columns).limit(max(1, len(ids)))
+        return self._table.search().where(ids_filter(ids)).select(columns).limit(max(1, len(ids)))
+
+    @property
+    def _columns(self) -> list[str]:
+        return [*schema.ASSET_COLUMNS, "thumbnail", "vector"]
 
     def _rows(self, ids: Sequence[str], columns: list[str]) -> list[dict[str, Any]]:
         if not ids:
@@ -133,3 +197,7 @@ class AssetTable:
         if not np.allclose(norms, 1.0, atol=1e-3):
             worst = norms[np.argmax(np.abs(np.nan_to_num(norms, nan=0.0) - 1))]
             raise CollectionError(f"collection {self.name} takes vectors of unit length, not of {worst:.4g}")
+
+
+def _portions(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (ids[first : first + MOVED_AT_ONCE] for first in range(0, len(ids), MOVED_AT_ONCE))

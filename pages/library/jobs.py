@@ -16,6 +16,7 @@ SHOWN = 5
 FAILURES_SHOWN = 200
 REFRESH_S = 1.0
 REFUSED = "job_refused"
+KINDS = {"embed": "embedding again", "link": "linking", "map": "laying out the map"}
 ICONS = {
     "queued": ":material/schedule:", "running": ":material/progress_activity:", "done": ":material/check_circle:",
     "failed": ":material/error:", "cancelled": ":material/cancel:", "crashed": ":material/warning:",
@@ -43,7 +44,8 @@ def _list(app: App, running: bool) -> None:
 
 def _show(app: App, job: Job) -> None:
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        st.markdown(f"{ICONS[job.state]} **{plain(job.collection)}** · {job.state}", width="content")
+        what = f" · {KINDS[job.kind]}" if job.kind in KINDS else ""
+        st.markdown(f"{ICONS[job.state]} **{plain(job.collection)}**{what} · {job.state}", width="content")
         _actions(app, job)
     if job.open:
         share = job.progress.done / job.progress.total if job.progress.total else 0.0

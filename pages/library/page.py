@@ -1,20 +1,18 @@
-"""Library: the collections, and how pictures come into them."""
+"""Library: the collections, how pictures come into them, and how they are kept well."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import streamlit as st
 
-from core.app import App
 from core.errors import ContactSheetError
 from core.records import Collection
+from pages.library.adding import add_pictures
+from pages.library.care import open_collection, show_care
 from pages.library.jobs import show_jobs
+from pages.library.wording import short_model
 from pages.ui import resources
-from pages.ui.person import only_curators, person, sign_in
+from pages.ui.person import only_curators, sign_in
 from pages.ui.text import plain, size
-
-FORMATS = ["jpg", "jpeg", "png", "webp", "gif", "tif", "tiff", "bmp", "avif", "heic", "heif"]
 
 
 def main() -> None:
@@ -24,7 +22,9 @@ def main() -> None:
         sign_in(app.access)
     if app.encoders.known_notice:
         st.caption(f":material/info: {app.encoders.known_notice}")
-    show_collections(app.collections())
+    collections = app.collections()
+    show_collections(collections)
+    show_care(app, collections)
     show_jobs(app)
     st.subheader("Add pictures", anchor=False)
     if only_curators(app.access, "add pictures"):
@@ -43,78 +43,18 @@ def show_collections(collections: list[Collection]) -> None:
                 st.caption(
                     f"{collection.size:,} pictures · {size(collection.bytes_on_disk)} · "
                     f"{plain(short_model(collection.model.name))}"
+                    + (f" · beside {plain(collection.beside)}" if collection.beside else "")
                 )
-                st.page_link(
-                    "pages/search/page.py", label="Search", icon=":material/search:",
-                    query_params={"collection": collection.name},
-                )  # fmt: skip
-
-
-def short_model(name: str) -> str:
-    """A model's name without the folder it lies in."""
-    return Path(name.removeprefix("local-dir:")).name if name.startswith("local-dir:") else name
-
-
-def add_pictures(app: App) -> None:
-    """Choose a collection and a way, then start."""
-    collection = st.selectbox(
-        "Collection", app.collection_names(), index=None, accept_new_options=True, key="library_collection",
-        placeholder="Choose one, or type a new name", help="A new name makes a new collection: a-z, 0-9, - and _",
-    )  # fmt: skip
-    way = st.segmented_control(
-        "From", ["Upload", "Folder on this computer"], default="Upload", required=True, key="way"
-    )
-    if way == "Upload":
-        upload(app, collection)
-    else:
-        folder(app, collection)
-
-
-def upload(app: App, collection: str | None) -> None:
-    files = st.file_uploader(
-        "Pictures", type=FORMATS, accept_multiple_files=True, key=f"upload_{st.session_state.get('uploads_done', 0)}"
-    )
-    ready = bool(files and collection)
-    if st.button("Add to collection", type="primary", disabled=not ready, icon=":material/add_photo_alternate:"):
-        app.library.add_files(person(), [(f.name, f.getvalue()) for f in files], str(collection))
-        st.session_state["uploads_done"] = st.session_state.get("uploads_done", 0) + 1
-        st.rerun()
-
-
-def folder(app: App, collection: str | None) -> None:
-    roots = app.library.roots
-    if not roots:
-        st.info("No folder of this computer may be added: CONTACTSHEET_ROOTS names none that exists.")
-        return
-    current = Path(st.session_state.setdefault("folder", str(roots[0])))
-    st.text_input("Folder", key="folder")
-    below = app.library.folders_in(current)
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.button("Up", icon=":material/arrow_upward:", on_click=go, args=(current.parent,), disabled=current in roots)
-        st.selectbox(
-            "Open a folder in it", below, index=None, key=f"below {current}", on_change=go_below, args=(current,),
-            width=320, placeholder=f"{len(below)} folders" if below else "no folders",
-        )  # fmt: skip
-    if st.button(
-        "Add to collection",
-        type="primary",
-        disabled=not collection,
-        icon=":material/drive_folder_upload:",
-        key="add_folder",
-    ):
-        app.library.add_folder(person(), current, str(collection))
-        st.rerun()
-
-
-def go(target: Path) -> None:
-    st.session_state["folder"] = str(target)
-
-
-def go_below(current: Path) -> None:
-    # Each folder's list is a widget of its own: one that stayed would keep, and choose again, what was chosen in it.
-    chosen = st.session_state[f"below {current}"]
-    if chosen:
-        go(current / chosen)
+                with st.container(horizontal=True, vertical_alignment="center"):
+                    st.page_link(
+                        "pages/search/page.py", label="Search", icon=":material/search:", width="content",
+                        query_params={"collection": collection.name},
+                    )  # fmt: skip
+                    st.button(
+                        "Open", key=f"open_{collection.name}", icon=":material/folder_open:", type="tertiary",
+                        on_click=open_collection, args=(collection.name,),
+                        help="Its pictures, duplicates, bin, model and condition",
+                    )  # fmt: skip
 
 
 try:

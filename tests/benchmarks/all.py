@@ -5,7 +5,9 @@ from __future__ import annotations
 import subprocess
 import sys
 
-NAMES = ("search", "encode", "precision", "ingest")
+NAMES = (
+    "search", "encode", "precision", "ingest", "latency", "ranking", "telemetry", "unsplash", "linkage", "map", "slider",
+)  # fmt: skip
 
 if __name__ == "__main__":
     raise SystemExit(max(subprocess.call([sys.executable, "-m", f"tests.benchmarks.{name}"]) for name in NAMES))

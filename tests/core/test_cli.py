@@ -53,7 +53,7 @@ def test_json_is_one_document_with_stable_names(run, pictures: Path) -> None:
     (pictures / "empty.jpg").touch()
     ingest = json.loads(run("ingest", pictures, "--collection", "c", "--json")[1])
     assert ingest["failures"] == [{"uri": str(pictures / "empty.jpg"), "reason": "empty file", "detail": ""}]
-    assert {"collection", "added", "known", "failures", "seconds", "images_per_s"} == set(ingest)
+    assert {"collection", "added", "known", "failures", "seconds", "images_per_s", "removed"} == set(ingest)
     search = json.loads(run("search", "red", "--collection", "c", "--top", 1, "--json")[1])
     assert {"collection", "collection_version", "query", "matching", "stage_ms", "receipt", "results"} == set(search)
     (result,) = search["results"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import random
 import subprocess
@@ -115,6 +116,7 @@ def test_a_read_only_data_folder_is_told_in_one_line_and_can_be_read(
 ) -> None:
     if began:
         colour_app(disk / "data").ingest(pictures, "c")
+        gc.collect()  # the event log of an App keeps its database open
     subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
     monkeypatch.setattr("core.cli._open", lambda: colour_app(disk / "data"))
     assert main(["ingest", str(pictures), "--collection", "c"]) == 1

@@ -198,7 +198,8 @@ class Searched:
         usage = ranking.usage
         tokens = (event.prompt_tokens, event.cached_tokens, event.output_tokens, event.thought_tokens)
         assert tokens == (usage.prompt, usage.cached, usage.output, usage.thoughts)
-        assert set(event.stage_ms) == {"encode", "search", "rank", "load", "total"}
+        asked = {"rank"} if ranking.requests else set()
+        assert set(event.stage_ms) == {"encode", "search", "load", "total"} | asked
         assert event.detail == self.answer.receipt()
 
     def shown(self) -> str:

@@ -115,6 +115,16 @@ def test_compaction_keeps_every_asset_and_the_collection_version(table: AssetTab
     assert table.assets([asset(3).id])[0][1] == b"x"
 
 
+def test_compaction_brings_the_rows_into_one_fragment(table: AssetTable) -> None:
+    for number in range(3):
+        table.add([asset(number)], [b"x"], vectors(1, seed=number))
+    assert table.fragments_and_versions()[0] == 3
+    table.compact()
+    fragments, versions = table.fragments_and_versions()
+    assert fragments == 1
+    assert versions > 1
+
+
 def test_a_reader_beside_compaction_and_writing_sees_the_latest_rows(
     collections: Collections, table: AssetTable
 ) -> None:

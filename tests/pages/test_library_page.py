@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from core.access import OPERATOR, Person
@@ -11,11 +12,12 @@ from core.background import Background
 from core.errors import NotAllowed
 from core.records import Failure, IngestReport, Job
 from core.settings import Secret
-from pages.library.page import short_model
+from core.store.lock import ingest_lock
+from pages.library.wording import short_model
 from pages.ui import person as person_module
 from pages.ui.person import is_loopback
 from pages.ui.text import plain, size
-from tests.pages.conftest import visit
+from tests.pages.conftest import frames, visit
 
 
 @pytest.fixture
@@ -173,3 +175,154 @@ def test_a_local_model_is_named_without_its_folder() -> None:
 )
 def test_only_this_computers_own_addresses_are_loopback(address: str | None, own: bool) -> None:
     assert is_loopback(address) is own
+
+
+def open_care(section: str = "Pictures", collection: str = "demo") -> AppTest:
+    page = open_library()  # coming from another page takes its parameters away
+    page.query_params["collection"] = collection
+    page.query_params["care"] = section
+    return page.run()
+
+
+def id_of(app: App, title: str) -> str:
+    return next(i for i, found in app.titles("demo").items() if found == title)
+
+
+def says(page: AppTest, text: str) -> bool:
+    told = [*page.success, *page.error, *page.info, *page.warning, *page.caption, *page.markdown]
+    return any(plain(text) in element.value or text in element.value for element in told)
+
+
+def test_pictures_are_found_by_title_and_removed_with_undo(library: App) -> None:
+    page = open_care()
+    assert not page.exception
+    assert [f["title"] for f in frames(page)] == ["Blue", "Green", "Red <b>sail</b>"]
+    page.text_input(key="library_words").set_value("SAIL red").run()
+    assert [f["title"] for f in frames(page)] == ["Red <b>sail</b>"]
+    red = id_of(library, "Red <b>sail</b>")
+    page.session_state["library_picked"] = [red]
+    page.run()
+    page.button(key="remove_picked").click().run()
+    assert not page.exception
+    assert says(page, "1 picture removed from demo")
+    assert red not in library.titles("demo")
+    page.button(key="undo_removal").click().run()
+    assert says(page, "1 picture put back into demo")
+    assert red in library.titles("demo")
+
+
+def test_a_title_that_nothing_has_is_said(library: App) -> None:
+    page = open_care()
+    page.text_input(key="library_words").set_value("zebra").run()
+    assert says(page, "No picture has this in its title.")
+
+
+def test_a_picture_is_removed_from_its_details(library: App) -> None:
+    page = open_library()
+    page.query_params["collection"], page.query_params["photo"] = "demo", id_of(library, "Blue")
+    page.run()
+    page.button(key="remove_one").click().run()
+    assert not page.exception
+    assert "Blue" not in library.titles("demo").values()
+
+
+def test_browsers_look_at_everything_and_can_remove_nothing(library: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    library.removal.remove(OPERATOR, "demo", [id_of(library, "Blue")])
+    monkeypatch.setattr(person_module, "_over_loopback", lambda: False)
+    forbidden = {"remove_picked", "put_back", "empty_bin", "delete", "undo_removal", "remove_one"}
+    for section in ("Pictures", "Duplicates", "Bin", "Model", "Condition"):
+        page = open_care(section)
+        page.session_state["library_picked"] = list(library.titles("demo"))
+        page.run()
+        assert not page.exception
+        assert not forbidden & {button.key for button in page.button}
+
+
+def test_the_bin_shows_what_was_removed_and_gives_it_back(library: App) -> None:
+    assert says(open_care("Bin"), "The bin is empty.")
+    library.removal.remove(Person("Ada <b>", over_loopback=True), "demo", [id_of(library, "Blue")])
+    page = open_care("Bin")
+    assert [(f["title"], f["reason"].startswith("removed by Ada <b>, ")) for f in frames(page)] == [("Blue", True)]
+    page.button(key="put_back").click().run()
+    assert says(page, "1 picture put back into demo")
+    assert says(page, "The bin is empty.")
+    library.removal.remove(OPERATOR, "demo", [id_of(library, "Blue")])
+    page = open_care("Bin")
+    page.button(key="empty_bin").click().run()
+    assert says(page, "The bin of demo is empty; 1 picture forgotten.")
+
+
+def test_duplicates_stand_side_by_side_and_the_others_go_with_one_click(library: App, pictures: Path) -> None:
+    with Image.open(pictures / "green.jpg") as green:
+        green.resize((10, 20)).save(pictures / "small.jpg")
+    (pictures / "copy.png").write_bytes((pictures / "red.png").read_bytes())
+    library.ingest(pictures, "demo")
+    page = open_care("Duplicates")
+    page.button(key="look").click().run()
+    assert not page.exception
+    assert [f["title"] for f in frames(page)] == ["Green", "small.jpg"]
+    assert frames(page)[1]["reason"].startswith("10 × 20 · ")
+    assert any("1 pictures lie in several files" in e.label for e in page.expander)
+    keep = page.selectbox(key=f"keep_{id_of(library, 'Green')}_2")
+    keep.select(id_of(library, "small.jpg")).run()
+    page.button(key=f"others_{id_of(library, 'Green')}").click().run()
+    assert "Green" not in library.titles("demo").values()
+    assert says(page, "1 picture removed from demo")
+    page.button(key="undo_removal").click().run()
+    page.button(key="remove_all_others").click().run()
+    assert "small.jpg" not in library.titles("demo").values()
+
+
+def test_a_collection_is_embedded_again_and_switched_over(library: App, pictures: Path) -> None:
+    library.ingest(pictures, "birds")
+    page = open_care("Model", "birds")
+    page.text_input(key="reembed_model").set_value(" ")
+    page.button(key="FormSubmitter:reembed-Embed again").click().run()
+    assert says(page, "no model was named")
+    page.text_input(key="reembed_model").set_value("colour")
+    page.button(key="FormSubmitter:reembed-Embed again").click().run()
+    assert not page.exception
+    assert says(page, "birds is being embedded again, as birds-new")
+    job = library.library.jobs()[0]
+    assert (job.kind, job.collection) == ("embed", "birds")
+    assert library.run_job(job.id).added == 3
+    page = open_care("Model", "birds")
+    assert says(page, "3 pictures")
+    page.button(key="switch_birds-new").click().run()
+    assert says(page, "birds now means what birds-new was; the old one is kept as birds-old.")
+    assert library.collection_names() == ["birds", "birds-old", "demo"]
+
+
+def test_the_condition_tells_what_is_up_to_date(library: App, pictures: Path) -> None:
+    (pictures / "red.png").unlink()
+    page = open_care("Condition")
+    assert not page.exception
+    assert says(page, "of 3 pictures looked for, 1 are missing")
+    assert says(page, "none yet")
+    library.clusters.base("demo")
+    assert says(open_care("Condition"), "up to date")
+
+
+def test_deleting_asks_for_the_name(library: App, pictures: Path) -> None:
+    library.ingest(pictures, "birds")
+    page = open_care("Condition", "birds")
+    assert page.button(key="delete").disabled
+    page.text_input(key="typed_birds").set_value("birds").run()
+    page.button(key="delete").click().run()
+    assert not page.exception
+    assert says(page, "birds is deleted.")
+    assert library.collection_names() == ["demo"]
+
+
+def test_a_link_to_a_collection_that_is_gone_says_so(library: App) -> None:
+    assert says(open_care(collection="gone"), "There is no collection gone here.")
+
+
+def test_what_is_refused_is_said_and_the_page_stays(library: App, pictures: Path) -> None:
+    library.ingest(pictures, "birds")
+    page = open_care("Condition", "birds")
+    page.text_input(key="typed_birds").set_value("birds").run()
+    with ingest_lock(library.settings.data / "collections" / "birds"):
+        page.button(key="delete").click().run()
+    assert says(page, "another ingest into birds is running")
+    assert "birds" in library.collection_names()
