@@ -6,7 +6,8 @@ import subprocess
 import sys
 
 NAMES = (
-    "search", "encode", "precision", "ingest", "latency", "ranking", "telemetry", "unsplash", "linkage", "map", "slider",
+    "search", "encode", "precision", "ingest", "latency", "ranking", "telemetry", "unsplash", "linkage", "map",
+    "slider", "duplicates",
 )  # fmt: skip
 
 if __name__ == "__main__":
