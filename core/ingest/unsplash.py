@@ -83,7 +83,7 @@ class Unsplash:
         with ingest_lock(folder):
             dataset = self.dataset(place, listener)
             table = self._runs.open(collection, listener)
-            run = _Run(dataset, wish, assets_by_photo(table), listener)
+            run = _Run(dataset, wish, removed_by_photo(table) | assets_by_photo(table), listener)
             report = self._download(run, table, folder / "photos")
             shutil.rmtree(folder / "photos", ignore_errors=True)
         return report
@@ -186,6 +186,15 @@ def assets_by_photo(table: AssetTable) -> dict[str, str]:
     for first in range(0, len(ids), _IDS_AT_ONCE):
         for asset_id, uris in table.uris(ids[first : first + _IDS_AT_ONCE]).items():
             found |= {photo_id: asset_id for photo_id in map(photo_of, uris) if photo_id}
+    return found
+
+
+def removed_by_photo(table: AssetTable) -> dict[str, str]:
+    """The same of photos that someone has taken out of the collection: they are not wanted at another width either."""
+    found, first = dict[str, str](), 0
+    while part := table.removed(first, _IDS_AT_ONCE):
+        found |= {photo_id: one.asset.id for one in part for photo_id in map(photo_of, one.asset.uris) if photo_id}
+        first += len(part)
     return found
 
 

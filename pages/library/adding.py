@@ -1,4 +1,4 @@
-"""How pictures come into collections: uploads, and folders of the server."""
+"""How pictures come into collections: uploads, folders of the server, and Unsplash datasets."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from core.app import App
 from pages.ui.person import person
 
 FORMATS = ["jpg", "jpeg", "png", "webp", "gif", "tif", "tiff", "bmp", "avif", "heic", "heif"]
+UNSPLASH_LITE, UNSPLASH_WIDTHS = "https://unsplash.com/data/lite/latest", (400, 640, 1080)
 
 
 def add_pictures(app: App) -> None:
@@ -19,10 +20,12 @@ def add_pictures(app: App) -> None:
         placeholder="Choose one, or type a new name", help="A new name makes a new collection: a-z, 0-9, - and _",
     )  # fmt: skip
     way = st.segmented_control(
-        "From", ["Upload", "Folder on this computer"], default="Upload", required=True, key="way"
+        "From", ["Upload", "Folder on this computer", "Unsplash"], default="Upload", required=True, key="way"
     )
     if way == "Upload":
         upload(app, collection)
+    elif way == "Unsplash":
+        unsplash(app, collection)
     else:
         folder(app, collection)
 
@@ -60,6 +63,21 @@ def folder(app: App, collection: str | None) -> None:
         key="add_folder",
     ):
         app.library.add_folder(person(), current, str(collection))
+        st.rerun()
+
+
+def unsplash(app: App, collection: str | None) -> None:
+    place = st.text_input(
+        "Dataset", UNSPLASH_LITE, key="dataset", help="The address of a ZIP, or a folder or ZIP of this computer"
+    )
+    width = st.select_slider("Width of the pictures in pixels", UNSPLASH_WIDTHS, UNSPLASH_WIDTHS[1], key="photo_width")
+    st.caption(
+        "Unsplash Lite: 25,000 photos, downloaded from Unsplash's image hosts. "
+        "Its terms allow search and research, not publishing the photos anew."
+    )
+    nothing = not (collection and place.strip())
+    if st.button("Add to collection", type="primary", disabled=nothing, icon=":material/download:", key="add_dataset"):
+        app.library.add_unsplash(person(), place.strip(), str(collection), width)
         st.rerun()
 
 

@@ -10,6 +10,7 @@ from core.app import App
 from core.errors import ContactSheetError
 from core.records import Asset
 from pages.search.picture import put_away
+from pages.ui.credit import credit, photo_page
 from pages.ui.person import person
 from pages.ui.text import plain
 
@@ -59,6 +60,9 @@ def _body(app: App, asset: Asset, thumbnail: bytes) -> None:
     with known:
         if asset.about.description:
             st.text(asset.about.description)
+        page = photo_page(asset)
+        if page:
+            st.markdown(f"[{plain(credit(asset))}]({page})")
         for name, value in facts(asset, show_folders=app.access.is_curator(person())).items():
             st.caption(f"**{name}**  \n{plain(value)}")
 

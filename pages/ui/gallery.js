@@ -111,6 +111,7 @@ function build(frame, report, data, picks, judge) {
   open.type = "button"
   open.title = frame.title
   open.append(picture(frame), caption(frame))
+  if (frame.credit) open.append(element("span", "credit", frame.credit))
   if (frame.reason) open.append(element("span", "reason", frame.reason))
   open.onclick = () => report("opened", frame.id)
   if (frame.suggested) open.classList.add("suggested")

@@ -15,6 +15,7 @@ import streamlit as st
 from streamlit.runtime import Runtime, exists
 
 from core.records import Hit
+from pages.ui.credit import credit
 from pages.ui.undisturbed import undisturbed
 
 _HERE = Path(__file__).parent
@@ -165,6 +166,7 @@ def _frame(hit: Hit, place: str, show_similarity: bool) -> dict[str, object]:
         "url": media_url(hit.thumbnail, place),
         "title": hit.asset.title,
         "similarity": f"{hit.similarity:.3f}" if show_similarity else "",
+        "credit": credit(hit.asset),
     }
 
 

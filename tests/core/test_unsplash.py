@@ -20,7 +20,7 @@ from core.errors import Cancelled, CollectionBusy, ContactSheetError
 from core.ingest import unsplash_images
 from core.ingest.fetch import Patience
 from core.ingest.unsplash import Unsplash, Wish, assets_by_photo, causes
-from core.records import Asset, Failure, Progress
+from core.records import Asset, Failure, Progress, utc_now
 from core.settings import PROJECT
 from core.store.collections import Collections
 from core.store.lock import ingest_lock
@@ -110,6 +110,16 @@ def test_a_second_run_fetches_nothing_but_what_failed(faulty: FakeUnsplash, tmp_
     again = adding.ingest(tables, "c", replace(WISH, only=tuple(f.uri for f in report.failures[:4])))
     assert (again.added, again.failures) == (4, ())
     assert held(tmp_path).items() <= faulty.truth(WIDTH).items()
+
+
+def test_a_photo_that_was_taken_out_is_not_fetched_again_at_any_width(flawless: FakeUnsplash, tmp_path: Path) -> None:
+    adding, tables = unsplash(tmp_path), str(flawless.write_tables(tmp_path / "t"))
+    adding.ingest(tables, "c", Wish(WIDTH, limit=4))
+    table, (gone, *kept) = open_table(tmp_path, "c"), sorted(held(tmp_path).items())
+    table.remove([gone[1]], "Ada", utc_now())
+    flawless.asked.clear()
+    adding.ingest(tables, "c", Wish(WIDTH + 1, limit=4))
+    assert (held(tmp_path), list(flawless.asked)) == (dict(kept), [])
 
 
 def test_files_that_lie_ready_are_not_fetched_again_unless_they_are_damaged(

@@ -59,6 +59,17 @@ def test_a_folder_is_added_by_choosing_a_collection_and_starting(library: App, p
     assert any("demo" in m.value and "queued" in m.value for m in page.markdown)
 
 
+def test_an_unsplash_dataset_is_added_from_its_address(library: App) -> None:
+    page = open_library()
+    page.selectbox(key="library_collection").select("demo").run()
+    page.button_group(key="way").select("Unsplash").run()
+    page.button(key="add_dataset").click().run()
+    assert not page.exception
+    job = library.library.jobs()[0]
+    assert (job.kind, job.collection) == ("unsplash", "demo")
+    assert job.arguments == {"place": "https://unsplash.com/data/lite/latest", "width": 640}
+
+
 def test_uploads_are_kept_whole_and_added(library: App, pictures: Path) -> None:
     red = (pictures / "red.png").read_bytes()
     job = library.library.add_files(

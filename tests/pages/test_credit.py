@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+from core.records import Asset, Description, utc_now
+from pages.ui.credit import credit, photo_page
+
+
+def asset(*uris: str, author: str = "") -> Asset:
+    return Asset("0" * 64, uris, "unsplash", Description(author=author), 3, 2, utc_now())
+
+
+def test_a_photo_from_unsplash_names_its_photographer() -> None:
+    photo = asset("/a/b.jpg", "https://unsplash.com/photos/aB-9_x", author="Jane Doe")
+    assert (credit(photo), photo_page(photo)) == (
+        "Photo by Jane Doe on Unsplash", "https://unsplash.com/photos/aB-9_x"
+    )  # fmt: skip
+    assert credit(asset("https://unsplash.com/photos/aB")) == "Photo on Unsplash"
+
+
+def test_other_pictures_and_addresses_that_only_look_alike_lead_nowhere() -> None:
+    for uri in (
+        "/photos/a.jpg",
+        "https://unsplash.com/photos/a)b(",
+        "https://unsplash.com/photos/a/../../x",
+        "http://unsplash.com/photos/a",
+    ):
+        assert (credit(asset(uri, author="Jane Doe")), photo_page(asset(uri))) == ("", None)
