@@ -23,7 +23,15 @@ from core.ingest.pipeline import COMMIT_ASSETS, LOOK_AHEAD
 from core.ingest.runs import Runs
 from core.ingest.tables import Reading
 from core.ingest.unsplash_images import Downloads, Sizes
-from core.ingest.unsplash_tables import Photo, best_keywords, described, main_colours, photo_of, photos
+from core.ingest.unsplash_tables import (
+    Photo,
+    best_keywords,
+    collection_titles,
+    described,
+    main_colours,
+    photo_of,
+    photos,
+)
 from core.records import Description, Failure, IngestReport, Progress, ProgressListener, unheard
 from core.settings import Settings
 from core.store.lock import ingest_lock
@@ -141,6 +149,7 @@ class _Run:
         ids = dict.fromkeys(photo.id for photo in self.missing)
         self._keywords = best_keywords(dataset, ids, reading) if ids else {}
         self._colours = main_colours(dataset, ids, reading) if ids else {}
+        self._collections = collection_titles(dataset, ids, reading) if ids else {}
         self._faults = reading.failures()
 
     @property
@@ -153,7 +162,8 @@ class _Run:
             yield from arriving
 
     def description(self, photo: Photo) -> Description:
-        return described(photo, self._keywords.get(photo.id, ()), self._colours.get(photo.id, ()))
+        said = (self._keywords, self._colours, self._collections)
+        return described(photo, *(of.get(photo.id, ()) for of in said))
 
     def counted(self, report: IngestReport) -> IngestReport:
         """The report, with the photos that the collection held before."""

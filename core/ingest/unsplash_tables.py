@@ -22,7 +22,7 @@ from core.records import Description
 
 PAGE = "https://unsplash.com/photos/"
 LICENCE = "Unsplash Dataset Terms (https://unsplash.com/data-terms), Unsplash License (https://unsplash.com/license)"
-KEYWORDS, COLOURS = 20, 5
+KEYWORDS, COLOURS, COLLECTIONS = 20, 5, 5
 HUMAN = 1000.0  # above every confidence (0 to 100): what a person said comes first
 _PHOTO_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _HEX = re.compile(r"#?[0-9A-Fa-f]{6}")
@@ -117,6 +117,18 @@ def main_colours(
     return {photo_id: best.of(photo_id) for photo_id in best.ids()}
 
 
+def collection_titles(
+    place: Path, wanted: Mapping[str, object], reading: Reading, most: int = COLLECTIONS
+) -> dict[str, tuple[str, ...]]:
+    """The titles of the collections that people have put the wanted photos into, the first so many of the table."""
+    best = _Best(most)
+    found = rows(place, "collections", ("photo_id", "collection_title"), (), reading)
+    for number, (_, (photo_id, title)) in enumerate(found):
+        if photo_id in wanted and title:
+            best.offer(photo_id, -number, title[:KEYWORD_LENGTH])
+    return {photo_id: clean_keywords(best.of(photo_id)) for photo_id in best.ids()}
+
+
 def conversions(place: Path, reading: Reading | None = None) -> Iterator[Conversion]:
     """Which searches led to which downloads, one by one: there are millions. None where the dataset has no such table.
 
@@ -129,18 +141,22 @@ def conversions(place: Path, reading: Reading | None = None) -> Iterator[Convers
             yield Conversion(keyword, photo_id, user, kind)
 
 
-def described(photo: Photo, keywords: tuple[str, ...], colours: tuple[str, ...]) -> Description:
-    """All that is said of a photo. Place and colours are among the keywords, to filter by, and in the description."""
+def described(
+    photo: Photo, keywords: tuple[str, ...], colours: tuple[str, ...], collections: tuple[str, ...] = ()
+) -> Description:
+    """All that is said of a photo. Place, colours and collections are in the description, and among the keywords to
+    filter by."""
     names = [colour.partition(" #")[0] for colour in colours]
     parts = [
         photo.about.description,
         f"Location: {', '.join(photo.places)}" if photo.places else "",
         f"Colours: {', '.join(colours)}" if colours else "",
+        f"Collections: {', '.join(collections)}" if collections else "",
     ]
     return replace(
         photo.about,
         description=clean(" · ".join(part for part in parts if part)),
-        keywords=clean_keywords([*keywords, *photo.places, *names]),
+        keywords=clean_keywords([*keywords, *photo.places, *names, *collections]),
     )
 
 

@@ -88,9 +88,9 @@ def test_an_asset_keeps_who_took_it_where_in_which_colours_and_under_which_licen
     assert asset.about.title == "a hill behind house 4"
     assert asset.about.description == (
         "a hill behind house 4 · Location: Half Dome, Yosemite, United States · "
-        "Colours: darkolivegreen #556B2F, beige #F5F5DC"
+        "Colours: darkolivegreen #556B2F, beige #F5F5DC · Collections: Outside"
     )
-    assert {"Said By A Person", "thing 4", "Yosemite", "darkolivegreen"} <= set(asset.about.keywords)
+    assert {"Said By A Person", "thing 4", "Yosemite", "darkolivegreen", "Outside"} <= set(asset.about.keywords)
     assert "https://unsplash.com/license" in asset.about.licence
     assert asset.about.created_at is not None
     assert asset.width == WIDTH

@@ -18,6 +18,7 @@ from core.ingest.unsplash_tables import (
     LICENCE,
     Photo,
     best_keywords,
+    collection_titles,
     conversions,
     described,
     main_colours,
@@ -91,6 +92,16 @@ def test_place_and_colours_can_be_read_and_filtered_by() -> None:
     assert about.description == "A tent · Location: Oslo, Norway · Colours: red #FF0000, beige #F5F5DC"
     assert about.keywords == ("tent", "Norway", "Oslo", "red", "beige")
     assert described(Photo("abc", "https://h/abc", Description()), (), ()) == Description()
+
+
+def test_the_first_collections_that_hold_a_photo_are_told(tmp_path: Path) -> None:
+    lines = ["photo_id\tcollection_id\tcollection_title", *(f"abc\t{n}\tNo. {n}" for n in range(7)), "xyz\t9\tOther"]
+    place = put(tmp_path, "collections.tsv000", "\n".join(lines))
+    found = collection_titles(place, {"abc": 0}, Reading(), most=2)
+    assert found == {"abc": ("No. 0", "No. 1")}
+    about = described(Photo("abc", "https://h/abc", Description()), ("tent",), (), found["abc"])
+    assert about.description == "Collections: No. 0, No. 1"
+    assert about.keywords == ("tent", "No. 0", "No. 1")
 
 
 def test_conversions_come_one_by_one_with_what_was_searched(fake: FakeUnsplash, tmp_path: Path) -> None:
