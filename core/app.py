@@ -7,7 +7,6 @@ import shutil
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -342,8 +341,9 @@ class App:
         Raises QueryError, CollectionError, ModelUnavailable.
         """
         most = max(top, self.settings.rank_candidates) if ranked else top
-        find = partial(self._found, lambda searcher: searcher.by_text(query, most, filters, floor), collection)
-        return self._service.answer(find, collection, ranked, on_candidates)
+        return self._service.answer(
+            lambda: self._searcher(collection).by_text(query, most, filters, floor), collection, ranked, on_candidates
+        )
 
     def similar(
         self, asset_id: str, collection: str = DEMO, top: int = 10, filters: Filters = Filters(), floor: float = -1.0,
@@ -353,11 +353,9 @@ class App:
 
         Raises QueryError, CollectionError, and with a query ModelUnavailable.
         """
-
-        def ask(searcher: Searcher) -> SearchResult:
-            return searcher.by_asset(asset_id, top, filters, floor, query, weight)
-
-        return self._service.answer(partial(self._found, ask, collection), collection)
+        return self._service.answer(
+            lambda: self._searcher(collection).by_asset(asset_id, top, filters, floor, query, weight), collection
+        )
 
     def query_picture(self, data: bytes) -> QueryPicture:
         """A picture from outside, to search by; it is not stored. Raises QueryError, BadImage."""
@@ -371,11 +369,9 @@ class App:
 
         Raises QueryError, CollectionError, ModelUnavailable.
         """
-
-        def ask(searcher: Searcher) -> SearchResult:
-            return searcher.by_picture(picture, top, filters, floor, query, weight)
-
-        return self._service.answer(partial(self._found, ask, collection), collection)
+        return self._service.answer(
+            lambda: self._searcher(collection).by_picture(picture, top, filters, floor, query, weight), collection
+        )
 
     def judge(
         self, person: Person, collection: str, query: str, asset_id: str, up: bool | None, *, ranker: str,
@@ -396,11 +392,9 @@ class App:
     def _evaluated(self, query: str, collection: str, ranked: bool) -> Answer:
         """A query of a label set: an event of its own kind, so that nobody takes it for a person's search."""
         most = max(DEPTH, self.settings.rank_candidates)
-        find = partial(self._found, lambda searcher: searcher.by_text(query, most), collection)
-        return self._service.answer(find, collection, ranked, kind="evaluate")
-
-    def _found(self, ask: Callable[[Searcher], SearchResult], collection: str) -> SearchResult:
-        return ask(self._searcher(collection))
+        return self._service.answer(
+            lambda: self._searcher(collection).by_text(query, most), collection, ranked, kind="evaluate"
+        )
 
     def browse(self, collection: str = DEMO, top: int = 10, filters: Filters = Filters()) -> SearchResult:
         """The newest pictures of a collection. Raises CollectionError."""

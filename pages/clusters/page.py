@@ -9,7 +9,8 @@ from core.errors import ContactSheetError
 from pages.clusters.explorer import explorer
 from pages.ui import resources
 from pages.ui.demo_notice import wait_for_demo
-from pages.ui.person import person, sign_in
+from pages.ui.header import collection_header
+from pages.ui.person import person
 from pages.ui.progress import show_progress
 from pages.ui.text import plain
 
@@ -18,7 +19,7 @@ FEWEST = 2
 
 def main() -> None:
     app = resources.app()
-    collection = header(app)
+    collection = collection_header(app, "Clusters", leave_collection)
     if collection == DEMO:
         wait_for_demo()
     pictures = app.size(collection)
@@ -32,23 +33,6 @@ def main() -> None:
         linking(app, collection, waiting=base is None)
     if base is not None:
         explorer(app, collection)
-
-
-def header(app: App) -> str:
-    """Title, the choice of collection, and who one is."""
-    names = app.collection_names()
-    wanted = st.query_params.get("collection", DEMO)
-    with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
-        st.title("Clusters", anchor=False, width="content")
-        with st.container(horizontal=True, vertical_alignment="bottom", width="content"):
-            chosen = st.selectbox(
-                "Collection", names, index=names.index(DEMO), key="collection", bind="query-params", width=220,
-                on_change=leave_collection,
-            )  # fmt: skip
-            sign_in(app.access)
-    if wanted not in names:
-        st.warning(f"There is no collection {plain(wanted)} here; this is {DEMO}.", icon=":material/folder_off:")
-    return chosen if chosen in names else DEMO
 
 
 def leave_collection() -> None:

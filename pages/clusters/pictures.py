@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import streamlit as st
-
 from core.app import App
-from pages.ui.gallery import Size, gallery
+from pages.ui.gallery import Size, find_similar, gallery, open_picture
 
 
 def show_pictures(
@@ -16,16 +14,6 @@ def show_pictures(
 ) -> None:  # fmt: skip
     """Show assets by id; a click opens the details of one, `on_pick` hears which ones are ticked."""
     gallery(
-        app.pictures(collection, asset_ids, similarities), key, open_picture, ask_for_similar,
+        app.pictures(collection, asset_ids, similarities), key, open_picture, find_similar,
         show_similarity=similarities is not None, size=size, on_pick=on_pick,
     )  # fmt: skip
-
-
-def open_picture(asset_id: str) -> None:
-    """The next run shows this picture's details."""
-    st.query_params["photo"] = asset_id
-
-
-def ask_for_similar(asset_id: str) -> None:
-    """The next run goes to the search for pictures like this one."""
-    st.query_params["like"] = asset_id

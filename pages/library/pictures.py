@@ -11,7 +11,7 @@ from core.records import Asset
 from pages.library.telling import remove
 from pages.library.wording import pictures
 from pages.search.details import show_details
-from pages.ui.gallery import gallery
+from pages.ui.gallery import find_similar, gallery, open_picture
 from pages.ui.person import person
 
 PAGE = 48
@@ -75,16 +75,6 @@ def remove_picked(app: App, collection: str, picked: list[str]) -> None:
     with st.popover(f"Remove {len(picked)}", icon=":material/delete:"):
         st.write(f"{pictures(len(picked))} leave search, clusters and map at once. The files stay where they are.")
         st.button("Remove them", key="remove_picked", type="primary", on_click=remove, args=(app, collection, picked))
-
-
-def open_picture(asset_id: str) -> None:
-    """The next run shows this picture's details."""
-    st.query_params["photo"] = asset_id
-
-
-def find_similar(asset_id: str) -> None:
-    """The next run goes to the search for pictures like this one."""
-    st.query_params["like"] = asset_id
 
 
 def leave_or_look(app: App, collection: str, curator: bool) -> None:

@@ -10,11 +10,10 @@ from core.app import App
 from core.quality.blind import Pooled
 from core.quality.measures import DEPTH
 from pages.clusters.explorer import leave_or_look
-from pages.clusters.pictures import ask_for_similar, open_picture
 from pages.quality.reveal import places, revealed, same_order
 from pages.search.conversation import load_model
 from pages.search.judging import Judged, thumbs
-from pages.ui.gallery import gallery
+from pages.ui.gallery import find_similar, gallery, open_picture
 from pages.ui.person import person
 
 KEPT, SHOWN = "blind_pool", "blind_shown"
@@ -83,7 +82,7 @@ def judging(app: App, pool: Pool) -> None:
         reveal(pool, mine)
     hits = app.pictures(pool.collection, ids)
     gallery(
-        hits, "blind", open_picture, ask_for_similar, show_similarity=False, thumbs=None if shown else given,
+        hits, "blind", open_picture, find_similar, show_similarity=False, thumbs=None if shown else given,
         reasons=places(pool.pictures) if shown else None,
     )  # fmt: skip
 

@@ -16,7 +16,7 @@ from pages.quality.figures import ORDERS, run_label
 from pages.quality.run import show_run
 from pages.ui import resources
 from pages.ui.demo_notice import wait_for_demo
-from pages.ui.person import sign_in
+from pages.ui.header import collection_header
 from pages.ui.text import plain
 
 SECTIONS = ("Runs", "Compare", "Judge blind")
@@ -25,7 +25,7 @@ DAYS = 30
 
 def main() -> None:
     app = resources.app()
-    collection = header(app)
+    collection = collection_header(app, "Quality")
     if collection == DEMO:
         wait_for_demo()
     section = st.segmented_control(
@@ -38,22 +38,6 @@ def main() -> None:
         judge_blind(app, collection)
     else:
         runs(app, collection)
-
-
-def header(app: App) -> str:
-    """Title, the choice of collection, and who one is."""
-    names = app.collection_names()
-    wanted = st.query_params.get("collection", DEMO)
-    with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
-        st.title("Quality", anchor=False, width="content")
-        with st.container(horizontal=True, vertical_alignment="bottom", width="content"):
-            chosen = st.selectbox(
-                "Collection", names, index=names.index(DEMO), key="collection", bind="query-params", width=220
-            )
-            sign_in(app.access)
-    if wanted not in names:
-        st.warning(f"There is no collection {plain(wanted)} here; this is {DEMO}.", icon=":material/folder_off:")
-    return chosen if chosen in names else DEMO
 
 
 def runs(app: App, collection: str) -> None:

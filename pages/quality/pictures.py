@@ -8,9 +8,8 @@ import streamlit as st
 
 from core.app import App
 from core.errors import ContactSheetError
-from pages.clusters.pictures import ask_for_similar, open_picture
 from pages.quality.figures import graded
-from pages.ui.gallery import gallery
+from pages.ui.gallery import find_similar, gallery, open_picture
 from pages.ui.text import plain
 
 
@@ -22,7 +21,7 @@ def show_order(app: App, collection: str, asset_ids: Sequence[str], relevant: Ma
         st.caption(f":material/hide_image: {plain(str(error))}")
         return
     gallery(
-        hits, key, open_picture, ask_for_similar, show_similarity=False, reasons=graded(asset_ids, relevant)
+        hits, key, open_picture, find_similar, show_similarity=False, reasons=graded(asset_ids, relevant)
     )  # fmt: skip
     gone = len(asset_ids) - len(hits)
     if gone:

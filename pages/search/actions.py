@@ -23,11 +23,6 @@ def use_example() -> None:
         st.session_state["q"] = chosen
 
 
-def open_picture(asset_id: str) -> None:
-    """The next run shows this picture's details."""
-    st.query_params["photo"] = asset_id
-
-
 def forget_latest() -> None:
     """The next run asks the same question anew."""
     st.session_state["turns"] = st.session_state.get("turns", ())[:-1]

@@ -11,14 +11,14 @@ from core.app import App
 from core.records import Hit, SearchResult
 from core.search.answers import Answer, Ranking
 from core.terminal import duration
-from pages.search.actions import forget_latest, open_picture
+from pages.search.actions import forget_latest
 from pages.search.details import ask_for_similar
 from pages.search.judging import judged, thumbs
 from pages.search.picture import chosen, put_away
 from pages.search.receipt import show_receipt
 from pages.search.state import PAGE_SIZE, Ask, milliseconds, summary
 from pages.search.turns import Turn
-from pages.ui.gallery import gallery
+from pages.ui.gallery import gallery, open_picture
 from pages.ui.text import plain
 
 

@@ -111,6 +111,16 @@ def gallery(
     )
 
 
+def open_picture(asset_id: str) -> None:
+    """The next run shows this picture's details."""
+    st.query_params["photo"] = asset_id
+
+
+def find_similar(asset_id: str) -> None:
+    """The next run goes to the search for pictures like this one."""
+    st.query_params["like"] = asset_id
+
+
 def clicks_of(state: object) -> list[Click]:
     """Clicks as a browser tells them, `[number, asset id, "up", "down" or ""]`; what is none of that is left out."""
     told = state if isinstance(state, list) else []

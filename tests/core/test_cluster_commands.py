@@ -16,16 +16,11 @@ from core.app import App
 from core.clusters import desk
 from core.settings import Secret, Settings
 from core.store.collections import Collections
-from tests.core.test_desk import add, paint, paint_collection
 from tests.fakes.colour_app import colour_app
 from tests.fakes.encoder import ColourEncoder
+from tests.fakes.painted import add, paint
 
 Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture(scope="module")
-def painted(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return paint_collection(tmp_path_factory.mktemp("painted"))
 
 
 @pytest.fixture

@@ -39,18 +39,13 @@ from core.curation import DraftConflict, Revision, RevisionConflict
 from core.errors import ClusterError, NotAllowed
 from core.settings import Secret, Settings
 from core.store.collections import Collections
-from tests.core.test_desk import add, paint, paint_collection
 from tests.core.test_view import BASES, complete_base
 from tests.fakes.colour_app import colour_app
 from tests.fakes.dendrograms import IDS, PLANS
 from tests.fakes.encoder import ColourEncoder
+from tests.fakes.painted import add, paint
 
 ADA, BOB, EVE = Person("Ada", over_loopback=True), Person("Bob", over_loopback=True), Person("Eve")
-
-
-@pytest.fixture(scope="module")
-def painted(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return paint_collection(tmp_path_factory.mktemp("painted"))
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from core.access import OPERATOR
 from core.app import App
@@ -30,29 +29,7 @@ from core.store.snapshot import Snapshot
 from tests.core.test_view import snapshot
 from tests.fakes.colour_app import colour_app
 from tests.fakes.dendrograms import IDS, unit_vectors
-
-COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255)}
-
-
-def paint(folder: Path, colour: str, count: int, first: int = 0) -> None:
-    """Pictures of nearly the same colour: the higher their number, the darker."""
-    folder.mkdir(exist_ok=True)
-    for number in range(first, first + count):
-        shade = tuple(max(channel - 8 * number, 0) for channel in COLOURS[colour])
-        Image.new("RGB", (8, 8), shade).save(folder / f"{colour}_{number}.png")
-
-
-def paint_collection(root: Path) -> Path:
-    """A data folder with a collection `c`: four red pictures, three green ones, a blue one."""
-    for colour, count in (("red", 4), ("green", 3), ("blue", 1)):
-        paint(root / "pictures", colour, count)
-    colour_app(root / "data").ingest(root / "pictures", "c")
-    return root / "data"
-
-
-@pytest.fixture(scope="module")
-def painted(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return paint_collection(tmp_path_factory.mktemp("painted"))
+from tests.fakes.painted import add
 
 
 @pytest.fixture
@@ -63,14 +40,6 @@ def data(painted: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def app(data: Path) -> App:
     return colour_app(data)
-
-
-def add(app: App, tmp_path: Path, colour: str, count: int = 1, first: int = 10) -> set[str]:
-    """Ingest more pictures; returns the ids of those that are new."""
-    before = set(app.titles("c"))
-    paint(tmp_path / f"more {colour} {first}", colour, count, first)
-    app.ingest(tmp_path / f"more {colour} {first}", "c")
-    return set(app.titles("c")) - before
 
 
 def shown(app: App, view: View) -> dict[str, set[str]]:

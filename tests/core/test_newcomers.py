@@ -18,8 +18,8 @@ from core.errors import ClusterError
 from core.logs import ROOT
 from core.store.assignments import Assignments
 from core.store.database import Database
-from tests.core.test_desk import add, paint, paint_collection
 from tests.fakes.colour_app import colour_app
+from tests.fakes.painted import add, paint, paint_collection
 
 
 @pytest.fixture(scope="module")
