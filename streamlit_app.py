@@ -64,7 +64,9 @@ if __name__ == "__main__":
 else:
     from streamlit.runtime.pages_manager import PagesManager
 
+    from pages.ui.plotly_js import plotly_route
+
     # Without this a fresh server takes pages/ for the old one-file-per-page layout until the first run has ended, and
     # answers a deep link with "page not found".
     PagesManager.uses_pages_directory = False
-    app = st.App(__file__, lifespan=warming)
+    app = st.App(__file__, lifespan=warming, routes=[plotly_route()])

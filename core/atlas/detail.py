@@ -46,11 +46,12 @@ class Levels:
 
     def __init__(self, coordinates: NDArray[np.float32], priority: NDArray[np.uint32]) -> None:
         """`coordinates` (n, 2) are finite; `priority` (n,) decides within a cell, the lowest first (see `priority_of`).
+        `whole` is the box that holds them all.
 
         About 0.2 s for 200,000 points.
         """
-        self._whole = _bounds(coordinates)
-        self._order = _order(coordinates, priority, self._whole).astype(np.int32)
+        self.whole = _bounds(coordinates)
+        self._order = _order(coordinates, priority, self.whole).astype(np.int32)
         self._x, self._y = np.ascontiguousarray(coordinates[self._order].T)
 
     def sample(self, viewport: Box | None, budget: int) -> Detail:
@@ -58,7 +59,7 @@ class Levels:
 
         Raises ClusterError for a viewport without area.
         """
-        x0, y0, x1, y1 = extent = self._whole if viewport is None else _ordered(viewport)
+        x0, y0, x1, y1 = extent = self.whole if viewport is None else _ordered(viewport)
         inside = np.flatnonzero((self._x >= x0) & (self._x <= x1) & (self._y >= y0) & (self._y <= y1))
         density = _density(self._x[inside], self._y[inside], extent)
         return Detail(self._order[inside[:budget]], len(inside), density, extent)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,11 +13,13 @@ from numpy.typing import NDArray
 from core.app import App
 from core.atlas.colours import KeptColours
 from core.atlas.desk import Map
+from core.atlas.detail import Box
 from core.atlas.select import inside_box, inside_polygon
 from core.clusters.edits import Move
 from core.clusters.view import View
 from core.errors import ClusterError
 from pages.clusters.list import open_one
+from pages.clusters.map_board import map_board
 from pages.clusters.map_figure import Drawn, figure
 from pages.clusters.one import choices, names_of, ref_of
 from pages.clusters.pictures import show_pictures
@@ -26,7 +30,19 @@ from pages.ui.text import plain
 from pages.ui.undisturbed import undisturbed
 
 POINTS, SELECTED_SHOWN, MATCHES = 5_000, 24, 30
+AROUND = 0.25  # of what is looked at is drawn on each side of it, for those who go on
 NEW = ""  # no cluster has this id
+BOARD = "map"
+
+
+@dataclass(frozen=True)
+class Look:
+    """The part of the map that is shown: all of it, or a box that someone asked for, whose `number` is new then;
+    `seen` is where they have moved since."""
+
+    number: int = 0
+    box: Box | None = None
+    seen: Box | None = None
 
 
 def show_map(app: App, work: Work, view: View) -> None:
@@ -39,17 +55,55 @@ def show_map(app: App, work: Work, view: View) -> None:
     with left:
         query = st.text_input("Light up", key="light", placeholder="Words light up their matches on the map",
                               label_visibility="collapsed", icon=":material/search:")  # fmt: skip
-        box = st.session_state.get("viewport")
-        detail = atlas.levels.sample(box, POINTS)
-        drawn = Drawn(
-            atlas.coordinates, view.labels, colours_of(view), view.base.snapshot.titles, names_of(app, work, view),
-            view.measures.representatives, matches(app, work.collection, view, query),
-        )  # fmt: skip
-        st.plotly_chart(figure(drawn, detail), key="map", on_select="rerun", selection_mode=("points", "box", "lasso"),
-                        config={"displaylogo": False, "scrollZoom": True})  # fmt: skip
-        zoom(box, detail.thinned, detail.inside)
+        names = names_of(app, work, view)
+        draw(atlas, view, names, lit_up(app, work.collection, view, query))
     with right:
-        selection(app, work, view, atlas, detail.rows)
+        selection(app, work, view, atlas, names)
+
+
+def draw(atlas: Map, view: View, names: Sequence[str], lit: NDArray[np.int64]) -> None:
+    """The map with no more points than a screen can show, and the buttons to look closer."""
+    look: Look = st.session_state.setdefault("look", Look())
+    whole = atlas.levels.whole
+    detail = atlas.levels.sample(around(look.seen or look.box), POINTS)
+    drawn = Drawn(atlas.coordinates, view.labels, colours_of(view), view.base.snapshot.titles, names,
+                  view.measures.representatives, lit)  # fmt: skip
+    map_board(
+        BOARD, view.base.snapshot.version, figure(drawn, detail, look.box or whole), detail.rows,
+        partly=len(atlas.coordinates) > POINTS, look=look.number, on_select=lambda: None, on_see=moved,
+    )  # fmt: skip
+    boxes = boxes_of(selected(view))
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button("Zoom into the box", key="zoom", icon=":material/zoom_in:", type="tertiary", disabled=not boxes,
+                  on_click=look_at, args=(boxes[0] if boxes else None,))  # fmt: skip
+        st.button("Whole map", key="whole", icon=":material/zoom_out_map:", type="tertiary",
+                  disabled=look == Look(look.number), on_click=look_at, args=(None,))  # fmt: skip
+        if detail.thinned:
+            st.caption(f"{len(detail.rows):,} of {detail.inside:,} points are drawn; the shade is all of them.",
+                       width="content")  # fmt: skip
+
+
+def around(box: Box | None) -> Box | None:
+    """A box with what lies next to it."""
+    if box is None:
+        return None
+    x0, y0, x1, y1 = box
+    dx, dy = AROUND * (x1 - x0), AROUND * (y1 - y0)
+    return x0 - dx, y0 - dy, x1 + dx, y1 + dy
+
+
+@undisturbed
+def moved() -> None:
+    """Someone has moved or zoomed the map in their browser."""
+    said, look = st.session_state[BOARD].get("seen"), st.session_state["look"]
+    if said and said["look"] == look.number:
+        x0, y0, x1, y1 = said["box"]
+        st.session_state["look"] = replace(look, seen=(x0, y0, x1, y1) if x1 > x0 and y1 > y0 else None)
+
+
+def look_at(box: Box | None) -> None:
+    """Show a part of the map, or all of it."""
+    st.session_state["look"] = Look(st.session_state["look"].number + 1, box)
 
 
 def state_of_map(app: App, work: Work, atlas: Map) -> None:
@@ -87,48 +141,38 @@ def colours_of(view: View) -> NDArray[np.uint8]:
     return kept.numbers([cluster.id for cluster in view.clusters])
 
 
-def matches(app: App, collection: str, view: View, query: str) -> NDArray[np.int64]:
-    """The rows of the pictures most similar to some words; none without words."""
+def lit_up(app: App, collection: str, view: View, query: str) -> NDArray[np.int64]:
+    """The rows of the pictures most similar to some words; none without words. Words are looked up once."""
     if not query.strip():
         return np.empty(0, np.int64)
-    hits = app.search(query, collection, MATCHES).result.hits
-    row_of = {asset_id: row for row, asset_id in enumerate(view.asset_ids)}
-    return np.array([row_of[hit.asset.id] for hit in hits if hit.asset.id in row_of], np.int64)
+    asked = (collection, view.base.snapshot.version, query)
+    kept = st.session_state.get("lit")
+    if kept is None or kept[0] != asked:
+        hits = app.search(query, collection, MATCHES).result.hits
+        row_of = {asset_id: row for row, asset_id in enumerate(view.asset_ids)}
+        rows = np.array([row_of[hit.asset.id] for hit in hits if hit.asset.id in row_of], np.int64)
+        st.session_state["lit"] = kept = (asked, rows)
+    return kept[1]
 
 
-def zoom(box: tuple[float, float, float, float] | None, thinned: bool, inside: int) -> None:
-    """A selected box can be looked at closer: its points are drawn anew, all of them where there is room."""
-    chosen = _boxes(st.session_state.get("map"))
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.button("Zoom into the box", key="zoom", icon=":material/zoom_in:", type="tertiary", disabled=not chosen,
-                  on_click=look_at, args=(chosen[0] if chosen else None,))  # fmt: skip
-        st.button("Whole map", key="whole", icon=":material/zoom_out_map:", type="tertiary", disabled=box is None,
-                  on_click=look_at, args=(None,))  # fmt: skip
-        if thinned:
-            st.caption(f"{POINTS:,} of {inside:,} points are drawn; the shade is all of them.", width="content")
+def selected(view: View) -> dict[str, Any] | None:
+    """What is selected on the map; None where nothing is, or where it was selected before pictures came or went."""
+    said = st.session_state[BOARD].get("selection")
+    return said if said and said["version"] == view.base.snapshot.version else None
 
 
-def look_at(box: tuple[float, float, float, float] | None) -> None:
-    st.session_state["viewport"] = box
+def boxes_of(chosen: Mapping[str, Any] | None) -> list[Box]:
+    """The boxes of a selection."""
+    return [(min(b["x"]), min(b["y"]), max(b["x"]), max(b["y"])) for b in chosen["box"]] if chosen else []
 
 
-def _boxes(state: Any) -> list[tuple[float, float, float, float]]:
-    boxes = state["selection"]["box"] if state else []
-    return [_corners(box) for box in boxes]
-
-
-def _corners(box: Any) -> tuple[float, float, float, float]:
-    return min(box["x"]), min(box["y"]), max(box["x"]), max(box["y"])
-
-
-def selected_rows(state: Any, coordinates: NDArray[np.float32], drawn: NDArray[np.int32]) -> NDArray[np.int64]:
+def selected_rows(chosen: Mapping[str, Any] | None, coordinates: NDArray[np.float32]) -> NDArray[np.int64]:
     """The rows that a selection means: all in a box or lasso, drawn or not; otherwise the points clicked."""
-    if not state:
+    if not chosen:
         return np.empty(0, np.int64)
-    chosen = state["selection"]
     inside = np.zeros(len(coordinates), bool)
-    for box in chosen["box"]:
-        inside |= inside_box(coordinates, *_corners(box))
+    for box in boxes_of(chosen):
+        inside |= inside_box(coordinates, *box)
     for lasso in chosen["lasso"]:
         try:
             inside |= inside_polygon(coordinates, list(zip(lasso["x"], lasso["y"], strict=True)))
@@ -136,17 +180,15 @@ def selected_rows(state: Any, coordinates: NDArray[np.float32], drawn: NDArray[n
             continue  # a lasso of two points holds nothing
     if chosen["box"] or chosen["lasso"]:
         return np.flatnonzero(inside)
-    points = [p["point_index"] for p in chosen["points"] if "point_index" in p]
-    return np.unique(drawn[[p for p in points if p < len(drawn)]].astype(np.int64))
+    return np.unique([row for row in chosen["rows"] if 0 <= row < len(coordinates)]).astype(np.int64)
 
 
-def selection(app: App, work: Work, view: View, atlas: Map, drawn: NDArray[np.int32]) -> None:
+def selection(app: App, work: Work, view: View, atlas: Map, names: Sequence[str]) -> None:
     """The pictures that are selected on the map, and what a curator can do with them."""
-    rows = selected_rows(st.session_state.get("map"), atlas.coordinates, drawn)
+    rows = selected_rows(selected(view), atlas.coordinates)
     if not len(rows):
         st.caption("Click a point, or draw a lasso or a box, to see its pictures here.")
         return
-    names = names_of(app, work, view)
     found, counts = np.unique(view.labels[rows], return_counts=True)
     by_size = sorted(zip(counts.tolist(), found.tolist(), strict=True), reverse=True)
     st.markdown(f"**{len(rows):,} picture{'' if len(rows) == 1 else 's'}**")

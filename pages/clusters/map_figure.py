@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import base64
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-import plotly.graph_objects as go
 from numpy.typing import NDArray
+from PIL import Image
 
 from core.atlas.colours import PALETTE, point_colours
-from core.atlas.detail import Detail
+from core.atlas.detail import Box, Detail
 
-HEIGHT_PX, POINT_PX, NAMES_SHOWN = 520, 6, 24
+POINT_PX, NAMES_SHOWN, LIT_COLOUR = 6, 24, "#e0a100"
 NAME_WIDTH, NAME_HEIGHT = 0.13, 0.05  # of the map, in which one name keeps others away
-SHADE = ((0.0, "rgba(128,128,128,0)"), (1.0, "rgba(128,128,128,0.55)"))
+MARGIN = 0.06, 0.05  # of the map, around it: names stand out a little
+SHADE_GREY, SHADE_ALPHA = 128, 0.55
 # A scale of steps: one colour for each number of the palette.
-SCALE = [(edge / len(PALETTE), colour) for place, colour in enumerate(PALETTE) for edge in (place, place + 1)]
+SCALE = [[edge / len(PALETTE), colour] for place, colour in enumerate(PALETTE) for edge in (place, place + 1)]
+
+Figure = dict[str, Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,36 +39,29 @@ class Drawn:
     lit: NDArray[np.int64]
 
 
-def figure(drawn: Drawn, detail: Detail) -> go.Figure:
-    """Points of the detail only; one trace, so that colours are numbers and little has to be sent."""
-    made = go.Figure()
-    if detail.thinned:
-        _shade(made, detail)
-    rows = detail.rows
-    labels = drawn.labels[rows]
-    made.add_scattergl(
-        x=drawn.coordinates[rows, 0], y=drawn.coordinates[rows, 1], mode="markers", name="", showlegend=False,
-        marker={"size": POINT_PX, "color": point_colours(drawn.labels, drawn.colours)[rows], "colorscale": SCALE,
-                "cmin": -0.5, "cmax": len(PALETTE) - 0.5, "line": {"width": 0}},
-        text=[_hover(drawn, row, label) for row, label in zip(rows.tolist(), labels.tolist(), strict=True)],
-        hovertemplate="%{text}<extra></extra>",
-    )  # fmt: skip
-    _light_up(made, drawn)
-    _name(made, drawn, detail)
-    x0, y0, x1, y1 = detail.extent
-    pad_x, pad_y = 0.06 * (x1 - x0), 0.05 * (y1 - y0)  # names stand out a little
-    made.update_layout(
-        height=HEIGHT_PX, margin={"l": 0, "r": 0, "t": 0, "b": 0}, dragmode="lasso", hovermode="closest",
-        xaxis={"visible": False, "range": [x0 - pad_x, x1 + pad_x]},
-        yaxis={"visible": False, "range": [y0 - pad_y, y1 + pad_y]},
-        uirevision="map", selectionrevision="map",
-    )  # fmt: skip
-    return made
+def figure(drawn: Drawn, detail: Detail, view: Box) -> Figure:
+    """What Plotly draws: its `data` and `layout`. One trace of the detail's points, so that colours are numbers and
+    little has to be sent; `view` is the part that is looked at first."""
+    x0, y0, x1, y1 = view
+    pad_x, pad_y = MARGIN[0] * (x1 - x0), MARGIN[1] * (y1 - y0)
+    return {
+        "data": [_points(drawn, detail.rows), _rings(drawn), _names(drawn, view)],
+        "layout": {
+            "images": [_shade(detail)] if detail.thinned else [],
+            "margin": {"l": 0, "r": 0, "t": 0, "b": 0},
+            "dragmode": "lasso",
+            "clickmode": "event+select",
+            "hovermode": "closest",
+            "xaxis": {"visible": False, "range": [x0 - pad_x, x1 + pad_x]},
+            "yaxis": {"visible": False, "range": [y0 - pad_y, y1 + pad_y]},
+        },
+    }
 
 
-def _hover(drawn: Drawn, row: int, label: int) -> str:
-    title = escaped(drawn.titles[row][:60])
-    return f"{title}<br>{escaped(drawn.names[label])}" if label >= 0 else title
+def packed(values: NDArray[Any]) -> dict[str, str]:
+    """An array as Plotly reads it from JSON: its type and its bytes."""
+    data = np.ascontiguousarray(values)
+    return {"dtype": data.dtype.str[1:], "bdata": base64.b64encode(data.tobytes()).decode()}
 
 
 def escaped(text: str) -> str:
@@ -70,39 +69,74 @@ def escaped(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def _shade(made: go.Figure, detail: Detail) -> None:
-    height, width = detail.density.shape
-    x0, y0, x1, y1 = detail.extent
-    made.add_heatmap(
-        z=np.log1p(detail.density).astype(np.float32), x0=x0 + (x1 - x0) / width / 2, dx=(x1 - x0) / width,
-        y0=y0 + (y1 - y0) / height / 2, dy=(y1 - y0) / height, colorscale=[list(step) for step in SHADE],
-        showscale=False, hoverinfo="skip", zsmooth="best",
-    )  # fmt: skip
+def _points(drawn: Drawn, rows: NDArray[np.int32]) -> Figure:
+    found, which = np.unique(drawn.labels[rows], return_inverse=True)
+    named = [f"<br>{escaped(drawn.names[label])}" if label >= 0 else "" for label in found.tolist()]
+    titles = drawn.titles
+    texts = [escaped(titles[row][:60]) + named[i] for row, i in zip(rows.tolist(), which.tolist(), strict=True)]
+    return {
+        "type": "scattergl",
+        "mode": "markers",
+        "x": packed(drawn.coordinates[rows, 0]),
+        "y": packed(drawn.coordinates[rows, 1]),
+        "marker": {
+            "size": POINT_PX, "color": packed(point_colours(drawn.labels, drawn.colours)[rows]), "colorscale": SCALE,
+            "cmin": -0.5, "cmax": len(PALETTE) - 0.5, "line": {"width": 0},
+        },
+        "text": texts,
+        "hovertemplate": "%{text}<extra></extra>",
+        "showlegend": False,
+    }  # fmt: skip
 
 
-def _light_up(made: go.Figure, drawn: Drawn) -> None:
+def _rings(drawn: Drawn) -> Figure:
     """Rings around the matches of a query."""
-    if len(drawn.lit):
-        made.add_scattergl(
-            x=drawn.coordinates[drawn.lit, 0], y=drawn.coordinates[drawn.lit, 1], mode="markers", hoverinfo="skip",
-            marker={"size": 14, "color": "rgba(0,0,0,0)", "line": {"width": 2.5, "color": "#e0a100"}}, showlegend=False,
-        )  # fmt: skip
+    return {
+        "type": "scattergl",
+        "mode": "markers",
+        "x": packed(drawn.coordinates[drawn.lit, 0]),
+        "y": packed(drawn.coordinates[drawn.lit, 1]),
+        "marker": {"size": 14, "color": "rgba(0,0,0,0)", "line": {"width": 2.5, "color": LIT_COLOUR}},
+        "hoverinfo": "skip",
+        "showlegend": False,
+        "visible": bool(len(drawn.lit)),
+    }
 
 
-def _name(made: go.Figure, drawn: Drawn, detail: Detail) -> None:
+def _names(drawn: Drawn, view: Box) -> Figure:
     """The names of the largest clusters whose medoids are in view, as far as they do not cover each other."""
-    numbers = told_apart(drawn, detail.extent)
+    numbers = told_apart(drawn, view)
     rows = drawn.medoids[numbers]
-    made.add_scatter(
-        x=drawn.coordinates[rows, 0], y=drawn.coordinates[rows, 1], mode="text", hoverinfo="skip", showlegend=False,
-        text=[f"<b>{escaped(drawn.names[number][:24])}</b>" for number in numbers], textposition="top center",
-        textfont={"size": 12},
-    )  # fmt: skip
+    return {
+        "type": "scatter",
+        "mode": "text",
+        "x": packed(drawn.coordinates[rows, 0]),
+        "y": packed(drawn.coordinates[rows, 1]),
+        "text": [f"<b>{escaped(drawn.names[number][:24])}</b>" for number in numbers],
+        "textposition": "top center",
+        "textfont": {"size": 12},
+        "hoverinfo": "skip",
+        "showlegend": False,
+    }
 
 
-def told_apart(drawn: Drawn, extent: tuple[float, float, float, float]) -> list[int]:
+def _shade(detail: Detail) -> Figure:
+    """The density of all points, the drawn ones included, as a picture beneath them."""
+    logarithms = np.log1p(detail.density[::-1].astype(np.float32))
+    alpha = (255 * SHADE_ALPHA / max(1.0, float(logarithms.max())) * logarithms).astype(np.uint8)
+    data = io.BytesIO()
+    Image.fromarray(np.dstack([np.full_like(alpha, SHADE_GREY), alpha]), "LA").save(data, "PNG")
+    x0, y0, x1, y1 = detail.extent
+    return {
+        "source": f"data:image/png;base64,{base64.b64encode(data.getvalue()).decode()}",
+        "xref": "x", "yref": "y", "x": x0, "y": y1, "sizex": x1 - x0, "sizey": y1 - y0, "sizing": "stretch",
+        "layer": "below",
+    }  # fmt: skip
+
+
+def told_apart(drawn: Drawn, view: Box) -> list[int]:
     """The numbers of the clusters that are named, the largest first."""
-    x0, y0, x1, y1 = extent
+    x0, y0, x1, y1 = view
     near = np.array([NAME_WIDTH * (x1 - x0), NAME_HEIGHT * (y1 - y0)])
     chosen: list[int] = []
     taken = np.empty((0, 2), np.float32)

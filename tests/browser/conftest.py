@@ -40,12 +40,16 @@ def browser() -> Iterator[Browser]:
         chromium.close()
 
 
-@contextmanager
-def serving(data: Path, **settings: str) -> Iterator[str]:
-    """`streamlit run` on a free port of loopback with its own data folder and settings; yields the address."""
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def serving(data: Path, port: int = 0, **settings: str) -> Iterator[str]:
+    """`streamlit run` on a (free) port of loopback with its own data folder and settings; yields the address."""
+    port = port or free_port()
     command = [sys.executable, "-m", "streamlit", "run", "streamlit_app.py", "--server.port", str(port)]
     environment = {**os.environ, "CONTACTSHEET_DATA": str(data), "CONTACTSHEET_MODEL": "bundled", **settings}
     with (data.parent / f"{data.name}-server.log").open("w") as log:
@@ -86,9 +90,7 @@ def visitor(browser: Browser, size: tuple[int, int] = WIDE) -> Iterator[Page]:
     errors: list[str] = []
     page.on(
         "request",
-        lambda r: (
-            None if "127.0.0.1" in r.url or r.url.startswith(("blob:", "data:image/svg")) else foreign.append(r.url)
-        ),
+        lambda r: None if "127.0.0.1" in r.url or r.url.startswith(("blob:", "data:image/")) else foreign.append(r.url),
     )
     page.on("pageerror", lambda error: errors.append(str(error)))
     yield page

@@ -60,4 +60,5 @@ def frames(test: AppTest) -> list[dict[str, Any]]:
 
 def galleries(test: AppTest) -> list[list[dict[str, Any]]]:
     """What every gallery was given to show, from the top of the page down."""
-    return [json.loads(e.proto.json)["frames"] for e in test.main if e.type == "bidi_component"]
+    shown = [json.loads(e.proto.json) for e in test.main if e.type == "bidi_component"]
+    return [data["frames"] for data in shown if "frames" in data]

@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+import base64
+import io
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
+from streamlit.proto.WidgetStates_pb2 import WidgetState, WidgetStates
 from streamlit.testing.v1 import AppTest
-from streamlit.testing.v1.element_tree import NumberInput, Slider
 
 from core.access import OPERATOR, Person
 from core.app import App
@@ -15,10 +20,12 @@ from core.atlas.detail import Levels
 from core.background import Background
 from core.clusters.diff import Flow
 from core.settings import Secret
+from pages.clusters import map as map_page
 from pages.clusters.changes import flow_title
+from pages.clusters.dial import KEY as DIAL
 from pages.clusters.list import Row, arranged
-from pages.clusters.map import selected_rows
-from pages.clusters.map_figure import Drawn, figure, told_apart
+from pages.clusters.map import BOARD, around, selected_rows
+from pages.clusters.map_figure import SHADE_ALPHA, Drawn, figure, told_apart
 from pages.ui import person as person_module
 from tests.pages.conftest import galleries, visit
 
@@ -45,12 +52,30 @@ def open_clusters() -> AppTest:
     return page
 
 
-def threshold(page: AppTest) -> Slider[float]:
-    return page.slider(key="threshold")
+def component(page: AppTest, key: str) -> Any:
+    return next(e.proto for e in page.main if e.type == "bidi_component" and f"-{key}" in e.proto.id)
 
 
-def exactly(page: AppTest) -> NumberInput:
-    return page.number_input(key="exact")
+def dial(page: AppTest) -> dict[str, Any]:
+    """What the dial was given to show."""
+    shown: dict[str, Any] = json.loads(component(page, DIAL).json)
+    return shown
+
+
+def turn(page: AppTest, number: int = 0, **values: float) -> AppTest:
+    """Set values on the dial, as the browser numbers them: after the last one that was heard, where nothing is said."""
+    shown = dial(page)
+    number = number or max(shown["heard"].values()) + 1
+    asked = {name: [number, value] for name, value in values.items()}
+    return say(page, DIAL, asked={"session": shown["session"], **asked})
+
+
+def say(page: AppTest, key: str, **state: object) -> AppTest:
+    """Let a component report its state."""
+    said = WidgetState(id=component(page, key).id, json_value=json.dumps(state))
+    page._run(WidgetStates(widgets=[said]))
+    assert not page.exception
+    return page
 
 
 def read(page: AppTest) -> str:
@@ -66,35 +91,48 @@ def test_the_page_shows_the_clusters_of_the_collection(grouped: App) -> None:
 
 def test_a_moved_slider_is_a_draft_that_a_reload_finds_again(grouped: App) -> None:
     page = open_clusters()
-    threshold(page).set_value(0.9).run()
-    assert "1 change not saved" in read(page)
-    exactly(page).set_value(0.912345).run()
-    assert "1 change not saved" in read(page)
+    assert "1 change not saved" in read(turn(page, threshold=0.9))
+    assert "1 change not saved" in read(turn(page, threshold=0.912345))
     again = open_clusters()
     assert "1 change not saved" in read(again)
-    assert exactly(again).value == 0.912345
+    assert dial(again)["threshold"] == 0.912345
 
 
-def test_a_browser_that_has_not_heard_of_a_move_does_not_move_it_back(grouped: App) -> None:
+def test_what_a_browser_says_again_or_late_sets_nothing_back(grouped: App) -> None:
+    page = turn(open_clusters(), number=5, threshold=0.9)
+    assert dial(page)["heard"] == {"threshold": 5, "smallest": 0}
+    turn(page, number=5, threshold=0.88)
+    turn(page, number=4, threshold=0.87)
+    assert dial(page)["threshold"] == 0.9
+    turn(page, number=6, smallest=3)
+    assert (dial(page)["threshold"], dial(page)["smallest"]) == (0.9, 3)
+
+
+def test_what_was_said_to_an_earlier_server_is_left_alone(grouped: App) -> None:
     page = open_clusters()
-    threshold(page).set_value(0.9).run()
-    threshold(page).set_value(0.88)
-    exactly(page).set_value(0.82).run()
-    assert (threshold(page).value, exactly(page).value) == (0.88, 0.88)
+    say(page, DIAL, asked={"session": "of another server", "threshold": [9, 0.5]})
+    assert (dial(page)["threshold"], dial(page)["heard"]["threshold"]) == (0.82, 0)
+
+
+@pytest.mark.parametrize("value", [float("nan"), 1.5, -2.0])
+def test_a_threshold_that_cannot_be_is_refused_and_the_old_one_stays(grouped: App, value: float) -> None:
+    page = turn(open_clusters(), threshold=value)
+    assert dial(page)["threshold"] == 0.82
+    assert page.warning
 
 
 def test_what_was_done_is_undone_and_done_again(grouped: App) -> None:
     page = open_clusters()
-    threshold(page).set_value(0.9).run()
+    turn(page, threshold=0.9)
     page.button(key="undo").click().run()
-    assert threshold(page).value == 0.82
+    assert dial(page)["threshold"] == 0.82
     page.button(key="redo").click().run()
-    assert threshold(page).value == 0.9
+    assert dial(page)["threshold"] == 0.9
 
 
 def test_a_draft_is_saved_and_published_and_the_history_tells(grouped: App) -> None:
     page = open_clusters()
-    threshold(page).set_value(0.9).run()
+    turn(page, threshold=0.9)
     page.text_input(key="save_note").set_value("first").run()
     page.button(key="save").click().run()
     assert not page.exception
@@ -122,7 +160,7 @@ def test_who_may_only_look_moves_the_slider_and_changes_nothing(grouped: App, mo
     monkeypatch.setattr(person_module, "_over_loopback", lambda: False)
     page = open_clusters()
     assert "nothing is changed for others" in read(page)
-    threshold(page).set_value(0.9).run()
+    turn(page, threshold=0.9)
     assert page.query_params["t"] in ("0.9", ["0.9"])
     assert grouped.curators.left_behind(OPERATOR, "many") is None
     assert not {"save", "publish", "undo"} & {button.key for button in page.button}
@@ -163,21 +201,49 @@ SQUARE = np.array([[x, y] for x in range(10) for y in range(10)], np.float32)
 
 
 def selection(**chosen: object) -> dict[str, object]:
-    return {"selection": {"points": [], "box": [], "lasso": [], **chosen}}
+    return {"version": "1", "rows": [], "box": [], "lasso": [], **chosen}
 
 
 def test_a_lasso_means_all_points_in_it_drawn_or_not() -> None:
     lasso = {"x": [-0.5, 2.5, 2.5, -0.5], "y": [-0.5, -0.5, 1.5, 1.5]}
-    drawn = np.array([99], np.int32)
-    assert selected_rows(selection(lasso=[lasso]), SQUARE, drawn).tolist() == [0, 1, 10, 11, 20, 21]
-    assert selected_rows(selection(box=[{"x": [3.4, 2.6], "y": [9.5, 7.5]}]), SQUARE, drawn).tolist() == [38, 39]
+    assert selected_rows(selection(lasso=[lasso]), SQUARE).tolist() == [0, 1, 10, 11, 20, 21]
+    assert selected_rows(selection(box=[{"x": [3.4, 2.6], "y": [9.5, 7.5]}]), SQUARE).tolist() == [38, 39]
 
 
-def test_a_click_means_the_drawn_point_and_nothing_selected_means_nothing() -> None:
-    drawn = np.array([7, 50], np.int32)
-    assert selected_rows(selection(points=[{"point_index": 1}, {"point_index": 9}]), SQUARE, drawn).tolist() == [50]
-    assert selected_rows(selection(), SQUARE, drawn).tolist() == []
-    assert selected_rows(None, SQUARE, drawn).tolist() == []
+def test_a_click_means_its_point_and_nothing_selected_means_nothing() -> None:
+    assert selected_rows(selection(rows=[50, 50, 100, -1]), SQUARE).tolist() == [50]
+    assert selected_rows(selection(), SQUARE).tolist() == []
+    assert selected_rows(None, SQUARE).tolist() == []
+
+
+def test_what_is_selected_on_the_map_is_shown_until_pictures_come_or_go(grouped: App) -> None:
+    page = open_clusters()
+    version = json.loads(component(page, BOARD).json)["version"]
+    say(page, BOARD, selection=selection(version=version, rows=[0, 1, 2]))
+    assert "**3 pictures**" in read(page)
+    assert "1 picture" not in read(say(page, BOARD, selection=selection(version="older", rows=[0])))
+
+
+def test_who_moves_on_the_map_is_sent_what_lies_there(grouped: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(map_page, "POINTS", 4)
+    page = open_clusters()
+    shown = json.loads(component(page, BOARD).json)
+    assert (len(shown["rows"]), shown["partly"]) == (4, True)
+    assert "4 of 18 points are drawn" in read(page)
+    x0, y0, x1, y1 = grouped.atlas.map("many").levels.whole
+    corner = [x0, y0, x0 + (x1 - x0) / 4, y0 + (y1 - y0) / 4]
+    say(page, BOARD, seen={"look": shown["look"], "box": corner})
+    inside = grouped.atlas.map("many").levels.sample(around((*corner,)), 100)
+    again = json.loads(component(page, BOARD).json)
+    assert again["rows"] == inside.rows[:4].tolist()
+    assert again["figure"]["layout"]["xaxis"] == shown["figure"]["layout"]["xaxis"]  # the browser's view is its own
+    page.button(key="whole").click().run()
+    back = json.loads(component(page, BOARD).json)
+    assert (back["rows"], back["look"]) == (shown["rows"], shown["look"] + 1)
+
+
+def values(packed: dict[str, str]) -> NDArray[Any]:
+    return np.frombuffer(base64.b64decode(packed["bdata"]), packed["dtype"])
 
 
 def drawing(names: list[str], medoids: list[int]) -> Drawn:
@@ -189,13 +255,30 @@ def drawing(names: list[str], medoids: list[int]) -> Drawn:
 
 def test_the_figure_shows_titles_as_text_and_clusters_in_their_colours() -> None:
     drawn = drawing(["A <i>", "B"], [0, 99])
-    made = figure(drawn, Levels(SQUARE, np.arange(100, dtype=np.uint32)).sample(None, 5_000))
-    points = made.data[0]
-    assert len(points.x) == 100
-    assert {text.split("<br>")[0] for text in points.text} == {"&lt;b&gt;x&lt;/b&gt;"}
-    assert set(np.unique(points.marker.color)) == {0, int(drawn.colours[0])}
-    assert len(points.marker.colorscale) == 2 * len(PALETTE)
-    assert "A &lt;i&gt;" in made.data[-1].text[0]
+    levels = Levels(SQUARE, np.arange(100, dtype=np.uint32))
+    made = figure(drawn, levels.sample(None, 5_000), levels.whole)
+    points, rings, names = made["data"]
+    assert len(values(points["x"])) == 100
+    assert {text.split("<br>")[0] for text in points["text"]} == {"&lt;b&gt;x&lt;/b&gt;"}
+    assert {text.partition("<br>")[2] for text in points["text"]} == {"A &lt;i&gt;", ""}
+    assert set(np.unique(values(points["marker"]["color"]))) == {0, int(drawn.colours[0])}
+    assert len(points["marker"]["colorscale"]) == 2 * len(PALETTE)
+    assert values(rings["x"]).tolist() == [0.0]
+    assert "A &lt;i&gt;" in names["text"][0]
+    assert made["layout"]["images"] == []
+
+
+def test_what_is_not_drawn_is_shaded_the_lowest_points_at_the_bottom() -> None:
+    coordinates = np.array([[0, 0]] * 50 + [[1, 1]], np.float32)
+    levels = Levels(coordinates, np.arange(51, dtype=np.uint32))
+    nobody = np.empty(0, np.int64)
+    drawn = Drawn(coordinates, np.full(51, -1, np.int32), np.empty(0, np.uint8), [""] * 51, [], nobody, nobody)
+    shade = figure(drawn, levels.sample(None, 2), levels.whole)["layout"]["images"][0]
+    picture = Image.open(io.BytesIO(base64.b64decode(shade["source"].partition(",")[2])))
+    alpha = np.asarray(picture)[:, :, 1]
+    assert alpha[-1, 0] == int(255 * SHADE_ALPHA)
+    assert 0 < alpha[0, -1] < alpha[-1, 0]
+    assert np.count_nonzero(alpha) == 2
 
 
 def test_names_that_would_cover_each_other_are_left_out_the_smaller_first() -> None:
