@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import logging
 import shutil
-import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from core.access import Access, Person
+from core.access import Access
 from core.atlas.desk import MAP, Atlas
 from core.background import Background, Work
 from core.clusters.curators import Curators
@@ -32,14 +28,14 @@ from core.ingest.pipeline import Batch
 from core.ingest.reembed import EMBED, Reembedding
 from core.ingest.removal import Removal
 from core.ingest.runs import Runs
-from core.ingest.unsplash import Unsplash, Wish
+from core.ingest.unsplash import Unsplash, Wish, assets_by_photo
 from core.kept import Kept
 from core.logs import configure_logging, log
-from core.quality.compare import unmeasurable
 from core.quality.desk import Quality
 from core.quality.judging import Judging
 from core.quality.measures import DEPTH
 from core.quality.runs import KeptRuns
+from core.quality.weak import WeakLabels
 from core.records import (
     Asset,
     Collection,
@@ -51,19 +47,16 @@ from core.records import (
     Job,
     ModelCard,
     ProgressListener,
-    SearchResult,
     unheard,
 )
 from core.search.answers import Answer, Hourly
 from core.search.calls import Calls
-from core.search.duplicates import Duplicates, near_identical
-from core.search.filters import Facets
+from core.search.desk import SearchDesk
 from core.search.follow_ups import FollowUps
 from core.search.gemini import GeminiClient
-from core.search.pictures import QueryPicture, query_picture
+from core.search.opened import Opened
 from core.search.prices import load_prices
 from core.search.ranker import Ranker, RankOptions
-from core.search.searcher import Searcher
 from core.search.service import Candidates, SearchService, gemini_event, unwatched
 from core.search.usage import Usage
 from core.settings import Settings
@@ -73,7 +66,7 @@ from core.store.database import Database
 from core.store.drafts import Drafts
 from core.store.forgetting import forget
 from core.store.jobs import Jobs
-from core.store.judgements import Judged, Judgements
+from core.store.judgements import Judgements
 from core.store.linkages import Linkages
 from core.store.maps import Maps
 from core.store.names import path_of
@@ -81,7 +74,6 @@ from core.store.rankings import Rankings
 from core.store.revisions import Revisions
 from core.store.snapshot import collection_version
 from core.store.spend import Budgets, Spend
-from core.store.table import AssetTable
 from core.telemetry.events import EventLog
 from core.telemetry.machine import Filled
 from core.telemetry.monitor import Monitor
@@ -107,8 +99,7 @@ class App:
     def __init__(self, settings: Settings, collections: Collections, load_encoder: LoadEncoder) -> None:
         self.settings = settings
         self._collections, self.encoders = collections, Encoders(settings, load_encoder)
-        self._searchers: dict[str, tuple[tuple[int, int], AssetTable, Searcher]] = {}
-        self._lock, self._kept, self._outlived = threading.RLock(), Kept(4), Kept(1000)
+        self._opened, self._outlived = Opened(collections, self.encoders.named), Kept(1000)
         self.access = Access(settings.curator_key)
         self._database = database = Database(settings.data / "contactsheet.db")
         jobs = Jobs(database)
@@ -121,35 +112,32 @@ class App:
         calls = _calls(settings, self.spend, self.events, self._gemini)
         ranker = Ranker(calls, Rankings(database), _rank_options(settings), settings.gemini_api_key)
         hourly = Hourly(settings.clip_usd_per_hour, settings.compute_usd_per_hour)
-        self._service = SearchService(ranker, self.events, hourly)
-        self.requests = Requests(self.events, _seconds_cost(hourly))
+        service = SearchService(ranker, self.events, hourly)
+        self.searches = SearchDesk(self._opened, service, settings.rank_candidates, settings.max_megapixels)
+        self.requests = Requests(self.events, hourly.stages_usd)
         self.monitor = Monitor(settings, self.events, jobs, self.spend, self.access, self._sizes, _gpu_memory)
         self.follow_ups = FollowUps(calls, self.events, settings.rank_deadline_s)
         self._runs = Runs(collections, self.encoders, settings, self._note_batch)
         self._unsplash = Unsplash(self._runs, settings, frozenset(settings.unsplash_hosts))
         revisions = Revisions(database)
         self.clusters = ClusterDesk(
-            lambda name: self._searcher(name).snapshot, self._linkages,
-            revisions, self._background, self._encode_words, common_words, watch=self.requests.watching,
+            self._opened.snapshot, self._linkages, revisions, self._background, self._opened.encode_texts, common_words,
+            watch=self.requests.watching,
         )  # fmt: skip
-        self.atlas = Atlas(
-            lambda name: self._searcher(name).snapshot,
-            self._maps,
-            self._background,
-        )
+        self.atlas = Atlas(self._opened.snapshot, self._maps, self._background)
         self.curators = Curators(self.clusters, revisions, Drafts(database), self.access)
         self.newcomers = Newcomers(
-            lambda name: self._searcher(name).snapshot, revisions, Assignments(database), self.clusters.clustering,
-            self.model_changed,
-        )  # fmt: skip
+            self._opened.snapshot, revisions, Assignments(database), self.clusters.clustering, self.model_changed
+        )
         self.removal = Removal(collections, self.access, self._after_ingest, self._forget_all)
         self.reembedding = Reembedding(
             collections, self.encoders, self._background, self.access, settings.max_megapixels, self._after_switch
         )
         self.quality = Quality(
-            self._evaluated, lambda name: self._searcher(name).snapshot,
-            lambda name: self.encoders.named(self.model(name).name), KeptRuns(settings.data / "quality.db"),
-            Judging(Judgements(settings.data / "judgements.db")), unmeasurable(bool(key), settings.gemini_endpoint),
+            self._evaluated, self._opened.snapshot, self._opened.encoder, KeptRuns(settings.data / "quality.db"),
+            Judging(Judgements(settings.data / "judgements.db"), lambda name: self.model(name).name),
+            WeakLabels(self._unsplash.conversions, lambda name: assets_by_photo(self._opened.table(name))),
+            bool(key), settings.gemini_stand_in,
         )  # fmt: skip
 
     # -- models ---------------------------------------------------------------------------------------------
@@ -176,37 +164,37 @@ class App:
 
     def version(self, collection: str) -> str:
         """The version of a collection: it changes when pictures come or go."""
-        return self._searcher(collection).snapshot.version
+        return self._opened.snapshot(collection).version
 
     def model(self, collection: str) -> ModelCard:
         """The model that a collection is embedded with."""
-        return self._searcher(collection).model
+        return self._opened.searcher(collection).model
 
     def size(self, collection: str) -> int:
         """How many pictures a collection has."""
-        return len(self._searcher(collection).snapshot)
+        return len(self._opened.snapshot(collection))
 
     def pictures(
         self, collection: str, asset_ids: Sequence[str], similarities: Sequence[float] | None = None
     ) -> tuple[Hit, ...]:
         """Pictures by their ids, in that order; those that are gone are left out."""
-        return self._searcher(collection).pictures(asset_ids, similarities)
+        return self._opened.searcher(collection).pictures(asset_ids, similarities)
 
     def titles(self, collection: str) -> dict[str, str]:
         """The title of every picture, or its file's name, by id."""
-        snapshot = self._searcher(collection).snapshot
+        snapshot = self._opened.snapshot(collection)
         return dict(zip(snapshot.ids, snapshot.titles, strict=True))
 
     def health(self, collection: str) -> CollectionHealth:
         """How a collection lies on the disk. Raises CollectionError, StoreError."""
-        table = self._table(collection)
+        table = self._opened.table(collection)
         return CollectionHealth(collection, table.count(), *table.fragments_and_versions())
 
     def condition(self, collection: str) -> Condition:
         """How a collection is doing. Looks at the disk for a sample of its original files."""
         linkages, maps = self._linkages(collection), self._maps(collection)
         return examine(
-            self._table(collection), self._searcher(collection).snapshot, linkages, maps, self.library.jobs(200)
+            self._opened.table(collection), self._opened.snapshot(collection), linkages, maps, self.library.jobs(200)
         )
 
     def _linkages(self, collection: str) -> Linkages:
@@ -216,25 +204,7 @@ class App:
         return Maps(self.settings.data / "maps" / collection)
 
     def _sizes(self) -> dict[str, int]:
-        return {name: self._table(name).count() for name in self._collections.names()}
-
-    def duplicates(self, collection: str, listener: ProgressListener = unheard) -> Duplicates:
-        """What a collection holds more than once; looked for once per collection version."""
-        table, snapshot = self._table(collection), self._searcher(collection).snapshot
-
-        def found() -> Duplicates:
-            def thumbnails(ids: Sequence[str]) -> dict[str, bytes]:
-                return {asset.id: jpeg for asset, jpeg in table.assets(ids)}
-
-            sizes = np.column_stack([snapshot.width, snapshot.height]).astype(np.int64)
-            groups = near_identical(snapshot.ids, snapshot.vectors, sizes, thumbnails, listener=listener)
-            return Duplicates(tuple(groups), table.seen_again())
-
-        return self._kept.once((collection, snapshot.version, self._collections.stamp(collection)), found)
-
-    def facets(self, collection: str) -> Facets:
-        """What a collection can be filtered by."""
-        return self._searcher(collection).facets
+        return {name: self._opened.table(name).count() for name in self._collections.names()}
 
     # -- ingest ---------------------------------------------------------------------------------------------
 
@@ -290,7 +260,7 @@ class App:
 
     def ensure_demo(self, listener: ProgressListener = unheard) -> IngestReport | None:
         """Build the demo collection unless it is complete; None if it was. Raises CollectionBusy."""
-        report = self._runs.demo(listener, lambda: self._forget(DEMO))
+        report = self._runs.demo(listener, lambda: self._opened.forget(DEMO))
         if report is not None:
             self._after_ingest(DEMO)
         return report
@@ -337,76 +307,18 @@ class App:
     ) -> Answer:  # fmt: skip
         """The `top` pictures most similar to a text; the first of them `ranked` by Gemini, where that can be had.
 
-        `on_candidates` has them by similarity while Gemini is asked.
-        Raises QueryError, CollectionError, ModelUnavailable.
+        `searches.by_words`, with the demo collection unless another is named. Raises QueryError, CollectionError,
+        ModelUnavailable.
         """
-        most = max(top, self.settings.rank_candidates) if ranked else top
-        return self._service.answer(
-            lambda: self._searcher(collection).by_text(query, most, filters, floor), collection, ranked, on_candidates
-        )
-
-    def similar(
-        self, asset_id: str, collection: str = DEMO, top: int = 10, filters: Filters = Filters(), floor: float = -1.0,
-        query: str = "", weight: float = 0.5,
-    ) -> Answer:  # fmt: skip
-        """The `top` pictures most similar to one of the collection; with a `query` also to that, `weight` its share.
-
-        Raises QueryError, CollectionError, and with a query ModelUnavailable.
-        """
-        return self._service.answer(
-            lambda: self._searcher(collection).by_asset(asset_id, top, filters, floor, query, weight), collection
-        )
-
-    def query_picture(self, data: bytes) -> QueryPicture:
-        """A picture from outside, to search by; it is not stored. Raises QueryError, BadImage."""
-        return query_picture(data, self.settings.max_megapixels)
-
-    def by_picture(
-        self, picture: QueryPicture, collection: str = DEMO, top: int = 10, filters: Filters = Filters(),
-        floor: float = -1.0, query: str = "", weight: float = 0.5,
-    ) -> Answer:  # fmt: skip
-        """The `top` pictures most similar to one from outside; with a `query` also to that, `weight` its share.
-
-        Raises QueryError, CollectionError, ModelUnavailable.
-        """
-        return self._service.answer(
-            lambda: self._searcher(collection).by_picture(picture, top, filters, floor, query, weight), collection
-        )
-
-    def judge(
-        self, person: Person, collection: str, query: str, asset_id: str, up: bool | None, *, ranker: str,
-        position: int, blind: bool = False,
-    ) -> None:  # fmt: skip
-        """Keep what a person thinks of a result: a thumb up, down, or None to take theirs back.
-
-        `position` is its place when it was judged, from 1. Raises QueryError for an empty or overlong query,
-        CollectionError, StoreError.
-        """
-        if up is None:
-            self.quality.judging.take_back(person, collection, query, asset_id)
-            return
-        model = self.model(collection).name
-        judged = Judged(collection, query, asset_id, up, model, ranker, position, blind)
-        self.quality.judging.judge(person, judged)
+        return self.searches.by_words(query, collection, top, filters, floor, ranked, on_candidates)
 
     def _evaluated(self, query: str, collection: str, ranked: bool) -> Answer:
         """A query of a label set: an event of its own kind, so that nobody takes it for a person's search."""
-        most = max(DEPTH, self.settings.rank_candidates)
-        return self._service.answer(
-            lambda: self._searcher(collection).by_text(query, most), collection, ranked, kind="evaluate"
-        )
-
-    def browse(self, collection: str = DEMO, top: int = 10, filters: Filters = Filters()) -> SearchResult:
-        """The newest pictures of a collection. Raises CollectionError."""
-        return self._searcher(collection).browse(top, filters)
-
-    def examples(self, collection: str = DEMO, count: int = 6) -> list[str]:
-        """Queries to begin with: titles of pictures of the collection that differ from each other."""
-        return self._searcher(collection).examples(count)
+        return self.searches.by_words(query, collection, DEPTH, ranked=ranked, kind="evaluate")
 
     def asset(self, asset_id: str, collection: str = DEMO) -> tuple[Asset, bytes] | None:
         """One picture and its thumbnail (JPEG), or None if the collection does not hold it."""
-        return self._searcher(collection).asset(asset_id)
+        return self._opened.searcher(collection).asset(asset_id)
 
     def original(self, asset: Asset) -> tuple[Path, bytes] | None:
         """The original file, from the first place that still holds exactly its bytes; None if none does."""
@@ -421,7 +333,7 @@ class App:
 
         Raises CollectionError, ModelUnavailable.
         """
-        searcher = self._searcher(collection)
+        searcher = self._opened.searcher(collection)
         searcher.facets  # noqa: B018 - reading it brings the matrix into memory
         self.encoders.named(searcher.model.name, listener)
         if self._gemini is not None:
@@ -435,31 +347,9 @@ class App:
         money = Money(spent.day_usd, spent.month_usd, budgets.daily_usd, budgets.monthly_usd)
         return read_summary(self.events, since, until, collection, money)
 
-    def _searcher(self, collection: str) -> Searcher:
-        return self._opened(collection)[2]
-
-    def _table(self, collection: str) -> AssetTable:
-        return self._opened(collection)[1]
-
-    def _opened(self, collection: str) -> tuple[tuple[int, int], AssetTable, Searcher]:
-        with self._lock:
-            stamp = self._collections.stamp(collection)  # another one where the name was switched, or made anew
-            if collection not in self._searchers or self._searchers[collection][0] != stamp:
-                table = self._collections.open(collection)
-                searcher = Searcher(table, lambda: self.encoders.named(table.model.name))
-                self._searchers[collection] = (stamp, table, searcher)
-            return self._searchers[collection]
-
-    def _encode_words(self, collection: str, words: list[str]) -> NDArray[np.float32]:
-        return self.encoders.named(self._searcher(collection).model.name).encode_texts(words)
-
-    def _forget(self, collection: str) -> None:
-        with self._lock:
-            self._searchers.pop(collection, None)
-
     def _forget_all(self, collection: str) -> None:
         """Let nothing stay of a collection that was deleted, so that a new one of that name begins afresh."""
-        self._forget(collection)
+        self._opened.forget(collection)
         forget(self._database, collection)
         for kept in ("linkages", "maps"):
             shutil.rmtree(self.settings.data / kept / collection, ignore_errors=True)
@@ -470,14 +360,6 @@ def _calls(settings: Settings, spend: Spend, events: EventLog, client: GeminiCli
         events.note(gemini_event("late", datetime.now(UTC), model, usage, usd, "timeout"))
 
     return Calls(client, settings.gemini_model, load_prices(), spend, on_late=late)
-
-
-def _seconds_cost(hourly: Hourly) -> Callable[[Mapping[str, float]], tuple[float, float]]:
-    def cost(stage_ms: Mapping[str, float]) -> tuple[float, float]:
-        whole = hourly.cost(stage_ms)
-        return whole.clip_usd, whole.compute_usd
-
-    return cost
 
 
 def _gpu_memory() -> Filled | None:

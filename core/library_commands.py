@@ -63,7 +63,7 @@ class _Commands:
     def duplicates(self, options: argparse.Namespace) -> int:
         app = self._open()
         with ProgressBar(sys.stderr) as bar:
-            found = app.duplicates(options.collection, bar.show)
+            found = app.searches.duplicates(options.collection, bar.show)
         if options.json:
             groups = [{"keep": g.keep, "others": [{"id": i, "cosine": s} for i, s in g.others]} for g in found.groups]
             self._print_json({"collection": options.collection, "groups": groups, "copies": dict(found.copies)})

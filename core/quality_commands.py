@@ -1,4 +1,4 @@
-"""The commands about quality: evaluate a label set, compare runs, hold the gate, export judgements, zero-shot."""
+"""The commands about quality: evaluate a label set, compare runs, hold the gate, make label sets, zero-shot."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ from core.quality.documents import (
     scores_document,
 )
 from core.quality.evaluation import RankerName, Run, scores
-from core.quality.labels import QualityError, as_jsonl, read_labels
+from core.quality.labels import LabelSet, QualityError, as_jsonl, read_labels
+from core.quality.weak import Least
 from core.settings import PROJECT
 from core.terminal import ProgressBar
 
@@ -55,6 +56,7 @@ def add_quality_commands(
     judged.add_argument("--output", type=Path, metavar="FILE", help="where it goes (default: standard output)")
     _collection(judged)
     finish(judged, desk.judgements)
+    _add_weak_labels(commands, finish, desk)
     classify = commands.add_parser(
         "zero-shot", help="measure zero-shot accuracy on a labelled folder",
         description="Classify the pictures of a folder by the names of its sub-folders.",
@@ -81,6 +83,34 @@ def _add_evaluate(commands: Any, finish: Finish, desk: _Commands) -> None:
     finish(parser, desk.evaluate)
 
 
+def _add_weak_labels(commands: Any, finish: Finish, desk: _Commands) -> None:
+    parser = commands.add_parser(
+        "weak-labels", help="make a label set from what people downloaded",
+        description="Write which photos of a collection people downloaded after which searches, as an Unsplash dataset "
+        "tells it, as a label set that `evaluate` reads. A download says that a photo answers, not how well; photos "
+        "that nobody downloaded count as not relevant, so figures on such labels are a lower bound.",
+    )  # fmt: skip
+    parser.add_argument("place", metavar="DIR|ZIP|URL", help="the dataset: a folder, a ZIP, or the address of a ZIP")
+    parser.add_argument("--collection", required=True, metavar="NAME", help="the collection of its photos")
+    least, what = Least(), "default: %(default)s"
+    parser.add_argument(
+        "--downloads", type=_count, default=least.downloads, metavar="N", help=f"that make a photo an answer ({what})"
+    )
+    parser.add_argument(
+        "--photos", type=_count, default=least.photos, metavar="N", help=f"that make a search a query ({what})"
+    )
+    parser.add_argument("--queries", type=_count, default=least.queries, metavar="N", help=f"at most so many ({what})")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="where it goes (default: standard output)")
+    finish(parser, desk.weak_labels)
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is not 1 or more")
+    return number
+
+
 def _collection(parser: argparse.ArgumentParser, what: str = "the collection") -> None:
     parser.add_argument("--collection", default=DEMO, metavar="NAME", help=f"{what} (default: demo)")
 
@@ -101,7 +131,7 @@ class _Commands:
         if options.json:
             self._print_json(evaluation_document(run, found))
         else:
-            lines = [*score_lines(scores(run.outcomes)), "", *kind_lines(run)]
+            lines = [f"ranked {run.ranked_by}", *score_lines(scores(run.outcomes)), "", *kind_lines(run)]
             print("\n".join(lines if found is None else [*lines, lift_line(found)]))
         for line in [*_remarks(run), tracked]:
             if line:
@@ -130,7 +160,7 @@ class _Commands:
             return 0
         for row in rows:
             print(
-                f"{row.id:>5}  {row.at:%Y-%m-%d %H:%M}  {row.labels}  {row.collection}  {row.ranker}  {row.model}  "
+                f"{row.id:>5}  {row.at:%Y-%m-%d %H:%M}  {row.labels}  {row.collection}  {row.ranked_by}  {row.model}  "
                 f"{row.queries} queries  {row.name}".rstrip()
             )
         if not rows:
@@ -156,6 +186,19 @@ class _Commands:
 
     def judgements(self, options: argparse.Namespace) -> int:
         labels = self._open(None).judging.label_set(options.collection)
+        self._export(labels, options)
+        print(f"{len(labels.queries)} queries were judged in {options.collection}", file=sys.stderr)
+        return 0
+
+    def weak_labels(self, options: argparse.Namespace) -> int:
+        least, desk = Least(options.downloads, options.photos, options.queries), self._open(None)
+        with _bar() as bar:
+            labels = desk.weak.label_set(options.place, options.collection, least, bar.show)
+        self._export(labels, options)
+        print(f"{len(labels.queries)} searches led to downloads of {options.collection}'s photos", file=sys.stderr)
+        return 0
+
+    def _export(self, labels: LabelSet, options: argparse.Namespace) -> None:
         text = as_jsonl(labels.queries)
         if options.output:
             options.output.write_text(text, encoding="utf-8")
@@ -163,8 +206,6 @@ class _Commands:
             self._print_json({"queries": [asdict(query) for query in labels.queries]})
         elif not options.output:
             sys.stdout.write(text)
-        print(f"{len(labels.queries)} queries were judged in {options.collection}", file=sys.stderr)
-        return 0
 
     def zero_shot(self, options: argparse.Namespace) -> int:
         desk = self._open(options.collection)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from core.errors import SettingError
 
@@ -74,7 +75,7 @@ def _number(low: float, high: float) -> Callable[[str], float]:
 
 
 def _address(text: str) -> str:
-    if text and not text.startswith(("http://", "https://")):
+    if text and (not text.startswith(("http://", "https://")) or not urlsplit(text).hostname):
         raise ValueError
     return text.rstrip("/")
 
@@ -255,6 +256,11 @@ class Settings:
         _refuse_unknown(given)
         values = {s.field: _parse(s, given[s.name]) for s in SETTINGS if given.get(s.name, "") != ""}
         return cls(**values, model_is_explicit="model" in values)
+
+    @property
+    def gemini_stand_in(self) -> str:
+        """The host that is asked instead of Gemini, without whatever else its address holds; empty if none is."""
+        return urlsplit(self.gemini_endpoint).netloc.rpartition("@")[2]
 
     def environment(self) -> dict[str, str]:
         """These settings as environment variables for a process of our own; keys stay behind."""

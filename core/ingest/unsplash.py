@@ -6,6 +6,7 @@ whatever width it came, so a run that was cut off goes on where it stopped and n
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections import Counter
 from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -21,17 +22,20 @@ from core.ingest.archive import fetch_archive
 from core.ingest.fetch import Fetcher, World
 from core.ingest.pipeline import COMMIT_ASSETS, LOOK_AHEAD
 from core.ingest.runs import Runs
-from core.ingest.tables import Reading
+from core.ingest.tables import Reading, shards
 from core.ingest.unsplash_images import Downloads, Sizes
 from core.ingest.unsplash_tables import (
+    Conversion,
     Photo,
     best_keywords,
     collection_titles,
+    conversions,
     described,
     main_colours,
     photo_of,
     photos,
 )
+from core.logs import log
 from core.records import Description, Failure, IngestReport, Progress, ProgressListener, unheard
 from core.settings import Settings
 from core.store.lock import ingest_lock
@@ -95,6 +99,21 @@ class Unsplash:
             report = self._download(run, table, folder / "photos")
             shutil.rmtree(folder / "photos", ignore_errors=True)
         return report
+
+    def conversions(self, place: str, listener: ProgressListener = unheard) -> Iterator[Conversion]:
+        """Which searches led to which downloads, one by one, of the dataset at `place`; damaged rows are logged.
+
+        Raises ContactSheetError if the dataset cannot be read, or tells of none.
+        """
+        dataset = self.dataset(place, listener)
+        if not shards(dataset, "conversions"):
+            raise ContactSheetError(
+                f"{place} holds no table conversions.tsv000 or conversions.csv000: get the whole dataset"
+            )
+        reading = Reading(lambda lines: listener(Progress("read conversions", lines, 0)))
+        yield from conversions(dataset, reading)
+        if reading.count:
+            log("ingest", "damaged rows were left out", logging.WARNING, table="conversions", rows=reading.count)
 
     def dataset(self, place: str, listener: ProgressListener = unheard) -> Path:
         """The folder or ZIP of a dataset, downloaded to the data folder if `place` is an address.

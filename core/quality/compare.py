@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,7 @@ from core.quality.measures import NAMES
 
 LIFT_MEASURE = "ndcg@4"
 NO_KEY = "GEMINI_API_KEY is not set"
-STAND_IN = "the answers come from a stand-in, not from Gemini"
+NOT_RECORDED = "it was not recorded whether Gemini ranked or a stand-in"
 
 
 @dataclass(frozen=True)
@@ -75,18 +75,15 @@ def compare(first: Run, second: Run) -> Comparison:
     )  # fmt: skip
 
 
-def unmeasurable(key_is_set: bool, endpoint: str) -> str:
-    """Why a ranking here says nothing of Gemini, or an empty text."""
-    if not key_is_set:
-        return NO_KEY
-    return STAND_IN if endpoint else ""
-
-
-def lift(outcomes: Sequence[Outcome], not_measured: str = "") -> Lift:
+def lift(run: Run, key_is_set: bool = True) -> Lift:
     """The lift over the queries that Gemini ranked now; orders kept from before cost nothing and do not count."""
-    ranked = [outcome for outcome in outcomes if outcome.ranking == "ranked"]
-    if not_measured or not ranked:
-        return Lift(not_measured or "Gemini ranked no query in this run")
+    ranked = [outcome for outcome in run.outcomes if outcome.ranking == "ranked"]
+    if run.stand_in:
+        return Lift(f"ranked {run.ranked_by}, not by Gemini")
+    if not ranked:
+        return Lift("Gemini ranked no query in this run" if key_is_set else NO_KEY)
+    if run.stand_in is None:
+        return Lift(NOT_RECORDED)
     gains = np.array([[o.measures[LIFT_MEASURE] - o.vector_measures[LIFT_MEASURE]] for o in ranked])
     usd, seconds, points = sum(o.usd for o in ranked), sum(o.rank_s for o in ranked), float(gains.sum())
     return Lift(

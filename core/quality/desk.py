@@ -17,6 +17,7 @@ from core.quality.judging import Judging
 from core.quality.labels import LabelSet, QualityError, fit, read_labels
 from core.quality.runs import KeptRuns
 from core.quality.tracking import track
+from core.quality.weak import WeakLabels
 from core.quality.zero_shot import Accuracy, labelled_folder, zero_shot
 from core.records import ProgressListener, unheard
 from core.search.answers import Answer
@@ -39,14 +40,15 @@ class Quality:
 
     def __init__(
         self, search: Search, snapshot: Callable[[str], Snapshot], encoder: Callable[[str], Encoder], runs: KeptRuns,
-        judging: Judging, not_measured: str = "", environ: Mapping[str, str] = os.environ,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        judging: Judging, weak: WeakLabels, key_is_set: bool = True, stand_in: str = "",
+        environ: Mapping[str, str] = os.environ, now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:  # fmt: skip
         """`search(query, collection, ranked)` answers with ten pictures or more where there are so many; `snapshot` and
-        `encoder` are those of a collection; `not_measured` says why Gemini's lift cannot be had, where it cannot.
+        `encoder` are those of a collection; `stand_in` is the host that it asks instead of Gemini, if it does.
         """
-        self._search, self._snapshot, self._encoder, self.runs, self.judging = search, snapshot, encoder, runs, judging
-        self._not_measured, self._environ, self._now = not_measured, environ, now
+        self._search, self._snapshot, self._encoder = search, snapshot, encoder
+        self.runs, self.judging, self.weak = runs, judging, weak
+        self._key_is_set, self._stand_in, self._environ, self._now = key_is_set, stand_in, environ, now
 
     def evaluate(
         self, labels: LabelSet, collection: str, ranker: RankerName = "vector", name: str = "",
@@ -64,9 +66,10 @@ class Quality:
                 "collection it was made for with --collection"
             )
         outcomes, seconds = evaluate(fitting, lambda text: self._search(text, collection, ranker == "gemini"), listener)
+        ranked = any(outcome.ranking in ("ranked", "cached") for outcome in outcomes)
         return Run(
             0, name, self._now(), card.name, card.checkpoint, collection, snapshot.version, ranker, labels.name,
-            labels.digest, fitting.absent, fitting.unanswerable, seconds, outcomes,
+            labels.digest, fitting.absent, fitting.unanswerable, seconds, outcomes, self._stand_in if ranked else "",
         )  # fmt: skip
 
     def keep(self, run: Run) -> tuple[Run, str]:
@@ -79,7 +82,7 @@ class Quality:
 
     def lift(self, run: Run) -> Lift:
         """What Gemini's order adds in a run, per dollar and per second; or why that was not measured."""
-        return lift(run.outcomes, self._not_measured)
+        return lift(run, self._key_is_set)
 
     def compare(self, first: int | str, second: int | str) -> Comparison:
         """Two kept runs, by number or name. Raises QualityError if one is missing or their label sets differ."""

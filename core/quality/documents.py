@@ -49,6 +49,7 @@ def comparison_document(found: Comparison) -> dict[str, Any]:
     """The JSON document of `compare --json`."""
     return {
         "first": found.first.id, "second": found.second.id, "queries": len(found.changes), "alone": found.alone,
+        "rankers": [{"ranker": run.ranker, "stand_in": run.stand_in} for run in (found.first, found.second)],
         "differences": {name: asdict(interval) for name, interval in found.differences.items()},
         "changes": [
             {"id": c.first.id, "query": c.first.query, "kind": c.first.kind, "difference": c.difference,
@@ -78,8 +79,8 @@ def kind_lines(run: Run) -> list[str]:
 
 
 def difference_lines(found: Comparison) -> list[str]:
-    """A line per measure, and the queries that changed, those that lost most first."""
-    lines = []
+    """Who ranked in each run, a line per measure, and the queries that changed, those that lost most first."""
+    lines = [f"run {run.id}: ranked {run.ranked_by}" for run in (found.first, found.second)]
     for m in MEASURES:
         d = found.differences[m.name]
         sure = "" if d.excludes_zero else "  within chance"

@@ -45,7 +45,8 @@ class Outcome:
 class Run:
     """A kept evaluation; `absent` and `unanswerable` are what the label set names and the collection lacks.
 
-    `id` is 0 until it is kept. `digest` is the label set's.
+    `id` is 0 until it is kept. `digest` is the label set's. `stand_in` is the host that ranked instead of Gemini, empty
+    where none did, and None in runs from before it was recorded.
     """
 
     id: int
@@ -62,6 +63,12 @@ class Run:
     unanswerable: int
     seconds: float
     outcomes: tuple[Outcome, ...]
+    stand_in: str | None = None
+
+    @property
+    def ranked_by(self) -> str:
+        """Who put the pictures in order."""
+        return ranked_by(self.ranker, self.stand_in)
 
     @property
     def usd(self) -> float:
@@ -80,6 +87,15 @@ class Scores:
 
     count: int
     measures: Mapping[str, Interval]
+
+
+def ranked_by(ranker: RankerName, stand_in: str | None) -> str:
+    """Who put pictures in order: `by similarity`, `by Gemini`, or `by a stand-in at HOST`."""
+    if ranker == "vector":
+        return "by similarity"
+    if stand_in is None:
+        return "by Gemini or a stand-in (not recorded)"
+    return f"by a stand-in at {stand_in}" if stand_in else "by Gemini"
 
 
 def evaluate(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from core.access import Person
@@ -20,11 +20,24 @@ class Judging:
     outvote the named.
     """
 
-    def __init__(self, judgements: Judgements) -> None:
-        self._judgements = judgements
+    def __init__(self, judgements: Judgements, model: Callable[[str], str]) -> None:
+        """`model` is the name of the model of a collection."""
+        self._judgements, self._model = judgements, model
 
-    def judge(self, person: Person, judged: Judged) -> None:
-        """Keep or change an opinion. Raises QueryError for an empty or overlong query."""
+    def judge(
+        self, person: Person, collection: str, query: str, asset_id: str, up: bool | None, *, ranker: str,
+        position: int, blind: bool = False,
+    ) -> None:  # fmt: skip
+        """Keep what a person thinks of a result: a thumb up, down, or None to take theirs back.
+
+        `ranker` says whose order it was, `position` its place in it when it was judged, from 1. Raises QueryError for
+        an empty or overlong query, CollectionError, StoreError.
+        """
+        if up is None:
+            self.take_back(person, collection, query, asset_id)
+            return
+        model = self._model(collection)
+        judged = Judged(collection, query, asset_id, up, model, ranker, position, blind)
         self._judgements.put(judged, person.author)
 
     def take_back(self, person: Person, collection: str, query: str, asset_id: str) -> bool:

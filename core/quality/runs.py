@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from core.quality.documents import read_run, run_document
-from core.quality.evaluation import RankerName, Run
+from core.quality.evaluation import RankerName, Run, ranked_by
 from core.quality.labels import QualityError
 from core.store.database import Database
 
@@ -30,6 +30,7 @@ _MIGRATIONS = (
     );
     CREATE UNIQUE INDEX runs_by_name ON runs (name) WHERE name <> '';
     """,
+    "ALTER TABLE runs ADD COLUMN stand_in TEXT",
 )
 
 
@@ -45,6 +46,12 @@ class RunRow:
     model: str
     labels: str
     queries: int
+    stand_in: str | None = None
+
+    @property
+    def ranked_by(self) -> str:
+        """Who put the pictures in order."""
+        return ranked_by(self.ranker, self.stand_in)
 
 
 class KeptRuns:
@@ -60,13 +67,13 @@ class KeptRuns:
         document = json.dumps(run_document(replace(run, id=0)), ensure_ascii=False)
         row = (
             run.name, run.at.isoformat(), run.collection, run.ranker, run.model, run.labels, len(run.outcomes),
-            document,
+            run.stand_in, document,
         )  # fmt: skip
         try:
             with self._database.transaction() as db:
                 added = db.execute(
-                    "INSERT INTO runs (name, at, collection, ranker, model, labels, queries, document)"
-                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row,
+                    "INSERT INTO runs (name, at, collection, ranker, model, labels, queries, stand_in, document)"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row,
                 )  # fmt: skip
                 db.execute(
                     "DELETE FROM runs WHERE name = '' AND id NOT IN"
@@ -78,7 +85,7 @@ class KeptRuns:
 
     def latest(self, limit: int = 50) -> list[RunRow]:
         """The newest runs first."""
-        columns = "id, name, at, collection, ranker, model, labels, queries"
+        columns = "id, name, at, collection, ranker, model, labels, queries, stand_in"
         with self._database.reading() as db:
             rows = db.execute(f"SELECT {columns} FROM runs ORDER BY id DESC LIMIT ?", (limit,))  # noqa: S608 - fixed
             return [RunRow(**{**row, "at": datetime.fromisoformat(row["at"])}) for row in map(dict, rows)]

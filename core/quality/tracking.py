@@ -32,7 +32,7 @@ def track(run: Run, environ: Mapping[str, str]) -> str:
 
 
 def _log(mlflow: Any, run: Run) -> None:
-    facts = ("model", "checkpoint", "collection", "collection_version", "ranker", "labels", "digest")
+    facts = ("model", "checkpoint", "collection", "collection_version", "ranker", "ranked_by", "labels", "digest")
     found = scores(run.outcomes).measures
     mlflow.set_experiment(EXPERIMENT)
     with mlflow.start_run(run_name=run.name or f"run {run.id}"):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from core.quality.labels import LabelledQuery, LabelSet
+from core.quality.labels import LabelledQuery, LabelSet, QualityError
+from core.records import ProgressListener, unheard
 
 KIND = "conversion"
 
@@ -29,6 +30,39 @@ class Least:
     downloads: int = 2
     photos: int = 4
     queries: int = 500
+
+
+class WeakLabels:
+    """Label sets from the conversions of datasets."""
+
+    def __init__(
+        self, conversions: Callable[[str, ProgressListener], Iterable[Conversion]],
+        photos: Callable[[str], Mapping[str, str]],
+    ) -> None:  # fmt: skip
+        """`conversions` are those of the dataset at a place; `photos` has the asset of each photo of a collection."""
+        self._conversions, self._photos = conversions, photos
+
+    def label_set(
+        self, place: str, collection: str, least: Least = Least(), listener: ProgressListener = unheard
+    ) -> LabelSet:
+        """The weak labels of a collection that the dataset at `place` (a folder, a ZIP or the address of one) gives.
+
+        Raises QualityError where there are none, CollectionError, and ContactSheetError if the dataset cannot be read.
+        """
+        asset_ids = self._photos(collection)
+        if not asset_ids:
+            raise QualityError(
+                f"{collection} holds no photo of an Unsplash dataset, and conversions are of nothing else: add some "
+                "with `python -m core ingest-unsplash`, or choose their collection with --collection"
+            )
+        labels = weak_labels(self._conversions(place, listener), asset_ids, least, f"conversions-{collection}.jsonl")
+        if not labels.queries:
+            raise QualityError(
+                f"no search in {place} led to {least.downloads} downloads each of {least.photos} of the "
+                f"{len(asset_ids)} Unsplash photos in {collection}: lower --downloads or --photos, or add more of the "
+                "dataset"
+            )
+        return labels
 
 
 def weak_labels(

@@ -76,6 +76,11 @@ class Hourly:
             stage_ms.get("encode", 0.0) / hour_ms * self.clip_usd, others / hour_ms * self.compute_usd, gemini_usd
         )
 
+    def stages_usd(self, stage_ms: Mapping[str, float]) -> tuple[float, float]:
+        """What the stages of something that asks no Gemini cost: CLIP and compute, in USD."""
+        cost = self.cost(stage_ms)
+        return cost.clip_usd, cost.compute_usd
+
 
 @dataclass(frozen=True)
 class Answer:

@@ -26,7 +26,7 @@ def show_duplicates(app: App, collection: str) -> None:
     st.caption("Pictures that look the same (resized, recompressed, slightly cropped or toned), and files kept twice.")
     if st.button("Look again" if found else "Look for duplicates", icon=":material/content_copy:", key="look"):
         place = st.empty()
-        found = app.duplicates(collection, lambda progress: show_progress(place, progress))
+        found = app.searches.duplicates(collection, lambda progress: show_progress(place, progress))
         place.empty()
         st.session_state[f"duplicates_{collection}"] = found
     if found is None:

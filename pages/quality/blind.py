@@ -15,6 +15,7 @@ from pages.search.conversation import load_model
 from pages.search.judging import Judged, thumbs
 from pages.ui.gallery import find_similar, gallery, open_picture
 from pages.ui.person import person
+from pages.ui.stand_in import stand_in_notice
 
 KEPT, SHOWN = "blind_pool", "blind_shown"
 POOLED = "pooled"
@@ -41,6 +42,7 @@ def judge_blind(app: App, collection: str) -> None:
             "GEMINI_API_KEY is not set, so there is one order only. Thumbs count as labels all the same.",
             icon=":material/info:",
         )
+    stand_in_notice(app)
     query = st.text_input(
         "Query", key="judge", bind="query-params", max_chars=2000, placeholder="What should the pictures show?"
     ).strip()

@@ -44,7 +44,8 @@ def differences(found: Comparison) -> None:
     alone = f" {found.alone} queries that only one of them asked are left out." if found.alone else ""
     st.caption(
         f"Second less first over the {len(found.changes)} queries of both, with 95 % intervals of the paired "
-        f"bootstrap: the same queries are drawn for both runs.{alone}"
+        f"bootstrap: the same queries are drawn for both runs.{alone} The first is ranked "
+        f"{plain(found.first.ranked_by)}, the second {plain(found.second.ranked_by)}."
     )
 
 

@@ -17,12 +17,11 @@ from core.quality.runs import RunRow
 LEADING = "ndcg@4"
 COLOUR, BEFORE_COLOUR = "#b3331f", "#7d8a91"
 ROW_PX, FRAME_PX = 26, 70
-ORDERS = {"vector": "by similarity", "gemini": "by Gemini"}
 
 
 def run_label(row: RunRow) -> str:
     """`3 · demo.jsonl on demo · by similarity · 22 Nov 2026, 04:10 UTC · first`."""
-    parts = [str(row.id), f"{row.labels} on {row.collection}", ORDERS[row.ranker], moment(row.at), row.name]
+    parts = [str(row.id), f"{row.labels} on {row.collection}", row.ranked_by, moment(row.at), row.name]
     return " · ".join(filter(None, parts))
 
 

@@ -12,7 +12,7 @@ from core.quality.runs import RunRow
 from pages.quality.blind import judge_blind
 from pages.quality.compare import show_comparison
 from pages.quality.evaluate import evaluate, newly_kept
-from pages.quality.figures import ORDERS, run_label
+from pages.quality.figures import run_label
 from pages.quality.run import show_run
 from pages.ui import resources
 from pages.ui.demo_notice import wait_for_demo
@@ -21,6 +21,7 @@ from pages.ui.text import plain
 
 SECTIONS = ("Runs", "Compare", "Judge blind")
 DAYS = 30
+ORDERS = {"vector": "by similarity", "gemini": "by Gemini"}
 
 
 def main() -> None:

@@ -11,7 +11,6 @@ from core.quality.measures import MEASURES
 from pages.clusters.explorer import leave_or_look
 from pages.quality.figures import (
     LEADING,
-    ORDERS,
     bounds,
     ceilings,
     figure,
@@ -36,7 +35,7 @@ def show_run(app: App, run: Run) -> None:
     """Everything about one run."""
     leave_or_look(app, run.collection)
     facts = [
-        f"{len(run.outcomes)} queries of {run.labels} on {run.collection}", ORDERS[run.ranker], run.model,
+        f"{len(run.outcomes)} queries of {run.labels} on {run.collection}", f"ranked {run.ranked_by}", run.model,
         moment(run.at), f"{run.seconds:.1f} s",
     ]  # fmt: skip
     if run.absent:

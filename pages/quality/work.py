@@ -107,6 +107,8 @@ def labels_of(app: App, wanted: Wanted) -> LabelSet:
 def outcome(run: Run) -> str:
     """One line: what an evaluation did, and what of the labels or the ranking could not be had."""
     parts = [f"Run {run.id} is kept: {len(run.outcomes)} queries in {run.seconds:.1f} s"]
+    if run.stand_in:
+        parts.append(f"ranked {run.ranked_by}")
     if run.usd:
         parts.append(f"${run.usd:.4f}")
     if run.absent:

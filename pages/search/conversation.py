@@ -66,9 +66,9 @@ def unranked(app: App, collection: str, ask: Ask) -> Answer:
     how = (collection, ask.top, ask.filters, ask.floor)
     outside = chosen()
     if ask.picture and outside is not None:
-        return app.by_picture(outside.picture, *how, ask.query, ask.weight)
+        return app.searches.by_picture(outside.picture, *how, ask.query, ask.weight)
     if ask.like:
-        return app.similar(ask.like, *how, ask.query, ask.weight)
+        return app.searches.similar(ask.like, *how, ask.query, ask.weight)
     return app.search(ask.query, *how)
 
 

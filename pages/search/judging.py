@@ -53,7 +53,7 @@ def keep(app: App, about: Judged, key: str, places: Mapping[str, int], clicks: l
     try:
         for click in clicks:
             if click.number > heard and click.asset_id in places:
-                app.judge(
+                app.quality.judging.judge(
                     person(), about.collection, about.query, click.asset_id, click.up, ranker=about.ranker,
                     position=places[click.asset_id], blind=about.blind,
                 )  # fmt: skip

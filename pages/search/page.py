@@ -15,6 +15,7 @@ from pages.search.results import look_around, results
 from pages.search.state import EVEN, Ask, filters_of, floor_of, shown
 from pages.ui import resources
 from pages.ui.demo_notice import wait_for_demo
+from pages.ui.stand_in import stand_in_notice
 from pages.ui.text import plain
 
 
@@ -26,14 +27,14 @@ def main() -> None:
     if collection == DEMO:
         wait_for_demo()
     query = query_box(app, collection)
-    ask = controls(query, app.facets(collection))
+    ask = controls(query, app.searches.facets(collection))
     if ask.anything:
         turn = current_turn(app, collection, ask)
         results(app, turn)
         follow_up(app, turn)
         earlier_turns(turns()[:-1])
     else:
-        look_around(app.browse(collection, ask.top, ask.filters), ask)
+        look_around(app.searches.browse(collection, ask.top, ask.filters), ask)
         earlier_turns(turns())
     if "photo" in st.query_params:
         show_details(app, collection, st.query_params["photo"])
@@ -43,9 +44,7 @@ def notices(app: App) -> None:
     """What everyone should know: which model, and who answers instead of Gemini."""
     if app.encoders.known_notice:
         st.caption(f":material/info: {app.encoders.known_notice}")
-    if app.settings.gemini_endpoint and app.settings.gemini_api_key:
-        where = plain(app.settings.gemini_endpoint.partition("://")[2])  # a whole address would become a link
-        st.caption(f":material/science: Rankings come from a stand-in at {where}, not from Gemini.")
+    stand_in_notice(app)
 
 
 def header(app: App) -> str:
@@ -72,7 +71,7 @@ def query_box(app: App, collection: str) -> str:
         )  # fmt: skip
         picture_box(app)
     if not query.strip() and "like" not in st.query_params and chosen() is None:
-        examples = app.examples(collection)
+        examples = app.searches.examples(collection)
         if examples:
             st.pills("For example", examples, format_func=plain, key="example", on_change=use_example, wrap=True)
     return query.strip()

@@ -70,7 +70,7 @@ def take(app: App, file: Any) -> None:
     """Search by a file from now on; where it cannot be read, say why."""
     st.session_state[TAKEN] = st.session_state.get(TAKEN, 0) + 1
     try:
-        found = Chosen(file.name, app.query_picture(file.getvalue()))
+        found = Chosen(file.name, app.searches.query_picture(file.getvalue()))
     except ContactSheetError as error:
         st.session_state[FAULT] = str(error)
         return

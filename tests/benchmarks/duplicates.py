@@ -80,7 +80,7 @@ def recognition() -> None:
         found = [app.original(hit.asset) for hit in app.pictures(DEMO, ids)]
         pictures = [images.decode(original[1]) for original in found if original]
         began = time.perf_counter()
-        groups = app.duplicates(DEMO).groups
+        groups = app.searches.duplicates(DEMO).groups
         print(f"demo: {len(groups)} groups in {len(ids)} pictures, {time.perf_counter() - began:.1f} s")
 
     def seen(shown: list[Image.Image]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -243,7 +243,7 @@ def test_after_an_hour_with_two_kills_everything_is_as_predicted(data: Path) -> 
 
 def assert_clustering_is_predicted(app: App, model: Model) -> None:
     """The draft, saved, gives the clusters that its plan makes of a dendrogram computed anew."""
-    newest, snapshot = app.clusters.revisions.newest(DEMO), app._searcher(DEMO).snapshot
+    newest, snapshot = app.clusters.revisions.newest(DEMO), app._opened.snapshot(DEMO)
     assert newest is not None
     parents, settled = app.clusters.known(newest.id), len(model.saved[-1].edits)
     roster, linkage = Roster.of(snapshot.ids), average_linkage(snapshot.vectors)

@@ -86,7 +86,7 @@ def test_commands_in_titles_and_queries_yield_an_order_of_what_was_sent_and_noth
     started: Callable[..., App], server: StandIn, tmp_path: Path, send: str, prompt: str
 ) -> None:
     app = started(rank_send=send, rank_prompt=prompt)
-    hits = app.browse("c", len(TITLES)).hits
+    hits = app.searches.browse("c", len(TITLES)).hits
     for query in QUERIES:
         answer = app.search(query, "c", ranked=True)
         check_order(answer, hits)
@@ -128,7 +128,7 @@ def test_the_instruction_never_holds_a_word_from_outside_and_the_words_are_json(
         assert json.loads(texts[0].removeprefix("QUERY:\n")) == " ".join(query.split())
         notes = json.loads(texts[-1].removeprefix("NOTES:\n"))
         assert sorted(note["title"] for note in notes) == sorted(
-            hit.asset.about.title for hit in app.browse("c", 10).hits
+            hit.asset.about.title for hit in app.searches.browse("c", 10).hits
         )  # fmt: skip
         assert texts[1:-1] == (
             [f"SHEET of {len(TITLES)} numbered pictures"]

@@ -19,13 +19,13 @@ from tests.fakes.encoder import ColourEncoder
 
 
 def rows(app: App, collection: str = "c") -> dict[str, tuple[str, ...]]:
-    return {hit.asset.id: hit.asset.uris for hit in app.browse(collection, 1000).hits}
+    return {hit.asset.id: hit.asset.uris for hit in app.searches.browse(collection, 1000).hits}
 
 
 def test_every_picture_becomes_an_asset_with_thumbnail_and_size(app: App, pictures: Path) -> None:
     report = app.ingest(pictures, "c")
     assert (report.added, report.known, report.failures) == (3, 0, ())
-    hits = app.browse("c").hits
+    hits = app.searches.browse("c").hits
     assert {(h.asset.title, h.asset.width, h.asset.height, h.asset.orientation) for h in hits} == {
         ("red.png", 40, 20, "landscape"), ("green.jpg", 20, 40, "portrait"), ("blue.webp", 30, 30, "square"),
     }  # fmt: skip
@@ -158,7 +158,7 @@ def test_a_second_ingest_into_a_collection_is_refused(app: App, pictures: Path) 
 def test_an_empty_folder_gives_an_empty_collection(app: App, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     assert app.ingest(tmp_path / "empty", "c").added == 0
-    assert app.browse("c").hits == ()
+    assert app.searches.browse("c").hits == ()
 
 
 def test_wrong_folders_and_names_are_refused_before_anything_is_written(
@@ -182,7 +182,7 @@ def test_a_collection_whose_model_has_changed_takes_no_more_pictures(
         changed.ingest(pictures, "c")
     with pytest.raises(ModelUnavailable, match="restore the model"):
         changed.search("red", "c")
-    assert changed.browse("c").matching == 3
+    assert changed.searches.browse("c").matching == 3
 
 
 def test_decoding_looks_ahead_a_bounded_distance_and_keeps_the_order() -> None:
@@ -207,5 +207,5 @@ def test_a_large_turned_jpeg_keeps_the_size_it_has_when_it_stands_upright(app: A
     (tmp_path / "large").mkdir()
     Image.new("RGB", (3000, 2000), "red").save(tmp_path / "large" / "turned.jpg", exif=exif)
     app.ingest(tmp_path / "large", "c")
-    asset = app.browse("c").hits[0].asset
+    asset = app.searches.browse("c").hits[0].asset
     assert (asset.width, asset.height) == (2000, 3000)

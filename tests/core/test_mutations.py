@@ -53,6 +53,6 @@ def test_a_folder_of_mutations_is_ingested_as_far_as_it_is_readable(app: App, tm
     bad = {name: reason for name, reason in expected.items() if reason != "ok"}
     assert {Path(f.uri).name: f.reason for f in report.failures} == bad
     assert report.added + report.known == len(expected) - len(bad) > 2 * len(kinds) - 60
-    kept = Counter(Path(uri).name for hit in app.browse("c", 1000).hits for uri in hit.asset.uris)
+    kept = Counter(Path(uri).name for hit in app.searches.browse("c", 1000).hits for uri in hit.asset.uris)
     assert kept == Counter(name for name, reason in expected.items() if reason == "ok")
     assert all(isinstance(f, Failure) and f.uri for f in report.failures)

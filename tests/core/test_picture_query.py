@@ -47,7 +47,7 @@ def test_the_same_picture_comes_first_with_similarity_one_and_needs_no_encoding(
     filled: App, pictures: Path, encoder: ColourEncoder
 ) -> None:
     before = encoder.encoded_images
-    answer = filled.by_picture(filled.query_picture((pictures / "red.png").read_bytes()), "shelf")
+    answer = filled.searches.by_picture(filled.searches.query_picture((pictures / "red.png").read_bytes()), "shelf")
     assert names(answer.hits)[0] == "red.png"
     assert answer.hits[0].similarity == pytest.approx(1, abs=1e-6)
     assert len(answer.hits) == 3
@@ -55,7 +55,7 @@ def test_the_same_picture_comes_first_with_similarity_one_and_needs_no_encoding(
 
 
 def test_another_picture_is_encoded_as_an_ingest_would_and_is_not_stored(filled: App, tmp_path: Path) -> None:
-    answer = filled.by_picture(filled.query_picture(png("blue")), "shelf")
+    answer = filled.searches.by_picture(filled.searches.query_picture(png("blue")), "shelf")
     assert names(answer.hits)[0] == "blue.webp"
     assert answer.hits[0].similarity > 0.99
     assert filled.size("shelf") == 3
@@ -63,28 +63,28 @@ def test_another_picture_is_encoded_as_an_ingest_would_and_is_not_stored(filled:
 
 
 def test_words_refine_a_picture_by_their_weight(filled: App) -> None:
-    red = filled.query_picture(png("red"))
-    assert names(filled.by_picture(red, "shelf", 1, query="green", weight=0.2).hits) == ["red.png"]
-    assert names(filled.by_picture(red, "shelf", 1, query="green", weight=0.8).hits) == ["green.jpg"]
+    red = filled.searches.query_picture(png("red"))
+    assert names(filled.searches.by_picture(red, "shelf", 1, query="green", weight=0.2).hits) == ["red.png"]
+    assert names(filled.searches.by_picture(red, "shelf", 1, query="green", weight=0.8).hits) == ["green.jpg"]
 
 
 def test_at_the_ends_of_the_weight_only_one_of_both_counts(filled: App) -> None:
-    red = filled.query_picture(png("red"))
-    for weight, alone in ((0.0, filled.by_picture(red, "shelf")), (1.0, filled.search("green", "shelf"))):
-        both = filled.by_picture(red, "shelf", query="green", weight=weight)
+    red = filled.searches.query_picture(png("red"))
+    for weight, alone in ((0.0, filled.searches.by_picture(red, "shelf")), (1.0, filled.search("green", "shelf"))):
+        both = filled.searches.by_picture(red, "shelf", query="green", weight=weight)
         assert [(h.asset.id, h.similarity) for h in both.hits] == [(h.asset.id, h.similarity) for h in alone.hits]
 
 
 def test_words_refine_a_picture_of_the_collection_too_and_it_stays_left_out(filled: App) -> None:
     red = filled.search("red", "shelf", 1).hits[0].asset.id
-    answer = filled.similar(red, "shelf", query="blue", weight=0.9)
+    answer = filled.searches.similar(red, "shelf", query="blue", weight=0.9)
     assert names(answer.hits) == ["blue.webp", "green.jpg"]
     assert answer.result.query == "blue"
-    assert filled.similar(red, "shelf").result.query == ""
+    assert filled.searches.similar(red, "shelf").result.query == ""
 
 
 def test_searches_by_picture_count_as_searches(filled: App) -> None:
-    answer = filled.by_picture(filled.query_picture(png("red")), "shelf", query="  dark   red ")
+    answer = filled.searches.by_picture(filled.searches.query_picture(png("red")), "shelf", query="  dark   red ")
     (event,) = [event for event in filled.events.latest(10) if event.uid == answer.id]
     assert event.kind == "search"
     assert answer.result.query == "dark red"
@@ -106,30 +106,30 @@ def test_a_query_of_an_evaluation_is_an_event_of_its_own_kind(filled: App) -> No
 )
 def test_a_file_that_is_no_picture_is_refused_with_the_reason(app: App, data: bytes, says: str) -> None:
     with pytest.raises(BadImage, match=says):
-        app.query_picture(data)
+        app.searches.query_picture(data)
 
 
 def test_a_file_that_is_too_large_is_refused_before_it_is_decoded(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(query_pictures, "MOST_MB", 0.00001)
     with pytest.raises(QueryError, match=r"the picture has 0\.0 MB, allowed are 1e-05: choose a smaller one"):
-        app.query_picture(png("red"))
+        app.searches.query_picture(png("red"))
 
 
 def test_a_large_picture_is_kept_no_larger_than_a_model_looks_at(app: App) -> None:
-    picture = app.query_picture(png("red", (3000, 2200)))
+    picture = app.searches.query_picture(png("red", (3000, 2200)))
     assert min(picture.image.size) >= 720
     assert picture.image.width < 1500
     assert Image.open(io.BytesIO(picture.thumbnail)).width <= 384
 
 
 def test_what_cannot_be_answered_is_said(filled: App) -> None:
-    red = filled.query_picture(png("red"))
+    red = filled.searches.query_picture(png("red"))
     with pytest.raises(QueryError, match=r"the weight of the words is 1\.5: choose one from 0"):
-        filled.by_picture(red, "shelf", query="red", weight=1.5)
+        filled.searches.by_picture(red, "shelf", query="red", weight=1.5)
     with pytest.raises(QueryError, match=r"2,?001 characters"):
-        filled.by_picture(red, "shelf", query="x" * 2001)
+        filled.searches.by_picture(red, "shelf", query="x" * 2001)
     with pytest.raises(CollectionError, match="nowhere"):
-        filled.by_picture(red, "nowhere")
+        filled.searches.by_picture(red, "nowhere")
 
 
 @given(NUMBERS, NUMBERS, st.floats(0, 1))

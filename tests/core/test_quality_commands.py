@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,8 @@ from core.quality.judging import Judging
 from core.quality.labels import LabelledQuery, QualityError, as_jsonl, read_labels
 from core.quality.runs import KeptRuns
 from core.quality_commands import add_quality_commands
-from core.store.judgements import Judged, Judgements
+from core.search.answers import Answer, Ranking
+from core.store.judgements import Judgements
 from tests.fakes.colour_app import open_table
 from tests.fakes.encoder import ColourEncoder
 
@@ -35,7 +37,8 @@ def desk(app: App, pictures: Path, settings: Any) -> Quality:
     return Quality(
         lambda query, collection, ranked: app.search(query, collection, ranked=ranked),
         lambda _: table.snapshot(), lambda _: ColourEncoder(), KeptRuns(settings.data / "quality.db"),
-        Judging(Judgements(settings.data / "judgements.db")), NO_KEY, environ={},
+        Judging(Judgements(settings.data / "judgements.db"), lambda _: "colour"), app.quality.weak, key_is_set=False,
+        environ={},
     )  # fmt: skip
 
 
@@ -120,6 +123,30 @@ def test_a_gemini_evaluation_without_a_key_says_that_its_lift_is_not_measured(
     assert "queries shown by similarity because Gemini gave no order: 2" in err
 
 
+def test_a_ranking_from_a_stand_in_is_said_beside_its_figures(
+    run: Callable[..., int], told: Run, desk: Quality, labels: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    search, desk._stand_in = desk._search, "127.0.0.1:8700"
+
+    def ranked(query: str, collection: str, ranked: bool) -> Answer:
+        answer = search(query, collection, False)
+        return replace(answer, ranking=Ranking("ranked", ())) if ranked else answer
+
+    desk._search = ranked
+    who = "ranked by a stand-in at 127.0.0.1:8700"
+    asked = ("evaluate", labels, "--collection", "c", "--ranker", "gemini")
+    assert told(*asked)["stand_in"] == "127.0.0.1:8700"
+    capsys.readouterr()
+    assert run(*asked) == 0
+    out = capsys.readouterr().out
+    assert out.startswith(f"{who}\n")
+    assert f"lift of Gemini's order: not measured ({who}, not by Gemini)" in out
+    assert run("compare", "1", "2") == run("compare") == 0
+    out = capsys.readouterr().out
+    assert f"run 2: {who}" in out
+    assert out.count("by a stand-in at 127.0.0.1:8700") == 4
+
+
 def test_two_runs_are_compared_by_name_or_number(
     run: Callable[..., int], told: Run, whole_labels: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -188,7 +215,7 @@ def test_judgements_are_exported_as_a_label_set_that_can_be_evaluated(
     run: Callable[..., int], told: Run, desk: Quality, pictures: Path, tmp_path: Path
 ) -> None:
     red = content_id((pictures / "red.png").read_bytes())
-    desk.judging.judge(Person("Ada"), Judged("c", "red", red, True, "colour", "vector", 1))
+    desk.judging.judge(Person("Ada"), "c", "red", red, True, ranker="vector", position=1)
     path = tmp_path / "judged.jsonl"
     assert run("judgements", "--collection", "c", "--output", path) == 0
     assert told("evaluate", path, "--collection", "c")["scores"]["measures"]["mrr"]["value"] == 1
@@ -198,7 +225,7 @@ def test_judgements_are_exported_as_a_label_set_that_can_be_evaluated(
 def test_judgements_go_to_standard_output_without_a_file(
     run: Callable[..., int], desk: Quality, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    desk.judging.judge(Person("Ada"), Judged("c", "red", "a" * 64, True, "colour", "vector", 1))
+    desk.judging.judge(Person("Ada"), "c", "red", "a" * 64, True, ranker="vector", position=1)
     assert run("judgements", "--collection", "c") == 0
     assert json.loads(capsys.readouterr().out)["relevant"] == {"a" * 64: 1}
 
@@ -225,7 +252,7 @@ def test_a_blind_list_pools_both_orders_of_one_search(desk: Quality, pictures: P
 
 
 def test_every_command_says_what_it_does(run: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
-    for command in ("evaluate", "compare", "validate", "judgements", "zero-shot"):
+    for command in ("evaluate", "compare", "validate", "judgements", "weak-labels", "zero-shot"):
         with pytest.raises(SystemExit, match="0"):
             run(command, "--help")
         assert "--json" in capsys.readouterr().out

@@ -9,20 +9,29 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from core.quality.compare import NO_KEY, STAND_IN, compare, lift, unmeasurable
-from core.quality.documents import evaluation_document, lift_line, read_run, run_document
+from core.quality.compare import NO_KEY, NOT_RECORDED, compare, lift
+from core.quality.desk import Quality
+from core.quality.documents import (
+    comparison_document,
+    difference_lines,
+    evaluation_document,
+    lift_line,
+    read_run,
+    run_document,
+)
 from core.quality.evaluation import Outcome, RankerName, Run, evaluate, scores, scores_by_kind
 from core.quality.floor import below, check_labels, floor_of, read_floors, write_floor
 from core.quality.labels import LabelledQuery, LabelSet, QualityError, fit
 from core.quality.measures import NAMES
-from core.quality.runs import KeptRuns
+from core.quality.runs import _MIGRATIONS, KeptRuns
 from core.quality.tracking import URI, track
 from core.records import Asset, Description, Hit, Progress, SearchResult
 from core.search.answers import Answer, Cost, Place, Ranking, RankingOutcome
+from core.store.database import Database
 
 NOW = datetime(2026, 11, 22, 3, 4, 5, tzinfo=UTC)
 A, B, C, D = (letter * 64 for letter in "abcd")
@@ -174,9 +183,13 @@ def test_runs_of_different_label_sets_are_not_compared() -> None:
         compare(run(*VECTOR), run(*VECTOR, outcomes=()))
 
 
+def ranked_run(*answers: Answer, stand_in: str | None = "") -> Run:
+    return run(*answers, ranker="gemini", stand_in=stand_in)
+
+
 def test_the_lift_is_that_of_queries_ranked_now_per_dollar_and_per_second() -> None:
     found = lift(
-        outcomes(
+        ranked_run(
             answer("dog", [B, A], [A, B], usd=0.02),
             answer("cat", [C, B], [B, C], "cached"),
             answer("red", [A, D], [A, D], "fallback"),
@@ -191,18 +204,89 @@ def test_the_lift_is_that_of_queries_ranked_now_per_dollar_and_per_second() -> N
 
 
 def test_a_lift_without_a_bill_has_no_figure_per_dollar() -> None:
-    found = lift(outcomes(answer("dog", [B, A], [A, B]), *VECTOR[1:]))
+    found = lift(ranked_run(answer("dog", [B, A], [A, B]), *VECTOR[1:]))
     assert found.per_usd is None
     assert "not measured points per dollar" in lift_line(found)
 
 
-def test_without_gemini_itself_the_lift_is_not_measured() -> None:
-    ranked = outcomes(answer("dog", [B, A], [A, B], usd=0.02), *VECTOR[1:])
-    assert lift(ranked, unmeasurable(key_is_set=False, endpoint="")).not_measured == NO_KEY
-    assert lift(ranked, unmeasurable(key_is_set=True, endpoint="http://127.0.0.1:8700")).not_measured == STAND_IN
-    assert unmeasurable(key_is_set=True, endpoint="") == ""
-    assert lift(outcomes(*VECTOR)).not_measured == "Gemini ranked no query in this run"
-    assert lift_line(lift(ranked, NO_KEY)) == f"lift of Gemini's order: not measured ({NO_KEY})"
+RANKED = (answer("dog", [B, A], [A, B], usd=0.02), *VECTOR[1:])
+
+
+def test_a_lift_is_geminis_own_or_not_measured() -> None:
+    assert lift(ranked_run(*RANKED, stand_in="127.0.0.1:8700")).not_measured == (
+        "ranked by a stand-in at 127.0.0.1:8700, not by Gemini"
+    )
+    assert lift(ranked_run(*RANKED, stand_in=None)).not_measured == NOT_RECORDED
+    assert lift(run(*VECTOR)).not_measured == "Gemini ranked no query in this run"
+    without_key = lift(run(*VECTOR), key_is_set=False)
+    assert lift_line(without_key) == f"lift of Gemini's order: not measured ({NO_KEY})"
+
+
+def test_what_gemini_ranked_once_counts_though_no_key_is_set_any_more() -> None:
+    assert lift(ranked_run(*RANKED), key_is_set=False).queries == 1
+
+
+# -- who ranked -----------------------------------------------------------------------------------------------
+
+
+class Desk:
+    """A desk whose searches are ranked, or fall back, as told."""
+
+    def __init__(self, outcome: RankingOutcome, stand_in: str) -> None:
+        card = SimpleNamespace(name="bundled", checkpoint="sha256:1")
+        nothing: Any = None
+        self.quality = Quality(
+            lambda query, _, ranked: answer(query, [B, A], [A, B] if ranked else [], outcome),
+            lambda _: cast(Any, SimpleNamespace(ids=[A, B, C, D], version="v1")),
+            lambda _: cast(Any, SimpleNamespace(card=card)), nothing, nothing, nothing, stand_in=stand_in, environ={},
+        )  # fmt: skip
+
+    def stand_in(self, ranker: RankerName) -> str | None:
+        return self.quality.evaluate(LABELS, "c", ranker).stand_in
+
+
+@pytest.mark.parametrize("outcome", ["ranked", "cached"])
+def test_a_run_keeps_which_host_ranked_instead_of_gemini(outcome: RankingOutcome) -> None:
+    assert Desk(outcome, "127.0.0.1:8700").stand_in("gemini") == "127.0.0.1:8700"
+    assert Desk(outcome, "").stand_in("gemini") == ""
+
+
+def test_where_a_stand_in_ranked_nothing_none_is_named() -> None:
+    assert Desk("fallback", "127.0.0.1:8700").stand_in("gemini") == ""
+    assert Desk("ranked", "127.0.0.1:8700").stand_in("vector") == ""
+
+
+def test_documents_and_lines_say_who_ranked() -> None:
+    first, second = run(*VECTOR, id=1), replace(ranked_run(*RANKED, stand_in="fake.example"), id=2)
+    assert evaluation_document(second, None)["stand_in"] == "fake.example"
+    found = compare(first, second)
+    assert difference_lines(found)[:2] == [
+        "run 1: ranked by similarity", "run 2: ranked by a stand-in at fake.example",
+    ]  # fmt: skip
+    assert comparison_document(found)["rankers"] == [
+        {"ranker": "vector", "stand_in": None}, {"ranker": "gemini", "stand_in": "fake.example"},
+    ]  # fmt: skip
+
+
+def test_the_list_of_runs_says_who_ranked(kept: KeptRuns) -> None:
+    for stand_in in ("", "fake.example"):
+        kept.keep(ranked_run(*RANKED, stand_in=stand_in))
+    assert [row.ranked_by for row in kept.latest()] == ["by a stand-in at fake.example", "by Gemini"]
+
+
+def test_runs_from_before_this_was_recorded_are_read_and_do_not_claim_gemini(tmp_path: Path) -> None:
+    path, document = tmp_path / "quality.db", run_document(ranked_run(*RANKED))
+    del document["stand_in"]
+    old = Database(path, _MIGRATIONS[:1])
+    with old.transaction() as db:
+        db.execute(
+            "INSERT INTO runs (name, at, collection, ranker, model, labels, queries, document)"
+            " VALUES ('old', ?, 'c', 'gemini', 'm', 'l', 3, ?)", (NOW.isoformat(), json.dumps(document)),
+        )  # fmt: skip
+    kept = KeptRuns(path)
+    (row,), whole = kept.latest(), kept.get("old")
+    assert row.ranked_by == whole.ranked_by == "by Gemini or a stand-in (not recorded)"
+    assert [o.order for o in whole.outcomes] == [o.order for o in ranked_run(*RANKED).outcomes]
 
 
 # -- the floor ------------------------------------------------------------------------------------------------
@@ -295,6 +379,7 @@ def test_runs_go_to_mlflow_where_it_is_installed_and_configured(monkeypatch: pyt
     monkeypatch.setitem(sys.modules, "mlflow", fake)  # type: ignore[arg-type]
     assert track(run(*VECTOR, name="n"), {URI: "http://127.0.0.1:5000"}) == "logged to MLflow"
     assert (fake.experiment, fake.name, fake.params["digest"]) == ("contact-sheet", "n", LABELS.digest)
+    assert fake.params["ranked_by"] == "by similarity"
     assert fake.metrics["mrr"] == pytest.approx(0.5833, abs=1e-4)
     assert {"ndcg_at_4_low", "ndcg_at_4_high", "usd", "seconds"} <= fake.metrics.keys()
 

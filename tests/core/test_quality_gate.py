@@ -12,14 +12,12 @@ import pytest
 
 from core.app import App, open_app
 from core.quality.desk import Quality, Search
-from core.quality.judging import Judging
 from core.quality.runs import KeptRuns
 from core.quality_commands import EVAL
 from core.records import Asset, Description, Hit, SearchResult
 from core.search.answers import Answer, Cost
 from core.search.nearest import nearest
 from core.settings import Settings
-from core.store.judgements import Judgements
 from core.store.snapshot import Snapshot
 from tests.fakes.colour_app import open_table
 
@@ -39,8 +37,10 @@ def snapshot(demo_data: Path) -> Snapshot:
 @pytest.fixture
 def desk_of(app: App, snapshot: Snapshot, tmp_path: Path) -> Callable[[Search], Quality]:
     def desk(search: Search) -> Quality:
-        runs, judging = KeptRuns(tmp_path / "quality.db"), Judging(Judgements(tmp_path / "judgements.db"))
-        return Quality(search, lambda _: snapshot, lambda _: app.encoders.named("bundled"), runs, judging, environ={})
+        return Quality(
+            search, lambda _: snapshot, lambda _: app.encoders.named("bundled"), KeptRuns(tmp_path / "quality.db"),
+            app.quality.judging, app.quality.weak, environ={},
+        )  # fmt: skip
 
     return desk
 

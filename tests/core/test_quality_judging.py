@@ -13,32 +13,49 @@ from core.access import Person
 from core.quality.blind import pooled
 from core.quality.judging import Judging, label_set
 from core.quality.labels import as_jsonl, read_labels
-from core.store.judgements import Judged, Judgements, Tally
+from core.store.judgements import Judgements, Tally
 
 START = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 A, B = "a" * 64, "b" * 64
-UP = Judged("demo", "red car", A, True, "bundled", "vector", 1)
+MODEL = "bundled"
 BROWSER, ADA = Person(), Person("  Ada  L. ", over_loopback=True)
 
 
 @pytest.fixture
 def judging(tmp_path: Path) -> Judging:
-    return Judging(Judgements(tmp_path / "judgements.db", now=lambda: START))
+    return Judging(Judgements(tmp_path / "judgements.db", now=lambda: START), lambda _: MODEL)
+
+
+def judge(judging: Judging, person: Person, query: str = "red car", asset_id: str = A, up: bool | None = True) -> None:
+    judging.judge(person, "demo", query, asset_id, up, ranker="vector", position=1)
 
 
 def test_whoever_may_search_may_judge_and_sees_and_undoes_their_own_thumbs_only(judging: Judging) -> None:
-    judging.judge(BROWSER, UP)
+    judge(judging, BROWSER)
     assert judging.of(BROWSER, "demo", "red car") == {A: True}
     assert judging.of(ADA, "demo", "red car") == {}
     assert not judging.take_back(ADA, "demo", "red car", A)
     assert judging.take_back(BROWSER, "demo", "red car", A)
 
 
+def test_a_thumb_of_none_takes_ones_own_back(judging: Judging) -> None:
+    judge(judging, ADA)
+    judge(judging, ADA, up=None)
+    assert judging.of(ADA, "demo", "red car") == {}
+
+
+def test_a_thumb_is_kept_with_the_model_of_its_collection(tmp_path: Path) -> None:
+    judgements = Judgements(tmp_path / "judgements.db", now=lambda: START)
+    judge(Judging(judgements, lambda _: MODEL), ADA)
+    (opinion,) = judgements.latest()
+    assert (opinion.judged.model, opinion.judged.ranker, opinion.judged.position) == (MODEL, "vector", 1)
+
+
 def test_satisfaction_is_the_share_of_thumbs_up_with_an_interval(judging: Judging) -> None:
     until = START + timedelta(hours=1)
     assert judging.satisfaction(START, until) == (None, 0)
     for number in range(4):
-        judging.judge(Person(f"p{number}"), Judged("demo", "q", A, number > 0, "m", "vector", 1))
+        judge(judging, Person(f"p{number}"), up=number > 0)
     share, total = judging.satisfaction(START, until)
     assert share is not None
     assert (share.value, total) == (0.75, 4)
@@ -46,8 +63,8 @@ def test_satisfaction_is_the_share_of_thumbs_up_with_an_interval(judging: Judgin
 
 
 def test_what_was_judged_is_a_label_set_that_can_be_read(judging: Judging, tmp_path: Path) -> None:
-    judging.judge(ADA, UP)
-    judging.judge(BROWSER, Judged("demo", "blue car", B, False, "m", "gemini", 2))
+    judge(judging, ADA)
+    judge(judging, BROWSER, "blue car", B, up=False)
     labels = judging.label_set("demo")
     path = tmp_path / labels.name
     path.write_text(as_jsonl(labels.queries), encoding="utf-8")

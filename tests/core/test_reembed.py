@@ -61,7 +61,7 @@ def embed(app: App) -> str:
 
 
 def vectors_of(app: App, collection: str) -> dict[str, bytes]:
-    snapshot = app._searcher(collection).snapshot
+    snapshot = app._opened.snapshot(collection)
     return {i: v.tobytes() for i, v in zip(snapshot.ids, snapshot.vectors, strict=True)}
 
 
@@ -160,7 +160,7 @@ def test_what_was_removed_stays_removed_after_switching_over(books: App, tmp_pat
     report = books.ingest(tmp_path / "pictures", "books")
     assert (report.added, report.removed) == (0, 2)
     assert books.removal.put_back(OPERATOR, "books", [first, second]) == 2
-    assert books.similar(first, "books").hits
+    assert books.searches.similar(first, "books").hits
 
 
 def test_saved_revisions_still_open_and_tell_that_the_model_changed(books: App, tmp_path: Path) -> None:

@@ -61,14 +61,14 @@ def test_removed_pictures_are_gone_from_search_clusters_map_and_thumbnails(fille
     assert filled.pictures("shades", [gone, stays])[0].asset.id == stays
     assert filled.asset(gone, "shades") is None
     with pytest.raises(QueryError, match="may have been removed"):
-        filled.similar(gone, "shades")
+        filled.searches.similar(gone, "shades")
 
 
 def test_another_process_sees_a_removal_at_once(filled: App) -> None:
     other = colour_app(filled.settings.data)
     assert other.size("shades") == 24
     filled.removal.remove(OPERATOR, "shades", ids_of(filled)[:5])
-    assert (other.size("shades"), other.browse("shades", 99).matching) == (19, 19)
+    assert (other.size("shades"), other.searches.browse("shades", 99).matching) == (19, 19)
 
 
 def test_what_is_put_back_is_as_it_was(filled: App) -> None:
@@ -128,7 +128,7 @@ def test_original_files_stay_where_they_are(filled: App, many: Path) -> None:
 
 def test_all_pictures_can_be_removed(filled: App) -> None:
     assert filled.removal.remove(OPERATOR, "shades", ids_of(filled)) == 24
-    assert filled.browse("shades").hits == ()
+    assert filled.searches.browse("shades").hits == ()
     assert filled.clusters.view("shades", filled.clusters.plan_of(None)).clusters == ()
     assert len(filled.atlas.map("shades").asset_ids) == 0
 

@@ -98,10 +98,10 @@ def test_the_floor_hides_what_is_less_similar_and_counts_what_matches(filled: Ap
 
 def test_a_picture_finds_its_like_and_never_itself(filled: App) -> None:
     red = filled.search("red", "c", 1).hits[0].asset
-    result = filled.similar(red.id, "c")
+    result = filled.searches.similar(red.id, "c")
     assert red.id not in {hit.asset.id for hit in result.hits}
     assert (len(result.hits), result.result.matching) == (2, 2)
-    assert len(filled.similar(red.id, "c", filters=Filters(keywords=("flat",))).hits) == 1
+    assert len(filled.searches.similar(red.id, "c", filters=Filters(keywords=("flat",))).hits) == 1
 
 
 def test_looking_around_shows_everything_and_needs_no_model(filled: App) -> None:
@@ -110,9 +110,9 @@ def test_looking_around_shows_everything_and_needs_no_model(filled: App) -> None
 
     filled.encoders._load = no_model  # type: ignore[assignment]
     filled.encoders._loaded.clear()
-    result = filled.browse("c", 2)
+    result = filled.searches.browse("c", 2)
     assert (len(result.hits), result.matching) == (2, 3)
-    assert filled.browse("c", 9, Filters(keywords=("cold",))).hits[0].asset.title == "Blue"
+    assert filled.searches.browse("c", 9, Filters(keywords=("cold",))).hits[0].asset.title == "Blue"
 
 
 def test_every_stage_of_a_search_is_timed(filled: App) -> None:
@@ -131,7 +131,7 @@ def test_a_picture_added_later_is_found_at_once(filled: App, pictures: Path) -> 
 
 
 def test_facets_count_what_can_be_filtered(filled: App) -> None:
-    facets = filled.facets("c")
+    facets = filled.searches.facets("c")
     assert dict(facets.sources) == {"one": 1, "two": 1, "three": 1}
     assert facets.keywords[0] == ("flat", 2)
     assert dict(facets.orientations) == {"landscape": 1, "portrait": 1, "square": 1}
@@ -139,7 +139,7 @@ def test_facets_count_what_can_be_filtered(filled: App) -> None:
 
 
 def test_examples_are_titles_of_the_collection(filled: App) -> None:
-    assert set(filled.examples("c", 2)) <= {"Red", "Green", "Blue"}
+    assert set(filled.searches.examples("c", 2)) <= {"Red", "Green", "Blue"}
 
 
 @pytest.mark.parametrize(("query", "message"), [("  ", "empty"), ("x" * 2001, "2001 characters, allowed are 2000")])
@@ -151,7 +151,7 @@ def test_queries_that_cannot_be_answered_are_refused(filled: App, query: str, me
 @pytest.mark.parametrize("asset_id", ["f" * 64, "'; DROP", ""])
 def test_a_picture_that_is_not_there_is_refused(filled: App, asset_id: str) -> None:
     with pytest.raises(QueryError, match="has no picture"):
-        filled.similar(asset_id, "c")
+        filled.searches.similar(asset_id, "c")
     assert filled.asset(asset_id, "c") is None
 
 

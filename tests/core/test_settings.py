@@ -47,6 +47,9 @@ def test_visible_gpus_from_the_secrets_file_reach_the_libraries_that_read_the_en
         ("CONTACTSHEET_MODEL", "ViT-B-32", "MODEL/PRETRAINED"),
         ("CONTACTSHEET_MODEL", "ViT-B-32/", "MODEL/PRETRAINED"),
         ("CONTACTSHEET_LOG_LEVEL", "loud", "`DEBUG`"),
+        ("CONTACTSHEET_GEMINI_ENDPOINT", "127.0.0.1:8700", "an address like"),
+        ("CONTACTSHEET_GEMINI_ENDPOINT", "http://", "an address like"),
+        ("CONTACTSHEET_GEMINI_ENDPOINT", "http://[::1", "an address like"),
     ],
 )
 def test_a_wrong_value_is_refused_with_name_value_and_what_is_allowed(
@@ -68,6 +71,19 @@ def test_a_secrets_file_that_is_not_toml_is_refused_without_quoting_it(tmp_path:
         load({}, tmp_path, 'GEMINI_API_KEY = "AIza-hidden')
     assert "AIza" not in str(caught.value)
     assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    ("address", "host"),
+    [
+        ("", ""),
+        ("http://127.0.0.1:8700/", "127.0.0.1:8700"),
+        ("https://name:secret@fake.example/v1?key=secret", "fake.example"),
+        ("http://[::1]:8700", "[::1]:8700"),
+    ],
+)
+def test_of_a_stand_ins_address_the_host_alone_is_told(address: str, host: str, tmp_path: Path) -> None:
+    assert load({"CONTACTSHEET_GEMINI_ENDPOINT": address}, tmp_path).gemini_stand_in == host
 
 
 def test_other_entries_of_the_secrets_file_are_left_alone(tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def test_a_click_is_kept_with_query_model_ranker_and_place_and_only_once(served:
     assert opinion.judged.asset_id == second
     assert (opinion.judged.query, opinion.judged.model, opinion.judged.ranker) == ("red", "colour", "vector")
     assert (opinion.judged.position, opinion.judged.up, opinion.judged.blind) == (2, False, False)
-    served.judge(Person(), "demo", "red", second, None, ranker="vector", position=2)
+    served.quality.judging.judge(Person(), "demo", "red", second, None, ranker="vector", position=2)
     keep(served, ABOUT, "results", places, [Click(1, second, False), Click(2, first, True)])
     assert served.quality.judging.of(Person(), "demo", "red") == {first: True}
 
@@ -82,7 +82,7 @@ def test_a_thumb_that_cannot_be_kept_is_said_and_disturbs_nothing(
     def full(*_: object, **__: object) -> None:
         raise StoreError("the disk is full: make room")
 
-    monkeypatch.setattr(served, "judge", full)
+    monkeypatch.setattr(served.quality.judging, "judge", full)
     monkeypatch.setattr(judging.st, "toast", lambda text, **_: said.append(text))
     keep(served, ABOUT, "results", places, [Click(1, next(iter(places)), True)])
     assert "the disk is full" in said[0]
@@ -91,11 +91,11 @@ def test_a_thumb_that_cannot_be_kept_is_said_and_disturbs_nothing(
 def test_the_page_shows_the_thumbs_that_were_given_and_starts_no_new_search(served: App) -> None:
     served.ensure_demo()
     red = served.search("red", "demo", 1).hits[0].asset.id
-    served.judge(Person(), "demo", "red", red, True, ranker="vector", position=1)
+    served.quality.judging.judge(Person(), "demo", "red", red, True, ranker="vector", position=1)
     page = visit(q="red")
     assert shown(page)["thumbs"] == {red: True}
     asked = page.session_state["turns"][-1].answer.id
-    served.judge(Person(), "demo", "red", red, None, ranker="vector", position=1)
+    served.quality.judging.judge(Person(), "demo", "red", red, None, ranker="vector", position=1)
     page.run()
     assert shown(page)["thumbs"] == {}
     assert page.session_state["turns"][-1].answer.id == asked

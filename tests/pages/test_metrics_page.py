@@ -132,7 +132,9 @@ def test_thumbs_add_up_to_a_satisfaction_with_its_interval(measured: App) -> Non
     assert "no result was judged" in words(metrics())
     hits = measured.search("red", top=2).hits
     for hit, up in zip(hits, (True, False), strict=True):
-        measured.judge(OPERATOR, "demo", "red", hit.asset.id, up, ranker="similarity", position=hit.rank)
+        measured.quality.judging.judge(
+            OPERATOR, "demo", "red", hit.asset.id, up, ranker="similarity", position=hit.rank
+        )
     assert "Satisfaction: 50.0 % of 2 judged results were good (9.5 % to 90.5 %)" in words(metrics())
 
 

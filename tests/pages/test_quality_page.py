@@ -162,6 +162,27 @@ def test_two_runs_are_compared_query_by_query_with_the_pictures_of_both(judgeabl
     assert "paired bootstrap" in texts(page)
 
 
+def test_a_ranking_from_a_stand_in_is_said_wherever_its_figures_are(judgeable: App) -> None:
+    run = replace(kept(judgeable), id=0, ranker="gemini", stand_in="127.0.0.1:8700")
+    judgeable.quality.runs.keep(run)
+    page = opened()
+    who = "by a stand-in at 127.0.0.1:8700"
+    assert who in page.selectbox(key="run").value
+    assert texts(page).replace("\\", "").count(f"ranked {who}") == 2
+    assert f"ranked {who}" in outcome(run)
+    page = opened(show="Compare")
+    assert f"The first is ranked by similarity, the second {who}." in texts(page).replace("\\", "")
+
+
+def test_who_ranks_instead_of_gemini_is_said_where_people_judge_blind(judgeable: App) -> None:
+    judgeable.settings = replace(
+        judgeable.settings, gemini_api_key=Secret("k"), gemini_endpoint="http://u:secret@fake.example/x"
+    )
+    said = texts(opened(show="Judge blind")).replace("\\", "")
+    assert "Rankings come from a stand-in at fake.example, not from Gemini." in said
+    assert "secret" not in said
+
+
 def test_runs_of_other_labels_are_not_offered_for_comparison(judgeable: App) -> None:
     run = kept(judgeable)
     judgeable.quality.runs.keep(replace(run, id=0, labels="other.jsonl", digest="x"))
@@ -173,7 +194,7 @@ def test_runs_of_other_labels_are_not_offered_for_comparison(judgeable: App) -> 
 
 def test_an_evaluation_of_what_people_judged_is_started_from_the_page_and_opened(judgeable: App) -> None:
     red = judgeable.search("red", "demo", 1).hits[0].asset.id
-    judgeable.judge(Person(), "demo", "red", red, True, ranker="vector", position=1)
+    judgeable.quality.judging.judge(Person(), "demo", "red", red, True, ranker="vector", position=1)
     page = opened()
     assert "100% of 1 thumbs are up" in texts(page)
     page.selectbox(key="labels").select("").run()
@@ -242,7 +263,7 @@ def test_judging_blind_shows_one_list_without_its_origin_until_the_end(judgeable
     assert {frame["reason"] for frame in frames} == {""}
     assert page.button(key="reveal").disabled
     for place, frame in enumerate(frames, 1):
-        judgeable.judge(
+        judgeable.quality.judging.judge(
             Person(), "demo", "red", frame["id"], place == 1, ranker="pooled", position=place, blind=True
         )  # fmt: skip
     page.run()
