@@ -21,7 +21,7 @@ from pages.ui.text import plain
 
 SECTIONS = ("Runs", "Compare", "Judge blind")
 DAYS = 30
-ORDERS = {"vector": "by similarity", "gemini": "by Gemini"}
+ORDERS = {"vector": "by similarity", "gemini": "by Gemini", "stand-in": "by a stand-in"}
 
 
 def main() -> None:

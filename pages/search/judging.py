@@ -28,12 +28,13 @@ class Judged:
     blind: bool = False
 
 
-def judged(ask: Ask, answer: Answer) -> Judged | None:
+def judged(app: App, ask: Ask, answer: Answer) -> Judged | None:
     """What thumbs on an answer are about; None where a picture was searched by: a label is about words."""
     if ask.by_picture or not ask.query:
         return None
     ranked = answer.ranking is not None and answer.ranking.outcome != "fallback"
-    return Judged(answer.result.collection, ask.query, "gemini" if ranked else "vector")
+    ranker = "stand-in" if app.settings.gemini_stand_in else "gemini"
+    return Judged(answer.result.collection, ask.query, ranker if ranked else "vector")
 
 
 def thumbs(app: App, about: Judged | None, key: str, asset_ids: Sequence[str], first: int = 1) -> Thumbs | None:

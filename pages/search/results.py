@@ -76,7 +76,7 @@ def show_answer(app: App, ask: Ask, answer: Answer) -> None:
         st.caption(summary(ask, answer.result))
         if ranking is not None:
             refusal(ranking)
-        given = thumbs(app, judged(ask, answer), "results", ids(answer.hits))
+        given = thumbs(app, judged(app, ask, answer), "results", ids(answer.hits))
         gallery(answer.hits, "results", open_picture, ask_for_similar, thumbs=given)
         show_more(ask, answer.result)
     else:
@@ -86,7 +86,7 @@ def show_answer(app: App, ask: Ask, answer: Answer) -> None:
 
 def show_ranked(app: App, ask: Ask, answer: Answer, ranking: Ranking) -> None:
     """The best ones with the reasons; the other candidates, and then what is less similar, where someone asks."""
-    count, about = min(app.settings.rank_results, len(ranking.places)), judged(ask, answer)
+    count, about = min(app.settings.rank_results, len(ranking.places)), judged(app, ask, answer)
     reasons = {place.asset_id: place.reason for place in ranking.places}
     st.caption(ranked_line(ranking, count, answer))
     best, others = answer.hits[:count], answer.hits[count:]

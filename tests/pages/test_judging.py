@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from streamlit.testing.v1 import AppTest
 from core.access import Person
 from core.app import App
 from core.errors import StoreError
-from core.search.answers import Answer
+from core.search.answers import Answer, Ranking
 from pages.search import judging
 from pages.search.judging import Judged, judged, keep, thumbs
 from pages.search.state import Ask
@@ -104,12 +105,21 @@ def test_the_page_shows_the_thumbs_that_were_given_and_starts_no_new_search(serv
 def test_thumbs_are_about_words_so_other_pictures_have_none(served: App) -> None:
     served.ensure_demo()
     answer: Answer = served.search("red", "demo")
-    assert judged(Ask("red"), answer) == ABOUT
-    assert judged(Ask("red", like="x"), answer) is None
-    assert judged(Ask(picture="x"), answer) is None
+    assert judged(served, Ask("red"), answer) == ABOUT
+    assert judged(served, Ask("red", like="x"), answer) is None
+    assert judged(served, Ask(picture="x"), answer) is None
     assert thumbs(served, None, "results", []) is None
     assert shown(visit())["thumbs"] is None
     assert shown(visit(like=answer.hits[0].asset.id))["thumbs"] is None
+
+
+@pytest.mark.parametrize(("endpoint", "ranker"), [("", "gemini"), ("http://127.0.0.1:9", "stand-in")])
+def test_thumbs_on_an_order_say_whether_gemini_made_it(served: App, endpoint: str, ranker: str) -> None:
+    served.ensure_demo()
+    answer = served.search("red", "demo")
+    ranked = replace(answer, ranking=Ranking("ranked", ()))
+    served.settings = replace(served.settings, gemini_endpoint=endpoint)
+    assert judged(served, Ask("red"), ranked) == replace(ABOUT, ranker=ranker)
 
 
 def test_an_uploaded_picture_is_searched_by_and_words_refine_it(served: App) -> None:
