@@ -165,10 +165,9 @@ class Dial {
   }
 
   scale(most) {
-    const texts = [["top left", String(most)], ["bottom left", "0"], ["top right", "100 %"], ["bottom right", "0 %"]]
-    return texts.map(([where, text]) => {
+    return [["left", String(most)], ["right", "100 %"]].map(([side, text]) => {
       const node = document.createElement("span")
-      node.className = `scale ${where}`
+      node.className = `scale ${side}`
       node.textContent = text
       return node
     })

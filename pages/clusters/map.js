@@ -4,6 +4,7 @@
 // is looked at, so that more of its points can be sent. `look` is another one when the server asks for another part.
 
 const SETTLED_MS = 250
+const VEIL = "b8" // how far a name covers the points behind it, as the alpha of a hex colour
 const CONFIG = {
   displaylogo: false,
   scrollZoom: true,
@@ -41,6 +42,7 @@ class Board {
   constructor(node) {
     this.node = node
     this.drawing = Promise.resolve()
+    this.clicked = [] // rows
     this.size = new ResizeObserver(() => this.drawn && this.plotly.Plots.resize(node))
   }
 
@@ -54,40 +56,58 @@ class Board {
   async draw(data) {
     if (data !== this.data) return // a newer one waits
     this.plotly = await plotly(data.plotly)
-    await this.plotly.react(this.node, data.figure.data, this.layout(data), CONFIG)
+    await this.plotly.react(this.node, this.traces(data), this.layout(data), CONFIG)
     this.rows = data.rows
+    if (this.looked !== data.look) this.seen = this.range()
+    this.looked = data.look
     if (this.drawn) return
     this.drawn = true
     this.node.on("plotly_selected", (event) => event && this.select(event))
-    this.node.on("plotly_deselect", () => this.set("selection", null))
+    this.node.on("plotly_deselect", () => {
+      this.clicked = []
+      this.set("selection", null)
+    })
     this.node.on("plotly_relayout", () => this.look())
     this.size.observe(this.node)
+  }
+
+  traces({ figure, rows }) {
+    const [points, ...others] = figure.data
+    const clicked = this.clicked.map((row) => rows.indexOf(row)).filter((place) => place >= 0)
+    return [clicked.length ? { ...points, selectedpoints: clicked } : points, ...others]
   }
 
   layout({ figure, look }) {
     const css = getComputedStyle(this.node)
     const colour = (name) => css.getPropertyValue(`--st-${name}`).trim()
+    const ground = colour("background-color")
+    const names = figure.layout.annotations.map((name) => ({ ...name, bgcolor: `${ground}${VEIL}` }))
     return {
       ...figure.layout,
+      annotations: names,
       uirevision: look,
-      selectionrevision: look,
+      selections: this.node.layout?.selections ?? [],
       paper_bgcolor: "rgba(0,0,0,0)",
       plot_bgcolor: "rgba(0,0,0,0)",
       font: { family: colour("font"), color: colour("text-color") },
       modebar: { bgcolor: "rgba(0,0,0,0)", color: colour("text-color"), activecolor: colour("primary-color") },
       newselection: { line: { color: colour("primary-color"), width: 2 } },
-      hoverlabel: { bgcolor: colour("text-color"), font: { color: colour("background-color") } },
+      hoverlabel: { bgcolor: colour("text-color"), font: { color: ground } },
     }
   }
 
   select({ points }) {
-    const areas = this.node.layout.selections ?? []
-    const rows = areas.length ? [] : points.filter((p) => p.curveNumber === 0).map((p) => this.rows[p.pointNumber])
+    const drawn = this.node.layout.selections ?? []
+    const boxes = drawn.filter(({ type }) => type === "rect").map(({ x0, y0, x1, y1 }) => ({ x: [x0, x1], y: [y0, y1] }))
+    const paths = drawn.filter(({ type }) => type === "path").map(({ path }) => corners(path))
+    const lassos = paths.filter(({ x }) => x.length > 2) // a click is one of a single corner
+    const onPoints = points.filter(({ curveNumber }) => curveNumber === 0)
+    this.clicked = boxes.length || lassos.length ? [] : onPoints.map(({ pointNumber }) => this.rows[pointNumber])
     this.set("selection", {
       version: this.data.version,
-      rows: rows.filter((row) => row !== undefined),
-      box: areas.filter(({ type }) => type === "rect").map(({ x0, y0, x1, y1 }) => ({ x: [x0, x1], y: [y0, y1] })),
-      lasso: areas.filter(({ type }) => type === "path").map(({ path }) => corners(path)),
+      rows: this.clicked,
+      box: boxes,
+      lasso: lassos,
     })
   }
 
@@ -95,12 +115,16 @@ class Board {
     if (!this.data.partly) return
     clearTimeout(this.settling)
     this.settling = setTimeout(() => {
-      const { xaxis, yaxis } = this.node.layout
-      const seen = [xaxis.range[0], yaxis.range[0], xaxis.range[1], yaxis.range[1]]
+      const seen = this.range()
       if (String(seen) === String(this.seen)) return
       this.seen = seen
       this.set("seen", { look: this.data.look, box: seen })
     }, SETTLED_MS)
+  }
+
+  range() {
+    const { xaxis, yaxis } = this.node.layout
+    return [xaxis.range[0], yaxis.range[0], xaxis.range[1], yaxis.range[1]]
   }
 
   leave() {

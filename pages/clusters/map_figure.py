@@ -45,8 +45,9 @@ def figure(drawn: Drawn, detail: Detail, view: Box) -> Figure:
     x0, y0, x1, y1 = view
     pad_x, pad_y = MARGIN[0] * (x1 - x0), MARGIN[1] * (y1 - y0)
     return {
-        "data": [_points(drawn, detail.rows), _rings(drawn), _names(drawn, view)],
+        "data": [_points(drawn, detail.rows), _rings(drawn)],
         "layout": {
+            "annotations": _names(drawn, view),
             "images": [_shade(detail)] if detail.thinned else [],
             "margin": {"l": 0, "r": 0, "t": 0, "b": 0},
             "dragmode": "lasso",
@@ -103,21 +104,17 @@ def _rings(drawn: Drawn) -> Figure:
     }
 
 
-def _names(drawn: Drawn, view: Box) -> Figure:
+def _names(drawn: Drawn, view: Box) -> list[Figure]:
     """The names of the largest clusters whose medoids are in view, as far as they do not cover each other."""
-    numbers = told_apart(drawn, view)
-    rows = drawn.medoids[numbers]
-    return {
-        "type": "scatter",
-        "mode": "text",
-        "x": packed(drawn.coordinates[rows, 0]),
-        "y": packed(drawn.coordinates[rows, 1]),
-        "text": [f"<b>{escaped(drawn.names[number][:24])}</b>" for number in numbers],
-        "textposition": "top center",
-        "textfont": {"size": 12},
-        "hoverinfo": "skip",
-        "showlegend": False,
-    }
+    return [
+        {
+            "text": f"<b>{escaped(drawn.names[number][:24])}</b>",
+            "x": float(drawn.coordinates[drawn.medoids[number], 0]),
+            "y": float(drawn.coordinates[drawn.medoids[number], 1]),
+            "yanchor": "bottom", "yshift": POINT_PX, "showarrow": False, "borderpad": 1, "font": {"size": 12},
+        }
+        for number in told_apart(drawn, view)
+    ]  # fmt: skip
 
 
 def _shade(detail: Detail) -> Figure:

@@ -15,6 +15,7 @@ from core.telemetry.summary import PREDECESSOR_MS
 from core.telemetry.windows import Window, milliseconds
 
 HEIGHT_PX, BAR_GAP = 260, 0.2
+NARROW_PX = 420  # of a plot, in which all names do not stand in one row
 # Each reads well on the light and on the dark ground, and apart from the others without red and green alone.
 LIGHT, MIDDLE, STRONG, GREY = "#6fa8a3", "#d6943a", "#c4412b", "#7d8a91"
 QUANTILES = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
@@ -77,7 +78,8 @@ def _spec(mark: Spec, unit: str, colours: Mapping[str, str], places: Spec) -> Sp
         {"field": "what", "type": "nominal", "title": "what"},
         {"field": "value", "type": "quantitative", "title": unit, "format": ",.4~g"},
     ]
-    legend = {"orient": "top", "columns": len(colours), "symbolType": "stroke" if mark["type"] == "line" else "square"}
+    columns = {"expr": f"width < {NARROW_PX} ? 2 : {len(colours)}"}
+    legend = {"orient": "top", "columns": columns, "symbolType": "stroke" if mark["type"] == "line" else "square"}
     colour = {
         "field": "what", "type": "nominal", "title": None, "legend": legend,
         "scale": {"domain": list(colours), "range": list(colours.values())},
@@ -93,7 +95,7 @@ def _x(field: str) -> Spec:
 
 
 def _y(field: str, unit: str) -> Spec:
-    axis = {"title": unit, "minExtent": 34, "tickCount": 5}
+    axis = {"title": unit, "minExtent": 34, "tickCount": 5, "format": ",.3~r"}
     return {"field": field, "type": "quantitative", "scale": {"zero": True}, "axis": axis}
 
 

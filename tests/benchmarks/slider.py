@@ -47,7 +47,7 @@ from tests.browser.conftest import CHROMIUM_NAMES, CHROMIUM_OPTIONS
 
 SIZES, BUDGETS = (1_000, 25_000, 200_000), {25_000: 1.3, 200_000: 1.6}
 BLOCK, BLOCK_DIMENSION, DIMENSION = 25_000, 48, 384
-MOVES, WARM_MOVES, SESSIONS = 15, 4, 4
+MOVES, WARM_MOVES, SESSIONS, WARM_SESSIONS = 15, 4, 8, 3
 # Resolves with the milliseconds from the next key press to the second frame after the map's points have other colours.
 WATCH = """() => { window.moved = new Promise(done => {
     const colours = () => {
@@ -230,21 +230,23 @@ def resident_mb(pid: int) -> float:
     return int(status.partition("VmRSS:")[2].split()[0]) / 1024
 
 
-def memory_of_a_session_mb(browser: Browser, address: str, pid: int) -> float:
-    """What the server's memory grows by with each further person who looks at the clusters."""
-    pages = []
-    for number in range(SESSIONS + 1):
+def memory_of_a_session_mb(browser: Browser, address: str, pid: int) -> tuple[float, float]:
+    """What the server's memory grows by with each further person who looks at the clusters: the slope of a straight
+    line, and how far off its points lie (root mean square), which is what the figure can be trusted to."""
+    pages, resident = [], []
+    for number in range(WARM_SESSIONS + SESSIONS):
         page = browser.new_page(viewport={"width": 1280, "height": 900})
         page.goto(address)
         page.locator(".st-key-map .js-plotly-plot .gl-canvas").first.wait_for(state="attached", timeout=300_000)
         settle(page)
         pages.append(page)
-        if number == 0:
-            first = resident_mb(pid)
-    grown = resident_mb(pid) - first
+        if number >= WARM_SESSIONS:
+            resident.append(resident_mb(pid))
     for page in pages:
         page.close()
-    return grown / SESSIONS
+    sessions = np.arange(len(resident))
+    slope, start = np.polyfit(sessions, resident, 1)
+    return float(slope), float(np.sqrt(np.mean((start + slope * sessions - resident) ** 2)))
 
 
 def on_the_server(app: App, name: str) -> dict[str, float]:
@@ -280,7 +282,7 @@ def compare(browser: Browser, app: App, n: int) -> bool:
         before = in_chromium(browser, bare)
         with serving("streamlit_app.py", data) as (address, pid):
             ours = in_chromium(browser, f"{address}/clusters?collection={name}")
-            session_mb = memory_of_a_session_mb(browser, f"{address}/clusters?collection={name}", pid)
+            session_mb, error_mb = memory_of_a_session_mb(browser, f"{address}/clusters?collection={name}", pid)
         after = in_chromium(browser, bare)
     reference_ms = statistics.median(before.ms + after.ms)
     ratio = ours.median_ms / reference_ms
@@ -291,7 +293,7 @@ def compare(browser: Browser, app: App, n: int) -> bool:
           f"{ours.received_bytes / MOVES / 1000:.0f} kB a move")  # fmt: skip
     print("  on the server: " + ", ".join(f"{name} {value:.0f}" + (" ms" if name != "kB" else "")
                                           for name, value in parts.items()))  # fmt: skip
-    print(f"  memory of one more session: {session_mb:.1f} MB")
+    print(f"  memory of one more session: {session_mb:.1f} MB, from {SESSIONS} that lie {error_mb:.1f} MB off a line")
     return verdict(f"{n:,} pictures", ratio, BUDGETS[n], "×") if n in BUDGETS else True
 
 

@@ -126,7 +126,8 @@ def save(page: Page, note: str) -> None:
 
 
 def colours(page: Page) -> list[int]:
-    """The number of the colour of every point of the map."""
+    """The number of the colour of every point of the map, once there is one."""
+    page.locator(f"{MAP} .gl-canvas").first.wait_for(state="attached")
     points = "document.querySelector(s)._fullData.find(t => t.type === 'scattergl')"
     return list(page.evaluate(f"s => Array.from({points}.marker.color)", MAP))
 
@@ -221,7 +222,33 @@ def test_a_lasso_shows_its_pictures(browser: Browser, curated: str, size: tuple[
         expect(page.get_by_text(re.compile(r"^\d+ pictures$"))).to_be_visible()
         expect(page.locator(".st-key-selection .frame")).to_have_count(24)
         settled(page)
+        selected = page.get_by_text(re.compile(r"^\d+ pictures$")).inner_text()
+        threshold(page).press("ArrowLeft")
+        heard(page)
+        expect(page.get_by_text(re.compile(r"^\d+ pictures$"))).to_have_text(selected)
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_a_click_shows_its_picture_until_it_is_let_go(browser: Browser, curated: str) -> None:
+    with visitor(browser) as page:
+        page.goto(f"{curated}/clusters")
+        summary(page)
+        colours(page)
+        x, y = page.evaluate(
+            """selector => {
+                const map = document.querySelector(selector), { xaxis, yaxis } = map._fullLayout
+                map.scrollIntoView({ block: 'center' })
+                const box = map.querySelector('.nsewdrag').getBoundingClientRect()
+                const { x, y } = map._fullData[0]
+                return [box.x + xaxis.d2p(x[0]), box.y + yaxis.d2p(y[0])]
+            }""",
+            MAP,
+        )
+        page.mouse.click(x, y)
+        expect(page.get_by_text(re.compile(r"^1 picture$"))).to_be_visible()
+        # What Plotly tells after a double click, which a loaded computer may take for two clicks.
+        page.evaluate("selector => document.querySelector(selector).emit('plotly_deselect')", MAP)
+        expect(page.get_by_text("Click a point, or draw a lasso or a box")).to_be_visible()
 
 
 def test_renamed_split_merged_saved_and_published_all_is_there_after_a_reload(browser: Browser, curated: str) -> None:

@@ -257,14 +257,14 @@ def test_the_figure_shows_titles_as_text_and_clusters_in_their_colours() -> None
     drawn = drawing(["A <i>", "B"], [0, 99])
     levels = Levels(SQUARE, np.arange(100, dtype=np.uint32))
     made = figure(drawn, levels.sample(None, 5_000), levels.whole)
-    points, rings, names = made["data"]
+    points, rings = made["data"]
     assert len(values(points["x"])) == 100
     assert {text.split("<br>")[0] for text in points["text"]} == {"&lt;b&gt;x&lt;/b&gt;"}
     assert {text.partition("<br>")[2] for text in points["text"]} == {"A &lt;i&gt;", ""}
     assert set(np.unique(values(points["marker"]["color"]))) == {0, int(drawn.colours[0])}
     assert len(points["marker"]["colorscale"]) == 2 * len(PALETTE)
     assert values(rings["x"]).tolist() == [0.0]
-    assert "A &lt;i&gt;" in names["text"][0]
+    assert [name["text"] for name in made["layout"]["annotations"]] == ["<b>A &lt;i&gt;</b>", "<b>B</b>"]
     assert made["layout"]["images"] == []
 
 
