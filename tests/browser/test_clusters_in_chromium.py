@@ -15,6 +15,8 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from core.app import DEMO, open_app
 from core.settings import Settings
 from core.store.maps import Maps, StoredMap
+from pages.clusters.map import POINTS
+from tests.benchmarks.slider import lay_down
 from tests.browser.conftest import NARROW, TIMEOUT_MS, WIDE, free_port, serving, settled, visitor
 
 pytestmark = pytest.mark.browser
@@ -249,6 +251,23 @@ def test_a_click_shows_its_picture_until_it_is_let_go(browser: Browser, curated:
         # What Plotly tells after a double click, which a loaded computer may take for two clicks.
         page.evaluate("selector => document.querySelector(selector).emit('plotly_deselect')", MAP)
         expect(page.get_by_text("Click a point, or draw a lasso or a box")).to_be_visible()
+
+
+def test_who_zooms_into_a_large_map_sees_points_that_were_not_drawn_before(browser: Browser, tmp_path: Path) -> None:
+    app = open_app(Settings(data=tmp_path / "data", model="bundled", model_is_explicit=True))
+    lay_down(app, "many", POINTS + 1_000)
+    with serving(tmp_path / "data") as address, visitor(browser) as page:
+        page.goto(f"{address}/clusters?collection=many")
+        expect(page.get_by_text(f"{POINTS:,} of {POINTS + 1_000:,} points are drawn")).to_be_visible()
+        before = colours(page)
+        page.get_by_role("button", name="Whole map").wait_for()
+        page.locator(f"{MAP} [data-title='Zoom in']").click()
+        page.locator(f"{MAP} [data-title='Zoom in']").click()
+        expect(page.get_by_text(f"of {POINTS + 1_000:,} points are drawn")).to_have_count(0)
+        drawn(page, lambda now: len(now) < len(before))
+        page.get_by_role("button", name="Whole map").click()
+        expect(page.get_by_text(f"{POINTS:,} of {POINTS + 1_000:,} points are drawn")).to_be_visible()
+        drawn(page, lambda now: now == before)
 
 
 def test_renamed_split_merged_saved_and_published_all_is_there_after_a_reload(browser: Browser, curated: str) -> None:
