@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.atlas.detail import Levels, priority_of
-from core.atlas.fit import SEED, fit_map, framed, main_axes
+from core.atlas.fit import SEED, closed_up, fit_map, framed, main_axes
 from core.atlas.place import place, refit_suggested
 from core.background import Background
 from core.errors import JobError
@@ -27,8 +27,9 @@ MOST_KEPT = 6
 class Map:
     """Where the pictures of a collection lie.
 
-    `coordinates` (n, 2) float32 are those of the snapshot's rows; `placed` of them were put beside their neighbours
-    after the fit. A `provisional` map shows the two main axes until the first fit has ended.
+    `coordinates` (n, 2) float32 are those of the snapshot's rows, without wide empty strips between them (`closed_up`);
+    `placed` of them were put beside their neighbours after the fit. A `provisional` map shows the two main axes until
+    the first fit has ended.
     """
 
     coordinates: NDArray[np.float32]
@@ -64,9 +65,10 @@ class Atlas:
 
         def made() -> Map:
             stored = maps.latest()
-            return _laid(snapshot, stored.asset_ids, stored.coordinates) if stored else _provisional(snapshot)
+            laid = _laid(snapshot, stored.asset_ids, stored.coordinates) if stored else _provisional(snapshot)
+            return replace(laid, coordinates=closed_up(laid.coordinates))
 
-        return self._kept.once((collection, snapshot.version, snapshot.ids, maps.change_mark()), made)
+        return self._kept.once((collection, snapshot.version, snapshot.order, maps.change_mark()), made)
 
     def refresh(self, collection: str, author: str, again: bool = False) -> Job | None:
         """Start a fit in the background where there is no map, or `again`; None if there is one, or a fit runs."""
@@ -94,10 +96,12 @@ def _provisional(snapshot: Snapshot) -> Map:
 
 def _laid(snapshot: Snapshot, asset_ids: tuple[str, ...], coordinates: NDArray[np.float32]) -> Map:
     """A stored map on a snapshot: what it knows where it was, newcomers beside their neighbours."""
+    if asset_ids == snapshot.ids:
+        return Map(coordinates, snapshot.ids, 0, provisional=False)
     row_of = {asset_id: row for row, asset_id in enumerate(asset_ids)}
     rows = np.array([row_of.get(asset_id, -1) for asset_id in snapshot.ids], np.int64)
     known, laid = rows >= 0, np.empty((len(rows), 2), np.float32)
     laid[known] = coordinates[rows[known]]
-    vectors = snapshot.vectors
-    laid[~known] = place(vectors[~known], vectors[known], laid[known])
+    if not known.all():
+        laid[~known] = place(snapshot.vectors[~known], snapshot.vectors[known], laid[known])
     return Map(laid, snapshot.ids, int((~known).sum()), provisional=False)

@@ -18,6 +18,7 @@ from core.clusters.history import History
 from core.clusters.naming import Suggestion
 from core.clusters.partition import Cluster
 from core.clusters.plan import Plan
+from core.clusters.roster import by_label
 from core.clusters.view import View
 from core.curation import Clustering, ClusterRecord, Draft, DraftConflict, Revision
 from core.errors import ClusterError
@@ -199,15 +200,19 @@ def clustering_of(view: View, suggestions: list[Suggestion | None]) -> Clusterin
     kept = np.flatnonzero(view.sizes > 0)
     numbers = np.full(len(view.clusters) + 1, -1, np.int32)
     numbers[kept] = np.arange(len(kept), dtype=np.int32)
-    records = tuple(_record(view, number, suggestions[number]) for number in kept.tolist())
+    order = by_label(view.labels)
+    begin, end = (np.searchsorted(view.labels[order], kept, side).tolist() for side in ("left", "right"))
+    records = tuple(
+        _record(view, number, suggestions[number], order[first:last].tolist())
+        for number, first, last in zip(kept.tolist(), begin, end, strict=True)
+    )
     return Clustering(view.asset_ids, numbers[view.labels], records)
 
 
-def _record(view: View, number: int, suggestion: Suggestion | None) -> ClusterRecord:
+def _record(view: View, number: int, suggestion: Suggestion | None, members: list[int]) -> ClusterRecord:
     cluster, measures = view.clusters[number], view.measures
     representative = int(measures.representatives[number])
     centroid = measures.centroids[number]
-    members = np.flatnonzero(view.labels == number).tolist()
     return ClusterRecord(
         id=cluster.id,
         name=name_of(cluster, suggestion),

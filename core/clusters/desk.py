@@ -17,10 +17,12 @@ from core.clusters.edits import Evidence
 from core.clusters.evidence import Advice, Pair, advise, border_pairs, joined_at
 from core.clusters.lineage import KnownCluster
 from core.clusters.linkage import Linkage, average_linkage
-from core.clusters.naming import Suggestion, by_looks, by_words, suggest, terms, vocabulary
+from core.clusters.naming import Said, Suggestion, terms, vocabulary
 from core.clusters.plan import Plan
+from core.clusters.suggestions import Suggestions
 from core.clusters.view import Base, View, build_view
 from core.curation import Clustering, Revision
+from core.embedding.allocator import give_back_unused
 from core.errors import ClusterError, JobError
 from core.kept import Kept
 from core.records import Job, ProgressListener, unheard
@@ -31,6 +33,9 @@ from core.telemetry.requests import Watch, unwatched
 
 LINK = "link"
 AT_ONCE, MOST_KEPT = 3_000, 24
+# A base holds the vectors of its snapshot, so one that is out of date should not stay long; a view holds up to about
+# 200 bytes for each row: as many are kept as there is room for ROWS_KEPT rows.
+MOST_BASES, FEWEST_VIEWS, MOST_VIEWS, ROWS_KEPT = 4, 4, 24, 2_000_000
 EncodeTexts = Callable[[str, list[str]], NDArray[np.float32]]
 
 
@@ -47,7 +52,7 @@ class ClusterDesk:
         self._snapshots, self._linkages, self.revisions = snapshots, linkages, revisions
         self._background, self._encode_texts, self._common_words = background, encode_texts, common_words
         self._device, self._watch = device, watch
-        self._linking, self._kept = threading.Lock(), Kept(MOST_KEPT)
+        self._linking, self._bases, self._kept = threading.Lock(), Kept(MOST_BASES), Kept(MOST_KEPT)
 
     # -- dendrograms ----------------------------------------------------------------------------------------
 
@@ -56,12 +61,16 @@ class ClusterDesk:
 
         One of a small collection is computed at once.
         """
+        looked_at = self._looked_at(collection)
+        return looked_at.base if looked_at else None
+
+    def _looked_at(self, collection: str) -> _LookedAt | None:
         snapshot, linkages = self._snapshots(collection), self._linkages(collection)
         while (version := self._newest(collection, snapshot, linkages)) is not None:
-            key = ("base", collection, snapshot.version, version)
-            base = self._kept.once(key, lambda: _base(snapshot, linkages, version))
-            if base is not None:
-                return base  # otherwise its file was damaged and is gone: look again
+            key = (collection, snapshot.version, snapshot.order, version)
+            found = self._bases.once(key, lambda: _looked_at(snapshot, linkages, version))
+            if found is not None:
+                return found  # otherwise its file was damaged and is gone: look again
         return None
 
     def _newest(self, collection: str, snapshot: Snapshot, linkages: Linkages) -> str | None:
@@ -100,17 +109,18 @@ class ClusterDesk:
 
         Raises ClusterError if there is no dendrogram yet.
         """
-        base = self.base(collection)
-        if base is None:
+        looked_at = self._looked_at(collection)
+        if looked_at is None:
             raise ClusterError(f"the pictures of {collection} are still being linked: wait for the job to end")
-        key = ("view", collection, base.snapshot.version, base.version, plan, parent)
-        return self._kept.once(key, lambda: self._built(collection, base, plan, parent))
+        return looked_at.views.once((plan, parent), lambda: self._built(collection, looked_at, plan, parent))
 
-    def _built(self, collection: str, base: Base, plan: Plan, parent: int | None) -> View:
+    def _built(self, collection: str, looked_at: _LookedAt, plan: Plan, parent: int | None) -> View:
         with self._watch("cut", collection):
             saved = self.plan_of(self.revisions.get(parent)).edits if parent is not None else ()
             settled = len(saved) if plan.edits[: len(saved)] == saved else 0
-            return build_view(base, plan, self.known(parent), settled)
+            view = build_view(looked_at.base, plan, self.known(parent), settled, looked_at.latest)
+            looked_at.latest = view
+            return view
 
     def curve(self, base: Base, collection: str, smallest: int) -> tuple[Curve, list[Plateau]]:
         """What every threshold would give, and the thresholds on which little depends."""
@@ -127,22 +137,21 @@ class ClusterDesk:
         row_of = base.row_in_snapshot
         if (row_of < 0).any():
             return []  # some pictures are gone: the dendrogram is about to be made anew
-        place = {asset_id: row for row, asset_id in enumerate(base.roster.asset_ids)}
-        seen = frozenset(
-            (min(place[e.a], place[e.b]), max(place[e.a], place[e.b]))
-            for e in judged if e.a in place and e.b in place
-        )  # fmt: skip
-        vectors = base.snapshot.vectors[row_of]
+        row_at = base.roster.row_of
+        pairs = [(row_at(e.a), row_at(e.b)) for e in judged]
+        seen = frozenset((min(a, b), max(a, b)) for a, b in pairs if a is not None and b is not None)
+        in_order = np.array_equal(row_of, np.arange(len(row_of)))  # as a rule; a copy of all vectors takes its time
+        vectors = base.snapshot.vectors if in_order else base.snapshot.vectors[row_of]
         found = border_pairs(base.linkage, vectors, view.plan.threshold, count, seen)
         return [Pair(int(row_of[pair.a]), int(row_of[pair.b]), pair.similarity) for pair in found]
 
     def advice(self, view: View) -> Advice | None:
         """The threshold that this plan's judged pairs speak for."""
         base = view.base
-        place = {asset_id: row for row, asset_id in enumerate(base.roster.asset_ids)}
-        judged = [e for e in view.plan.edits if isinstance(e, Evidence) and e.a in place and e.b in place]
-        similarities = [joined_at(base.linkage, place[e.a], place[e.b]) for e in judged]
-        return advise(similarities, [e.same for e in judged])
+        row_of, judged = base.roster.row_of, [edit for edit in view.plan.edits if isinstance(edit, Evidence)]
+        rows = [(row_of(e.a), row_of(e.b), e.same) for e in judged]
+        known = [(a, b, same) for a, b, same in rows if a is not None and b is not None]
+        return advise([joined_at(base.linkage, a, b) for a, b, _ in known], [same for *_, same in known])
 
     def view_of(self, revision: Revision) -> View:
         """A revision's plan laid over the collection as it is now."""
@@ -156,9 +165,12 @@ class ClusterDesk:
         """The clusters of a revision, as parents of another view; none without a revision."""
         if revision_id is None:
             return ()
-        return tuple(
-            KnownCluster(c.id, c.name, c.confirmed, c.description, c.no_group, c.sketch, c.size)
-            for c in self.clustering(revision_id).clusters
+        clusters = self.clustering(revision_id).clusters
+        return self._kept.once(
+            ("known", revision_id),
+            lambda: tuple(
+                KnownCluster(c.id, c.name, c.confirmed, c.description, c.no_group, c.sketch, c.size) for c in clusters
+            ),
         )
 
     def plan_of(self, revision: Revision | None) -> Plan:
@@ -178,34 +190,35 @@ class ClusterDesk:
 
     def suggestions(self, collection: str, view: View) -> list[Suggestion | None]:
         """A name for every cluster of a view, from its pictures' words or looks."""
-        snapshot = view.base.snapshot  # its ids belong to the key: the same version may be read in another order
-        key = ("words", collection, snapshot.version, snapshot.ids)
-        words = self._kept.once(key, lambda: self._words(collection, snapshot))
-        count = len(view.clusters)
-        written = by_words(view.labels, words.said, count)
-        return suggest(written, by_looks(view.measures.centroids, words.words, words.vectors))
+        snapshot = view.base.snapshot  # the same version may be read in another order
+        key = ("words", collection, snapshot.version, snapshot.order)
+        return self._kept.once(key, lambda: self._words(collection, snapshot)).of(view)
 
-    def _words(self, collection: str, snapshot: Snapshot) -> _Words:
+    def _words(self, collection: str, snapshot: Snapshot) -> Suggestions:
         said = [terms(title, keywords) for title, keywords in zip(snapshot.titles, snapshot.keywords, strict=True)]
         words = vocabulary(said, self._common_words())
-        return _Words(said, words, self._encode_texts(collection, [f"a photo of {word}" for word in words]))
-
-
-@dataclass(frozen=True, eq=False)
-class _Words:
-    """What is said of each row, and words to compare looks with: their texts and (m, d) unit vectors."""
-
-    said: list[frozenset[str]]
-    words: list[str]
-    vectors: NDArray[np.float32]
+        vectors = self._encode_texts(collection, [f"a photo of {word}" for word in words])
+        return Suggestions(Said.of(said), words, vectors)
 
 
 _NOTHING = Clustering((), np.empty(0, np.int32), ())
 
 
-def _base(snapshot: Snapshot, linkages: Linkages, version: str) -> Base | None:
+@dataclass
+class _LookedAt:
+    """A base and its views; the latest one is likely to be like the next."""
+
+    base: Base
+    views: Kept
+    latest: View | None = None
+
+
+def _looked_at(snapshot: Snapshot, linkages: Linkages, version: str) -> _LookedAt | None:
     stored = linkages.get(version)
     if stored is None:
         return None
     asset_ids, z = stored
-    return Base.of(version, snapshot, asset_ids, Linkage(z, len(asset_ids)))
+    room = ROWS_KEPT // max(len(snapshot), 1)
+    base = Base.of(version, snapshot, asset_ids, Linkage(z, len(asset_ids)))
+    give_back_unused()  # reading a large collection leaves as much memory behind as its vectors take
+    return _LookedAt(base, Kept(min(max(room, FEWEST_VIEWS), MOST_VIEWS)))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.clusters.edits import Describe, MarkNoGroup, Rename
-from core.clusters.roster import Groups, estimated_containment
+from core.clusters.roster import Groups, Places, estimated_containment
 
 
 @dataclass(frozen=True)
@@ -76,13 +76,18 @@ def _overlaps(
     groups: Groups, parents: Sequence[KnownCluster]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
     """All pairs of a parent and a group that share members, and how many (by the sketch, exact up to 128)."""
-    found = [groups.roster.places(known.sketch) for known in parents]
-    owner = np.repeat(np.arange(len(parents)), [len(places) for places in found])
-    held = groups.group_at[np.concatenate([np.empty(0, np.int64), *found])]
+    place_of, drawn = groups.roster.place_of, np.array([len(known.sketch) for known in parents], np.int64)
+
+    def found() -> Places:
+        return np.array([place_of.get(asset_id, -1) for known in parents for asset_id in known.sketch], np.int64)
+
+    places = groups.roster.places_once(parents, found)  # they stay the same while thresholds move
+    owner = np.repeat(np.arange(len(parents)), drawn)[places >= 0]
+    held = groups.group_at[places[places >= 0]]
     pairs, hits = np.unique(owner * max(1, len(groups)) + held, return_counts=True)
     parent, group = np.divmod(pairs, max(1, len(groups)))
     size = np.array([known.size for known in parents])
-    return parent, group, hits * size[parent] / np.array([max(1, len(known.sketch)) for known in parents])[parent]
+    return parent, group, hits * size[parent] / np.maximum(drawn, 1)[parent]
 
 
 def _first_of_each(key: NDArray[np.int64], then_by: tuple[NDArray[np.generic], ...]) -> NDArray[np.intp]:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-BLOCK_ROWS = 8192
+from core.clusters.roster import by_label, same_groups
+
+BLOCK_ROWS = 2048
+BLOCK_CLUSTERS = 512
+BLOCK_MEMBERS = 256
+ROWS_PER_COPY = 16  # copying a centroid takes about as long as comparing it with so many rows
 ROUNDING = 1e-6  # a mean of float32 unit vectors that is shorter than this is nothing but their rounding
+ANGLE_ROUNDING = 1e-3  # of an angle (radians) between float32 unit vectors
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,6 +26,8 @@ class Measures:
     `centroids` are (k, d) float32 of unit length (zero where members cancel out). `representatives` (k,) are rows: the
     medoid, the member most similar to the others on average. `cohesion` (k,) is the members' mean cosine similarity to
     each other, 1 for a single one. `similarity` (n,) is each row's cosine to its own centroid, NaN where it has none.
+    The margin of a row is how much nearer it is to its own centroid than to the nearest other one: who has a small or
+    a negative one stands at the border.
     """
 
     vectors: NDArray[np.float32]
@@ -30,33 +39,21 @@ class Measures:
 
     @cached_property
     def neighbours(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """For every cluster the other one with the most similar centroid, (k,), and that cosine; -1, NaN if alone."""
-        count = len(self.centroids)
-        if count < 2:
-            return np.full(count, -1), np.full(count, np.nan, np.float32)
-        between = self.centroids @ self.centroids.T
-        np.fill_diagonal(between, -np.inf)
-        nearest = between.argmax(axis=1)
-        return nearest, between[np.arange(count), nearest]
+        """For every cluster the other one with the most similar centroid, (k,), and that cosine; -1, NaN if alone.
 
-    @cached_property
-    def margins(self) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """How much nearer each row is to its own centroid than to the nearest other one, (n,), and that other (n,).
-
-        A small or negative margin means that the row stands at the border. NaN and -1 for rows without a cluster, and
-        where there is only one.
+        Time and memory go with the square of k: of a few clusters, `neighbours_of` tells at once.
         """
-        margin, other = np.full(len(self.labels), np.nan, np.float32), np.full(len(self.labels), -1)
-        rows = np.flatnonzero(self.labels >= 0)
+        return self.neighbours_of(range(len(self.centroids)))
+
+    def neighbours_of(self, numbers: Sequence[int]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """The same for m of the clusters, two times (m,)."""
+        nearest, cosine = np.full(len(numbers), -1), np.full(len(numbers), np.nan, np.float32)
         if len(self.centroids) < 2:
-            return margin, other
-        for start in range(0, len(rows), BLOCK_ROWS):
-            block = rows[start : start + BLOCK_ROWS]
-            to_all = self.vectors[block] @ self.centroids.T
-            to_all[np.arange(len(block)), self.labels[block]] = -np.inf
-            other[block] = to_all.argmax(axis=1)
-            margin[block] = self.similarity[block] - to_all.max(axis=1)
-        return margin, other
+            return nearest, cosine
+        for some, to_all in self._to_all(numbers):
+            nearest[some] = to_all.argmax(axis=1)
+            cosine[some] = to_all.max(axis=1)
+        return nearest, cosine
 
     def members(self, number: int) -> NDArray[np.int64]:
         """The rows of a cluster, the most typical first, (size,)."""
@@ -65,49 +62,121 @@ class Measures:
 
     def borderline(self, number: int, margin: float) -> NDArray[np.int64]:
         """The rows of a cluster whose margin is below `margin`, the most doubtful first."""
-        margins = self.margins[0]
-        rows = np.flatnonzero((self.labels == number) & (margins < margin))
-        return rows[np.argsort(margins[rows], kind="stable")]
+        rows = self.members(number)
+        margins = next((self._margins(rows, to_all[0], margin) for _, to_all in self._to_all([number])), None)
+        if margins is None:
+            return rows[:0]
+        doubtful = np.flatnonzero(margins < margin)
+        return rows[doubtful[np.lexsort((rows[doubtful], margins[doubtful]))]]
 
-    def borderline_counts(self, margin: float) -> NDArray[np.int64]:
-        """How many members of each cluster have a margin below `margin`, (k,)."""
-        doubtful = (self.labels >= 0) & (self.margins[0] < margin)
-        return np.bincount(self.labels[doubtful], minlength=len(self.centroids))
+    def borderline_counts(self, margin: float, numbers: Sequence[int] | None = None) -> NDArray[np.int64]:
+        """How many members of each cluster, or of these m ones, have a margin below `margin`, (k,) or (m,)."""
+        wanted = range(len(self.centroids)) if numbers is None else numbers
+        counts = np.zeros(len(wanted), np.int64)
+        order, start = self._by_cluster
+        for some, to_all in self._to_all(wanted):
+            for place, to_others in zip(range(some.start, some.stop), to_all, strict=True):
+                rows = order[start[wanted[place]] : start[wanted[place] + 1]]
+                counts[place] = np.count_nonzero(self._margins(rows, to_others, margin) < margin)
+        return counts
+
+    def _to_all(self, numbers: Sequence[int]) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+        """Cosines of the centroids of `numbers` to all others, -inf to themselves, some at a time; nothing if alone."""
+        if len(self.centroids) < 2:
+            return
+        for start in range(0, len(numbers), BLOCK_CLUSTERS):
+            own = np.asarray(numbers[start : start + BLOCK_CLUSTERS], np.int64)
+            to_all = self.centroids[own] @ self.centroids.T
+            to_all[np.arange(len(own)), own] = -np.inf
+            yield slice(start, start + len(own)), to_all
+
+    def _margins(self, rows: NDArray[np.int64], to_others: NDArray[np.float32], limit: float) -> NDArray[np.float32]:
+        """The margins of `rows`, all of one cluster, as far as they are below `limit`; at least that for the others.
+
+        `to_others` (k,) is the cosine of that cluster's centroid to each other one. By the triangle inequality of
+        angles, a centroid further from the own one than a row's angle to it and the angle at the limit together cannot
+        bring that row's margin below the limit. Rows are looked at some at a time, the most typical first: the last of
+        them speaks for all.
+        """
+        similarity, margins = self.similarity[rows], np.full(len(rows), np.inf, np.float32)
+        typical = np.argsort(-similarity, kind="stable")
+        for start in range(0, len(rows), BLOCK_MEMBERS):
+            block = typical[start : start + BLOCK_MEMBERS]
+            lowest = float(similarity[block[-1]])
+            reach = np.arccos(np.clip([lowest, lowest - limit], -1, 1)).sum() + ANGLE_ROUNDING
+            near = np.flatnonzero(to_others >= (np.cos(reach) if reach < np.pi else -2.0))
+            worth_it = len(near) * (len(block) + ROWS_PER_COPY) < len(to_others) * len(block)
+            if len(near):
+                others = self.centroids.take(near, axis=0) if worth_it else self.centroids
+                to_near = self.vectors.take(rows[block], axis=0) @ others.T
+                if not worth_it:
+                    to_near[:, np.isneginf(to_others)] = -np.inf  # the own one
+                margins[block] = similarity[block] - to_near.max(axis=1)
+        return margins
+
+    @cached_property
+    def _by_cluster(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Rows by cluster, ascending, and where each cluster begins and the last one ends."""
+        order = by_label(self.labels)
+        return order, np.searchsorted(self.labels[order], np.arange(len(self.centroids) + 1))
 
 
-def measure(vectors: NDArray[np.float32], labels: NDArray[np.int32], count: int) -> Measures:
-    """Measure `count` clusters of (n, d) float32 unit vectors; `labels` (n,) are their numbers, -1 for none."""
-    sums, sizes = _sums(vectors, labels, count)
+def measure(
+    vectors: NDArray[np.float32], labels: NDArray[np.int32], count: int, like: Measures | None = None
+) -> Measures:
+    """Measure `count` clusters of (n, d) float32 unit vectors; `labels` (n,) are their numbers, -1 for none.
+
+    `like` are measures of the same vectors by other labels: clusters that are in both are not measured again. The
+    result is the same, to the last bit.
+    """
+    found, fresh = _begun(vectors, labels, count, like)
+    rows = np.flatnonzero(np.append(fresh, False)[labels])  # the last is for -1
+    rows = rows[by_label(labels[rows])]
+    starts = np.flatnonzero(np.diff(labels[rows], prepend=-1))
+    breaks = np.append(starts[np.flatnonzero(np.diff(starts // BLOCK_ROWS, prepend=-1))], len(rows))
+    for begin, end in zip(breaks[:-1].tolist(), breaks[1:].tolist(), strict=True):
+        _measure_some(found, rows[begin:end])
+    return found
+
+
+def _begun(
+    vectors: NDArray[np.float32], labels: NDArray[np.int32], count: int, like: Measures | None
+) -> tuple[Measures, NDArray[np.bool_]]:
+    """What `like` knows of clusters with the same members, what holds of empty ones for the others, which these are."""
+    if like is None or not len(like.centroids):
+        empty = np.zeros((count, vectors.shape[1]), np.float32), np.full(count, -1), np.ones(count, np.float32)
+        return Measures(vectors, labels, *empty, np.full(len(labels), np.nan, np.float32)), np.ones(count, bool)
+    before = same_groups(labels, count, like.labels, len(like.centroids))
+    fresh, known = before < 0, np.maximum(before, 0)
+    centroids, medoids, cohesion = like.centroids.take(known, axis=0), like.representatives[known], like.cohesion[known]
+    centroids[fresh], medoids[fresh], cohesion[fresh] = 0, -1, 1
+    similarity = np.where(np.append(fresh, True)[labels], np.float32(np.nan), like.similarity)
+    return Measures(vectors, labels, centroids, medoids, cohesion, similarity), fresh
+
+
+def _measure_some(found: Measures, rows: NDArray[np.int64]) -> None:
+    """Measure the clusters that `rows` are all members of, sorted by cluster, then by row."""
+    own, members = found.labels[rows], found.vectors.take(rows, axis=0)  # faster than [rows]
+    starts = np.flatnonzero(np.diff(own, prepend=-1))
+    numbers, sizes = own[starts], np.diff(starts, append=len(rows))
+    sums = np.empty((len(starts), members.shape[1]))
+    for place, (start, size) in enumerate(zip(starts.tolist(), sizes.tolist(), strict=True)):
+        np.add.reduce(members[start : start + size], axis=0, dtype=np.float64, out=sums[place])
     lengths = np.linalg.norm(sums, axis=1)
     sums[lengths <= ROUNDING * sizes] = 0
     centroids = (sums / np.maximum(lengths, ROUNDING)[:, None]).astype(np.float32)
-    similarity = np.full(len(labels), np.nan, np.float32)
-    rows = np.flatnonzero(labels >= 0)
-    for start in range(0, len(rows), BLOCK_ROWS):
-        block = rows[start : start + BLOCK_ROWS]
-        similarity[block] = np.einsum("ij,ij->i", vectors[block], centroids[labels[block]])
+    similarity = np.einsum("ij,ij->i", members, np.repeat(centroids, sizes, axis=0))
     pairs = np.maximum(sizes * (sizes - 1), 1)
-    cohesion = np.where(sizes > 1, (lengths**2 - sizes) / pairs, 1.0).astype(np.float32)
-    return Measures(vectors, labels, centroids, _medoids(labels, similarity, count), cohesion, similarity)
+    found.centroids[numbers] = centroids
+    found.similarity[rows] = similarity
+    found.cohesion[numbers] = np.where(sizes > 1, (lengths**2 - sizes) / pairs, 1.0)
+    found.representatives[numbers] = rows[_first_greatest(similarity, starts, sizes)]
 
 
-def _sums(
-    vectors: NDArray[np.float32], labels: NDArray[np.int32], count: int
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    sizes = np.bincount(labels[labels >= 0], minlength=count)
-    sums = np.zeros((count, vectors.shape[1]))
-    order = np.argsort(labels, kind="stable")[np.count_nonzero(labels < 0) :]
-    starts = np.concatenate([[0], np.cumsum(sizes)])
-    for number in range(count):
-        sums[number] = vectors[order[starts[number] : starts[number + 1]]].sum(axis=0, dtype=np.float64)
-    return sums, sizes
-
-
-def _medoids(labels: NDArray[np.int32], similarity: NDArray[np.float32], count: int) -> NDArray[np.int64]:
-    """The row nearest to its centroid is the one most similar to all members on average; of several the first."""
-    rows = np.flatnonzero(labels >= 0)
-    rows = rows[np.lexsort((rows, -similarity[rows], labels[rows]))]
-    found, first = np.unique(labels[rows], return_index=True)
-    medoids = np.full(count, -1)
-    medoids[found] = rows[first]
-    return medoids
+def _first_greatest(
+    values: NDArray[np.float32], starts: NDArray[np.int64], sizes: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Where each stretch has its greatest value, of several the first: the row nearest to its centroid is the one most
+    similar to all members on average."""
+    greatest = np.flatnonzero(values == np.repeat(np.maximum.reduceat(values, starts), sizes))
+    return greatest[np.searchsorted(greatest, starts)]

@@ -8,18 +8,21 @@ member, or of everything, loses). Looks: zero-shot classification of the centroi
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from itertools import chain
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from core.clusters.roster import same_groups
 from core.settings import PROJECT
 
 WRITTEN_ENOUGH = 0.35
 TEMPERATURE = 0.01
+BLOCK_CLUSTERS = 2048
 VOCABULARY = PROJECT / "data" / "vocabulary.txt"
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")  # file names join words by underscores and number them
 _SMALL = (
@@ -31,13 +34,51 @@ _SMALL = (
 _STOP = frozenset(_SMALL.split())
 
 
-@dataclass(frozen=True)
-class Suggestion:
-    """A name nobody has confirmed: its confidence from 0 to 1, and whether people's words or the pictures gave it."""
+class Suggestion(NamedTuple):
+    """A name nobody has confirmed: its confidence from 0 to 1, and whether people's words or the pictures gave it.
+
+    A tuple, because every move of a slider makes thousands of them.
+    """
 
     name: str
     confidence: float
     source: Literal["words", "looks"]
+
+
+@dataclass(frozen=True, eq=False)
+class Said:
+    """The terms of each of `count` rows, as numbers: those of row i are `numbers[start[i] : start[i + 1]]`, ascending.
+
+    `terms` has only those that more than one row has, since no other can name a cluster; where all else is equal, the
+    later one is preferred. `times` (t,) is how many rows have each.
+    """
+
+    terms: tuple[str, ...]
+    start: NDArray[np.int64]
+    numbers: NDArray[np.int32]
+    times: NDArray[np.int64]
+
+    @property
+    def count(self) -> int:
+        return len(self.start) - 1
+
+    @staticmethod
+    def of(said: Sequence[frozenset[str]]) -> Said:
+        """What is said of each row."""
+        times = Counter(chain.from_iterable(said))
+        terms = sorted((term for term in times if times[term] > 1), key=lambda term: [-ord(c) for c in term])
+        number_of = {term: number for number, term in enumerate(terms)}
+        rows = [sorted(number_of[term] for term in words if term in number_of) for words in said]
+        start = np.cumsum([0, *map(len, rows)], dtype=np.int64)
+        numbers = np.fromiter(chain.from_iterable(rows), np.int32, int(start[-1]))
+        return Said(tuple(terms), start, numbers, np.array([times[term] for term in terms], np.int64))
+
+    def among(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+        """All terms of some rows, (p,): the position in `rows` that each belongs to, and its number."""
+        lengths = np.diff(self.start)[rows]
+        owner = np.repeat(np.arange(len(rows)), lengths)
+        first = self.start[rows] - (np.cumsum(lengths) - lengths)
+        return owner, self.numbers[first[owner] + np.arange(len(owner))]
 
 
 def terms(title: str, keywords: Iterable[str]) -> frozenset[str]:
@@ -57,59 +98,92 @@ def _singular(word: str) -> str:
     return word[:-1] if word.endswith("s") and not word.endswith(("ss", "us", "is")) and len(word) > 3 else word
 
 
-def by_words(labels: NDArray[np.int32], said: Sequence[frozenset[str]], count: int) -> list[Suggestion | None]:
-    """The term that fits each of `count` clusters best; `said` holds each row's terms, labels (n,) its cluster.
+@dataclass(frozen=True, eq=False)
+class Written:
+    """What people's words call the clusters of a labelling: `names` (k,) for `labels` (n,)."""
 
-    A term names no cluster that has it no more often than the whole collection.
+    labels: NDArray[np.int32]
+    names: list[Suggestion | None]
+
+
+def by_words(labels: NDArray[np.int32], said: Said, count: int, like: Written | None = None) -> Written:
+    """The term that fits each of `count` clusters best; `labels` (n,) is each row's cluster, -1 for none.
+
+    A term names no cluster that has it no more often than the whole collection. `like` tells what the same words call
+    the clusters of other labels: those that are in both are not looked at again.
     """
-    everywhere, inside = Counter[str](), defaultdict[int, Counter[str]](Counter)
+    names: list[Suggestion | None] = [None] * count
+    fresh = np.append(np.ones(count, bool), False)  # the last is for -1
+    if like is not None:
+        before = same_groups(labels, count, like.labels, len(like.names))
+        fresh[:count] = before < 0
+        for number in np.flatnonzero(before >= 0).tolist():
+            names[number] = like.names[before[number]]
+    rows = np.flatnonzero(fresh[labels])
     sizes = np.bincount(labels[labels >= 0], minlength=count)
-    for label, words in zip(labels.tolist(), said, strict=True):
-        everywhere.update(words)
-        if label >= 0:
-            inside[label].update(words)
-    return [_best_term(inside[number], int(sizes[number]), everywhere, len(said)) for number in range(count)]
+    numbers, terms, scores = _best_terms(labels[rows], *said.among(rows), sizes, said)
+    called = [said.terms[term] for term in terms.tolist()]
+    for number, term, score in zip(numbers.tolist(), called, scores.tolist(), strict=True):
+        names[number] = Suggestion(_capital(term), score, "words")
+    return Written(labels, names)
 
 
-def _best_term(inside: Mapping[str, int], size: int, everywhere: Mapping[str, int], total: int) -> Suggestion | None:
-    scored = [
-        (2 * have / (size + everywhere[term]), have, term)
-        for term, have in inside.items()
-        if have > 1 and have * total > everywhere[term] * size
-    ]
-    if not scored:
-        return None
-    score, _, term = max(scored, key=lambda entry: (entry[0], entry[1], [-ord(c) for c in entry[2]]))
-    return Suggestion(term[:1].upper() + term[1:], score, "words")
+def _best_terms(
+    labels: NDArray[np.int32], owner: NDArray[np.int64], terms: NDArray[np.int32], sizes: NDArray[np.int64], said: Said
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    """The clusters that a term fits, ascending, the number of the one that does best, and how well."""
+    keys = np.sort(labels[owner].astype(np.int64) * len(said.terms) + terms)
+    first = np.flatnonzero(np.diff(keys, prepend=-1))
+    have = np.diff(first, append=len(keys))
+    number, term = np.divmod(keys[first], max(len(said.terms), 1))
+    fits = np.flatnonzero((have > 1) & (have * said.count > said.times[term] * sizes[number]))
+    number, term, have = number[fits], term[fits], have[fits]
+    score, left = 2 * have / (sizes[number] + said.times[term]), np.arange(len(fits))
+    for values in (score, have, term):  # the best score; of equal ones what more members have; then the later term
+        starts = np.flatnonzero(np.diff(number[left], prepend=-1))
+        best = np.maximum.reduceat(values[left], starts)
+        left = left[values[left] == np.repeat(best, np.diff(starts, append=len(left)))]
+    return number[left], term[left], score[left]
 
 
 def by_looks(
-    centroids: NDArray[np.float32], words: Sequence[str], word_vectors: NDArray[np.float32]
-) -> list[Suggestion | None]:
-    """The word each of (k, d) centroids looks most like, among (m, d) vectors of words; both of unit length.
+    centroids: NDArray[np.float32], words: Sequence[str], word_vectors: NDArray[np.float32],
+    numbers: Sequence[int] | None = None,
+) -> list[Suggestion | None]:  # fmt: skip
+    """The word each of (k, d) centroids, or these m of them, looks most like, among (m, d) vectors of words; all of
+    unit length.
 
     What all clusters have in common with a word says nothing of any one, so its mean over the clusters is taken off.
     The confidence is the word's share in a softmax at CLIP's temperature.
     """
-    if not len(words) or not len(centroids):
-        return [None] * len(centroids)
-    similarity = centroids @ word_vectors.T
-    relative = similarity - (similarity.mean(axis=0) if len(centroids) > 2 else 0)
-    shares = np.exp((relative - relative.max(axis=1, keepdims=True)) / TEMPERATURE)
-    shares /= shares.sum(axis=1, keepdims=True)
-    best = relative.argmax(axis=1)
+    wanted = np.arange(len(centroids)) if numbers is None else np.asarray(numbers, np.int64)
+    if not len(words) or not len(wanted):
+        return [None] * len(wanted)
+    usual = centroids.mean(axis=0) @ word_vectors.T if len(centroids) > 2 else np.float32(0)
+    best, share = np.empty(len(wanted), np.int64), np.empty(len(wanted), np.float32)
+    for start in range(0, len(wanted), BLOCK_CLUSTERS):
+        some = slice(start, start + BLOCK_CLUSTERS)
+        relative = centroids[wanted[some]] @ word_vectors.T - usual
+        best[some] = relative.argmax(axis=1)
+        share[some] = 1 / np.exp((relative - relative.max(axis=1, keepdims=True)) / TEMPERATURE).sum(axis=1)
+    names = [_capital(word) for word in words]
     return [
-        Suggestion(words[b][:1].upper() + words[b][1:], float(shares[row, b]), "looks")
-        for row, b in enumerate(best.tolist())
+        Suggestion(names[b], confidence, "looks") for b, confidence in zip(best.tolist(), share.tolist(), strict=True)
     ]
+
+
+def _capital(term: str) -> str:
+    return term[:1].upper() + term[1:]
+
+
+def enough(written: Suggestion | None) -> bool:
+    """Whether what people wrote fits well enough, however a cluster looks."""
+    return written is not None and written.confidence >= WRITTEN_ENOUGH
 
 
 def suggest(written: Sequence[Suggestion | None], looked: Sequence[Suggestion | None]) -> list[Suggestion | None]:
     """What people wrote where it fits well enough, otherwise what the pictures look like."""
-    return [
-        words if words and (words.confidence >= WRITTEN_ENOUGH or looks is None) else looks or words
-        for words, looks in zip(written, looked, strict=True)
-    ]
+    return [words if enough(words) else looks or words for words, looks in zip(written, looked, strict=True)]
 
 
 def common_words() -> list[str]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import count
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ from core.clusters.linkage import Linkage
 from core.clusters.losses import GONE, Loss
 from core.clusters.plan import Plan
 from core.clusters.replay import Replayed, replay
-from core.clusters.roster import Groups, Roster, first_places
+from core.clusters.roster import Groups, Roster, by_label, first_places
 from core.clusters.traits import Traits, settle_traits, suggested_names
 from core.clusters.wording import called, counted, listed
 from core.errors import ClusterError
@@ -27,9 +28,8 @@ from core.errors import ClusterError
 CLUSTERS_TOLD = 3
 
 
-@dataclass(frozen=True)
-class Cluster:
-    """One cluster of a partition.
+class Cluster(NamedTuple):
+    """One cluster of a partition; a tuple, because every move of a slider makes thousands of them.
 
     `id` stays with it while thresholds move and from revision to revision. A name is `confirmed` once a curator gave
     it. `threshold` is the cosine similarity at which it was cut (the highest, where it lies in several branches).
@@ -94,7 +94,7 @@ class Partition:
     def _by_cluster(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Places by cluster, ascending, and where each cluster begins and the last one ends."""
         labels = self.labels[self.roster.row_at]
-        order = np.argsort(labels, kind="stable")
+        order = by_label(labels)
         return order, np.searchsorted(labels[order], np.arange(len(self.clusters) + 1))
 
 
@@ -169,43 +169,41 @@ def _clusters(
     parents: Sequence[KnownCluster],
 ) -> tuple[Cluster, ...]:  # fmt: skip
     suggested = suggested_names(shown, traits, heritage, parents)
-    ids = _ids(shown, groups, heritage, parents)
     columns = (groups.size, heritage.origin_of, facts.node, facts.threshold, facts.pinned, facts.edited)
     size, origin, node, threshold, pinned, edited = (column[shown].tolist() for column in columns)
+    numbers = shown.tolist()
     return tuple(
-        Cluster(
-            id=ids[i],
-            name=traits.names.get(group) or suggested.get(group, ""),
-            confirmed=group in traits.names,
-            description=traits.descriptions.get(group, ""),
-            size=size[i],
-            threshold=threshold[i],
-            no_group=group in traits.no_group,
-            origin=parents[origin[i]].id if origin[i] >= 0 else None,
-            pinned=pinned[i],
-            node=node[i] if node[i] >= 0 else None,
-            edited=edited[i],
+        map(
+            Cluster,
+            _ids(shown, groups, heritage, parents),
+            [traits.names.get(group) or suggested.get(group, "") for group in numbers],
+            [group in traits.names for group in numbers],
+            [traits.descriptions.get(group, "") for group in numbers],
+            size,
+            threshold,
+            [group in traits.no_group for group in numbers],
+            [parents[known].id if known >= 0 else None for known in origin],
+            pinned,
+            [top if top >= 0 else None for top in node],
+            edited,
         )
-        for i, group in enumerate(shown.tolist())
     )
 
 
 def _ids(shown: NDArray[np.int64], groups: Groups, heritage: Heritage, parents: Sequence[KnownCluster]) -> list[str]:
     """Inherited ids; for other groups `c` and the first ten digits of the smallest member's, but never a parent's."""
-    taken, ids = {known.id for known in parents}, []
+    taken, ids, sorted_ids = {known.id for known in parents}, list[str](), groups.roster.sorted_ids
     for first, parent in zip(groups.first[shown].tolist(), heritage.parent_of[shown].tolist(), strict=True):
         if parent >= 0:
             ids.append(parents[parent].id)
         else:
-            stem = "c" + groups.roster.sorted_ids[first][:10]
-            ids.append(next(new for new in _variants(stem) if new not in taken))
-            taken.add(ids[-1])
+            stem = new = "c" + sorted_ids[first][:10]
+            numbers = count(2)
+            while new in taken:
+                new = f"{stem}-{next(numbers)}"
+            ids.append(new)
+            taken.add(new)
     return ids
-
-
-def _variants(stem: str) -> Iterator[str]:
-    yield stem
-    yield from (f"{stem}-{number}" for number in count(2))
 
 
 def _gone(

@@ -42,15 +42,16 @@ def settle_traits(
     def standing(
         of_known: Callable[[KnownCluster], str | bool], of_edit: Callable[[Curation], Claim | None]
     ) -> tuple[dict[int, Claim], tuple[Defeat, ...]]:
-        inherited = {
-            heir: Claim(known.sketch, of_known(known), known)
-            for heir, known in zip(heritage.heir_of.tolist(), parents, strict=True)
-            if heir >= 0 and (of_known(known) or heritage.same[heir])
-        }
         before, since = (
             [claim for edit in edits if (claim := of_edit(edit))]
             for edits in (plan.edits[:settled], plan.edits[settled:])
         )
+        tells = heritage.same.tolist() if before else [False] * len(groups)  # that a parent had none
+        inherited = {
+            heir: Claim(known.sketch, value, known)
+            for heir, known in zip(heritage.heir_of.tolist(), parents, strict=True)
+            if heir >= 0 and ((value := of_known(known)) or tells[heir])
+        }
         return settle(before, inherited, since, groups)
 
     names, names_lost = standing(lambda known: known.name if known.confirmed else "", _name_claim)

@@ -37,18 +37,22 @@ class Tree:
         size = np.concatenate([np.ones(n, np.int64), z[:, 3].astype(np.int64)])
         parent = np.full(n + len(z), -1)
         parent[children] = merges[:, None]
-        start = _starts(children.tolist(), size.tolist(), n)
+        start = _starts(children, size, parent)
         leaf_order, gap_node = np.empty(n, np.int64), np.empty(len(z), np.int64)
         leaf_order[start[:n]] = np.arange(n)
         gap_node[start[children[:, 1]] - 1] = merges
         return Tree(leaf_order, start, size, gap_node, children, parent)
 
 
-def _starts(children: list[list[int]], size: list[int], n: int) -> NDArray[np.int64]:
-    """Where each node's leaves begin, the first child's before the second's."""
-    start = [0] * len(size)
-    for merge in range(len(children) - 1, -1, -1):
-        first, second = children[merge]
-        start[first] = start[n + merge]
-        start[second] = start[n + merge] + size[first]
-    return np.array(start, np.int64)
+def _starts(children: NDArray[np.int64], size: NDArray[np.int64], parent: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Where each node's leaves begin, the first child's before the second's.
+
+    That is how many leaves the first children have beside which the node and those above it are the second ones. Each
+    round adds up twice as many steps of the way to the root as the one before.
+    """
+    start, above = np.zeros(len(size), np.int64), np.where(parent < 0, np.arange(len(size)), parent)
+    start[children[:, 1]] = size[children[:, 0]]
+    while len(left := np.flatnonzero(above != above[above])):
+        start[left] += start[above[left]]
+        above[left] = above[above[left]]
+    return start

@@ -38,10 +38,12 @@ class Base:
     @staticmethod
     def of(version: str, snapshot: Snapshot, asset_ids: tuple[str, ...], linkage: Linkage) -> Base:
         """Lay a stored dendrogram beside a snapshot."""
+        if asset_ids == snapshot.ids:
+            return Base(version, snapshot, Roster.of(snapshot.ids), linkage, np.arange(len(asset_ids)))
         roster = Roster.of(asset_ids)
-        place_of, row_at = roster.place_of, roster.row_at
-        rows = [int(row_at[place_of[i]]) if i in place_of else -1 for i in snapshot.ids]
-        return Base(version, snapshot, roster, linkage, np.array(rows, np.int64))
+        places = np.array([roster.place_of.get(asset_id, -1) for asset_id in snapshot.ids], np.int64)
+        rows = np.append(roster.row_at, -1)[places]  # the last is for those that it does not know
+        return Base(version, snapshot, roster, linkage, rows)
 
     @cached_property
     def row_in_snapshot(self) -> NDArray[np.int64]:
@@ -103,17 +105,23 @@ class View:
         return {cluster.id: number for number, cluster in enumerate(self.clusters)}
 
 
-def build_view(base: Base, plan: Plan, parents: Sequence[KnownCluster] = (), settled: int = 0) -> View:
-    """Lay a plan over a base; `parents` pass their identities on, and know of the first `settled` edits already."""
+def build_view(
+    base: Base, plan: Plan, parents: Sequence[KnownCluster] = (), settled: int = 0, like: View | None = None
+) -> View:
+    """Lay a plan over a base; `parents` pass their identities on, and know of the first `settled` edits already.
+
+    The view is the same, and sooner there, with another one that is `like` it: neighbouring cuts share most clusters.
+    """
     partition = materialise(plan, base.roster, base.linkage, parents, settled)
     count, vectors = len(partition.clusters), base.snapshot.vectors
     known = np.append(partition.labels, np.int32(-1))
     labels = known[base.row_in_linkage]
-    measures = measure(vectors, labels, count)
+    measures = measure(vectors, labels, count, like.measures if like and like.base.snapshot is base.snapshot else None)
     newcomers = base.newcomers
     if len(newcomers) and count:
+        labels = labels.copy()
         thresholds = np.array([cluster.threshold for cluster in partition.clusters])
         assigned = assign(vectors[newcomers], measures.centroids, thresholds, plan.threshold)
         labels[newcomers] = np.where(assigned.cluster < count, assigned.cluster, -1)
-        measures = measure(vectors, labels, count)
+        measures = measure(vectors, labels, count, measures)
     return View(base, plan, partition, labels, measures)

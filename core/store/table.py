@@ -16,12 +16,14 @@ from core.store import schema
 from core.store.bin import Bin, Removed, ids_filter
 from core.store.faults import read_faults, write_faults
 from core.store.lock import write_lock
-from core.store.snapshot import COLUMNS, Snapshot, collection_version, read_snapshot
+from core.store.snapshot import COLUMNS, Snapshot, read_snapshot
 
 # Versions younger than this survive compaction, so that no reader loses the files it is reading.
 KEEP_VERSIONS = timedelta(hours=1)
 # What LanceDB is writing has such a name; where its process was killed, LanceDB itself never looks at it again.
 DRAFTS = ".tmp*"
+# Rows that are read at once where all of them are.
+READ_AT_ONCE = 8_192
 # Rows that are moved between a collection and its bin at once: what they take in memory is their thumbnails.
 MOVED_AT_ONCE = 2_000
 
@@ -49,9 +51,9 @@ class AssetTable:
     def snapshot(self) -> Snapshot:
         """All vectors and filter columns, read at one version."""
         with read_faults(self.folder):
-            table = self._latest().search().select(COLUMNS).to_arrow()
-        version = collection_version(self.model, table["id"].to_pylist())
-        return read_snapshot(table, version, self.model.dimension)
+            table = self._latest()
+            batches = table.search().select(COLUMNS).to_batches(READ_AT_ONCE)
+            return read_snapshot(batches, table.count_rows(), self.model)
 
     def assets(self, ids: Sequence[str]) -> list[tuple[Asset, bytes]]:
         """The assets with these ids and their thumbnails (JPEG), in the order asked; unknown ids are left out."""

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence, Set
+from typing import NamedTuple
 
+import numpy as np
 import streamlit as st
 
 from core.app import App
 from core.clusters.curators import name_of
-from core.clusters.naming import Suggestion
-from core.clusters.view import View
+from core.clusters.view import BORDERLINE_MARGIN, View
 from pages.clusters.work import Work, again
 from pages.ui.gallery import Card, cards
 
 PAGE = 24
 SORTS = ("Largest", "Smallest", "Loosest", "Most at the border", "Name")
+ASK_FOR_BORDERS = ("Most at the border", "At the border")
 
 
-@dataclass(frozen=True)
-class Row:
-    """What the list shows of one cluster."""
+class Row(NamedTuple):
+    """What the list shows of one cluster; a tuple, because every move of a slider makes thousands of them."""
 
     number: int
     id: str
@@ -48,20 +48,22 @@ class Row:
 
 def cluster_list(app: App, work: Work, view: View) -> None:
     """The clusters as cards; a click opens one."""
-    rows = rows_of(view, app.clusters.suggestions(work.collection, view))
     with st.container(horizontal=True, vertical_alignment="bottom"):
         words = st.text_input("Find a cluster", key="find_cluster", placeholder="by its name", width=260)
         order = st.selectbox("Order", SORTS, key="order_clusters", width=200)
         only = st.pills("Only", ["Named", "Not named", "At the border"], key="only_clusters")
-    found = arranged(rows, words or "", order, only)
+    suggestions = app.clusters.suggestions(work.collection, view)
+    names = [name_of(c, s) for c, s in zip(view.clusters, suggestions, strict=True)]
+    found = arranged(rows_of(view, names, {order, only}), words or "", order, only)
     if not found:
         st.info("No cluster fits. Lower the threshold, or loosen the filters.", icon=":material/search_off:")
         return
     shown = int(st.session_state.get("clusters_shown", PAGE))
-    hits = app.pictures(work.collection, [row.asset_id for row in found[:shown]])
+    rows = completed(view, found[:shown], names)
+    hits = app.pictures(work.collection, [row.asset_id for row in rows])
     pictures = {hit.asset.id: hit.thumbnail for hit in hits}
     cards([Card(row.id, row.name or "No name yet", row.caption, pictures.get(row.asset_id, b""), not row.confirmed)
-           for row in found[:shown]], "cluster_cards", open_one)  # fmt: skip
+           for row in rows], "cluster_cards", open_one)  # fmt: skip
     if len(found) > shown and st.button(f"Show more of {len(found):,}", icon=":material/expand_more:"):
         st.session_state["clusters_shown"] = shown + PAGE
         again()
@@ -74,19 +76,29 @@ def open_one(cluster_id: str) -> None:
         del st.session_state[name]
 
 
-def rows_of(view: View, suggestions: Sequence[Suggestion | None]) -> list[Row]:
-    """A row per cluster that has pictures."""
-    neighbours = view.measures.neighbours[0]
-    names = [name_of(c, s) for c, s in zip(view.clusters, suggestions, strict=True)]
+def rows_of(view: View, names: Sequence[str], asked: Set[str | None] = frozenset()) -> list[Row]:
+    """A row per cluster that has pictures, without neighbours; borders are counted only where they are asked for."""
+    measures, ids, clusters = view.measures, view.asset_ids, view.clusters
+    numbers = view.sizes.nonzero()[0].tolist()
+    borderline = view.borderline if asked & set(ASK_FOR_BORDERS) else np.zeros(len(clusters), np.int64)
+    columns = (view.sizes, measures.cohesion, borderline, measures.representatives)
+    figures = zip(*(column[numbers].tolist() for column in columns), strict=True)
     return [
-        Row(
-            number, cluster.id, names[number], cluster.confirmed, cluster.no_group, int(view.sizes[number]),
-            float(view.measures.cohesion[number]), int(view.borderline[number]),
-            names[neighbours[number]] if neighbours[number] >= 0 else "",
-            view.asset_ids[int(view.measures.representatives[number])],
-        )
-        for number, cluster in enumerate(view.clusters) if view.sizes[number]
+        Row(number, (cluster := clusters[number]).id, names[number], cluster.confirmed, cluster.no_group, size,
+            cohesion, border, "", ids[representative])
+        for number, (size, cohesion, border, representative) in zip(numbers, figures, strict=True)
     ]  # fmt: skip
+
+
+def completed(view: View, rows: Sequence[Row], names: Sequence[str]) -> list[Row]:
+    """The rows to show, with what would take too long for all: the neighbour's name, and how many are at the border."""
+    numbers = [row.number for row in rows]
+    nearest = view.measures.neighbours_of(numbers)[0].tolist()
+    borders = view.measures.borderline_counts(BORDERLINE_MARGIN, numbers).tolist()
+    return [
+        row._replace(neighbour=names[other] if other >= 0 else "", borderline=border)
+        for row, other, border in zip(rows, nearest, borders, strict=True)
+    ]
 
 
 def arranged(rows: Sequence[Row], words: str, order: str, only: str | None) -> list[Row]:

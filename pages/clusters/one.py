@@ -60,11 +60,12 @@ def title(app: App, work: Work, view: View, number: int, names: Sequence[str]) -
                           args=(app, collection, Rename(view.partition.ref(number), names[number])))  # fmt: skip
     if cluster.description:
         st.text(cluster.description)
-    nearest, cosine = (values[number] for values in view.measures.neighbours)
+    nearest, cosine = (values[0] for values in view.measures.neighbours_of([number]))
+    doubtful = view.measures.borderline_counts(BORDERLINE_MARGIN, [number])[0]
     near = f" · nearest: {plain(names[nearest])} ({cosine:.3f})" if nearest >= 0 else ""
     st.caption(
         f"{view.sizes[number]:,} pictures · cohesion {view.measures.cohesion[number]:.3f} · "
-        f"{view.borderline[number]} at the border · {cluster.pinned} pinned{near}"
+        f"{doubtful} at the border · {cluster.pinned} pinned{near}"
     )
 
 

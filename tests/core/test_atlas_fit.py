@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from core.atlas.fit import LAYOUT_PHASE, NEIGHBOURS_PHASE, aligned, fit_map, framed
+from core.atlas.fit import LAYOUT_PHASE, NEIGHBOURS_PHASE, aligned, closed_up, fit_map, framed
 from core.atlas.place import neighbours_kept, place
 from core.errors import Cancelled, ClusterError
 from core.records import Progress
@@ -218,3 +218,22 @@ def test_the_demo_collection_has_a_map_that_keeps_neighbours(demo_data: Path) ->
     coordinates = fit_map(vectors)
     chance = 15 / len(vectors)
     assert neighbours_kept(vectors, coordinates, np.arange(len(vectors))) > max(0.3, 2 * chance)
+
+
+def test_a_group_that_drifted_off_is_brought_near_and_all_else_keeps_its_shape() -> None:
+    rng = np.random.default_rng(0)
+    middle = rng.uniform(0, 1, (500, 2)).astype(np.float32)
+    far = rng.uniform(0, 0.1, (20, 2)).astype(np.float32) + np.array([30, -9], np.float32)
+    closed = closed_up(np.concatenate([middle, far]))
+    assert np.ptp(closed, axis=0).max() < 1.3
+    assert np.diff(closed[:500], axis=0) == pytest.approx(np.diff(middle, axis=0), abs=1e-4)
+    assert np.diff(closed[500:], axis=0) == pytest.approx(np.diff(far, axis=0), abs=1e-4)
+    assert closed[500:, 0].min() - closed[:500, 0].max() == pytest.approx(0.06 * np.ptp(closed[:, 0]), rel=0.05)
+    assert closed[500:, 1].max() < closed[:500, 1].min()
+
+
+def test_a_map_without_empty_strips_and_one_of_few_points_stay_as_they_are() -> None:
+    even = np.random.default_rng(1).uniform(-1, 1, (400, 2)).astype(np.float32)
+    assert closed_up(even) - closed_up(even)[0] == pytest.approx(even - even[0], abs=1e-5)
+    few = np.array([[0, 0]] * 30 + [[9, 9]], np.float32)
+    assert closed_up(few) is few

@@ -17,6 +17,7 @@ from core.clusters.branches import branch_at
 from core.clusters.desk import LINK, ClusterDesk
 from core.clusters.edits import ClusterRef, Evidence, Rename, SetBranch
 from core.clusters.evidence import joined_at
+from core.clusters.naming import Suggestion
 from core.clusters.plan import Plan, apply
 from core.clusters.view import View, build_view
 from core.errors import ClusterError, CollectionError
@@ -225,14 +226,23 @@ def test_who_looks_at_the_same_plan_shares_one_view(app: App) -> None:
 
 def test_only_so_many_views_stay_in_memory(app: App, linked: list[int]) -> None:
     first = app.clusters.view("c", Plan(0.5))
-    for step in range(module.MOST_KEPT + 5):
+    for step in range(module.MOST_VIEWS + 5):
         app.clusters.view("c", Plan(0.6 + 0.001 * step))
-    assert len(app.clusters._kept._slots) == module.MOST_KEPT
+    looked_at = app.clusters._looked_at("c")
+    assert looked_at is not None
+    assert len(looked_at.views._slots) == module.MOST_VIEWS
     again = app.clusters.view("c", Plan(0.5))
     assert again is not first
     assert again.labels.tolist() == first.labels.tolist()
     assert again.base is first.base
     assert linked == [8]
+
+
+def test_fewer_views_of_a_large_collection_stay_in_memory(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "ROWS_KEPT", 7 * app.size("c"))
+    views = [app.clusters.view("c", Plan(0.6 + 0.001 * step)) for step in range(8)]
+    assert app.clusters.view("c", views[-7].plan) is views[-7]
+    assert app.clusters.view("c", views[0].plan) is not views[0]
 
 
 def named(app: App, plan: Plan, name: str) -> Plan:
@@ -398,15 +408,26 @@ def test_names_are_suggested_from_the_words_of_a_collection_which_are_encoded_on
     assert shelf.encoded == 1
 
 
+def test_names_do_not_depend_on_the_thresholds_before(shelf: Shelf, tmp_path: Path) -> None:
+    def names(desk: ClusterDesk, threshold: float) -> list[Suggestion | None]:
+        return desk.suggestions("c", desk.view("c", Plan(threshold)))
+
+    moved = [names(shelf.desk, threshold) for threshold in (0.5, -1.0, 0.2, 0.5)]
+    assert moved[0] == moved[3] == moved[2]
+    assert names(Shelf(tmp_path / "other", shelf.now).desk, -1.0) == moved[1]
+
+
+def test_the_names_of_a_view_are_worked_out_once(shelf: Shelf) -> None:
+    view = shelf.desk.view("c", Plan(0.5))
+    assert shelf.desk.suggestions("c", view) is shelf.desk.suggestions("c", view)
+
+
 def test_names_fit_their_clusters_when_the_same_pictures_are_read_in_another_order(shelf: Shelf) -> None:
     before, base = shelf.names(), shelf.desk.base("c")
     assert base is not None
     order = [5, 2, 0, 4, 3, 1]
     shelf.now = replace(snapshot(tuple(IDS[i] for i in order), PAIRS[order]), titles=tuple(ANIMALS[i] for i in order))
-    for smallest in range(module.MOST_KEPT - 1):
-        shelf.desk.curve(base, "c", smallest)  # what is kept of the old order goes, but for the words
-        if smallest % 8 == 0:
-            shelf.desk.suggestions("c", build_view(base, Plan(0.5)))
+    shelf.desk.suggestions("c", build_view(base, Plan(0.5)))
     assert shelf.desk.base("c") is not base
     assert shelf.names() == before
 

@@ -10,8 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.app import open_app
+from core.clusters import naming as module
 from core.clusters.naming import (
+    Said,
     Suggestion,
+    Written,
     by_looks,
     by_words,
     common_words,
@@ -46,10 +49,9 @@ def test_terms_are_the_keywords_and_the_words_that_say_something(
 
 def named(labels: list[int], *said: str) -> list[str | None]:
     """The names by words, where each picture's terms stand in one text."""
-    found = by_words(
-        np.array(labels, np.int32), [frozenset(text.split()) for text in said], max(labels, default=-1) + 1
-    )
-    return [one.name if one else None for one in found]
+    terms_of_each = Said.of([frozenset(text.split()) for text in said])
+    found = by_words(np.array(labels, np.int32), terms_of_each, max(labels, default=-1) + 1)
+    return [one.name if one else None for one in found.names]
 
 
 def test_a_cluster_is_called_what_most_of_its_members_and_few_others_are() -> None:
@@ -73,17 +75,36 @@ def test_a_term_of_one_member_does_not_win() -> None:
 
 def test_nothing_said_gives_no_name() -> None:
     assert named([0, 0], "", "") == [None]
-    assert by_words(np.empty(0, np.int32), [], 0) == []
+    assert by_words(np.empty(0, np.int32), Said.of([]), 0).names == []
 
 
 SAID = st.lists(st.tuples(st.integers(-1, 3), st.frozensets(st.sampled_from("abcdefg"), max_size=4)), max_size=14)
+
+
+def written(rows: list, like: Written | None = None) -> Written:
+    return by_words(np.array([label for label, _ in rows], np.int32), Said.of([words for _, words in rows]), 4, like)
+
+
+@settings(deadline=None)
+@given(SAID, st.lists(st.integers(-1, 3), max_size=14))
+def test_names_known_from_other_labels_change_nothing(said: list, others: list[int]) -> None:
+    before = [(label, words) for label, (_, words) in zip([*others, *(label for label, _ in said)], said, strict=False)]
+    assert written(said, written(before)).names == written(said).names
+
+
+def test_what_a_cluster_with_the_same_members_was_called_is_taken_over() -> None:
+    said = [(0, frozenset("a")), (0, frozenset("a")), (1, frozenset("b")), (1, frozenset("b")), (2, frozenset())]
+    known = [Suggestion(name, 0.5, "words") for name in ("First", "Second", "Third")]
+    merged = [(max(label - 1, 0), words) for label, words in said]
+    found = written(merged, Written(np.array([0, 0, 1, 1, 2], np.int32), known)).names
+    assert [one.name if one else None for one in found] == ["A", "Third", None, None]
 
 
 @settings(deadline=None)
 @given(SAID, st.randoms(use_true_random=False))
 def test_names_do_not_depend_on_the_order_of_pictures(said: list, random) -> None:
     def found(rows: list) -> list[Suggestion | None]:
-        return by_words(np.array([label for label, _ in rows], np.int32), [words for _, words in rows], 4)
+        return written(rows).names
 
     shuffled = said[:]
     random.shuffle(shuffled)
@@ -96,7 +117,7 @@ def test_names_do_not_depend_on_the_order_of_pictures(said: list, random) -> Non
 @given(SAID)
 def test_no_other_term_fits_a_cluster_better(said: list) -> None:
     labels = np.array([label for label, _ in said], np.int32)
-    for number, suggestion in enumerate(by_words(labels, [words for _, words in said], 4)):
+    for number, suggestion in enumerate(written(said).names):
         size, scores = int((labels == number).sum()), {}
         for term in "abcdefg":
             everywhere = sum(term in words for _, words in said)
@@ -128,6 +149,21 @@ def test_zero_shot_finds_the_word_a_cluster_looks_like(clusters: int, seed: int)
     found = by_looks(centroids, [f"word {number}" for number in range(8)], word_vectors)
     assert [one.name for one in found if one] == [f"Word {number}" for number in meant]
     assert all(one.source == "looks" and 0.5 < one.confidence <= 1 for one in found if one)
+
+
+@settings(deadline=None)
+@given(st.integers(1, 6), st.integers(0, 1000), st.integers(1, 3))
+def test_some_clusters_look_as_they_do_among_all(clusters: int, seed: int, block: int) -> None:
+    centroids, word_vectors, _ = planted(clusters, 8, seed)
+    words = [f"word {number}" for number in range(8)]
+    whole, some = by_looks(centroids, words, word_vectors), list(range(clusters))[::-2]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "BLOCK_CLUSTERS", block)
+        found = by_looks(centroids, words, word_vectors, some)
+    assert [one.name for one in found if one] == [one.name for number in some if (one := whole[number])]
+    assert [one.confidence for one in found if one] == pytest.approx(
+        [one.confidence for number in some if (one := whole[number])], rel=1e-3
+    )
 
 
 def test_no_words_or_no_clusters_give_no_looks() -> None:

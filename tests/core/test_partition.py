@@ -115,7 +115,7 @@ def test_the_order_of_rows_does_not_matter(count: int, seed: int, random: Random
         roster, linkage = Roster.of([IDS[row] for row in rows]), dendrogram(vectors[rows])
         partition = materialise(plan, roster, linkage, materialise(before, roster, linkage).known())
         where = {asset: home(partition, asset) for asset in roster.asset_ids}
-        seen.append((where, [replace(cluster, node=None) for cluster in partition.clusters], partition.losses))
+        seen.append((where, [cluster._replace(node=None) for cluster in partition.clusters], partition.losses))
     assert seen[0] == seen[1]
 
 
@@ -123,7 +123,7 @@ def test_the_order_of_rows_does_not_matter(count: int, seed: int, random: Random
 def test_a_saved_plan_gives_the_same_partition_again(world: World, before: Plan, plan: Plan) -> None:
     first = materialise(plan, *world, materialise(before, *world).known())
     again = materialise(plan, *world, first.known(), settled=len(plan.edits))
-    assert [replace(c, origin=None) for c in again.clusters] == [replace(c, origin=None) for c in first.clusters]
+    assert [c._replace(origin=None) for c in again.clusters] == [c._replace(origin=None) for c in first.clusters]
     assert np.array_equal(again.labels, first.labels)
 
 

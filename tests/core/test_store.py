@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import os
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from core.store import schema
 from core.store.collections import Collections
 from core.store.lock import ingest_lock, write_lock
 from core.store.names import check_collection_name, path_of, uri_of
-from core.store.snapshot import collection_version
+from core.store.snapshot import COLUMNS, Snapshot, collection_version, read_snapshot
 from core.store.table import AssetTable
 
 MODEL = ModelCard("local-dir:colour", "fake-1", 4)
@@ -62,6 +63,37 @@ def test_a_snapshot_holds_vectors_and_columns_of_every_asset(table: AssetTable) 
     assert snapshot.vectors.dtype == np.float32
     assert snapshot.keywords[0] == ("k", "ä")
     assert snapshot.created_us[0] == 1577836800 * 10**6
+
+
+@given(st.integers(0, 9), st.integers(0, 9), st.integers(1, 4))
+def test_a_snapshot_holds_whatever_comes_however_many_were_counted(rows: int, counted: int, at_once: int) -> None:
+    assets = [asset(number) for number in range(rows)]
+    read = schema.to_table(assets, [b""] * rows, vectors(rows)).select(COLUMNS)
+    snapshot = read_snapshot(read.to_batches(max_chunksize=at_once), counted, MODEL)
+    assert snapshot.ids == tuple(a.id for a in assets)
+    assert snapshot.version == collection_version(MODEL, snapshot.ids)
+    assert np.array_equal(snapshot.vectors, vectors(rows))
+    assert snapshot.vectors.flags.c_contiguous
+    assert snapshot.width.tolist() == [40] * rows
+    assert snapshot.sources == ("x",) * rows
+
+
+def test_a_title_is_the_files_name_where_nobody_gave_one() -> None:
+    named = [asset(0), replace(asset(1), about=Description()), replace(asset(2), uris=(), about=Description())]
+    read = schema.to_table(named, [b""] * 3, vectors(3)).select(COLUMNS)
+    snapshot = read_snapshot(read.to_batches(), 3, MODEL)
+    assert snapshot.titles == ("picture 0", "1.jpg", "")
+    assert snapshot.keywords == (("k", "ä"), (), ())
+    assert snapshot.created_us.tolist()[1:] == [Snapshot.NO_DATE] * 2
+
+
+def test_the_order_of_a_snapshot_is_told_apart_and_its_version_is_not() -> None:
+    first, second = (
+        read_snapshot(schema.to_table(some, [b""] * 2, vectors(2)).select(COLUMNS).to_batches(), 2, MODEL)
+        for some in ([asset(0), asset(1)], [asset(1), asset(0)])
+    )
+    assert first.version == second.version
+    assert first.order != second.order
 
 
 def test_adding_known_assets_again_changes_nothing(table: AssetTable) -> None:

@@ -86,6 +86,22 @@ def test_known_pictures_keep_their_places_and_newcomers_join_whom_they_are_near_
         assert labels[row] == (joins[0] if joins else -1)
 
 
+@settings(deadline=None)
+@given(BASES, PLANS, PLANS)
+def test_a_view_is_the_same_with_another_one_that_is_like_it(base: Base, other: Plan, plan: Plan) -> None:
+    view, helped = build_view(base, plan), build_view(base, plan, like=build_view(base, other))
+    assert helped.labels.tolist() == view.labels.tolist()
+    assert helped.clusters == view.clusters
+    for name in ("centroids", "representatives", "cohesion", "similarity"):
+        assert np.array_equal(getattr(helped.measures, name), getattr(view.measures, name), equal_nan=True)
+
+
+def test_a_view_of_another_snapshot_is_no_help() -> None:
+    here, there = complete_base(6, 1), complete_base(6, 2)
+    helped = build_view(here, Plan(0.5), like=build_view(there, Plan(0.5)))
+    assert np.array_equal(helped.measures.centroids, build_view(here, Plan(0.5)).measures.centroids)
+
+
 def without_newcomers(base: Base) -> Base:
     stay = np.flatnonzero(base.row_in_linkage >= 0).tolist()
     here = tuple(base.snapshot.ids[row] for row in stay)
