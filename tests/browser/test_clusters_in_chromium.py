@@ -207,9 +207,7 @@ def test_what_is_set_while_the_server_is_down_is_told_to_the_next_one(browser: B
 
 @pytest.mark.parametrize("size", [WIDE, NARROW])
 def test_a_lasso_shows_its_pictures(browser: Browser, curated: str, size: tuple[int, int]) -> None:
-    with visitor(browser, size) as page:
-        page.goto(f"{curated}/clusters")
-        summary(page)
+    with curator(browser, curated, f"Lasso {size[0]}", size=size) as page:
         canvas = page.locator(f"{MAP} .nsewdrag").first
         canvas.scroll_into_view_if_needed()
         box = canvas.bounding_box()

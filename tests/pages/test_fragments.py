@@ -1,0 +1,37 @@
+"""What a browser hears of fragments that end while another one begins."""
+
+from __future__ import annotations
+
+import pytest
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+
+from pages.ui.fragments import Queue
+
+ENDED, BROKEN_OFF = ForwardMsg.FINISHED_FRAGMENT_RUN_SUCCESSFULLY, ForwardMsg.FINISHED_EARLY_FOR_RERUN
+
+
+def waiting(status: ForwardMsg.ScriptFinishedStatus) -> Queue:
+    """A queue in which the end of the fragment `explorer` was not sent yet."""
+    end = ForwardMsg(script_finished=status)
+    end.metadata.run.fragment_ids.append("explorer")
+    queue = Queue()
+    queue.enqueue(end)
+    return queue
+
+
+@pytest.mark.parametrize(
+    ("status", "begins", "heard"),
+    [
+        (ENDED, ["badge"], ENDED),
+        (ENDED, ["explorer"], BROKEN_OFF),  # what it drew is dropped from the queue
+        (ENDED, None, BROKEN_OFF),  # all of the page begins again
+        (BROKEN_OFF, ["badge"], BROKEN_OFF),
+        (ForwardMsg.FINISHED_SUCCESSFULLY, ["badge"], ForwardMsg.FINISHED_SUCCESSFULLY),
+    ],
+)
+def test_a_fragment_that_has_ended_is_not_said_to_be_broken_off_by_another_one(
+    status: ForwardMsg.ScriptFinishedStatus, begins: list[str] | None, heard: ForwardMsg.ScriptFinishedStatus
+) -> None:
+    queue = waiting(status)
+    queue.clear(retain_lifecycle_msgs=True, fragment_ids_this_run=begins)
+    assert [message.script_finished for message in queue.flush()] == [heard]
