@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 from core.errors import StoreError
 from core.store.faults import write_faults
 
-BUSY_TIMEOUT_S = 5.0
+BUSY_TIMEOUT_S, RETRY_S = 5.0, 0.01
 
 # Never edited once released: a change is a new entry at the end.
 MIGRATIONS: tuple[str, ...] = (
@@ -154,7 +155,7 @@ class Database:
         with write_faults(path.parent):
             path.parent.mkdir(parents=True, exist_ok=True)
         with self._connection() as connection:
-            connection.execute("PRAGMA journal_mode = WAL")
+            _use_wal(connection)
         with self.transaction() as connection:
             self._migrate(connection)
 
@@ -205,3 +206,17 @@ class Database:
             for statement in script.split(";"):
                 connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {number}")
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Where several make a database at once, SQLite refuses this without waiting its time-out for the others."""
+    until = time.monotonic() + BUSY_TIMEOUT_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(RETRY_S)
+        else:
+            return

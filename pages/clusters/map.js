@@ -49,13 +49,13 @@ class Board {
   update(data, set) {
     this.set = set
     this.data = data
-    this.drawing = this.drawing.then(() => this.draw(data))
-    return this.drawing
+    this.drawing = this.drawing.then(() => this.draw(data)).catch(({ message }) => (this.node.textContent = message))
   }
 
   async draw(data) {
     if (data !== this.data) return // a newer one waits
     this.plotly = await plotly(data.plotly)
+    if (!this.drawn) this.node.replaceChildren() // what went wrong before
     await this.plotly.react(this.node, this.traces(data), this.layout(data), CONFIG)
     this.rows = data.rows
     if (this.looked !== data.look) this.seen = this.range()
@@ -140,8 +140,6 @@ export default function ({ data, parentElement, setStateValue }) {
   const node = parentElement.querySelector(".map")
   if (!boards.has(node)) boards.set(node, new Board(node))
   const board = boards.get(node)
-  board.update(data, setStateValue).catch((error) => {
-    node.textContent = error.message
-  })
+  board.update(data, setStateValue)
   return () => board.leave()
 }

@@ -3,7 +3,9 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +20,7 @@ from core.records import Asset, Description, ModelCard
 from core.store import collections as collections_module
 from core.store import schema
 from core.store.collections import Collections
+from core.store.database import Database
 from core.store.lock import ingest_lock, write_lock
 from core.store.names import check_collection_name, path_of, uri_of
 from core.store.snapshot import COLUMNS, Snapshot, collection_version, read_snapshot
@@ -292,3 +295,16 @@ def test_a_lock_ends_with_the_process_that_held_it(tmp_path: Path) -> None:
     process.join()
     with ingest_lock(tmp_path / "birds"), write_lock(tmp_path / "birds"):
         assert process.exitcode != 0
+
+
+def test_many_may_make_a_database_at_once(tmp_path: Path) -> None:
+    together = threading.Barrier(8)
+
+    def made(path: Path) -> int:
+        together.wait(30)
+        with Database(path, ("CREATE TABLE t (a)",)).reading() as connection:
+            return len(connection.execute("SELECT * FROM t").fetchall())
+
+    with ThreadPoolExecutor(8) as pool:
+        for number in range(20):
+            assert list(pool.map(made, [tmp_path / f"{number}.db"] * 8)) == [0] * 8
