@@ -37,20 +37,14 @@ class Measures:
     cohesion: NDArray[np.float32]
     similarity: NDArray[np.float32]
 
-    @cached_property
-    def neighbours(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """For every cluster the other one with the most similar centroid, (k,), and that cosine; -1, NaN if alone.
-
-        Time and memory go with the square of k: of a few clusters, `neighbours_of` tells at once.
-        """
-        return self.neighbours_of(range(len(self.centroids)))
-
-    def neighbours_of(self, numbers: Sequence[int]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """The same for m of the clusters, two times (m,)."""
-        nearest, cosine = np.full(len(numbers), -1), np.full(len(numbers), np.nan, np.float32)
+    def neighbours(self, numbers: Sequence[int] | None = None) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """The other cluster with the most similar centroid, and that cosine, for each cluster, or for these m ones: two
+        times (k,) or (m,); -1 and NaN for one that is alone. For all, time goes with the square of k."""
+        wanted = range(len(self.centroids)) if numbers is None else numbers
+        nearest, cosine = np.full(len(wanted), -1), np.full(len(wanted), np.nan, np.float32)
         if len(self.centroids) < 2:
             return nearest, cosine
-        for some, to_all in self._to_all(numbers):
+        for some, to_all in self._to_all(wanted):
             nearest[some] = to_all.argmax(axis=1)
             cosine[some] = to_all.max(axis=1)
         return nearest, cosine

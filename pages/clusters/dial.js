@@ -110,7 +110,6 @@ class Dial {
     if (drawn !== this.drawn) this.draw(data)
     this.drawn = drawn
     this.slider.min = data.lowest
-    this.numbers.smallest.max = data.largest
     this.asking.hear(data.session, data.heard)
     this.show()
   }

@@ -22,7 +22,7 @@ from core.clusters.edits import SetSmallest, SetThreshold
 from pages.clusters.work import Work, change
 from pages.ui.undisturbed import undisturbed
 
-KEY, POINTS, LARGEST = "dial", 120, 1_000_000
+KEY, POINTS = "dial", 120
 _HERE = Path(__file__).parent
 _COMPONENT = st.components.v2.component(
     "contact_sheet_dial",
@@ -62,7 +62,6 @@ def show_dial(app: App, work: Work, curve: Curve, steady: Sequence[Plateau]) -> 
             "heard": heard.numbers,
             "threshold": work.plan.threshold,
             "smallest": work.plan.smallest,
-            "largest": LARGEST,
             "lowest": lowest_of(curve),
             "published": work.published.threshold if work.published else None,
             "curve": {

@@ -93,7 +93,7 @@ def rows_of(view: View, names: Sequence[str], asked: Set[str | None] = frozenset
 def completed(view: View, rows: Sequence[Row], names: Sequence[str]) -> list[Row]:
     """The rows to show, with what would take too long for all: the neighbour's name, and how many are at the border."""
     numbers = [row.number for row in rows]
-    nearest = view.measures.neighbours_of(numbers)[0].tolist()
+    nearest = view.measures.neighbours(numbers)[0].tolist()
     borders = view.measures.borderline_counts(BORDERLINE_MARGIN, numbers).tolist()
     return [
         row._replace(neighbour=names[other] if other >= 0 else "", borderline=border)

@@ -33,8 +33,9 @@ def open_cluster(app: App, work: Work, view: View) -> None:
         return
     names = names_of(app, work, view)
     with st.container(border=True):
-        title(app, work, view, number, names)
-        pictures(app, work, view, number)
+        doubtful = view.measures.borderline(number, BORDERLINE_MARGIN).tolist()
+        title(app, work, view, number, names, len(doubtful))
+        pictures(app, work, view, number, doubtful)
         if work.curator:
             actions(app, work, view, number, names)
         with st.container(horizontal=True):
@@ -47,7 +48,7 @@ def names_of(app: App, work: Work, view: View) -> list[str]:
     return [name_of(c, s) or c.id for c, s in zip(view.clusters, suggestions, strict=True)]
 
 
-def title(app: App, work: Work, view: View, number: int, names: Sequence[str]) -> None:
+def title(app: App, work: Work, view: View, number: int, names: Sequence[str], doubtful: int) -> None:
     cluster, collection = view.clusters[number], work.collection
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.subheader(plain(names[number]), anchor=False, width="content")
@@ -60,8 +61,7 @@ def title(app: App, work: Work, view: View, number: int, names: Sequence[str]) -
                           args=(app, collection, Rename(view.partition.ref(number), names[number])))  # fmt: skip
     if cluster.description:
         st.text(cluster.description)
-    nearest, cosine = (values[0] for values in view.measures.neighbours_of([number]))
-    doubtful = view.measures.borderline_counts(BORDERLINE_MARGIN, [number])[0]
+    nearest, cosine = (values[0] for values in view.measures.neighbours([number]))
     near = f" · nearest: {plain(names[nearest])} ({cosine:.3f})" if nearest >= 0 else ""
     st.caption(
         f"{view.sizes[number]:,} pictures · cohesion {view.measures.cohesion[number]:.3f} · "
@@ -73,9 +73,8 @@ def close() -> None:
     st.query_params.pop("cluster", None)
 
 
-def pictures(app: App, work: Work, view: View, number: int) -> None:
-    """The members: those at the border first, then the most typical."""
-    doubtful = view.measures.borderline(number, BORDERLINE_MARGIN).tolist()
+def pictures(app: App, work: Work, view: View, number: int, doubtful: Sequence[int]) -> None:
+    """The members: those at the border (`doubtful`) first, then the most typical."""
     rest = [row for row in view.measures.members(number).tolist() if row not in set(doubtful)]
     rows = [*doubtful, *rest]
     shown = int(st.session_state.get("members_shown", PAGE))

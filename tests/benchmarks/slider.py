@@ -14,7 +14,6 @@ import hashlib
 import io
 import json
 import os
-import socket
 import statistics
 import subprocess
 import sys
@@ -43,7 +42,7 @@ from core.store.maps import Maps, StoredMap
 from pages.clusters.map import POINTS
 from pages.clusters.map_figure import Drawn, figure
 from tests.benchmarks.measure import verdict
-from tests.browser.conftest import CHROMIUM_NAMES, CHROMIUM_OPTIONS
+from tests.browser.conftest import CHROMIUM_NAMES, CHROMIUM_OPTIONS, free_port
 
 SIZES, BUDGETS = (1_000, 25_000, 200_000), {25_000: 1.3, 200_000: 1.6}
 BLOCK, BLOCK_DIMENSION, DIMENSION = 25_000, 48, 384
@@ -155,9 +154,7 @@ def thumbnail() -> bytes:
 @contextmanager
 def serving(script: str, data: Path) -> Iterator[tuple[str, int]]:
     """`streamlit run` on a free port of loopback: its address and its process."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "streamlit", "run", script, "--server.port", str(port), "--server.address",
                "127.0.0.1", "--server.headless", "true"]  # fmt: skip
     environment = {**os.environ, "CONTACTSHEET_DATA": str(data), "CONTACTSHEET_MODEL": "bundled",

@@ -87,7 +87,7 @@ def test_similarity_and_members_are_by_the_own_centroid(world: tuple[np.ndarray,
 @given(LABELLED)
 def test_each_cluster_has_the_nearest_other_centroid_as_its_neighbour(world: tuple[np.ndarray, np.ndarray]) -> None:
     found, count = measured(world)
-    nearest, cosine = found.neighbours
+    nearest, cosine = found.neighbours()
     for number in range(count):
         others = {n: float(found.centroids[number] @ found.centroids[n]) for n in range(count) if n != number}
         if not others:
@@ -156,10 +156,10 @@ def test_work_in_blocks_changes_nothing(world: tuple[np.ndarray, np.ndarray], bl
         patch.setattr(module, "BLOCK_MEMBERS", block)
         parts, _ = measured(world)
         assert_same(parts, whole)
-        assert parts.neighbours[1] == pytest.approx(whole.neighbours[1], abs=CLOSE, nan_ok=True)
+        assert parts.neighbours()[1] == pytest.approx(whole.neighbours()[1], abs=CLOSE, nan_ok=True)
         assert parts.borderline_counts(2.5).tolist() == whole.borderline_counts(2.5).tolist()
-        assert parts.neighbours_of(range(count)[::-1])[1] == pytest.approx(
-            whole.neighbours[1][::-1], abs=CLOSE, nan_ok=True
+        assert parts.neighbours(range(count)[::-1])[1] == pytest.approx(
+            whole.neighbours()[1][::-1], abs=CLOSE, nan_ok=True
         )
 
 
@@ -196,7 +196,7 @@ def test_clusters_that_stay_are_not_measured_again() -> None:
 def test_nothing_at_all_is_measured_too() -> None:
     found = measure(np.empty((0, 4), np.float32), np.empty(0, np.int32), 0)
     assert found.centroids.shape == (0, 4)
-    assert [len(part) for part in (*found.neighbours, found.representatives, found.cohesion)] == [0] * 4
+    assert [len(part) for part in (*found.neighbours(), found.representatives, found.cohesion)] == [0] * 4
     assert found.borderline_counts(0.1).tolist() == []
 
 
@@ -208,7 +208,7 @@ def test_pictures_without_a_cluster_have_no_measures() -> None:
 
 def test_one_cluster_has_no_neighbour_and_no_border() -> None:
     found = measure(unit_vectors(3, 1).astype(np.float32), np.zeros(3, np.int32), 1)
-    assert found.neighbours[0].tolist() == [-1]
+    assert found.neighbours()[0].tolist() == [-1]
     assert found.borderline(0, 2.0).tolist() == []
     assert found.borderline_counts(2.0).tolist() == [0]
 
