@@ -64,10 +64,10 @@ if __name__ == "__main__":
 else:
     from streamlit.runtime.pages_manager import PagesManager
 
-    from pages.ui.fragments import let_fragments_end
     from pages.ui.plotly_js import plotly_route
+    from pages.ui.streamlit_internals import install_fragment_queue
 
-    let_fragments_end()
+    install_fragment_queue()
     # Without this a fresh server takes pages/ for the old one-file-per-page layout until the first run has ended, and
     # answers a deep link with "page not found".
     PagesManager.uses_pages_directory = False

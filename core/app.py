@@ -9,77 +9,65 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from core.access import Access
-from core.atlas.desk import MAP, Atlas
-from core.background import Background, Work
-from core.clusters.curators import Curators
-from core.clusters.desk import LINK, ClusterDesk
-from core.clusters.naming import common_words
-from core.clusters.newcomers import Newcomers
-from core.curation import Revision
+from core.atlas.service import MAP, AtlasService
+from core.cache import OnceCache
+from core.clusters.curation import CurationService
+from core.clusters.service import LINK, ClusterService
+from core.clusters.views.assignment import AssignmentService
+from core.clusters.views.naming import common_words
 from core.embedding import gpu, images
-from core.embedding.encoders import Encoders, LoadEncoder, loader
-from core.embedding.protocol import Encoder
+from core.embedding.encoder import Encoder
+from core.embedding.encoder_registry import Encoders, LoadEncoder, loader
 from core.errors import ContactSheetError
-from core.ingest import demo
-from core.ingest.condition import examine
-from core.ingest.library import INGEST, UNSPLASH, Library
-from core.ingest.originals import original
+from core.gemini.calls import GeminiCalls
+from core.gemini.client import GeminiClient
+from core.gemini.prices import TokenUsage, load_prices
 from core.ingest.pipeline import Batch
-from core.ingest.reembed import EMBED, Reembedding
-from core.ingest.removal import Removal
-from core.ingest.runs import Runs
-from core.ingest.unsplash import Unsplash, Wish, assets_by_photo
-from core.kept import Kept
+from core.ingest.runner import IngestRunner
+from core.ingest.sources import demo
+from core.ingest.sources.unsplash import UnsplashIngest, UnsplashOptions, assets_by_photo
+from core.jobs.background import BackgroundJobs, JobWork
+from core.library.condition import examine
+from core.library.originals import original
+from core.library.reembedding import EMBED, ReembeddingService
+from core.library.removal import RemovalService
+from core.library.service import INGEST, UNSPLASH, LibraryService
 from core.logs import configure_logging, log
-from core.quality.desk import Quality
-from core.quality.judging import Judging
-from core.quality.measures import DEPTH
-from core.quality.runs import KeptRuns
-from core.quality.weak import WeakLabels
-from core.records import (
-    Asset,
-    Collection,
-    CollectionHealth,
-    Condition,
-    Filters,
-    Hit,
-    IngestReport,
-    Job,
-    ModelCard,
-    ProgressListener,
-    unheard,
-)
-from core.search.answers import Answer, Hourly
-from core.search.calls import Calls
-from core.search.desk import SearchDesk
+from core.metrics.machine import Capacity
+from core.metrics.monitor import Monitor
+from core.metrics.request_recorder import RequestNotes, RequestRecorder
+from core.metrics.summary import Money, Summary, read_summary
+from core.quality.judging import JudgingService
+from core.quality.relevance import DEPTH
+from core.quality.service import QualityService
+from core.quality.weak_labels import WeakLabels
+from core.records.assets import Asset, Collection, CollectionHealth, Condition, Filters, Hit, ModelCard
+from core.records.clusterings import Revision
+from core.records.jobs import IngestReport, Job, ProgressListener, ignore
+from core.search.answer import Answer, HourlyRates
 from core.search.follow_ups import FollowUps
-from core.search.gemini import GeminiClient
-from core.search.opened import Opened
-from core.search.prices import load_prices
-from core.search.ranker import Ranker, RankOptions
-from core.search.service import Candidates, SearchService, gemini_event, unwatched
-from core.search.usage import Usage
+from core.search.open_collections import OpenCollections
+from core.search.ranking import Ranker, RankOptions
+from core.search.request import Candidates, SearchPipeline, gemini_event
+from core.search.service import SearchService
 from core.settings import Settings
-from core.store.assignments import Assignments
-from core.store.collections import Collections
-from core.store.database import Database
-from core.store.drafts import Drafts
-from core.store.forgetting import forget
-from core.store.jobs import Jobs
-from core.store.judgements import Judgements
-from core.store.linkages import Linkages
-from core.store.maps import Maps
-from core.store.names import path_of
-from core.store.rankings import Rankings
-from core.store.revisions import Revisions
-from core.store.snapshot import collection_version
-from core.store.spend import Budgets, Spend
-from core.telemetry.events import EventLog
-from core.telemetry.machine import Filled
-from core.telemetry.monitor import Monitor
-from core.telemetry.requests import Request, Requests
-from core.telemetry.retention import Retention
-from core.telemetry.summary import Money, Summary, read_summary
+from core.store.lance.collections import Collections
+from core.store.lance.snapshot import collection_version
+from core.store.objects.linkage_files import LinkageFiles
+from core.store.objects.map_files import MapFiles
+from core.store.objects.names import path_of
+from core.store.sql.assignment_store import AssignmentStore
+from core.store.sql.database import Database
+from core.store.sql.draft_store import DraftStore
+from core.store.sql.event_log import EventLog
+from core.store.sql.event_retention import Retention
+from core.store.sql.forgetting import forget
+from core.store.sql.job_store import JobStore
+from core.store.sql.judgement_store import JudgementStore
+from core.store.sql.ranking_cache import RankingCache
+from core.store.sql.revision_store import RevisionStore
+from core.store.sql.run_store import RunStore
+from core.store.sql.spend_store import Budgets, SpendStore
 
 DEMO = demo.NAME
 DETAIL_PX = 1600
@@ -99,46 +87,55 @@ class App:
     def __init__(self, settings: Settings, collections: Collections, load_encoder: LoadEncoder) -> None:
         self.settings = settings
         self._collections, self.encoders = collections, Encoders(settings, load_encoder)
-        self._opened, self._outlived = Opened(collections, self.encoders.named), Kept(1000)
+        self._opened, self._outlived = OpenCollections(collections, self.encoders.named), OnceCache(1000)
         self.access = Access(settings.curator_key)
         self._database = database = Database(settings.data / "contactsheet.db")
-        jobs = Jobs(database)
-        self._background = Background(jobs, settings.data / "jobs", settings.environment())
-        self.library = Library(settings.roots, settings.data / "uploads", jobs, self._background, self.access)
+        jobs = JobStore(database)
+        self._background = BackgroundJobs(jobs, settings.data / "jobs", settings.environment())
+        self.library = LibraryService(settings.roots, settings.data / "uploads", jobs, self._background, self.access)
         self.events = EventLog(settings.data / "events.db", Retention(settings.event_days))
         key = settings.gemini_api_key
         self._gemini = GeminiClient(key, settings.gemini_endpoint) if key else None
-        self.spend = Spend(database, Budgets(settings.daily_usd, settings.monthly_usd))
+        self.spend = SpendStore(database, Budgets(settings.daily_usd, settings.monthly_usd))
         calls = _calls(settings, self.spend, self.events, self._gemini)
-        ranker = Ranker(calls, Rankings(database), _rank_options(settings), settings.gemini_api_key)
-        hourly = Hourly(settings.clip_usd_per_hour, settings.compute_usd_per_hour)
-        service = SearchService(ranker, self.events, hourly)
-        self.searches = SearchDesk(self._opened, service, settings.rank_candidates, settings.max_megapixels)
-        self.requests = Requests(self.events, hourly.stages_usd)
+        ranker = Ranker(calls, RankingCache(database), _rank_options(settings), settings.gemini_api_key)
+        hourly = HourlyRates(settings.clip_usd_per_hour, settings.compute_usd_per_hour)
+        service = SearchPipeline(ranker, self.events, hourly)
+        self.searches = SearchService(self._opened, service, settings.rank_candidates, settings.max_megapixels)
+        self.requests = RequestRecorder(self.events, hourly.stages_usd)
         self.monitor = Monitor(settings, self.events, jobs, self.spend, self.access, self._sizes, _gpu_memory)
         self.follow_ups = FollowUps(calls, self.events, settings.rank_deadline_s)
-        self._runs = Runs(collections, self.encoders, settings, self._note_batch)
-        self._unsplash = Unsplash(self._runs, settings, frozenset(settings.unsplash_hosts))
-        revisions = Revisions(database)
-        self.clusters = ClusterDesk(
-            self._opened.snapshot, self._linkages, revisions, self._background, self._opened.encode_texts, common_words,
+        self._runs = IngestRunner(collections, self.encoders, settings, self._note_batch)
+        self._unsplash = UnsplashIngest(self._runs, settings, frozenset(settings.unsplash_hosts))
+        revisions = RevisionStore(database)
+        self.clusters = ClusterService(
+            self._opened.snapshot,
+            self._linkages,
+            revisions,
+            self._background,
+            self._opened.encode_texts,
+            common_words,
             watch=self.requests.watching,
-        )  # fmt: skip
-        self.atlas = Atlas(self._opened.snapshot, self._maps, self._background)
-        self.curators = Curators(self.clusters, revisions, Drafts(database), self.access)
-        self.newcomers = Newcomers(
-            self._opened.snapshot, revisions, Assignments(database), self.clusters.clustering, self.model_changed
         )
-        self.removal = Removal(collections, self.access, self._after_ingest, self._forget_all)
-        self.reembedding = Reembedding(
+        self.atlas = AtlasService(self._opened.snapshot, self._maps, self._background)
+        self.curators = CurationService(self.clusters, revisions, DraftStore(database), self.access)
+        self.newcomers = AssignmentService(
+            self._opened.snapshot, revisions, AssignmentStore(database), self.clusters.clustering, self.model_changed
+        )
+        self.removal = RemovalService(collections, self.access, self._after_ingest, self._forget_all)
+        self.reembedding = ReembeddingService(
             collections, self.encoders, self._background, self.access, settings.max_megapixels, self._after_switch
         )
-        self.quality = Quality(
-            self._evaluated, self._opened.snapshot, self._opened.encoder, KeptRuns(settings.data / "quality.db"),
-            Judging(Judgements(settings.data / "judgements.db"), lambda name: self.model(name).name),
+        self.quality = QualityService(
+            self._evaluated,
+            self._opened.snapshot,
+            self._opened.encoder,
+            RunStore(settings.data / "quality.db"),
+            JudgingService(JudgementStore(settings.data / "judgements.db"), lambda name: self.model(name).name),
             WeakLabels(self._unsplash.conversions, lambda name: assets_by_photo(self._opened.table(name))),
-            bool(key), settings.gemini_stand_in,
-        )  # fmt: skip
+            bool(key),
+            settings.gemini_stand_in,
+        )
 
     # -- models ---------------------------------------------------------------------------------------------
 
@@ -197,11 +194,11 @@ class App:
             self._opened.table(collection), self._opened.snapshot(collection), linkages, maps, self.library.jobs(200)
         )
 
-    def _linkages(self, collection: str) -> Linkages:
-        return Linkages(self.settings.data / "linkages" / collection)
+    def _linkages(self, collection: str) -> LinkageFiles:
+        return LinkageFiles(self.settings.data / "linkages" / collection)
 
-    def _maps(self, collection: str) -> Maps:
-        return Maps(self.settings.data / "maps" / collection)
+    def _maps(self, collection: str) -> MapFiles:
+        return MapFiles(self.settings.data / "maps" / collection)
 
     def _sizes(self) -> dict[str, int]:
         return {name: self._opened.table(name).count() for name in self._collections.names()}
@@ -214,7 +211,7 @@ class App:
         collection: str,
         captions: Path | None = None,
         source: str | None = None,
-        listener: ProgressListener = unheard,
+        listener: ProgressListener = ignore,
         only: Sequence[str] | None = None,
     ) -> IngestReport:
         """Add the images below `folder` to a collection, which is made if there is none of that name.
@@ -229,7 +226,7 @@ class App:
 
     def run_job(self, job_id: int) -> Job:
         """Be the process of a background job: run it, note its end. Raises JobError if there is none."""
-        works: dict[str, Work] = {
+        works: dict[str, JobWork] = {
             INGEST: self._ingest_of_job,
             LINK: lambda job, listener: self.clusters.link(job.collection, listener),
             MAP: lambda job, listener: self.atlas.fit(job.collection, listener),
@@ -243,7 +240,11 @@ class App:
         return self.ingest(folder, job.collection, source=job.arguments.get("source"), listener=listener, only=only)
 
     def ingest_unsplash(
-        self, place: str, collection: str, wish: Wish = Wish(), listener: ProgressListener = unheard
+        self,
+        place: str,
+        collection: str,
+        wish: UnsplashOptions = UnsplashOptions(),
+        listener: ProgressListener = ignore,
     ) -> IngestReport:
         """Add the photos of the Unsplash dataset at `place` (a folder, a ZIP or the address of one) to a collection.
 
@@ -255,10 +256,10 @@ class App:
         return report
 
     def _unsplash_of_job(self, job: Job, listener: ProgressListener) -> IngestReport:
-        wish = Wish(job.arguments["width"], only=tuple(job.arguments.get("only", ())))
+        wish = UnsplashOptions(job.arguments["width"], only=tuple(job.arguments.get("only", ())))
         return self.ingest_unsplash(job.arguments["place"], job.collection, wish, listener)
 
-    def ensure_demo(self, listener: ProgressListener = unheard) -> IngestReport | None:
+    def ensure_demo(self, listener: ProgressListener = ignore) -> IngestReport | None:
         """Build the demo collection unless it is complete; None if it was. Raises CollectionBusy."""
         report = self._runs.demo(listener, lambda: self._opened.forget(DEMO))
         if report is not None:
@@ -287,7 +288,7 @@ class App:
             ids = self.clusters.clustering(revision.id).asset_ids
             return collection_version(model, ids) != revision.collection_version
 
-        return self._outlived.once((revision.id, model), changed)
+        return self._outlived.get_or_create((revision.id, model), changed)
 
     def assign(self, collection: str) -> int:
         """Assign every picture without a place to the published clusters; says how many."""
@@ -296,15 +297,21 @@ class App:
             return placed
 
     def _note_batch(self, batch: Batch) -> None:
-        request = Request(batch.decoded, {"known": batch.known, "failures": dict(batch.failures)})
+        request = RequestNotes(batch.decoded, {"known": batch.known, "failures": dict(batch.failures)})
         self.requests.done("ingest", batch.collection, batch.stage_ms, request, batch.error)
 
     # -- search ---------------------------------------------------------------------------------------------
 
     def search(
-        self, query: str, collection: str = DEMO, top: int = 10, filters: Filters = Filters(), floor: float = -1.0,
-        ranked: bool = False, on_candidates: Candidates = unwatched,
-    ) -> Answer:  # fmt: skip
+        self,
+        query: str,
+        collection: str = DEMO,
+        top: int = 10,
+        filters: Filters = Filters(),
+        floor: float = -1.0,
+        ranked: bool = False,
+        on_candidates: Candidates = ignore,
+    ) -> Answer:
         """The `top` pictures most similar to a text; the first of them `ranked` by Gemini, where that can be had.
 
         `searches.by_words`, with the demo collection unless another is named. Raises QueryError, CollectionError,
@@ -328,7 +335,7 @@ class App:
         """An original as a JPEG that any browser shows, its longest side at most 1600 px. Raises BadImage."""
         return images.thumbnail(images.decode(original, "original", self.settings.max_megapixels), DETAIL_PX)
 
-    def warm(self, collection: str, listener: ProgressListener = unheard) -> None:
+    def warm(self, collection: str, listener: ProgressListener = ignore) -> None:
         """Load what the first search of a collection needs; the listener hears of a model being downloaded.
 
         Raises CollectionError, ModelUnavailable.
@@ -355,16 +362,16 @@ class App:
             shutil.rmtree(self.settings.data / kept / collection, ignore_errors=True)
 
 
-def _calls(settings: Settings, spend: Spend, events: EventLog, client: GeminiClient | None) -> Calls:
-    def late(model: str, usage: Usage, usd: float) -> None:
+def _calls(settings: Settings, spend: SpendStore, events: EventLog, client: GeminiClient | None) -> GeminiCalls:
+    def late(model: str, usage: TokenUsage, usd: float) -> None:
         events.note(gemini_event("late", datetime.now(UTC), model, usage, usd, "timeout"))
 
-    return Calls(client, settings.gemini_model, load_prices(), spend, on_late=late)
+    return GeminiCalls(client, settings.gemini_model, load_prices(), spend, on_late=late)
 
 
-def _gpu_memory() -> Filled | None:
+def _gpu_memory() -> Capacity | None:
     memory = gpu.memory_bytes()
-    return Filled(*memory) if memory else None
+    return Capacity(*memory) if memory else None
 
 
 def _rank_options(settings: Settings) -> RankOptions:

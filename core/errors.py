@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from core.records import IngestReport
+    pass
 
 
 class ContactSheetError(Exception):
@@ -55,15 +55,13 @@ class JobError(ContactSheetError):
     """A background job cannot be started, found or stopped."""
 
 
-class Cancelled(ContactSheetError):
-    """Someone asked a job to stop; `report`, where there is one, says what an ingest committed before."""
-
-    report: IngestReport | None = None
-
-
 class NotAllowed(ContactSheetError):
     """The person may look, but not change this."""
 
 
 class ClusterError(ContactSheetError):
     """A clustering, an edit of one or a revision asks for something that cannot be had."""
+
+
+class QualityError(ContactSheetError):
+    """A label set, an evaluation or a floor cannot be read, compared or held."""

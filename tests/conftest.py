@@ -12,9 +12,9 @@ from huggingface_hub import constants
 from PIL import Image
 
 from core.app import App, open_app
-from core.embedding import hub_faults
+from core.embedding import hub_errors as hub_faults
 from core.settings import Settings
-from core.store.collections import Collections
+from core.store.lance.collections import Collections
 from tests.fakes.encoder import ColourEncoder
 from tests.fakes.hub import FakeHub
 

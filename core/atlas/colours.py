@@ -64,7 +64,7 @@ def point_colours(labels: NDArray[np.int32], numbers: NDArray[np.uint8]) -> NDAr
     return np.append(numbers, np.uint8(UNCLUSTERED))[labels]
 
 
-class KeptColours:
+class PersonalColours:
     """The colours that one person has seen clusters in. A cluster keeps its own as long as this lives.
 
     The first 24 ids that are new to it get the colours furthest from those of the others, so that large clusters are

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from core.atlas.place import NEIGHBOURS, blocks, largest_in_rows
+from core.atlas.placement import NEIGHBOURS, blocks, largest_in_rows
 from core.errors import ClusterError
-from core.records import Progress, ProgressListener, unheard
+from core.records.jobs import Progress, ProgressListener, ignore
 
 SEED = 42
 NEIGHBOURS_PHASE, LAYOUT_PHASE = "map: neighbours", "map: layout"
@@ -21,9 +21,12 @@ REPORT_EVERY_S = 0.25
 
 
 def fit_map(
-    vectors: NDArray[np.float32], *, start: NDArray[np.float32] | None = None, seed: int = SEED,
-    listener: ProgressListener = unheard,
-) -> NDArray[np.float32]:  # fmt: skip
+    vectors: NDArray[np.float32],
+    *,
+    start: NDArray[np.float32] | None = None,
+    seed: int = SEED,
+    listener: ProgressListener = ignore,
+) -> NDArray[np.float32]:
     """Coordinates (n, 2) float32 for `vectors` (n, d), unit float32, by UMAP on cosine (McInnes et al. 2018).
 
     Exact nearest neighbours, found here, are laid out by umap-learn from the two main axes of the vectors: those cost
@@ -133,9 +136,14 @@ def _neighbours(
 
 
 def _layout(
-    rows: NDArray[np.int32], distances: NDArray[np.float32], start: NDArray[np.float32], span: float, step: float,
-    seed: int, listener: ProgressListener,
-) -> NDArray[np.float32]:  # fmt: skip
+    rows: NDArray[np.int32],
+    distances: NDArray[np.float32],
+    start: NDArray[np.float32],
+    span: float,
+    step: float,
+    seed: int,
+    listener: ProgressListener,
+) -> NDArray[np.float32]:
     """UMAP's graph of these neighbours, laid out from `start`."""
     rounds = ROUNDS_LARGE if len(rows) > LARGE else ROUNDS_SMALL
     listener(Progress(LAYOUT_PHASE, 0, rounds))
@@ -149,11 +157,26 @@ def _layout(
     edges, points = graph.tocoo(), _scattered(start, span, random)
     a, b = umap_.find_ab_params(SPREAD, MIN_DISTANCE)
     laid = layouts.optimize_layout_euclidean(
-        points, points, edges.row, edges.col, rounds, len(points), umap_.make_epochs_per_sample(edges.data, rounds),
-        a, b, random.randint(np.iinfo(np.int32).min, np.iinfo(np.int32).max, 3).astype(np.int64), initial_alpha=step,
-        move_other=True, tqdm_kwds={"disable": False, "file": _Rounds(listener, rounds), "bar_format": "{n}",
-                                    "miniters": 1, "mininterval": REPORT_EVERY_S},
-    )  # fmt: skip
+        points,
+        points,
+        edges.row,
+        edges.col,
+        rounds,
+        len(points),
+        umap_.make_epochs_per_sample(edges.data, rounds),
+        a,
+        b,
+        random.randint(np.iinfo(np.int32).min, np.iinfo(np.int32).max, 3).astype(np.int64),
+        initial_alpha=step,
+        move_other=True,
+        tqdm_kwds={
+            "disable": False,
+            "file": _Rounds(listener, rounds),
+            "bar_format": "{n}",
+            "miniters": 1,
+            "mininterval": REPORT_EVERY_S,
+        },
+    )
     return np.asarray(laid, np.float32)
 
 

@@ -23,16 +23,16 @@ from huggingface_hub.errors import HfHubHTTPError
 from huggingface_hub.utils import WeakFileLock, build_hf_headers
 
 from core.embedding.hashes import file_checkpoint
-from core.embedding.hub import Need, Remote, cached, locate, publish, settled
-from core.embedding.hub_faults import FAULTS, WrongBytes, explain, patiently
+from core.embedding.hub import RemoteFile, RequiredFile, cached, locate, publish, settled
+from core.embedding.hub_errors import FAULTS, WrongBytes, explain, patiently
 from core.errors import ModelUnavailable
-from core.records import DOWNLOAD_PHASE, Progress, ProgressListener, unheard
+from core.records.jobs import DOWNLOAD_PHASE, Progress, ProgressListener, ignore
 
 MB = 1_000_000
 SHA256_DIGITS = 64
 
 
-def fetch(model: str, needs: Sequence[Need], listener: ProgressListener = unheard) -> list[Path]:
+def fetch(model: str, needs: Sequence[RequiredFile], listener: ProgressListener = ignore) -> list[Path]:
     """Bring what `model` needs into the cache and say where it lies, in the order of `needs`, all of one commit.
 
     No request is made for what is there already; an optional file that the hub does not have is left out.
@@ -45,7 +45,7 @@ def fetch(model: str, needs: Sequence[Need], listener: ProgressListener = unhear
     return [path for path in map(cached, needs) if path is not None]
 
 
-def _bring(model: str, need: Need, listener: ProgressListener) -> None:
+def _bring(model: str, need: RequiredFile, listener: ProgressListener) -> None:
     remote = None
     try:
         remote = locate(need)
@@ -60,7 +60,7 @@ def _bring(model: str, need: Need, listener: ProgressListener) -> None:
         raise ModelUnavailable(message) from error
 
 
-def _carry(remote: Remote, listener: ProgressListener) -> None:
+def _carry(remote: RemoteFile, listener: ProgressListener) -> None:
     """Have a file whole, checked and named in the cache; another process that is at it is waited for."""
     for folder in (remote.lock.parent, remote.blob.parent):
         folder.mkdir(parents=True, exist_ok=True)
@@ -77,7 +77,7 @@ def _carry(remote: Remote, listener: ProgressListener) -> None:
         publish(remote)
 
 
-def _receive(remote: Remote, meter: _Meter) -> None:
+def _receive(remote: RemoteFile, meter: _Meter) -> None:
     """Append what is missing; what came before a fault stays."""
     have = remote.received
     headers = {**build_hf_headers(), "Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
@@ -96,14 +96,14 @@ def _receive(remote: Remote, meter: _Meter) -> None:
         raise httpx2.RemoteProtocolError("it was closed early")
 
 
-def _check_room(remote: Remote) -> None:
+def _check_room(remote: RemoteFile) -> None:
     free = shutil.disk_usage(remote.blob.parent).free
     if free < remote.size - remote.received:
         reason = f"{os.strerror(errno.ENOSPC)}, {free / MB:.0f} MB are free"
         raise OSError(errno.ENOSPC, reason, str(remote.blob.parent))
 
 
-def _check(remote: Remote) -> None:
+def _check(remote: RemoteFile) -> None:
     """Remove what is not what the hub announced. Raises WrongBytes."""
     arrived, wanted = f"{remote.received} bytes", f"{remote.size} bytes"
     if len(remote.etag) == SHA256_DIGITS and arrived == wanted:
@@ -116,7 +116,9 @@ def _check(remote: Remote) -> None:
 class _Meter:
     """Bytes that are here to `Progress`, once per MB; silent for a file of less than one."""
 
-    def __init__(self, remote: Remote, listener: ProgressListener, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, remote: RemoteFile, listener: ProgressListener, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._size, self._listener, self._clock = remote.size, listener, clock
         self._start, self._began, self._shown = remote.received, clock(), -1
 

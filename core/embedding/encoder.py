@@ -1,94 +1,34 @@
-"""Pictures and words to unit vectors in one space."""
+"""What the rest of the house asks of a model."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
-from pathlib import Path
+from typing import Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from core.embedding import images
-from core.embedding.allocator import keep_large_blocks
-from core.embedding.look_ahead import DECODERS, look_ahead
-from core.embedding.models import best_device, load_model
-from core.embedding.precision import with_precision
-from core.embedding.preprocessing import without_torch
-from core.embedding.sources import checkpoint_of
-from core.embedding.text_tower import TextTower
-from core.embedding.vector_cache import VectorCache
-from core.records import ModelCard, ProgressListener, unheard
-
-TEXT_BATCH = 64
+from core.records.assets import ModelCard
 
 
-class OpenClipEncoder:
-    """An open_clip model on one device. Loading takes seconds; the object may be shared between threads."""
+class Encoder(Protocol):
+    """A dual encoder. Every vector is float32 and has unit length; `card` says which model made it."""
 
-    def __init__(
-        self,
-        name: str,
-        device: str = "auto",
-        batch_size: int = 16,
-        threads: int = 0,
-        max_megapixels: float = 200,
-        precision: str = "float32",
-        listener: ProgressListener = unheard,
-    ) -> None:
-        """Load `name`; the listener hears of a download. Raises ModelUnavailable if it or the device cannot be had."""
-        keep_large_blocks()
-        if threads:
-            torch.set_num_threads(threads)
-        self.device, self.batch_size, self._max_megapixels = best_device(device), batch_size, max_megapixels
-        checkpoint = checkpoint_of(name)
-        model, transform, self._tokenizer = load_model(name, self.device, listener)
-        self._preprocess = without_torch(transform)
-        self._model, self._arithmetic = with_precision(model, precision, self.device)
-        self._text_tower, self._known_texts = TextTower(self._model), VectorCache()
-        dimension = int(self._encode_texts(["a photo"]).shape[1])
-        self.card = ModelCard(name, checkpoint, dimension)
+    @property
+    def card(self) -> ModelCard: ...
+
+    @property
+    def batch_size(self) -> int: ...
 
     def preprocess(self, image: Image.Image) -> NDArray[np.float32]:
-        """The model's own resizing and normalisation: (3, size, size) float32."""
-        return self._preprocess(images.central(image))
+        """What the image tower wants to see of an RGB picture: (channels, height, width) float32."""
+        ...
 
     def encode_pixels(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(n, 3, size, size) float32 to (n, d) float32, unit length."""
-        with torch.inference_mode(), self._arithmetic():
-            return _unit(self._model.encode_image(torch.from_numpy(pixels).to(self.device)))
+        """(n, channels, height, width) from `preprocess` to (n, d) float32."""
+        ...
 
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """n texts to (n, d) float32, unit length; words past the model's context length are not seen."""
-        if not texts:
-            return np.empty((0, self.card.dimension), np.float32)
-        return self._known_texts.through(texts, self._encode_texts)
-
-    def _encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        batches = [texts[i : i + TEXT_BATCH] for i in range(0, len(texts), TEXT_BATCH)]
-        with torch.inference_mode(), self._arithmetic():
-            parts = [_unit(self._text_tower.encode(self._tokenizer(list(b)).to(self.device))) for b in batches]
-        return np.concatenate(parts)
-
-    def encode_images(self, paths: Sequence[str | Path]) -> NDArray[np.float32]:
-        """n image files to (n, d) float32, unit length, in the order given; decoding overlaps encoding.
-
-        Raises BadImage for the first file that cannot be read.
-        """
-        rows: list[NDArray[np.float32]] = []
-        with ThreadPoolExecutor(DECODERS) as pool:
-            decoded = look_ahead(pool, self._load, paths, 2 * self.batch_size)
-            while batch := list(islice(decoded, self.batch_size)):
-                rows.append(self.encode_pixels(np.stack([future.result() for future in batch])))
-        return np.concatenate(rows) if rows else np.empty((0, self.card.dimension), np.float32)
-
-    def _load(self, path: str | Path) -> NDArray[np.float32]:
-        return self.preprocess(images.load(Path(path), self._max_megapixels))
-
-
-def _unit(vectors: torch.Tensor) -> NDArray[np.float32]:
-    rows: NDArray[np.float32] = torch.nn.functional.normalize(vectors.float(), dim=-1).cpu().numpy()
-    return rows
+        """n texts to (n, d) float32."""
+        ...

@@ -18,7 +18,7 @@ from urllib.parse import quote
 from huggingface_hub import constants, get_hf_file_metadata, try_to_load_from_cache
 from huggingface_hub.errors import FileMetadataError, HfHubHTTPError, HFValidationError, RemoteEntryNotFoundError
 
-from core.embedding.hub_faults import FAULTS, patiently
+from core.embedding.hub_errors import FAULTS, patiently
 
 SAFE_NAME = re.compile(r"[\w-][\w.-]*")
 # Otherwise the first request of a process waits up to 3 s for a list of programs, to report the one it runs under.
@@ -26,7 +26,7 @@ constants.HF_HUB_DISABLE_TELEMETRY = True
 
 
 @dataclass(frozen=True)
-class Need:
+class RequiredFile:
     """A file that a model needs: the names it may have in its repository, best first.
 
     An `optional` one may be missing there; that it is gets remembered, so that nobody has to ask again.
@@ -43,10 +43,10 @@ class Need:
 
 
 @dataclass(frozen=True)
-class Remote:
+class RemoteFile:
     """A file as the hub describes it; `etag` is the SHA-256 (hex) of one in large-file storage."""
 
-    need: Need
+    need: RequiredFile
     name: str
     commit: str
     etag: str
@@ -82,19 +82,19 @@ def url_of(repository: str, revision: str, name: str) -> str:
     return f"{constants.ENDPOINT}/{quote(repository)}/resolve/{revision}/{quote(name)}"
 
 
-def cached(need: Need) -> Path | None:
+def cached(need: RequiredFile) -> Path | None:
     """The file in the cache, if it is there."""
     return next((Path(found) for found in _look_up(need) if isinstance(found, str)), None)
 
 
-def settled(need: Need) -> bool:
+def settled(need: RequiredFile) -> bool:
     """Whether the cache holds the file, or knows that an optional one does not exist."""
     return cached(need) is not None or (need.optional and None not in _look_up(need))
 
 
-def offered(need: Need, within_s: float) -> bool:
+def offered(need: RequiredFile, within_s: float) -> bool:
     """Whether the hub offers the file now. Answers in time, whatever name service, proxy or hub do."""
-    answers: list[Remote | None] = []
+    answers: list[RemoteFile | None] = []
 
     def ask() -> None:
         with suppress(*FAULTS):
@@ -106,7 +106,7 @@ def offered(need: Need, within_s: float) -> bool:
     return bool(answers)
 
 
-def locate(need: Need) -> Remote | None:
+def locate(need: RequiredFile) -> RemoteFile | None:
     """The first of a need's names that the hub has; None where it has none and need not. Raises one of FAULTS."""
     for name in need.names:
         try:
@@ -119,7 +119,7 @@ def locate(need: Need) -> Remote | None:
     return None
 
 
-def publish(remote: Remote) -> None:
+def publish(remote: RemoteFile) -> None:
     """Give a whole blob its file's name in the cache; the reference by which it is found comes last."""
     pointer = remote.need.folder / "snapshots" / remote.commit / remote.name
     pointer.parent.mkdir(parents=True, exist_ok=True)
@@ -132,7 +132,7 @@ def publish(remote: Remote) -> None:
     _point_main_at(remote.need, remote.commit)
 
 
-def _look_up(need: Need) -> list[object]:
+def _look_up(need: RequiredFile) -> list[object]:
     """Per name: a path, None where the cache knows nothing, anything else where it knows that there is no file."""
     try:
         return [try_to_load_from_cache(need.repository, name) for name in need.names]
@@ -140,17 +140,17 @@ def _look_up(need: Need) -> list[object]:
         return [None]
 
 
-def _describe(need: Need, name: str) -> Remote:
+def _describe(need: RequiredFile, name: str) -> RemoteFile:
     url = url_of(need.repository, "main", name)
     found = get_hf_file_metadata(url, timeout=constants.HF_HUB_ETAG_TIMEOUT)
     # Both become names of files here, which no server may choose freely.
     named = all(SAFE_NAME.fullmatch(text or "") for text in (found.commit_hash, found.etag))
     if not named or found.size is None:
         raise FileMetadataError(url)
-    return Remote(need, name, str(found.commit_hash), str(found.etag), int(found.size))
+    return RemoteFile(need, name, str(found.commit_hash), str(found.etag), int(found.size))
 
 
-def _remember_absence(need: Need, commit: str) -> None:
+def _remember_absence(need: RequiredFile, commit: str) -> None:
     if not SAFE_NAME.fullmatch(commit):
         raise FileMetadataError(need.repository)
     for name in need.names:
@@ -160,7 +160,7 @@ def _remember_absence(need: Need, commit: str) -> None:
     _point_main_at(need, commit)
 
 
-def _point_main_at(need: Need, commit: str) -> None:
+def _point_main_at(need: RequiredFile, commit: str) -> None:
     reference = need.folder / "refs" / "main"
     reference.parent.mkdir(parents=True, exist_ok=True)
     reference.write_text(commit, encoding="ascii")

@@ -13,7 +13,7 @@ from typing import Any
 DECODERS = min(os.cpu_count() or 2, 8)
 
 
-class Room:
+class MemoryBudget:
     """Bounds what several threads hold in memory at once."""
 
     def __init__(self, capacity: float) -> None:

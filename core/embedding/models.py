@@ -11,10 +11,10 @@ import torch
 
 from core.embedding import torchvision_schemas
 from core.embedding.download import fetch
-from core.embedding.hub import Need, cached, offered
-from core.embedding.sources import ModelSource
+from core.embedding.hub import RequiredFile, cached, offered
+from core.embedding.model_source import ModelSource
 from core.errors import ModelUnavailable
-from core.records import Progress, ProgressListener, unheard
+from core.records.jobs import Progress, ProgressListener, ignore
 
 PROBE_TIMEOUT_S = 3.0
 # What open_clip raises for a config or weights that make no sense, and for a package that is missing.
@@ -23,9 +23,18 @@ HUB_CONFIG = "open_clip_config.json"
 HUB_WEIGHTS = "open_clip_pytorch_model.bin"
 # What transformers may want of a repository whose tokenizer or text tower it is to make.
 TEXT_FILES = (
-    "config.json", "tokenizer_config.json", "tokenizer.json", "special_tokens_map.json", "added_tokens.json",
-    "vocab.json", "merges.txt", "vocab.txt", "spiece.model", "tokenizer.model", "sentencepiece.bpe.model",
-)  # fmt: skip
+    "config.json",
+    "tokenizer_config.json",
+    "tokenizer.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+    "merges.txt",
+    "vocab.txt",
+    "spiece.model",
+    "tokenizer.model",
+    "sentencepiece.bpe.model",
+)
 
 
 def open_clip() -> Any:
@@ -39,7 +48,7 @@ def open_clip() -> Any:
     return module
 
 
-def can_be_had(name: str) -> bool:
+def is_available(name: str) -> bool:
     """Whether the weights are on disk, or the hub offers them within three seconds."""
     if is_on_disk(name):
         return True
@@ -54,7 +63,7 @@ def is_on_disk(name: str) -> bool:
     return source.local_file is not None or (bool(needs) and all(cached(need) for need in needs))
 
 
-def load_model(name: str, device: str, listener: ProgressListener = unheard) -> tuple[Any, Any, Any]:
+def load_model(name: str, device: str, listener: ProgressListener = ignore) -> tuple[Any, Any, Any]:
     """Load a model for inference in float32: (model, preprocess of a picture, tokenizer).
 
     What is not on disk yet is downloaded before, and the listener told. Raises ModelUnavailable with the reason and
@@ -97,15 +106,18 @@ def _check_names(module: Any, name: str, source: ModelSource) -> None:
         raise ModelUnavailable(f"{name}: {source.pretrained!r} is neither a file nor one of its checkpoints ({known})")
 
 
-def _hub_needs(source: ModelSource) -> list[Need]:
+def _hub_needs(source: ModelSource) -> list[RequiredFile]:
     """The files that open_clip asks a hub for, the weights last; none where the model is a person's own file."""
     if source.hub_name is not None:
-        return [Need(source.hub_name, (HUB_CONFIG,)), Need(source.hub_name, _weights_names(HUB_WEIGHTS))]
+        return [
+            RequiredFile(source.hub_name, (HUB_CONFIG,)),
+            RequiredFile(source.hub_name, _weights_names(HUB_WEIGHTS)),
+        ]
     if source.local_file is not None or source.pretrained is None:
         return []
     tag = open_clip().get_pretrained_cfg(source.architecture, source.pretrained)
     repository, _, filename = str(tag.get("hf_hub", "")).rpartition("/")
-    return [Need(repository, _weights_names(filename or HUB_WEIGHTS))] if repository else []
+    return [RequiredFile(repository, _weights_names(filename or HUB_WEIGHTS))] if repository else []
 
 
 def _weights_names(filename: str) -> tuple[str, ...]:
@@ -135,7 +147,7 @@ def _on_disk(module: Any, name: str, source: ModelSource, listener: ProgressList
     return source
 
 
-def _text_needs(name: str, config: Mapping[str, Any]) -> list[Need]:
+def _text_needs(name: str, config: Mapping[str, Any]) -> list[RequiredFile]:
     """What transformers wants of the hub for a tokenizer or text tower of its own."""
     text = config.get("text_cfg", {})
     repositories = sorted({text[key] for key in ("hf_tokenizer_name", "hf_model_name") if text.get(key)})
@@ -143,7 +155,7 @@ def _text_needs(name: str, config: Mapping[str, Any]) -> list[Need]:
         raise ModelUnavailable(
             f"{name} needs the package transformers to read words: pip install transformers, or choose another model"
         )
-    return [Need(repository, (file,), optional=True) for repository in repositories for file in TEXT_FILES]
+    return [RequiredFile(repository, (file,), optional=True) for repository in repositories for file in TEXT_FILES]
 
 
 def _tokenizer(module: Any, source: ModelSource, on_disk: ModelSource) -> Any:

@@ -19,15 +19,16 @@ from numpy.typing import NDArray
 
 from core.embedding import images
 from core.embedding.allocator import give_back_unused
+from core.embedding.encoder import Encoder
 from core.embedding.hashes import content_id
-from core.embedding.look_ahead import DECODERS, Room, look_ahead
-from core.embedding.protocol import Encoder
-from core.errors import BadImage, Cancelled
-from core.ingest.embedded import embedded_description
-from core.records import Asset, Description, Failure, IngestReport, Progress, ProgressListener, utc_now
-from core.store.lock import ingest_lock
-from core.store.names import uri_of
-from core.store.table import AssetTable
+from core.embedding.look_ahead import DECODERS, MemoryBudget, look_ahead
+from core.errors import BadImage
+from core.ingest.metadata.embedded import embedded_description
+from core.records.assets import Asset, Description, utc_now
+from core.records.jobs import Cancelled, Failure, IngestReport, Progress, ProgressListener, ignore
+from core.store.lance.table import AssetTable
+from core.store.objects.locks import ingest_lock
+from core.store.objects.names import uri_of
 
 LOOK_AHEAD = 2
 MEGABYTES_READ = 400.0
@@ -38,7 +39,7 @@ COMMIT_SECONDS = 10.0
 # What is known of a file besides its bytes: (description, source).
 Lookup = Callable[[Path], tuple[Description, str]]
 # The place (uri) by which a file is known.
-Place = Callable[[Path], str]
+PlaceOf = Callable[[Path], str]
 
 
 def place_on_disk(path: Path) -> str:
@@ -63,10 +64,6 @@ class Batch:
 
 
 BatchListener = Callable[[Batch], None]
-
-
-def unnoted(batch: Batch) -> None:
-    """For those who leave no events."""
 
 
 @dataclass(frozen=True)
@@ -101,13 +98,13 @@ class Ingest:
         lookup: Lookup,
         listener: ProgressListener,
         max_megapixels: float,
-        place: Place = place_on_disk,
+        place: PlaceOf = place_on_disk,
         clock: Callable[[], float] = time.monotonic,
-        on_batch: BatchListener = unnoted,
+        on_batch: BatchListener = ignore,
     ) -> None:
         self._table, self._encoder, self._lookup, self._place = table, encoder, lookup, place
         self._listener, self._max_megapixels, self._clock, self._on_batch = listener, max_megapixels, clock, on_batch
-        self._file_room, self._pixel_room = Room(MEGABYTES_READ), Room(max_megapixels)
+        self._file_room, self._pixel_room = MemoryBudget(MEGABYTES_READ), MemoryBudget(max_megapixels)
         self._pending, self._failures = _Pending(), list[Failure]()
         self._known: set[bytes] = set()
         self._removed: set[bytes] = set()

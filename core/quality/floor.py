@@ -8,9 +8,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from core.quality.evaluation import Run, scores
-from core.quality.labels import LabelSet, QualityError
-from core.quality.measures import MEASURES, NAMES
+from core.errors import QualityError
+from core.quality.evaluation import scores
+from core.quality.label_sets import LabelSet
+from core.quality.relevance import NAMES, RELEVANCE_MEASURES
+from core.records.evaluations import Run
 
 FILE = "floor.json"
 
@@ -33,10 +35,15 @@ def floor_of(run: Run) -> Floor:
     """The floor that a run sets; to four digits, the least rounded down."""
     found = scores(run.outcomes).measures
     return Floor(
-        run.digest, len(run.outcomes), run.model, run.checkpoint, run.collection_version,
-        run.at.isoformat(timespec="seconds"), {name: round(found[name].value, 4) for name in NAMES},
+        run.digest,
+        len(run.outcomes),
+        run.model,
+        run.checkpoint,
+        run.collection_version,
+        run.at.isoformat(timespec="seconds"),
+        {name: round(found[name].value, 4) for name in NAMES},
         {name: int(found[name].low * 10_000) / 10_000 for name in NAMES},
-    )  # fmt: skip
+    )
 
 
 def read_floors(path: Path) -> dict[str, Floor]:
@@ -78,7 +85,7 @@ def below(floor: Floor, run: Run) -> list[str]:
     found = scores(run.outcomes).measures
     faults = [
         f"{m.title} {found[m.name].value:.4f} is under {floor.least[m.name]:.4f}"
-        for m in MEASURES
+        for m in RELEVANCE_MEASURES
         if found[m.name].value < floor.least[m.name]
     ]
     if len(run.outcomes) < floor.queries:

@@ -7,27 +7,36 @@ from datetime import datetime
 
 from core.access import Person
 from core.quality.intervals import Interval, wilson
-from core.quality.labels import LabelledQuery, LabelSet
-from core.store.judgements import Judged, Judgements, Tally
+from core.quality.label_sets import LabelledQuery, LabelSet
+from core.records.judgements import Judgement, Tally
+from core.store.sql.judgement_store import JudgementStore
 
 KIND = "judged"
 
 
-class Judging:
+class JudgingService:
     """Thumbs up and down. Whoever may search may judge: an opinion changes nothing that others rely on.
 
     One opinion per signed name, query and picture; people who give no name share one, so that the unnamed cannot
     outvote the named.
     """
 
-    def __init__(self, judgements: Judgements, model: Callable[[str], str]) -> None:
+    def __init__(self, judgements: JudgementStore, model: Callable[[str], str]) -> None:
         """`model` is the name of the model of a collection."""
         self._judgements, self._model = judgements, model
 
     def judge(
-        self, person: Person, collection: str, query: str, asset_id: str, up: bool | None, *, ranker: str,
-        position: int, blind: bool = False,
-    ) -> None:  # fmt: skip
+        self,
+        person: Person,
+        collection: str,
+        query: str,
+        asset_id: str,
+        up: bool | None,
+        *,
+        ranker: str,
+        position: int,
+        blind: bool = False,
+    ) -> None:
         """Keep what a person thinks of a result: a thumb up, down, or None to take theirs back.
 
         `ranker` says whose order it was, `position` its place in it when it was judged, from 1. Raises QueryError for
@@ -37,7 +46,7 @@ class Judging:
             self.take_back(person, collection, query, asset_id)
             return
         model = self._model(collection)
-        judged = Judged(collection, query, asset_id, up, model, ranker, position, blind)
+        judged = Judgement(collection, query, asset_id, up, model, ranker, position, blind)
         self._judgements.put(judged, person.author)
 
     def take_back(self, person: Person, collection: str, query: str, asset_id: str) -> bool:

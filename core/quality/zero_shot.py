@@ -12,12 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.embedding import images
+from core.embedding.encoder import Encoder
 from core.embedding.look_ahead import DECODERS, look_ahead
-from core.embedding.protocol import Encoder
-from core.errors import BadImage
+from core.errors import BadImage, QualityError
 from core.quality.intervals import Interval, wilson
-from core.quality.labels import QualityError
-from core.records import Failure, Progress, ProgressListener, unheard
+from core.records.jobs import Failure, Progress, ProgressListener, ignore
 
 PROMPT = "a photo of a {}"
 
@@ -64,7 +63,7 @@ def _pictures(folder: Path) -> list[Path]:
     return [path for path in files if path.is_file() and not path.name.startswith(".")]
 
 
-def zero_shot(encoder: Encoder, labelled: LabelledFolder, listener: ProgressListener = unheard) -> Accuracy:
+def zero_shot(encoder: Encoder, labelled: LabelledFolder, listener: ProgressListener = ignore) -> Accuracy:
     """Classify every picture; what is no picture is listed and left out. Raises QualityError if none is left."""
     names = [PROMPT.format(name.replace("_", " ").replace("-", " ")) for name in labelled.classes]
     prompts, ranks, failures = encoder.encode_texts(names), list[int](), list[Failure]()

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from core.records import Progress, ProgressListener, unheard
+from core.records.jobs import Progress, ProgressListener, ignore
 
 COSINE = 0.90
 HASH_BITS = 63
@@ -50,9 +50,13 @@ class Duplicates:
 
 
 def near_identical(
-    ids: Sequence[str], vectors: NDArray[np.float32], sizes: NDArray[np.int64], thumbnails: Thumbnails,
-    cosine: float = COSINE, listener: ProgressListener = unheard,
-) -> list[Group]:  # fmt: skip
+    ids: Sequence[str],
+    vectors: NDArray[np.float32],
+    sizes: NDArray[np.int64],
+    thumbnails: Thumbnails,
+    cosine: float = COSINE,
+    listener: ProgressListener = ignore,
+) -> list[Group]:
     """Group near-identical pictures; the groups with the most pictures first.
 
     `vectors` is (n, d) float32 of unit length, `sizes` (n, 2) width and height in pixels, `thumbnails` gives JPEGs by
@@ -71,7 +75,7 @@ def near_identical(
 
 
 def alike(
-    vectors: NDArray[np.float32], cosine: float, listener: ProgressListener = unheard
+    vectors: NDArray[np.float32], cosine: float, listener: ProgressListener = ignore
 ) -> Iterator[list[tuple[int, int, float]]]:
     """Pairs of rows (a < b) with at least this cosine similarity, block by block; exact, in bounded memory.
 

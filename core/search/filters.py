@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-from core.records import Filters, Orientation, orientation_of
-from core.store.snapshot import Snapshot
+from core.records.assets import Filters, Orientation, orientation_of
+from core.store.lance.snapshot import Snapshot
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

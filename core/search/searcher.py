@@ -10,17 +10,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from core.embedding.protocol import Encoder
+from core.embedding.encoder import Encoder
 from core.errors import ModelUnavailable, QueryError
-from core.records import Asset, Filters, Hit, ModelCard, SearchResult
-from core.search.examples import spread
+from core.metrics.stage_timer import StageTimer
+from core.records.assets import Asset, Filters, Hit, ModelCard, SearchResult
 from core.search.filters import Facets, FilterColumns
-from core.search.mixture import mixed
-from core.search.nearest import nearest
-from core.search.pictures import QueryPicture, encode
-from core.store.snapshot import Snapshot
-from core.store.table import AssetTable
-from core.telemetry.stages import Stages
+from core.search.query_picture import QueryPicture, encode
+from core.search.vector_search import blend_query_vectors, nearest_rows, spread_rows
+from core.store.lance.snapshot import Snapshot
+from core.store.lance.table import AssetTable
 
 MAX_QUERY_LENGTH = 2_000
 MASKS_KEPT = 16
@@ -68,15 +66,20 @@ class Searcher:
         if not text:
             raise QueryError("the query is empty: write what the picture should show")
         encoder = self._fitting_encoder()  # loading it, once, is no part of a search
-        stages = Stages()
+        stages = StageTimer()
         with stages.stage("encode"):
             vector = encoder.encode_texts([text])[0]
         return self._search(text, vector, top, filters, floor, stages)
 
     def by_asset(
-        self, asset_id: str, top: int, filters: Filters = Filters(), floor: float = -1.0, words: str = "",
+        self,
+        asset_id: str,
+        top: int,
+        filters: Filters = Filters(),
+        floor: float = -1.0,
+        words: str = "",
         weight: float = 0.5,
-    ) -> SearchResult:  # fmt: skip
+    ) -> SearchResult:
         """The `top` assets most similar to one of the collection, and to `words`, itself left out.
 
         `weight` is the words' share, from 0 to 1. Raises QueryError if the asset is unknown, or as `by_text` does.
@@ -88,17 +91,22 @@ class Searcher:
                 f"collection {self._table.name} has no picture {asset_id[:12]!r}: it may have been removed"
             )
         encoder = self._fitting_encoder() if text else None
-        stages = Stages()
+        stages = StageTimer()
         with stages.stage("encode"):
             vector = resident.snapshot.vectors[row]
             if encoder is not None:
-                vector = mixed(vector, encoder.encode_texts([text])[0], weight)
+                vector = blend_query_vectors(vector, encoder.encode_texts([text])[0], weight)
         return self._search(text, vector, top, filters, floor, stages, without=row)
 
     def by_picture(
-        self, picture: QueryPicture, top: int, filters: Filters = Filters(), floor: float = -1.0, words: str = "",
+        self,
+        picture: QueryPicture,
+        top: int,
+        filters: Filters = Filters(),
+        floor: float = -1.0,
+        words: str = "",
         weight: float = 0.5,
-    ) -> SearchResult:  # fmt: skip
+    ) -> SearchResult:
         """The `top` assets most similar to a picture from outside, and to `words`, whose share is `weight`, 0 to 1.
 
         A picture that the collection holds is found by its own vector: it is most similar to itself. Raises as
@@ -106,16 +114,16 @@ class Searcher:
         """
         text, resident = plain_words(words), self._current()
         row, encoder = resident.row_of.get(picture.id), self._fitting_encoder()
-        stages = Stages()
+        stages = StageTimer()
         with stages.stage("encode"):
             vector = encode(encoder, picture.image) if row is None else resident.snapshot.vectors[row]
             if text:
-                vector = mixed(vector, encoder.encode_texts([text])[0], weight)
+                vector = blend_query_vectors(vector, encoder.encode_texts([text])[0], weight)
         return self._search(text, vector, top, filters, floor, stages)
 
     def browse(self, top: int, filters: Filters = Filters()) -> SearchResult:
         """The newest `top` assets that pass the filters, with similarity 0: what one sees before asking anything."""
-        stages, resident = Stages(), self._current()
+        stages, resident = StageTimer(), self._current()
         with stages.stage("search"):
             mask = self._mask(resident, filters)
             rows = resident.newest_first if mask is None else resident.newest_first[mask[resident.newest_first]]
@@ -124,7 +132,7 @@ class Searcher:
     def examples(self, count: int) -> list[str]:
         """Up to `count` titles of pictures that differ most from each other, to begin a search with."""
         snapshot = self._current().snapshot
-        ids = [snapshot.ids[row] for row in spread(snapshot.vectors, 5 * count)]
+        ids = [snapshot.ids[row] for row in spread_rows(snapshot.vectors, 5 * count)]
         titles = [
             asset.about.title for asset, _ in self._table.assets(ids) if 0 < len(asset.about.title) <= EXAMPLE_LENGTH
         ]
@@ -143,22 +151,33 @@ class Searcher:
         return found[0] if found else None
 
     def _search(
-        self, query: str, vector: NDArray[np.float32], top: int, filters: Filters, floor: float, stages: Stages,
+        self,
+        query: str,
+        vector: NDArray[np.float32],
+        top: int,
+        filters: Filters,
+        floor: float,
+        stages: StageTimer,
         without: int | None = None,
-    ) -> SearchResult:  # fmt: skip
+    ) -> SearchResult:
         resident = self._current()
         with stages.stage("search"):
             mask = self._mask(resident, filters)
             if without is not None:
                 mask = np.ones(len(resident.snapshot), bool) if mask is None else mask.copy()
                 mask[without] = False
-            rows, similarities, matching = nearest(resident.snapshot.vectors, vector, top, mask, floor)
+            rows, similarities, matching = nearest_rows(resident.snapshot.vectors, vector, top, mask, floor)
         return self._load(resident, query, rows, similarities, matching, stages)
 
     def _load(
-        self, resident: _Resident, query: str, rows: NDArray[np.intp], similarities: NDArray[np.float32],
-        matching: int, stages: Stages,
-    ) -> SearchResult:  # fmt: skip
+        self,
+        resident: _Resident,
+        query: str,
+        rows: NDArray[np.intp],
+        similarities: NDArray[np.float32],
+        matching: int,
+        stages: StageTimer,
+    ) -> SearchResult:
         ids = [resident.snapshot.ids[row] for row in rows]
         with stages.stage("load"):
             loaded = {asset.id: (asset, thumbnail) for asset, thumbnail in self._table.assets(ids)}

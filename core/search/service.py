@@ -1,90 +1,123 @@
-"""A request from question to logged answer: find, rank, add up, write down."""
+"""The search desk: what a page or a command asks of the pictures of a collection."""
 
 from __future__ import annotations
 
-import time
-import uuid
-from collections.abc import Callable
-from datetime import UTC, datetime
+from collections.abc import Sequence
 
-from core.records import SearchResult
-from core.search.answers import Answer, Hourly, Ranking
-from core.search.ranker import Ranker
-from core.search.usage import Usage
-from core.telemetry.events import Event, EventLog
+import numpy as np
 
-Candidates = Callable[[SearchResult], None]
+from core.cache import OnceCache
+from core.records.assets import Filters, SearchResult
+from core.records.jobs import ProgressListener, ignore
+from core.search.answer import Answer
+from core.search.duplicates import Duplicates, near_identical
+from core.search.filters import Facets
+from core.search.open_collections import OpenCollections
+from core.search.query_picture import QueryPicture, query_picture
+from core.search.request import Candidates, SearchPipeline
 
-
-def unwatched(result: SearchResult) -> None:
-    """For those who wait for the final order."""
+DUPLICATES_KEPT = 4
 
 
 class SearchService:
-    """Answers searches; every one leaves an event. May be shared between threads."""
+    """Searches over collections; each by words or by a picture leaves an event. May be shared between threads."""
 
     def __init__(
-        self, ranker: Ranker, events: EventLog, hourly: Hourly,
-        clock: Callable[[], float] = time.perf_counter, now: Callable[[], datetime] = lambda: datetime.now(UTC),
-    ) -> None:  # fmt: skip
-        self._ranker, self._events, self._hourly, self._clock, self._now = ranker, events, hourly, clock, now
+        self, opened: OpenCollections, service: SearchPipeline, candidates: int, max_megapixels: float
+    ) -> None:
+        """`candidates` is how many pictures a ranking needs; larger pictures than `max_megapixels` are refused."""
+        self._opened, self._service = opened, service
+        self._candidates, self._max_megapixels = candidates, max_megapixels
+        self._duplicates = OnceCache(DUPLICATES_KEPT)
 
-    def answer(
-        self, find: Callable[[], SearchResult], collection: str, ranked: bool = False,
-        on_candidates: Candidates = unwatched, kind: str = "search",
-    ) -> Answer:  # fmt: skip
-        """Run `find` and, where wanted, rank what it found; while Gemini is asked `on_candidates` has the vector order.
+    def by_words(
+        self,
+        query: str,
+        collection: str,
+        top: int = 10,
+        filters: Filters = Filters(),
+        floor: float = -1.0,
+        ranked: bool = False,
+        on_candidates: Candidates = ignore,
+        kind: str = "search",
+    ) -> Answer:
+        """The `top` pictures most similar to a text; the first of them `ranked` by Gemini, where that can be had.
 
-        Raises what `find` raises, with an event of it.
+        `on_candidates` has them by similarity while Gemini is asked; `kind` is the event's.
+        Raises QueryError, CollectionError, ModelUnavailable.
         """
-        try:
-            result = find()
-        except Exception as error:
-            name = type(error).__name__
-            self._events.note(Event(uuid.uuid4().hex, kind, self._now(), collection, "error", name))
-            raise
-        ranking, stage_ms = None, dict(result.stage_ms)
-        if ranked and result.query and result.hits:
-            began = self._clock()
-            ranking = self._ranker.rank(result.query, result.hits, lambda: on_candidates(result))
-            rank_ms = (self._clock() - began) * 1000
-            stage_ms |= {"rank": rank_ms, "total": stage_ms.pop("total") + rank_ms}
-        cost = self._hourly.cost(stage_ms, ranking.usd if ranking else 0.0)
-        answer = Answer(uuid.uuid4().hex, self._now(), result, stage_ms, cost, ranking)
-        self._events.note(_event(answer, kind))
-        return answer
+        most = max(top, self._candidates) if ranked else top
+        return self._service.answer(
+            lambda: self._opened.searcher(collection).by_text(query, most, filters, floor),
+            collection,
+            ranked,
+            on_candidates,
+            kind,
+        )
 
+    def similar(
+        self,
+        asset_id: str,
+        collection: str,
+        top: int = 10,
+        filters: Filters = Filters(),
+        floor: float = -1.0,
+        query: str = "",
+        weight: float = 0.5,
+    ) -> Answer:
+        """The `top` pictures most similar to one of the collection; with a `query` also to that, `weight` its share.
 
-def gemini_event(kind: str, at: datetime, model: str, usage: Usage, usd: float, cause: str = "") -> Event:
-    """An event of requests to Gemini alone; `cause` says why they brought no answer, where they did not."""
-    return Event(
-        uuid.uuid4().hex, kind, at, outcome="fallback" if cause else "ok", reason=cause, model=model, gemini_usd=usd,
-        prompt_tokens=usage.prompt, cached_tokens=usage.cached, output_tokens=usage.output,
-        thought_tokens=usage.thoughts,
-    )  # fmt: skip
+        Raises QueryError, CollectionError, and with a query ModelUnavailable.
+        """
+        return self._service.answer(
+            lambda: self._opened.searcher(collection).by_asset(asset_id, top, filters, floor, query, weight), collection
+        )
 
+    def query_picture(self, data: bytes) -> QueryPicture:
+        """A picture from outside, to search by; it is not stored. Raises QueryError, BadImage."""
+        return query_picture(data, self._max_megapixels)
 
-def _event(answer: Answer, kind: str) -> Event:
-    """The event of an answer; it has a time for `rank` where Gemini was asked, not where an order was known."""
-    ranking, cost = answer.ranking or Ranking("ranked", ()), answer.cost
-    asked = ranking.requests > 0
-    return Event(
-        uid=answer.id,
-        kind=kind,
-        at=answer.at,
-        collection=answer.result.collection,
-        outcome="fallback" if ranking.outcome == "fallback" else "ok",
-        reason=ranking.refusal.cause if ranking.refusal else "",
-        stage_ms={name: ms for name, ms in answer.stage_ms.items() if asked or name != "rank"},
-        prompt_tokens=ranking.usage.prompt,
-        cached_tokens=ranking.usage.cached,
-        output_tokens=ranking.usage.output,
-        thought_tokens=ranking.usage.thoughts,
-        clip_usd=cost.clip_usd,
-        compute_usd=cost.compute_usd,
-        gemini_usd=cost.gemini_usd,
-        model=ranking.model,
-        cache_hit=ranking.outcome == "cached",
-        images=len(answer.hits),
-        detail=answer.receipt(),
-    )
+    def by_picture(
+        self,
+        picture: QueryPicture,
+        collection: str,
+        top: int = 10,
+        filters: Filters = Filters(),
+        floor: float = -1.0,
+        query: str = "",
+        weight: float = 0.5,
+    ) -> Answer:
+        """The `top` pictures most similar to one from outside; with a `query` also to that, `weight` its share.
+
+        Raises QueryError, CollectionError, ModelUnavailable.
+        """
+        return self._service.answer(
+            lambda: self._opened.searcher(collection).by_picture(picture, top, filters, floor, query, weight),
+            collection,
+        )
+
+    def browse(self, collection: str, top: int = 10, filters: Filters = Filters()) -> SearchResult:
+        """The newest pictures of a collection. Raises CollectionError."""
+        return self._opened.searcher(collection).browse(top, filters)
+
+    def examples(self, collection: str, count: int = 6) -> list[str]:
+        """Queries to begin with: titles of pictures of the collection that differ from each other."""
+        return self._opened.searcher(collection).examples(count)
+
+    def facets(self, collection: str) -> Facets:
+        """What a collection can be filtered by."""
+        return self._opened.searcher(collection).facets
+
+    def duplicates(self, collection: str, listener: ProgressListener = ignore) -> Duplicates:
+        """What a collection holds more than once; looked for once per collection version."""
+        table, snapshot = self._opened.table(collection), self._opened.snapshot(collection)
+
+        def thumbnails(ids: Sequence[str]) -> dict[str, bytes]:
+            return {asset.id: jpeg for asset, jpeg in table.assets(ids)}
+
+        def found() -> Duplicates:
+            sizes = np.column_stack([snapshot.width, snapshot.height]).astype(np.int64)
+            groups = near_identical(snapshot.ids, snapshot.vectors, sizes, thumbnails, listener=listener)
+            return Duplicates(tuple(groups), table.seen_again())
+
+        return self._duplicates.get_or_create((collection, snapshot.version, self._opened.stamp(collection)), found)

@@ -17,10 +17,10 @@ import numpy as np
 import streamlit as st
 
 from core.app import App
-from core.clusters.curve import Curve, Plateau
-from core.clusters.edits import SetSmallest, SetThreshold
-from pages.clusters.work import Work, change
-from pages.ui.undisturbed import undisturbed
+from core.clusters.edits.model import SetSmallest, SetThreshold
+from core.clusters.tree.threshold_curve import ThresholdCurve, ThresholdPlateau
+from pages.clusters.draft_state import DraftState, change
+from pages.ui.streamlit_internals import uninterrupted
 
 KEY, POINTS = "dial", 120
 _HERE = Path(__file__).parent
@@ -33,7 +33,7 @@ _COMPONENT = st.components.v2.component(
 
 
 @dataclass
-class Heard:
+class DialMessages:
     """What a browser's dial has said to this session: the number of the last value taken in, for each control."""
 
     session: str = field(default_factory=lambda: secrets.token_hex(8))
@@ -51,9 +51,9 @@ class Heard:
         return fresh
 
 
-def show_dial(app: App, work: Work, curve: Curve, steady: Sequence[Plateau]) -> None:
+def show_dial(app: App, work: DraftState, curve: ThresholdCurve, steady: Sequence[ThresholdPlateau]) -> None:
     """The dial at the work's thresholds; what is set on it becomes a change before the next run."""
-    heard: Heard = st.session_state.setdefault("dial_heard", Heard())
+    heard: DialMessages = st.session_state.setdefault("dial_heard", DialMessages())
     at, counts = curve.sampled(POINTS)
     _COMPONENT(
         key=KEY,
@@ -79,7 +79,7 @@ def show_dial(app: App, work: Work, curve: Curve, steady: Sequence[Plateau]) -> 
     )
 
 
-@undisturbed
+@uninterrupted
 def asked(app: App, collection: str) -> None:
     """Take in what was set on the dial."""
     said, heard = st.session_state[KEY].get("asked"), st.session_state["dial_heard"]
@@ -90,7 +90,7 @@ def asked(app: App, collection: str) -> None:
         change(app, collection, SetSmallest(int(news["smallest"])), coalesce=True)
 
 
-def lowest_of(curve: Curve) -> float:
+def lowest_of(curve: ThresholdCurve) -> float:
     """The dial's lowest threshold, where all is one cluster; a multiple of the slider's steps."""
     lowest = float(curve.similarity[-1]) if len(curve.similarity) else 0.0
     return min(0.0, math.floor(lowest * 200) / 200)

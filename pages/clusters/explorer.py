@@ -5,18 +5,18 @@ from __future__ import annotations
 import streamlit as st
 
 from core.app import App
-from core.clusters.view import View
-from pages.clusters.border import border_pairs
-from pages.clusters.changes import show_changes
+from core.clusters.views.view import ClusterView
+from pages.clusters.cluster_detail import open_cluster
+from pages.clusters.cluster_list import cluster_list
 from pages.clusters.dial import show_dial
-from pages.clusters.drafts import draft_bar
-from pages.clusters.history import show_history
-from pages.clusters.list import cluster_list
-from pages.clusters.map import show_map
-from pages.clusters.one import open_cluster
-from pages.clusters.work import NOTICE, current_work
-from pages.search.details import show_details
-from pages.ui.text import plain
+from pages.clusters.draft_bar import draft_bar
+from pages.clusters.draft_state import NOTICE, current_work
+from pages.clusters.map_view import show_map
+from pages.clusters.pair_review import pair_review
+from pages.clusters.published_changes import show_changes
+from pages.clusters.revision_list import show_history
+from pages.search.picture_details import show_details
+from pages.ui.format import plain
 
 SECTIONS = ("Clusters", "What would change", "Border pairs", "History")
 
@@ -44,15 +44,20 @@ def explorer(app: App, collection: str) -> None:
     with st.container():
         open_cluster(app, work, view)
     section = st.segmented_control(
-        "Show", SECTIONS, key="section", default=SECTIONS[0], required=True, bind="query-params",
+        "Show",
+        SECTIONS,
+        key="section",
+        default=SECTIONS[0],
+        required=True,
+        bind="query-params",
         label_visibility="collapsed",
-    )  # fmt: skip
+    )
     if section == SECTIONS[0]:
         cluster_list(app, work, view)
     elif section == SECTIONS[1]:
         show_changes(app, work, view)
     elif section == SECTIONS[2]:
-        border_pairs(app, work, view)
+        pair_review(app, work, view)
     else:
         show_history(app, work)
 
@@ -66,7 +71,7 @@ def leave_or_look(app: App, collection: str) -> None:
         show_details(app, collection, st.query_params["photo"])
 
 
-def summary(view: View) -> str:
+def summary(view: ClusterView) -> str:
     """One line: how many clusters, and what is in none."""
     alone = int((view.labels < 0).sum())
     newcomers = len(view.base.newcomers)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from core.atlas.colours import PALETTE, point_colours
-from core.atlas.detail import Box, Detail
+from core.atlas.level_of_detail import Box, Detail
 
 POINT_PX, NAMES_SHOWN, LIT_COLOUR = 6, 24, "#e0a100"
 NAME_WIDTH, NAME_HEIGHT = 0.13, 0.05  # of the map, in which one name keeps others away
@@ -81,13 +81,17 @@ def _points(drawn: Drawn, rows: NDArray[np.int32]) -> Figure:
         "x": packed(drawn.coordinates[rows, 0]),
         "y": packed(drawn.coordinates[rows, 1]),
         "marker": {
-            "size": POINT_PX, "color": packed(point_colours(drawn.labels, drawn.colours)[rows]), "colorscale": SCALE,
-            "cmin": -0.5, "cmax": len(PALETTE) - 0.5, "line": {"width": 0},
+            "size": POINT_PX,
+            "color": packed(point_colours(drawn.labels, drawn.colours)[rows]),
+            "colorscale": SCALE,
+            "cmin": -0.5,
+            "cmax": len(PALETTE) - 0.5,
+            "line": {"width": 0},
         },
         "text": texts,
         "hovertemplate": "%{text}<extra></extra>",
         "showlegend": False,
-    }  # fmt: skip
+    }
 
 
 def _rings(drawn: Drawn) -> Figure:
@@ -111,10 +115,14 @@ def _names(drawn: Drawn, view: Box) -> list[Figure]:
             "text": f"<b>{escaped(drawn.names[number][:24])}</b>",
             "x": float(drawn.coordinates[drawn.medoids[number], 0]),
             "y": float(drawn.coordinates[drawn.medoids[number], 1]),
-            "yanchor": "bottom", "yshift": POINT_PX, "showarrow": False, "borderpad": 1, "font": {"size": 12},
+            "yanchor": "bottom",
+            "yshift": POINT_PX,
+            "showarrow": False,
+            "borderpad": 1,
+            "font": {"size": 12},
         }
         for number in told_apart(drawn, view)
-    ]  # fmt: skip
+    ]
 
 
 def _shade(detail: Detail) -> Figure:
@@ -126,9 +134,15 @@ def _shade(detail: Detail) -> Figure:
     x0, y0, x1, y1 = detail.extent
     return {
         "source": f"data:image/png;base64,{base64.b64encode(data.getvalue()).decode()}",
-        "xref": "x", "yref": "y", "x": x0, "y": y1, "sizex": x1 - x0, "sizey": y1 - y0, "sizing": "stretch",
+        "xref": "x",
+        "yref": "y",
+        "x": x0,
+        "y": y1,
+        "sizex": x1 - x0,
+        "sizey": y1 - y0,
+        "sizing": "stretch",
         "layer": "below",
-    }  # fmt: skip
+    }
 
 
 def told_apart(drawn: Drawn, view: Box) -> list[int]:

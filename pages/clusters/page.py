@@ -8,11 +8,11 @@ from core.app import DEMO, App
 from core.errors import ContactSheetError
 from pages.clusters.explorer import explorer
 from pages.ui import resources
-from pages.ui.demo_notice import wait_for_demo
+from pages.ui.format import plain
 from pages.ui.header import collection_header
+from pages.ui.notices import wait_for_demo
 from pages.ui.person import person
 from pages.ui.progress import show_progress
-from pages.ui.text import plain
 
 FEWEST = 2
 

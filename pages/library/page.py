@@ -5,14 +5,13 @@ from __future__ import annotations
 import streamlit as st
 
 from core.errors import ContactSheetError
-from core.records import Collection
-from pages.library.adding import add_pictures
-from pages.library.care import open_collection, show_care
-from pages.library.jobs import show_jobs
-from pages.library.wording import short_model
+from core.records.assets import Collection
+from pages.library.add_pictures import add_pictures
+from pages.library.collection_detail import open_collection, show_care
+from pages.library.job_list import show_jobs
 from pages.ui import resources
+from pages.ui.format import plain, short_model, size
 from pages.ui.person import only_curators, sign_in
-from pages.ui.text import plain, size
 
 
 def main() -> None:
@@ -47,14 +46,21 @@ def show_collections(collections: list[Collection]) -> None:
                 )
                 with st.container(horizontal=True, vertical_alignment="center"):
                     st.page_link(
-                        "pages/search/page.py", label="Search", icon=":material/search:", width="content",
+                        "pages/search/page.py",
+                        label="Search",
+                        icon=":material/search:",
+                        width="content",
                         query_params={"collection": collection.name},
-                    )  # fmt: skip
+                    )
                     st.button(
-                        "Open", key=f"open_{collection.name}", icon=":material/folder_open:", type="tertiary",
-                        on_click=open_collection, args=(collection.name,),
+                        "Open",
+                        key=f"open_{collection.name}",
+                        icon=":material/folder_open:",
+                        type="tertiary",
+                        on_click=open_collection,
+                        args=(collection.name,),
                         help="Its pictures, duplicates, bin, model and condition",
-                    )  # fmt: skip
+                    )
 
 
 try:

@@ -8,15 +8,12 @@ from datetime import UTC, datetime
 import streamlit as st
 
 from core.app import App
-from core.telemetry.kinds import SEARCHES
-from core.telemetry.stages import STAGES
-from core.telemetry.summary import A_MONTH, TARGET_ERROR_RATE, TARGET_P95_MS, Latency, Summary
-from core.telemetry.windows import Window
-from core.terminal import duration
-from pages.metrics.figures import COST, LATENCY, SERVICES, TRAFFIC, cost_rows, latency_rows, traffic_rows
-from pages.metrics.spans import SPANS
-from pages.search.state import milliseconds, usd
-from pages.ui.text import plain
+from core.cli.progress_bar import duration
+from core.metrics.summary import A_MONTH, TARGET_ERROR_RATE, TARGET_P95_MS, Latency, Summary
+from core.records.events import SEARCHES, STAGES, Window
+from pages.metrics.charts import COST, LATENCY, SERVICES, TRAFFIC, cost_rows, latency_rows, traffic_rows
+from pages.metrics.time_spans import SPANS
+from pages.ui.format import milliseconds, plain, usd
 
 NOTHING = "–"
 REASONS_PX = 178
@@ -95,8 +92,12 @@ def traffic(summary: Summary, searches: Sequence[Window]) -> None:
     st.subheader("How many there are, and how they end", anchor=False)
     st.vega_lite_chart(traffic_rows(searches), TRAFFIC, key="traffic")
     rows = reason_rows(summary.reasons, summary.searches)
-    st.dataframe(rows or [{"Reason": NOTHING, "Searches": 0, "Share": NOTHING}], key="reasons", hide_index=True,
-                 height=REASONS_PX)  # fmt: skip
+    st.dataframe(
+        rows or [{"Reason": NOTHING, "Searches": 0, "Share": NOTHING}],
+        key="reasons",
+        hide_index=True,
+        height=REASONS_PX,
+    )
 
 
 def reason_rows(reasons: Mapping[str, int], searches: int) -> list[dict[str, object]]:

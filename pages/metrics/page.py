@@ -8,14 +8,14 @@ import streamlit as st
 
 from core.app import App
 from core.errors import ContactSheetError
-from pages.metrics.alerts import show_alerts
-from pages.metrics.machine import show_collections, show_machine
+from pages.metrics.alert_list import show_alerts
+from pages.metrics.machine_section import show_collections, show_machine
 from pages.metrics.overview import show_overview
-from pages.metrics.requests import show_requests
-from pages.metrics.spans import SPANS, USUAL
+from pages.metrics.request_list import show_requests
+from pages.metrics.time_spans import SPANS, USUAL
 from pages.ui import resources
+from pages.ui.format import plain
 from pages.ui.person import sign_in
-from pages.ui.text import plain
 
 REFRESH_S, COLLECTIONS_S = 2.0, 10.0
 ALL = "All collections"
@@ -28,9 +28,14 @@ def main() -> None:
         st.title("Metrics", anchor=False, width="content")
         sign_in(app.access)
     section = st.segmented_control(
-        "Show", SECTIONS, default=SECTIONS[0], required=True, key="section", bind="query-params",
+        "Show",
+        SECTIONS,
+        default=SECTIONS[0],
+        required=True,
+        key="section",
+        bind="query-params",
         label_visibility="collapsed",
-    )  # fmt: skip
+    )
     if section == "Alerts":
         live(lambda: show_alerts(app, resources.watching()))
     elif section == "Machine":

@@ -8,16 +8,16 @@ import streamlit as st
 
 from core.app import DEMO, App
 from core.errors import ContactSheetError
-from core.quality.runs import RunRow
-from pages.quality.blind import judge_blind
-from pages.quality.compare import show_comparison
-from pages.quality.evaluate import evaluate, newly_kept
-from pages.quality.figures import run_label
-from pages.quality.run import show_run
+from core.records.evaluations import RunRow
+from pages.quality.blind_judging import judge_blind
+from pages.quality.evaluation_form import evaluate, newly_kept
+from pages.quality.run_comparison import show_comparison
+from pages.quality.run_figures import run_label
+from pages.quality.run_report import show_run
 from pages.ui import resources
-from pages.ui.demo_notice import wait_for_demo
+from pages.ui.format import plain
 from pages.ui.header import collection_header
-from pages.ui.text import plain
+from pages.ui.notices import wait_for_demo
 
 SECTIONS = ("Runs", "Compare", "Judge blind")
 DAYS = 30
@@ -30,9 +30,14 @@ def main() -> None:
     if collection == DEMO:
         wait_for_demo()
     section = st.segmented_control(
-        "Show", SECTIONS, key="show", default=SECTIONS[0], required=True, bind="query-params",
+        "Show",
+        SECTIONS,
+        key="show",
+        default=SECTIONS[0],
+        required=True,
+        bind="query-params",
         label_visibility="collapsed",
-    )  # fmt: skip
+    )
     if section == SECTIONS[1]:
         show_comparison(app, app.quality.runs.latest())
     elif section == SECTIONS[2]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from core.quality.blind import Pooled
-from core.quality.measures import DEPTH, SHOWN
+from core.quality.relevance import DEPTH, SHOWN
 
 NAMES = {"vector": "By similarity", "gemini": "By Gemini"}
 
@@ -29,10 +29,11 @@ def places(pool: Sequence[Pooled]) -> dict[str, str]:
     return {
         p.asset_id: " · ".join(
             f"{name.lower().replace('gemini', 'Gemini')} {p.places[ranker]}"
-            for ranker, name in NAMES.items() if ranker in p.places
+            for ranker, name in NAMES.items()
+            if ranker in p.places
         )
         for p in pool
-    }  # fmt: skip
+    }
 
 
 def same_order(pool: Sequence[Pooled]) -> bool:

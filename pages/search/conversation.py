@@ -10,16 +10,16 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from core.app import App
-from core.records import SearchResult
-from core.search.answers import Answer
+from core.records.assets import SearchResult
+from core.search.answer import Answer
 from pages.search.actions import forget_results, start_over
-from pages.search.details import ask_for_similar
-from pages.search.picture import chosen, put_away
-from pages.search.state import Ask
+from pages.search.picture_details import ask_for_similar
+from pages.search.picture_query import chosen, put_away
+from pages.search.search_state import Ask
 from pages.search.turns import Turn, key_of, queries, with_more, with_turn
+from pages.ui.format import plain
 from pages.ui.gallery import gallery, open_picture
 from pages.ui.progress import show_progress
-from pages.ui.text import plain
 
 
 def turns() -> tuple[Turn, ...]:

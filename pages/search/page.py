@@ -9,14 +9,13 @@ from core.errors import ContactSheetError
 from core.search.filters import Facets
 from pages.search.actions import forget_results, start_over, use_example
 from pages.search.conversation import current_turn, earlier_turns, follow_up, take_over_follow_up, turns
-from pages.search.details import show_details
-from pages.search.picture import chosen, picture_box
+from pages.search.picture_details import show_details
+from pages.search.picture_query import chosen, picture_box
 from pages.search.results import look_around, results
-from pages.search.state import EVEN, Ask, filters_of, floor_of, shown
+from pages.search.search_state import EVEN, Ask, filters_of, floor_of, shown
 from pages.ui import resources
-from pages.ui.demo_notice import wait_for_demo
-from pages.ui.stand_in import stand_in_notice
-from pages.ui.text import plain
+from pages.ui.format import plain
+from pages.ui.notices import stand_in_notice, wait_for_demo
 
 
 def main() -> None:
@@ -54,9 +53,14 @@ def header(app: App) -> str:
     with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
         st.title("Contact Sheet", anchor=False, width="content")
         chosen = st.selectbox(
-            "Collection", names, index=names.index(DEMO), key="collection", bind="query-params", width=220,
+            "Collection",
+            names,
+            index=names.index(DEMO),
+            key="collection",
+            bind="query-params",
+            width=220,
             on_change=forget_results,
-        )  # fmt: skip
+        )
     if wanted not in names:
         st.warning(f"There is no collection {plain(wanted)} here; this is {DEMO}.", icon=":material/folder_off:")
     return chosen if chosen in names else DEMO
@@ -66,9 +70,15 @@ def query_box(app: App, collection: str) -> str:
     """The words and the picture, with examples from the collection as long as there are none."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         query: str = st.text_input(
-            "What should the picture show?", key="q", bind="query-params", max_chars=2000, icon=":material/search:",
-            placeholder="Describe what you are looking for", on_change=start_over, width="stretch",
-        )  # fmt: skip
+            "What should the picture show?",
+            key="q",
+            bind="query-params",
+            max_chars=2000,
+            icon=":material/search:",
+            placeholder="Describe what you are looking for",
+            on_change=start_over,
+            width="stretch",
+        )
         picture_box(app)
     if not query.strip() and "like" not in st.query_params and chosen() is None:
         examples = app.searches.examples(collection)
@@ -95,14 +105,29 @@ def controls(query: str, facets: Facets) -> Ask:
                 until = st.date_input("Taken until", None, first, last, key="until", bind="query-params")
         if query and (like or outside):
             weight = st.slider(
-                "Share of the words", 0.0, 1.0, EVEN, 0.05, key="weight", bind="query-params", width=260,
-                format="percent", help="At the left end only the picture counts, at the right end only the words.",
-            )  # fmt: skip
+                "Share of the words",
+                0.0,
+                1.0,
+                EVEN,
+                0.05,
+                key="weight",
+                bind="query-params",
+                width=260,
+                format="percent",
+                help="At the left end only the picture counts, at the right end only the words.",
+            )
         if query or like or outside:
             floor = st.slider(
-                "Least similarity", 0.0, 1.0, 0.0, 0.01, key="floor", bind="query-params", width=260,
+                "Least similarity",
+                0.0,
+                1.0,
+                0.0,
+                0.01,
+                key="floor",
+                bind="query-params",
+                width=260,
                 help="Cosine similarity between the query and a picture. At the left end everything is shown.",
-            )  # fmt: skip
+            )
     filters = filters_of(sources, keywords, shapes, since, until)
     picture = outside.picture.id if outside else ""
     return Ask(query, like, filters, floor_of(floor), shown(st.query_params), picture, weight)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from core.search.answers import Answer, Ranking
-from pages.search.state import milliseconds, usd
-from pages.ui.text import plain
+from core.search.answer import Answer, Ranking
+from pages.ui.format import milliseconds, plain, usd
 
 
 def show_receipt(answer: Answer) -> None:
@@ -24,11 +23,16 @@ def places(answer: Answer) -> list[dict[str, object]]:
     rows = []
     for final_rank, hit in enumerate(answer.hits[: len(answer.ranking.places) if answer.ranking else 10], 1):
         place = answer.place(hit.asset.id)
-        rows.append({
-            "Final": final_rank, "By similarity": hit.rank, "Title": hit.asset.title,
-            "Similarity": round(hit.similarity, 4), "Score": place.score if place else None,
-            "Reason": place.reason if place else "",
-        })  # fmt: skip
+        rows.append(
+            {
+                "Final": final_rank,
+                "By similarity": hit.rank,
+                "Title": hit.asset.title,
+                "Similarity": round(hit.similarity, 4),
+                "Score": place.score if place else None,
+                "Reason": place.reason if place else "",
+            }
+        )
     return rows
 
 
@@ -36,8 +40,11 @@ def costs(answer: Answer) -> dict[str, str]:
     """Times, tokens and money of one request, as people read them."""
     stages = " · ".join(f"{name} {milliseconds(ms)}" for name, ms in answer.stage_ms.items())
     cost = answer.cost
-    rows = {"Time": stages, "Cost": f"{usd(cost.total_usd)} (CLIP {usd(cost.clip_usd)}, compute "
-            f"{usd(cost.compute_usd)}, Gemini {usd(cost.gemini_usd)})"}  # fmt: skip
+    rows = {
+        "Time": stages,
+        "Cost": f"{usd(cost.total_usd)} (CLIP {usd(cost.clip_usd)}, compute "
+        f"{usd(cost.compute_usd)}, Gemini {usd(cost.gemini_usd)})",
+    }
     ranking = answer.ranking
     if ranking is not None:
         usage = ranking.usage
@@ -50,8 +57,13 @@ def costs(answer: Answer) -> dict[str, str]:
 
 
 def _ranking_row(ranking: Ranking) -> str:
-    parts = [ranking.outcome, ranking.model_version or ranking.model, f"prompt {ranking.prompt_version}", ranking.send,
-             f"{ranking.requests} request{'' if ranking.requests == 1 else 's'}"]  # fmt: skip
+    parts = [
+        ranking.outcome,
+        ranking.model_version or ranking.model,
+        f"prompt {ranking.prompt_version}",
+        ranking.send,
+        f"{ranking.requests} request{'' if ranking.requests == 1 else 's'}",
+    ]
     if ranking.refusal is not None:
         parts.append(f"{ranking.refusal.cause} {ranking.refusal.detail}".strip())
     if not ranking.price_known:

@@ -8,18 +8,18 @@ from datetime import UTC, datetime
 import streamlit as st
 
 from core.app import App
-from core.records import Hit, SearchResult
-from core.search.answers import Answer, Ranking
-from core.terminal import duration
+from core.cli.progress_bar import duration
+from core.records.assets import Hit, SearchResult
+from core.search.answer import Answer, Ranking
 from pages.search.actions import forget_latest
-from pages.search.details import ask_for_similar
-from pages.search.judging import judged, thumbs
-from pages.search.picture import chosen, put_away
+from pages.search.picture_details import ask_for_similar
+from pages.search.picture_query import chosen, put_away
 from pages.search.receipt import show_receipt
-from pages.search.state import PAGE_SIZE, Ask, milliseconds, summary
+from pages.search.search_state import PAGE_SIZE, Ask, summary
+from pages.search.thumbs import judged, thumbs
 from pages.search.turns import Turn
+from pages.ui.format import milliseconds, plain
 from pages.ui.gallery import gallery, open_picture
-from pages.ui.text import plain
 
 
 def results(app: App, turn: Turn) -> None:
@@ -91,9 +91,7 @@ def show_ranked(app: App, ask: Ask, answer: Answer, ranking: Ranking) -> None:
     st.caption(ranked_line(ranking, count, answer))
     best, others = answer.hits[:count], answer.hits[count:]
     given = thumbs(app, about, "results", ids(best))
-    gallery(
-        best, "results", open_picture, ask_for_similar, reasons=reasons, first=1, size="large", thumbs=given
-    )  # fmt: skip
+    gallery(best, "results", open_picture, ask_for_similar, reasons=reasons, first=1, size="large", thumbs=given)
     if others and st.toggle(f"Show {len(others)} more, the other candidates first", key="all", bind="query-params"):
         given = thumbs(app, about, "others", ids(others), count + 1)
         gallery(others, "others", open_picture, ask_for_similar, reasons=reasons, first=count + 1, thumbs=given)

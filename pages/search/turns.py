@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 
-from core.records import SearchResult
-from core.search.answers import Answer
-from core.search.conversation import Understood
-from pages.search.state import Ask
+from core.records.assets import SearchResult
+from core.search.answer import Answer
+from core.search.follow_ups import FollowUp
+from pages.search.search_state import Ask
 
 MOST_TURNS = 12
 KEPT_EARLIER = 4
@@ -22,7 +22,7 @@ class Turn:
     version: str
     ask: Ask
     answer: Answer
-    understood: Understood | None = None
+    understood: FollowUp | None = None
 
     @property
     def key(self) -> Hashable:

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 import streamlit as st
 
 from core.errors import ContactSheetError
-from core.telemetry.alert_store import Alert
+from core.records.alerts import Alert
 from pages.ui import resources
-from pages.ui.text import plain
+from pages.ui.format import plain
 
 REFRESH_S = 5.0
 QUIET = "No alert fires."
@@ -28,9 +28,11 @@ def _badge(keep_room: bool) -> None:
         return
     if loud:
         st.page_link(
-            "pages/metrics/page.py", label=label(loud), icon=":material/notifications_active:",
+            "pages/metrics/page.py",
+            label=label(loud),
+            icon=":material/notifications_active:",
             query_params={"section": "Alerts"},
-        )  # fmt: skip
+        )
     elif keep_room:
         st.page_link(
             "pages/metrics/page.py", label=QUIET, icon=":material/notifications:", query_params={"section": "Alerts"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from core.records import Asset
+from core.records.assets import Asset
 
 _UNSPLASH_PAGE = re.compile(r"https://unsplash\.com/photos/[A-Za-z0-9_-]{1,64}")
 

@@ -14,9 +14,9 @@ from typing import Any, Literal
 import streamlit as st
 from streamlit.runtime import Runtime, exists
 
-from core.records import Hit
+from core.records.assets import Hit
 from pages.ui.credit import credit
-from pages.ui.undisturbed import undisturbed
+from pages.ui.streamlit_internals import uninterrupted
 
 _HERE = Path(__file__).parent
 _COMPONENT = st.components.v2.component(
@@ -54,10 +54,17 @@ class Thumbs:
 
 
 def gallery(
-    hits: Sequence[Hit], key: str, on_open: WithPicture, on_similar: WithPicture, show_similarity: bool = True,
-    reasons: Mapping[str, str] | None = None, first: int | None = None, size: Size = "medium",
-    on_pick: Callable[[list[str]], None] | None = None, thumbs: Thumbs | None = None,
-) -> None:  # fmt: skip
+    hits: Sequence[Hit],
+    key: str,
+    on_open: WithPicture,
+    on_similar: WithPicture,
+    show_similarity: bool = True,
+    reasons: Mapping[str, str] | None = None,
+    first: int | None = None,
+    size: Size = "medium",
+    on_pick: Callable[[list[str]], None] | None = None,
+    thumbs: Thumbs | None = None,
+) -> None:
     """Show pictures in the order given, with their rank, or numbered from `first`.
 
     `reasons` (by asset id) are sentences under the pictures; `small` is a strip of reminders, `large` for a few. A
@@ -68,22 +75,22 @@ def gallery(
     def said(event: str) -> Any:
         return st.session_state[key].get(event)
 
-    @undisturbed
+    @uninterrupted
     def opened() -> None:
         if said("opened"):
             on_open(said("opened"))
 
-    @undisturbed
+    @uninterrupted
     def similar() -> None:
         if said("similar"):
             on_similar(said("similar"))
 
-    @undisturbed
+    @uninterrupted
     def picked() -> None:
         if on_pick:
             on_pick(list(said("picked") or []))
 
-    @undisturbed
+    @uninterrupted
     def clicked() -> None:
         if thumbs:
             thumbs.on_clicks(clicks_of(said("clicks")))
@@ -159,15 +166,24 @@ def cards(shown: Sequence[Card], key: str, on_open: WithPicture) -> None:
 
     frames = [
         {
-            "id": card.id, "url": media_url(card.thumbnail, f"{key}-{place}") if card.thumbnail else "",
-            "title": card.title, "similarity": "", "number": "", "reason": card.caption,
+            "id": card.id,
+            "url": media_url(card.thumbnail, f"{key}-{place}") if card.thumbnail else "",
+            "title": card.title,
+            "similarity": "",
+            "number": "",
+            "reason": card.caption,
             "suggested": card.suggested,
         }
         for place, card in enumerate(shown)
-    ]  # fmt: skip
-    _COMPONENT(key=key, data={"size": "medium", "pickable": False, "cards": True, "frames": frames},
-               on_opened_change=undisturbed(told), on_similar_change=lambda: None, on_picked_change=lambda: None,
-               on_clicks_change=lambda: None)  # fmt: skip
+    ]
+    _COMPONENT(
+        key=key,
+        data={"size": "medium", "pickable": False, "cards": True, "frames": frames},
+        on_opened_change=uninterrupted(told),
+        on_similar_change=lambda: None,
+        on_picked_change=lambda: None,
+        on_clicks_change=lambda: None,
+    )
 
 
 def _frame(hit: Hit, place: str, show_similarity: bool) -> dict[str, object]:

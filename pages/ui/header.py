@@ -7,8 +7,8 @@ from collections.abc import Callable
 import streamlit as st
 
 from core.app import DEMO, App
+from pages.ui.format import plain
 from pages.ui.person import sign_in
-from pages.ui.text import plain
 
 
 def collection_header(app: App, title: str, on_change: Callable[[], None] | None = None) -> str:
@@ -19,9 +19,14 @@ def collection_header(app: App, title: str, on_change: Callable[[], None] | None
         st.title(title, anchor=False, width="content")
         with st.container(horizontal=True, vertical_alignment="bottom", width="content"):
             chosen = st.selectbox(
-                "Collection", names, index=names.index(DEMO), key="collection", bind="query-params", width=220,
+                "Collection",
+                names,
+                index=names.index(DEMO),
+                key="collection",
+                bind="query-params",
+                width=220,
                 on_change=on_change,
-            )  # fmt: skip
+            )
             sign_in(app.access)
     if wanted not in names:
         st.warning(f"There is no collection {plain(wanted)} here; this is {DEMO}.", icon=":material/folder_off:")

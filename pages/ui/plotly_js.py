@@ -17,8 +17,9 @@ def plotly_route() -> BaseRoute:
     """Serves the script; its address changes with its version, so that browsers may keep it."""
 
     async def script(_: object) -> FileResponse:
-        return FileResponse(_FILE, media_type="text/javascript",
-                            headers={"Cache-Control": "public, max-age=31536000, immutable"})  # fmt: skip
+        return FileResponse(
+            _FILE, media_type="text/javascript", headers={"Cache-Control": "public, max-age=31536000, immutable"}
+        )
 
     base = str(config.get_option("server.baseUrlPath")).strip("/")
     return Route(f"/{base}/{PATH}" if base else f"/{PATH}", script)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from streamlit.delta_generator import DeltaGenerator
 
-from core.records import Progress
-from core.terminal import duration
+from core.cli.progress_bar import duration
+from core.records.jobs import Progress
 
 PHASES = {
     "": "Starting",

@@ -11,10 +11,10 @@ import streamlit as st
 from core.app import DEMO, App, open_app
 from core.errors import ContactSheetError, SettingError
 from core.logs import log
-from core.records import Progress
-from core.telemetry.alerts import Watch
-from core.telemetry.metrics_server import MetricsServer
-from pages.quality.work import Evaluations
+from core.metrics.alert_service import AlertWatch
+from core.metrics.metrics_server import MetricsServer
+from core.records.jobs import Progress
+from pages.quality.evaluation_job import Evaluations
 
 MOST_SESSIONS = 10_000
 
@@ -66,7 +66,7 @@ def app() -> App:
 class Watching:
     """What goes on beside the pages: alerts are checked, metrics served; `fault` says why they are not, if so."""
 
-    watch: Watch
+    watch: AlertWatch
     server: MetricsServer | None
     fault: str = ""
 

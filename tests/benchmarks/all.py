@@ -6,9 +6,19 @@ import subprocess
 import sys
 
 NAMES = (
-    "search", "encode", "precision", "ingest", "latency", "ranking", "telemetry", "unsplash", "linkage", "map",
-    "slider", "duplicates",
-)  # fmt: skip
+    "search",
+    "encode",
+    "precision",
+    "ingest",
+    "latency",
+    "ranking",
+    "telemetry",
+    "unsplash",
+    "linkage",
+    "map",
+    "slider",
+    "duplicates",
+)
 
 if __name__ == "__main__":
     raise SystemExit(max(subprocess.call([sys.executable, "-m", f"tests.benchmarks.{name}"]) for name in NAMES))

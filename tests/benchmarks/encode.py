@@ -15,9 +15,9 @@ import numpy as np
 import torch
 
 from core.embedding import images, models
-from core.embedding.encoder import OpenClipEncoder
-from core.embedding.sources import BUNDLED
-from core.ingest import demo
+from core.embedding.model_source import BUNDLED
+from core.embedding.open_clip_encoder import OpenClipEncoder
+from core.ingest.sources import demo
 from tests.benchmarks.measure import peak_memory_gb, timed
 
 QUERIES = ["a red flower", "two dogs playing on a beach", "an old stone bridge over a quiet river in autumn light"]

@@ -14,7 +14,7 @@ from PIL import Image
 
 from core.app import App, open_app
 from core.embedding import images
-from core.ingest import demo
+from core.ingest.sources import demo
 from core.settings import Settings
 from tests.benchmarks.measure import peak_memory_gb
 

@@ -19,9 +19,9 @@ from pathlib import Path
 
 import numpy as np
 
-from core.embedding.sources import BUNDLED
-from core.ingest import demo
-from core.telemetry.machine import read_machine
+from core.embedding.model_source import BUNDLED
+from core.ingest.sources import demo
+from core.metrics.machine import read_machine
 from tests.benchmarks.measure import Timing, peak_memory_gb, timed
 
 IMAGES, TEXTS, REPEATS = 16, 48, 20
@@ -47,16 +47,18 @@ class Snapshot:
     def per_item_ms(self) -> dict[str, float]:
         """Medians: a picture from its file, one prepared, a text of a batch, a text alone."""
         return {
-            "file": self.files.p50_ms / IMAGES, "tensor": self.tensors.p50_ms / IMAGES,
-            "text": self.texts.p50_ms / TEXTS, "one text": self.one_text.p50_ms,
-        }  # fmt: skip
+            "file": self.files.p50_ms / IMAGES,
+            "tensor": self.tensors.p50_ms / IMAGES,
+            "text": self.texts.p50_ms / TEXTS,
+            "one text": self.one_text.p50_ms,
+        }
 
 
 def snapshot(label: str, name: str) -> Snapshot:
     """Load and time one model in this process."""
     from core.embedding import images
-    from core.embedding.encoder import OpenClipEncoder
     from core.embedding.models import open_clip
+    from core.embedding.open_clip_encoder import OpenClipEncoder
 
     open_clip()  # importing it is not loading a model
     before, began = read_machine(Path()), time.perf_counter()
@@ -69,14 +71,17 @@ def snapshot(label: str, name: str) -> Snapshot:
         return [f"{QUERIES[i % len(QUERIES)]} {next(new)}" for i in range(many)]
 
     return Snapshot(
-        label, encoder.card.dimension, load_s,
+        label,
+        encoder.card.dimension,
+        load_s,
         timed("files", lambda _: encoder.encode_images(photographs), REPEATS, warmup=2),
         timed("tensors", lambda _: encoder.encode_pixels(pixels), REPEATS, warmup=2),
         timed("texts", lambda _: encoder.encode_texts(texts(TEXTS)), REPEATS, warmup=2),
         timed("one text", lambda _: encoder.encode_texts(texts(1)), 3 * REPEATS, warmup=2),
-        megabytes(before.process_bytes), megabytes(loaded.process_bytes),
+        megabytes(before.process_bytes),
+        megabytes(loaded.process_bytes),
         peak_memory_gb() * 1000,
-    )  # fmt: skip
+    )
 
 
 def megabytes(size: int | None) -> float | None:
@@ -94,9 +99,11 @@ def show(found: Snapshot) -> None:
     print(f"\n{found.model}: {found.dimension}-d, loaded in {found.load_s:.1f} s")
     print(f"{'':<34}{'p50 ms':>10}{'p95 ms':>10}{'per item':>10}")
     rows = (
-        (f"{IMAGES} demo files", found.files, "file"), (f"{IMAGES} prepared tensors", found.tensors, "tensor"),
-        (f"{TEXTS} texts", found.texts, "text"), ("one text", found.one_text, "one text"),
-    )  # fmt: skip
+        (f"{IMAGES} demo files", found.files, "file"),
+        (f"{IMAGES} prepared tensors", found.tensors, "tensor"),
+        (f"{TEXTS} texts", found.texts, "text"),
+        ("one text", found.one_text, "one text"),
+    )
     for name, timing, item in rows:
         print(f"{name:<34}{timing.p50_ms:>10.1f}{timing.p95_ms:>10.1f}{found.per_item_ms[item]:>10.2f}")
     loaded = ""

@@ -26,8 +26,8 @@ from unittest import mock
 import numpy as np
 from numpy.typing import NDArray
 
-from core.clusters.cut import cut
-from core.clusters.linkage import Linkage
+from core.clusters.tree.cut import cut
+from core.clusters.tree.linkage import Linkage
 from tests.benchmarks.measure import peak_memory_gb, timed, verdict
 
 DIMENSION, CUTS = 512, 200
@@ -76,8 +76,8 @@ def unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:
 def ours(vectors: NDArray[np.float32], folder: Path, device: str, distance: float) -> dict[str, Any]:
     import torch
 
-    from core.clusters import merging
-    from core.clusters.linkage import average_linkage
+    from core.clusters.tree import merging
+    from core.clusters.tree.linkage import average_linkage
 
     average_linkage(vectors[:100], device=device)
     counts = {"rounds": 0, "looks": 0, "tera": 0.0}
@@ -208,8 +208,10 @@ def judge(
     if peer_labels is not None:
         labels = cut(linkage, 1 - distance)
         results.append(same_partition(labels, peer_labels))
-        print(f"{'same' if results[0] else 'NOT the same'} partition as scikit-learn's at {1 - distance:.4f}: "
-              f"{labels.max() + 1:,} clusters")  # fmt: skip
+        print(
+            f"{'same' if results[0] else 'NOT the same'} partition as scikit-learn's at {1 - distance:.4f}: "
+            f"{labels.max() + 1:,} clusters"
+        )
     if linkage.n == JUDGED_SIZE:
         results.append(verdict("cut, 25,000 rows, p95", cuts.p95_ms, BUDGET_CUT_MS, "ms"))
         results.append(verdict("peak memory, 25,000 rows", own.peak_gb, BUDGET_GB, "GB"))
@@ -224,8 +226,11 @@ def run_on(device: str, size: int) -> None:
         folder = Path(temporary)
         np.save(folder / "vectors.npy", synthetic(size))
         own = measured("ours", folder, device)
-    print(f"{size:>9,} rows on {device}: {own.seconds:.2f} s, {own.tera / own.seconds:.2f} TFLOP/s "
-          f"({own.rounds} rounds, {own.looks} searches, {own.tera:.1f} TFLOP)", flush=True)  # fmt: skip
+    print(
+        f"{size:>9,} rows on {device}: {own.seconds:.2f} s, {own.tera / own.seconds:.2f} TFLOP/s "
+        f"({own.rounds} rounds, {own.looks} searches, {own.tera:.1f} TFLOP)",
+        flush=True,
+    )
 
 
 def main() -> int:

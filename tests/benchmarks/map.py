@@ -18,11 +18,11 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from core.atlas.colours import PALETTE
-from core.atlas.detail import Levels
 from core.atlas.fit import SEED, aligned, fit_map
-from core.atlas.place import neighbours_kept, place
-from core.atlas.select import inside_polygon
-from core.store.maps import Maps, StoredMap
+from core.atlas.level_of_detail import Levels
+from core.atlas.placement import neighbours_kept, place
+from core.atlas.selection import inside_polygon
+from core.store.objects.map_files import MapFiles, StoredMap
 from tests.benchmarks.measure import peak_memory_gb, timed, verdict
 
 SIZE, DIMENSION, NEWCOMERS = 25_000, 512, 2_500
@@ -72,7 +72,7 @@ def bench_fit(folder: Path) -> tuple[bool, NDArray[np.float32]]:
 
 def bench_disk(folder: Path, coordinates: NDArray[np.float32]) -> None:
     ids = tuple(f"{row:064x}" for row in range(len(coordinates)))
-    stored, maps = StoredMap("v1", ids, coordinates, np.ones(len(ids), bool), SEED), Maps(folder / "maps")
+    stored, maps = StoredMap("v1", ids, coordinates, np.ones(len(ids), bool), SEED), MapFiles(folder / "maps")
     writing = timed("put", lambda i: maps.put(replace(stored, version=f"v{i}")), 10)
     reading = timed("latest", lambda _: maps.latest(), 20)
     print(f"\nfrom disk: {reading.p50_ms:.1f} ms, to disk: {writing.p50_ms:.1f} ms (medians)")
@@ -101,8 +101,10 @@ def bench_agreement(vectors: NDArray[np.float32], scratch: NDArray[np.float32]) 
         ("fitted from scratch", aligned(scratch, before, old)),
     ):
         moved = np.linalg.norm(at[old] - before, axis=1)
-        print(f"  {name:<20} {neighbours_kept(vectors, at, new):6.1%}   "
-              f"median {np.median(moved):.3f}, p90 {np.quantile(moved, 0.9):.3f} of a map 2 wide")  # fmt: skip
+        print(
+            f"  {name:<20} {neighbours_kept(vectors, at, new):6.1%}   "
+            f"median {np.median(moved):.3f}, p90 {np.quantile(moved, 0.9):.3f} of a map 2 wide"
+        )
 
 
 def bench_drawing(coordinates: NDArray[np.float32]) -> bool:
@@ -116,17 +118,21 @@ def bench_drawing(coordinates: NDArray[np.float32]) -> bool:
     sampling = timed("sample", lambda _: levels.sample(None, BUDGETS[0]), 100)
     zoomed = timed("sample", lambda _: levels.sample((-0.5, -0.5, 0.3, 0.3), BUDGETS[0]), 100)
     selecting = timed("lasso", lambda _: inside_polygon(many, lasso), 100)
-    print(f"sample p50 {sampling.p50_ms:.2f} ms, zoomed {zoomed.p50_ms:.2f} ms; lasso p50 {selecting.p50_ms:.2f} ms, "
-          f"{inside_polygon(many, lasso).mean():.0%} inside")  # fmt: skip
+    print(
+        f"sample p50 {sampling.p50_ms:.2f} ms, zoomed {zoomed.p50_ms:.2f} ms; lasso p50 {selecting.p50_ms:.2f} ms, "
+        f"{inside_polygon(many, lasso).mean():.0%} inside"
+    )
     for budget in BUDGETS:
         rows = levels.sample(None, budget).rows
         print(
             f"{budget:,} drawn: {figure_kb(many, rows):.0f} kB, with titles to hover {figure_kb(many, rows, 40):.0f} kB"
         )
-    return all([
-        verdict("sample of the whole map, p95", sampling.p95_ms, SHORT_BUDGET_MS, "ms"),
-        verdict(f"lasso of {VERTICES} vertices, p95", selecting.p95_ms, SHORT_BUDGET_MS, "ms"),
-    ])  # fmt: skip
+    return all(
+        [
+            verdict("sample of the whole map, p95", sampling.p95_ms, SHORT_BUDGET_MS, "ms"),
+            verdict(f"lasso of {VERTICES} vertices, p95", selecting.p95_ms, SHORT_BUDGET_MS, "ms"),
+        ]
+    )
 
 
 def figure_kb(coordinates: NDArray[np.float32], rows: NDArray[np.int32], title_length: int = 0) -> float:
@@ -134,10 +140,12 @@ def figure_kb(coordinates: NDArray[np.float32], rows: NDArray[np.int32], title_l
     scale = [(number / (len(PALETTE) - 1), colour) for number, colour in enumerate(PALETTE)]
     colour = np.arange(len(rows)).astype(np.uint8) % len(PALETTE)
     points = go.Scattergl(
-        x=coordinates[rows, 0], y=coordinates[rows, 1], mode="markers",
+        x=coordinates[rows, 0],
+        y=coordinates[rows, 1],
+        mode="markers",
         marker={"color": colour.astype(np.uint8), "colorscale": scale, "cmin": 0, "cmax": len(PALETTE) - 1},
         text=["x" * title_length] * len(rows) if title_length else None,
-    )  # fmt: skip
+    )
     return len(go.Figure(points, layout={"template": "none"}).to_json()) / 1000
 
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from core.embedding import images
-from core.embedding.encoder import OpenClipEncoder
-from core.embedding.sources import BUNDLED
-from core.ingest import demo
+from core.embedding.model_source import BUNDLED
+from core.embedding.open_clip_encoder import OpenClipEncoder
+from core.ingest.sources import demo
 from core.settings import PROJECT
 from tests.benchmarks.encode import per_second, random_vit_b_32
 from tests.benchmarks.measure import timed, verdict

@@ -22,9 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.app import App, open_app
-from core.search.answers import Answer
-from core.search.calls import Question, Reply
-from core.search.gemini import GeminiClient
+from core.gemini.calls import GeminiReply, GeminiRequest
+from core.gemini.client import GeminiClient
+from core.search.answer import Answer
 from core.settings import Secret, Settings
 from tests.benchmarks.measure import Timing, show, verdict
 from tests.fakes.gemini import HAND_KEY
@@ -33,8 +33,18 @@ FIXED_MS, BUDGET_P95_MS = 200.0, 60.0
 WARMUP, COMPARED = 5, 20
 WAYS = ("images", "sheet")
 SUBJECTS = ("dog", "boat", "red flower", "street", "lake", "old car", "bird", "bridge", "cup of coffee", "horse")
-SETTINGS = ("at night", "in the snow", "on a table", "by the sea", "from above", "in the morning", "with people",
-            "in a city", "in autumn", "close up")  # fmt: skip
+SETTINGS = (
+    "at night",
+    "in the snow",
+    "on a table",
+    "by the sea",
+    "from above",
+    "in the morning",
+    "with people",
+    "in a city",
+    "in autumn",
+    "close up",
+)
 QUERIES = tuple(f"{subject} {setting}" for setting in SETTINGS for subject in SUBJECTS)
 
 
@@ -45,7 +55,7 @@ class Watched(GeminiClient):
         super().__init__(key, endpoint)
         self.took_ms: list[float] = []
 
-    def generate(self, model: str, question: Question, timeout_s: float) -> Reply:
+    def generate(self, model: str, question: GeminiRequest, timeout_s: float) -> GeminiReply:
         began = time.perf_counter()
         reply = super().generate(model, question, timeout_s)
         self.took_ms.append((time.perf_counter() - began) * 1000)
@@ -89,9 +99,14 @@ def ranking_app(data: Path, send: str, key: Secret, endpoint: str = "") -> tuple
     client = Watched(key, endpoint)
     with patch("core.app.GeminiClient", lambda *_: client):
         settings = Settings(
-            data=data, model="bundled", model_is_explicit=True, gemini_api_key=key, gemini_endpoint=endpoint,
-            rank_send=send, rank_deadline_s=30.0,
-        )  # fmt: skip
+            data=data,
+            model="bundled",
+            model_is_explicit=True,
+            gemini_api_key=key,
+            gemini_endpoint=endpoint,
+            rank_send=send,
+            rank_deadline_s=30.0,
+        )
         app = open_app(settings)
     return app, client
 

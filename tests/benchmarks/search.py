@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from core.records import Asset, Description, ModelCard
-from core.search.nearest import nearest
-from core.store.collections import Collections
-from core.store.table import AssetTable
+from core.records.assets import Asset, Description, ModelCard
+from core.search.vector_search import nearest_rows
+from core.store.lance.collections import Collections
+from core.store.lance.table import AssetTable
 from tests.benchmarks.measure import peak_memory_gb, show, timed, verdict
 
 DIMENSION, TOP, QUERIES = 512, 10, 200
@@ -54,7 +54,7 @@ def run(size: int) -> bool:
     with tempfile.TemporaryDirectory() as folder:
         table = filled_table(Path(folder), vectors)
         flat = table._table
-        ours = timed("resident matrix (ours)", lambda i: nearest(vectors, queries[i], TOP), QUERIES)
+        ours = timed("resident matrix (ours)", lambda i: nearest_rows(vectors, queries[i], TOP), QUERIES)
         peers = [
             timed("NumPy product and full sort", lambda i: sorted_by_numpy(vectors, queries[i]), 50),
             timed(
@@ -64,7 +64,7 @@ def run(size: int) -> bool:
             ),
         ]
     show(f"{size:,} × {DIMENSION} float32, top {TOP}, {QUERIES} queries", [ours, *peers], ours)
-    exact = np.mean([set(nearest(vectors, q, TOP)[0]) == set(sorted_by_numpy(vectors, q)) for q in queries])
+    exact = np.mean([set(nearest_rows(vectors, q, TOP)[0]) == set(sorted_by_numpy(vectors, q)) for q in queries])
     print(f"same ten as the full sort: {exact:.0%} of queries · peak memory {peak_memory_gb():.2f} GB")
     if size > SIZES[0]:
         return bool(exact == 1)

@@ -31,16 +31,16 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from core.app import App, open_app
-from core.clusters.edits import SetThreshold
-from core.clusters.linkage import average_linkage
-from core.clusters.plan import Plan, apply
-from core.records import Asset, Description, utc_now
+from core.clusters.edits.model import SetThreshold
+from core.clusters.edits.plan import Plan, apply
+from core.clusters.tree.linkage import average_linkage
+from core.records.assets import Asset, Description, utc_now
 from core.settings import PROJECT, Settings
-from core.store.collections import Collections
-from core.store.linkages import Linkages
-from core.store.maps import Maps, StoredMap
-from pages.clusters.map import POINTS
+from core.store.lance.collections import Collections
+from core.store.objects.linkage_files import LinkageFiles
+from core.store.objects.map_files import MapFiles, StoredMap
 from pages.clusters.map_figure import Drawn, figure
+from pages.clusters.map_view import POINTS
 from tests.benchmarks.measure import verdict
 from tests.browser.conftest import CHROMIUM_NAMES, CHROMIUM_OPTIONS, free_port
 
@@ -138,8 +138,8 @@ def lay_down(app: App, name: str, n: int) -> None:
         table.add(assets, [jpeg] * len(some), vectors[start : start + 20_000])
     version = app.version(name)
     z = of_blocks(average_linkage(part).z, size, blocks)
-    Linkages(data / "linkages" / name).put(version, tuple(ids), z)
-    Maps(data / "maps" / name).put(StoredMap(version, tuple(ids), places, np.ones(n, bool), 0))
+    LinkageFiles(data / "linkages" / name).put(version, tuple(ids), z)
+    MapFiles(data / "maps" / name).put(StoredMap(version, tuple(ids), places, np.ones(n, bool), 0))
 
 
 def thumbnail() -> bytes:
@@ -155,10 +155,25 @@ def thumbnail() -> bytes:
 def serving(script: str, data: Path) -> Iterator[tuple[str, int]]:
     """`streamlit run` on a free port of loopback: its address and its process."""
     port = free_port()
-    command = [sys.executable, "-m", "streamlit", "run", script, "--server.port", str(port), "--server.address",
-               "127.0.0.1", "--server.headless", "true"]  # fmt: skip
-    environment = {**os.environ, "CONTACTSHEET_DATA": str(data), "CONTACTSHEET_MODEL": "bundled",
-                   "PYTHONPATH": str(PROJECT)}  # fmt: skip
+    command = [
+        sys.executable,
+        "-m",
+        "streamlit",
+        "run",
+        script,
+        "--server.port",
+        str(port),
+        "--server.address",
+        "127.0.0.1",
+        "--server.headless",
+        "true",
+    ]
+    environment = {
+        **os.environ,
+        "CONTACTSHEET_DATA": str(data),
+        "CONTACTSHEET_MODEL": "bundled",
+        "PYTHONPATH": str(PROJECT),
+    }
     with (data / "server.log").open("a") as log:
         server = subprocess.Popen(command, cwd=PROJECT, env=environment, stdout=log, stderr=log)
         try:
@@ -258,8 +273,15 @@ def on_the_server(app: App, name: str) -> dict[str, float]:
         marks.append(time.perf_counter())
         names = [one.name if one else "" for one in suggested]
         colours = (np.arange(len(view.clusters)) % 12).astype(np.uint8)
-        drawn = Drawn(atlas.coordinates, view.labels, colours, view.base.snapshot.titles, names,
-                      view.measures.representatives, np.empty(0, np.int64))  # fmt: skip
+        drawn = Drawn(
+            atlas.coordinates,
+            view.labels,
+            colours,
+            view.base.snapshot.titles,
+            names,
+            view.measures.representatives,
+            np.empty(0, np.int64),
+        )
         made = figure(drawn, atlas.levels.sample(None, POINTS), atlas.levels.whole)
         marks.append(time.perf_counter())
         text = json.dumps(made)
@@ -284,12 +306,18 @@ def compare(browser: Browser, app: App, n: int) -> bool:
     reference_ms = statistics.median(before.ms + after.ms)
     ratio = ours.median_ms / reference_ms
     print(f"\n{n:,} pictures, {MOVES} moves")
-    print(f"  reference page, 1,000 points: {reference_ms:.0f} ms; before {before.median_ms:.0f}, after "
-          f"{after.median_ms:.0f}; {before.received_bytes / MOVES / 1000:.0f} kB a move")  # fmt: skip
-    print(f"  ours: {ours.median_ms:.0f} ms (p95 {np.percentile(ours.ms, 95):.0f}), {ratio:.2f} × the reference; "
-          f"{ours.received_bytes / MOVES / 1000:.0f} kB a move")  # fmt: skip
-    print("  on the server: " + ", ".join(f"{name} {value:.0f}" + (" ms" if name != "kB" else "")
-                                          for name, value in parts.items()))  # fmt: skip
+    print(
+        f"  reference page, 1,000 points: {reference_ms:.0f} ms; before {before.median_ms:.0f}, after "
+        f"{after.median_ms:.0f}; {before.received_bytes / MOVES / 1000:.0f} kB a move"
+    )
+    print(
+        f"  ours: {ours.median_ms:.0f} ms (p95 {np.percentile(ours.ms, 95):.0f}), {ratio:.2f} × the reference; "
+        f"{ours.received_bytes / MOVES / 1000:.0f} kB a move"
+    )
+    print(
+        "  on the server: "
+        + ", ".join(f"{name} {value:.0f}" + (" ms" if name != "kB" else "") for name, value in parts.items())
+    )
     print(f"  memory of one more session: {session_mb:.1f} MB, from {SESSIONS} that lie {error_mb:.1f} MB off a line")
     return verdict(f"{n:,} pictures", ratio, BUDGETS[n], "×") if n in BUDGETS else True
 

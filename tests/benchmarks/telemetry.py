@@ -21,12 +21,12 @@ from typing import Any
 
 import numpy as np
 
-from core.telemetry.events import _INSERT, Event, EventLog, _packed
-from core.telemetry.kinds import SEARCHES
-from core.telemetry.retention import Retention
-from core.telemetry.rollups import DAY_MS
-from core.telemetry.summary import Money, read_summary
-from core.telemetry.windows import milliseconds
+from core.metrics.summary import Money, read_summary
+from core.records.events import SEARCHES, Event
+from core.store.sql.event_log import _INSERT, EventLog, _packed
+from core.store.sql.event_retention import Retention
+from core.store.sql.event_rollups import DAY_MS
+from core.store.sql.event_windows import milliseconds
 from tests.benchmarks.measure import Timing, timed, verdict
 
 NOW = datetime(2026, 11, 20, 15, 17, 23, 456_000, tzinfo=UTC)
@@ -41,16 +41,29 @@ def receipt(rng: np.random.Generator, ranked: bool) -> dict[str, Any]:
     """A receipt as long as real ones, its ids as hard to compress."""
     words = rng.choice(["red", "boat", "harbour", "evening", "two", "dogs", "snow", "street", "old", "bridge"], 8)
     document: dict[str, Any] = {
-        "id": uuid.uuid4().hex, "at": NOW.isoformat(), "query": " ".join(words[:4]), "collection": "demo",
-        "collection_version": rng.bytes(32).hex(), "stage_ms": {s: float(rng.random()) for s in ("encode", "search")},
+        "id": uuid.uuid4().hex,
+        "at": NOW.isoformat(),
+        "query": " ".join(words[:4]),
+        "collection": "demo",
+        "collection_version": rng.bytes(32).hex(),
+        "stage_ms": {s: float(rng.random()) for s in ("encode", "search")},
         "cost_usd": {service: float(rng.random()) for service in ("clip_usd", "compute_usd", "gemini_usd", "total")},
-    }  # fmt: skip
+    }
     if ranked:
-        document["ranking"] = {"outcome": "ranked", "model": "gemini-3.5-flash-lite", "places": [
-            {"asset_id": rng.bytes(32).hex(), "vector_rank": rank, "final_rank": 11 - rank, "score": rng.random(),
-             "reason": " ".join(rng.permutation(words))}
-            for rank in range(1, 11)
-        ]}  # fmt: skip
+        document["ranking"] = {
+            "outcome": "ranked",
+            "model": "gemini-3.5-flash-lite",
+            "places": [
+                {
+                    "asset_id": rng.bytes(32).hex(),
+                    "vector_rank": rank,
+                    "final_rank": 11 - rank,
+                    "score": rng.random(),
+                    "reason": " ".join(rng.permutation(words)),
+                }
+                for rank in range(1, 11)
+            ],
+        }
     return document
 
 
@@ -72,10 +85,21 @@ def synthetic(rng: np.random.Generator, count: int, since_ms: int, until_ms: int
         usd = (encode / 3.6e7, (search + load) / 3.6e7, 0.0039 if is_ranked else 0.0)
         detail = ranked[picks[row]] if is_ranked else plain[picks[row]] if is_search else "{}"
         yield (
-            uuid.UUID(bytes=rng.bytes(16)).hex, int(at[row]), kind, COLLECTIONS[collections[row]], outcome, reason,
-            *stages, sum(ms for ms in stages if ms) or encode, *tokens, *usd,
-            "gemini-3.5-flash-lite" if is_ranked else "", int(is_ranked and luck[row, 1] < 0.2), detail, 10,
-        )  # fmt: skip
+            uuid.UUID(bytes=rng.bytes(16)).hex,
+            int(at[row]),
+            kind,
+            COLLECTIONS[collections[row]],
+            outcome,
+            reason,
+            *stages,
+            sum(ms for ms in stages if ms) or encode,
+            *tokens,
+            *usd,
+            "gemini-3.5-flash-lite" if is_ranked else "",
+            int(is_ranked and luck[row, 1] < 0.2),
+            detail,
+            10,
+        )
 
 
 def load(path: Path, rows: Iterator[tuple[Any, ...]]) -> None:
@@ -116,9 +140,16 @@ def views(log: EventLog) -> dict[str, Callable[[int], object]]:
 
 def a_request(number: int, receipts: list[dict[str, Any]]) -> Event:
     return Event(
-        uuid.uuid4().hex, "search", NOW, "demo", stage_ms={"encode": 20.0, "search": 2.0, "load": 9.0, "total": 31.0},
-        clip_usd=5e-7, compute_usd=3e-7, images=10, detail=receipts[number % len(receipts)],
-    )  # fmt: skip
+        uuid.uuid4().hex,
+        "search",
+        NOW,
+        "demo",
+        stage_ms={"encode": 20.0, "search": 2.0, "load": 9.0, "total": 31.0},
+        clip_usd=5e-7,
+        compute_usd=3e-7,
+        images=10,
+        detail=receipts[number % len(receipts)],
+    )
 
 
 def write_for(path: Path, name: str, seconds: float, told: SimpleQueue[tuple[int, list[float]]]) -> None:
@@ -148,8 +179,10 @@ def together(seconds: float) -> bool:
             (stored,) = db.execute("SELECT count(*) FROM events").fetchone()
         db.close()
     p50, p95, p999 = np.median([times for _, times in answers], axis=0).tolist()
-    print(f"\n{WRITERS} processes for {seconds:g} s: {written:,} written, {stored:,} stored, {summed:,} summed; "
-          f"{written / seconds:,.0f} events/s; insert p50 {p50:.2f}, p95 {p95:.2f}, p99.9 {p999:.1f} ms")  # fmt: skip
+    print(
+        f"\n{WRITERS} processes for {seconds:g} s: {written:,} written, {stored:,} stored, {summed:,} summed; "
+        f"{written / seconds:,.0f} events/s; insert p50 {p50:.2f}, p95 {p95:.2f}, p99.9 {p999:.1f} ms"
+    )
     return written == stored == summed
 
 
@@ -163,8 +196,10 @@ def million(count: int, days: int) -> list[bool]:
         loaded = time.perf_counter()
         log = EventLog(path, keeping, now=lambda: NOW)
         folded = time.perf_counter()
-        print(f"{count:,} events over {days} days: loaded in {loaded - began:.0f} s, added up in "
-              f"{folded - loaded:.0f} s ({count / (folded - loaded):,.0f}/s), {size_mb(path):,.0f} MB")  # fmt: skip
+        print(
+            f"{count:,} events over {days} days: loaded in {loaded - began:.0f} s, added up in "
+            f"{folded - loaded:.0f} s ({count / (folded - loaded):,.0f}/s), {size_mb(path):,.0f} MB"
+        )
         receipts = [receipt(rng, number % 3 == 0) for number in range(64)]
         insert = timed("insert", lambda i: log.append(a_request(i, receipts)), INSERTS)
         peer = bare_insert(Path(folder) / "bare.db", receipts)
@@ -211,13 +246,19 @@ def year(days: int) -> bool:
             for _ in range(A_DAY // 1024 + 1):
                 log.fold()
         whole_mb, parts = size_mb(path), parts_mb(path)
-        print(f"\n{days} days of {A_DAY:,} requests: {whole_mb:.1f} MB on disk, "
-              + ", ".join(f"{name} {mb:.1f} MB" for name, mb in parts.items()))  # fmt: skip
+        print(
+            f"\n{days} days of {A_DAY:,} requests: {whole_mb:.1f} MB on disk, "
+            + ", ".join(f"{name} {mb:.1f} MB" for name, mb in parts.items())
+        )
     missing = {
         name: max(0, min(kept, YEAR_DAYS) - days) / min(days, kept)
-        for name, kept in (("minutes", retention.minute_days), ("hours", retention.hour_days), ("days", YEAR_DAYS),
-                           ("events", retention.event_days))
-    }  # fmt: skip
+        for name, kept in (
+            ("minutes", retention.minute_days),
+            ("hours", retention.hour_days),
+            ("days", YEAR_DAYS),
+            ("events", retention.event_days),
+        )
+    }
     reckoned_mb = whole_mb + sum(parts[name] * share for name, share in missing.items())
     return verdict(f"a year of {A_DAY:,} requests a day, reckoned from {days} days", reckoned_mb, BUDGET_YEAR_MB, "MB")
 

@@ -17,7 +17,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from core.ingest.unsplash import assets_by_photo
+from core.ingest.sources.unsplash import assets_by_photo
 from core.settings import PROJECT
 from tests.benchmarks.measure import verdict
 from tests.fakes.colour_app import open_table
@@ -35,8 +35,11 @@ class Attempt:
         arguments = [data, tables, COLLECTION, WIDTH, COMMIT_ASSETS, 0, model]
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.fakes.killed_unsplash", *map(str, arguments)],
-            cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-        )  # fmt: skip
+            cwd=PROJECT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
         self.told: list[tuple[int, float, float]] = []
         self.report: dict[str, Any] = {}
 

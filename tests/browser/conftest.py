@@ -19,8 +19,14 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from core.settings import PROJECT
 
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
-CHROMIUM_OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
-                    "--disable-sync", "--no-first-run"]  # fmt: skip
+CHROMIUM_OPTIONS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
 WIDE, NARROW = (1280, 900), (390, 844)
 TIMEOUT_MS = 60_000
 expect.set_options(timeout=TIMEOUT_MS)

@@ -14,8 +14,8 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from core.app import DEMO, open_app
 from core.settings import Settings
-from core.store.maps import Maps, StoredMap
-from pages.clusters.map import POINTS
+from core.store.objects.map_files import MapFiles, StoredMap
+from pages.clusters.map_view import POINTS
 from tests.benchmarks.slider import lay_down
 from tests.browser.conftest import NARROW, TIMEOUT_MS, WIDE, free_port, serving, settled, visitor
 
@@ -34,7 +34,7 @@ def data(demo_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     base, sketch = app.clusters.base(DEMO), app.atlas.map(DEMO)
     assert base is not None
     fitted = np.ones(len(sketch.asset_ids), bool)
-    Maps(copied / "maps" / DEMO).put(StoredMap(base.version, sketch.asset_ids, sketch.coordinates, fitted, 0))
+    MapFiles(copied / "maps" / DEMO).put(StoredMap(base.version, sketch.asset_ids, sketch.coordinates, fitted, 0))
     return copied
 
 

@@ -10,9 +10,9 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from core.app import DEMO, open_app
-from core.ingest import demo
+from core.ingest.sources import demo
 from core.settings import Settings
-from core.store.maps import Maps, StoredMap
+from core.store.objects.map_files import MapFiles, StoredMap
 from tests.browser.conftest import NARROW, WIDE, serving, settled, visitor
 
 pytestmark = pytest.mark.browser
@@ -39,7 +39,7 @@ def kept_well(demo_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
     base, sketch = app.clusters.base(DEMO), app.atlas.map(DEMO)
     assert base is not None
     fitted = np.ones(len(sketch.asset_ids), bool)
-    Maps(data / "maps" / DEMO).put(StoredMap(base.version, sketch.asset_ids, sketch.coordinates, fitted, 0))
+    MapFiles(data / "maps" / DEMO).put(StoredMap(base.version, sketch.asset_ids, sketch.coordinates, fitted, 0))
     with serving(data) as address:
         yield address
 

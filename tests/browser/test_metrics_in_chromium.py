@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from core.telemetry.events import Event, EventLog
+from core.records.events import Event
+from core.store.sql.event_log import EventLog
 from tests.browser.conftest import NARROW, WIDE, serving, settled, visitor
 
 pytestmark = pytest.mark.browser
@@ -53,8 +54,17 @@ class Load:
             total_ms = self.total_ms * lot.uniform(0.9, 1.1)
             stage_ms = {"encode": 20.0, "search": 2.0, "rank": total_ms - 30, "load": 8.0, "total": total_ms}
             detail = {"query": "a <b>red</b> flower"}
-            event = Event(uuid.uuid4().hex, "search", datetime.now(UTC), "demo", "ok", "", stage_ms, gemini_usd=0.0004,
-                          detail=detail)  # fmt: skip
+            event = Event(
+                uuid.uuid4().hex,
+                "search",
+                datetime.now(UTC),
+                "demo",
+                "ok",
+                "",
+                stage_ms,
+                gemini_usd=0.0004,
+                detail=detail,
+            )
             self._log.append(event)
 
 

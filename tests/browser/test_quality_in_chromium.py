@@ -12,11 +12,12 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from core.app import open_app
-from core.ingest import demo
-from core.quality.labels import read_labels
-from core.quality.measures import measures_of
+from core.ingest.sources import demo
+from core.quality.label_sets import read_labels
+from core.quality.relevance import measures_of
+from core.records.judgements import RecordedJudgement
 from core.settings import PROJECT, Settings
-from core.store.judgements import Judgements, Opinion
+from core.store.sql.judgement_store import JudgementStore
 from tests.browser.conftest import NARROW, WIDE, serving, settled, visitor
 
 pytestmark = pytest.mark.browser
@@ -38,9 +39,9 @@ class House:
     address: str
     data: Path
 
-    def opinions(self, count: int) -> list[Opinion]:
+    def opinions(self, count: int) -> list[RecordedJudgement]:
         """The judgements that are kept, as soon as there are so many."""
-        judgements, deadline = Judgements(self.data / "judgements.db"), time.monotonic() + PATIENCE_S
+        judgements, deadline = JudgementStore(self.data / "judgements.db"), time.monotonic() + PATIENCE_S
         while len(found := judgements.latest()) != count and time.monotonic() < deadline:
             time.sleep(0.1)
         assert len(found) == count

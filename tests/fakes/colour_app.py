@@ -7,8 +7,8 @@ from typing import Any
 
 from core.app import App
 from core.settings import Settings
-from core.store.collections import Collections
-from core.store.table import AssetTable
+from core.store.lance.collections import Collections
+from core.store.lance.table import AssetTable
 from tests.fakes.encoder import ColourEncoder
 
 

@@ -9,16 +9,16 @@ import numpy as np
 from hypothesis import strategies as st
 from scipy.cluster import hierarchy
 
-from core.clusters.edits import (
+from core.clusters.edits.model import (
     Branch,
     ClearBranch,
     ClusterRef,
     Describe,
     Edit,
-    Evidence,
     MarkNoGroup,
     Merge,
     Move,
+    PairConstraint,
     Pin,
     Rename,
     SetBranch,
@@ -27,9 +27,9 @@ from core.clusters.edits import (
     Split,
     Unpin,
 )
-from core.clusters.linkage import Linkage
-from core.clusters.plan import Plan, apply
-from core.clusters.roster import Roster
+from core.clusters.edits.plan import Plan, apply
+from core.clusters.tree.asset_index import AssetIndex
+from core.clusters.tree.linkage import Linkage
 from core.errors import ClusterError
 
 
@@ -53,12 +53,12 @@ def dendrogram(vectors: np.ndarray) -> Linkage:
     return Linkage(hierarchy.linkage(vectors, "average", metric="cosine"), len(vectors))
 
 
-def world(count: int, seed: int, ids: Sequence[str] = IDS) -> tuple[Roster, Linkage]:
+def world(count: int, seed: int, ids: Sequence[str] = IDS) -> tuple[AssetIndex, Linkage]:
     """The first `count` assets at random places."""
-    return Roster.of(ids[:count]), dendrogram(unit_vectors(count, seed))
+    return AssetIndex.of(ids[:count]), dendrogram(unit_vectors(count, seed))
 
 
-def worlds(least: int = 1) -> st.SearchStrategy[tuple[Roster, Linkage]]:
+def worlds(least: int = 1) -> st.SearchStrategy[tuple[AssetIndex, Linkage]]:
     return st.builds(world, st.integers(least, len(IDS)), st.integers(0, 2**32 - 1))
 
 
@@ -87,7 +87,7 @@ CURATIONS: st.SearchStrategy[Edit] = st.one_of(
     st.builds(Pin, some_ids(), REFS),
     st.builds(Unpin, some_ids()),
     st.builds(MarkNoGroup, REFS, st.booleans()),
-    some_ids(2, 2).flatmap(lambda pair: st.builds(Evidence, st.just(pair[0]), st.just(pair[1]), st.booleans())),
+    some_ids(2, 2).flatmap(lambda pair: st.builds(PairConstraint, st.just(pair[0]), st.just(pair[1]), st.booleans())),
 )
 EDITS = SETTINGS | CURATIONS
 

@@ -221,9 +221,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _head(self, code: int, content_type: str, length: int) -> bytes:
         lines = (
-            f"HTTP/1.1 {code} {self.responses.get(code, ('',))[0]}", "Server: gemini-stand-in",
-            f"Content-Type: {content_type}", f"Content-Length: {length}", "", "",
-        )  # fmt: skip
+            f"HTTP/1.1 {code} {self.responses.get(code, ('',))[0]}",
+            "Server: gemini-stand-in",
+            f"Content-Type: {content_type}",
+            f"Content-Length: {length}",
+            "",
+            "",
+        )
         return "\r\n".join(lines).encode()
 
     def _send(self, data: bytes, drip_s: float) -> None:

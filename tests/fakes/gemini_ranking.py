@@ -17,15 +17,21 @@ from tests.fakes.gemini_faults import MARKUP, Wire
 from tests.fakes.gemini_request import Candidate, Prompt
 
 WORD = re.compile(r"\w+")
-FILLERS = frozenset(WORD.findall(
-    "a an the of in on at with and or is are to for only just show me now but ones one more some those these please"
-))  # fmt: skip
+FILLERS = frozenset(
+    WORD.findall(
+        "a an the of in on at with and or is are to for only just show me now but ones one more some those these please"
+    )
+)
 ALIASES = {"gray": "grey", "violet": "purple", "dark": "night", "bright": "day", "light": "day", "sunny": "day"}
 SHADES = {"day": "bright", "night": "dark"}
 HUES = {
-    "red": (345, 375), "orange": (15, 40), "yellow": (40, 70), "green": (70, 165), "blue": (165, 260),
+    "red": (345, 375),
+    "orange": (15, 40),
+    "yellow": (40, 70),
+    "green": (70, 165),
+    "blue": (165, 260),
     "purple": (260, 310),
-}  # fmt: skip
+}
 TITLE_WEIGHT = 0.4
 
 # What obedience listens for.

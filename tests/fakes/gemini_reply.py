@@ -12,9 +12,16 @@ from tests.fakes.gemini_request import Prompt, prompt_tokens, text_tokens
 
 # Numbers of the enums, for clients that ask for `enum-encoding=int`.
 FINISH_REASONS = {
-    "STOP": 1, "MAX_TOKENS": 2, "SAFETY": 3, "RECITATION": 4, "OTHER": 5, "LANGUAGE": 6, "BLOCKLIST": 7,
-    "PROHIBITED_CONTENT": 8, "SPII": 9,
-}  # fmt: skip
+    "STOP": 1,
+    "MAX_TOKENS": 2,
+    "SAFETY": 3,
+    "RECITATION": 4,
+    "OTHER": 5,
+    "LANGUAGE": 6,
+    "BLOCKLIST": 7,
+    "PROHIBITED_CONTENT": 8,
+    "SPII": 9,
+}
 BLOCK_REASONS = {"SAFETY": 1, "OTHER": 2, "BLOCKLIST": 3, "PROHIBITED_CONTENT": 4, "IMAGE_SAFETY": 5}
 MODALITIES = {"TEXT": 1, "IMAGE": 2}
 
@@ -93,10 +100,14 @@ def answered(step: Answer, text: str, model: str, prompt: Prompt, response_id: s
     reason = "MAX_TOKENS" if len(sent) < len(whole) else step.finish_reason
     tokens = prompt_tokens(model, prompt)
     row = LedgerRow(
-        model=model, outcome=str(reason), prompt_tokens=sum(tokens.values()),
-        cached_tokens=min(step.cached_tokens, sum(tokens.values())), candidates_tokens=text_tokens(sent),
-        thoughts_tokens=thoughts, told=step.usage_sent,
-    )  # fmt: skip
+        model=model,
+        outcome=str(reason),
+        prompt_tokens=sum(tokens.values()),
+        cached_tokens=min(step.cached_tokens, sum(tokens.values())),
+        candidates_tokens=text_tokens(sent),
+        thoughts_tokens=thoughts,
+        told=step.usage_sent,
+    )
     candidate = {**_content(sent, step.parts), "finishReason": enum(reason, FINISH_REASONS), "index": 0}
     trailer = _trailer(row, tokens, response_id, enum)
     if not step.usage_sent:

@@ -181,10 +181,14 @@ class _Handler(BaseHTTPRequestHandler):
         hub = self.server.hub
         token = f"{hub.endpoint}/api/models/{repository}/xet-read-token/{hub.commit}"
         return {
-            "Location": f"{hub.origin('storage')}/{file.etag}", "X-Repo-Commit": hub.commit,
-            "X-Linked-Size": str(len(file.data)), "X-Linked-ETag": f'"{file.etag}"', "ETag": '"pointer"',
-            "X-Xet-Hash": "f" * 64, "Link": f'<{token}>; rel="xet-auth"',
-        }  # fmt: skip
+            "Location": f"{hub.origin('storage')}/{file.etag}",
+            "X-Repo-Commit": hub.commit,
+            "X-Linked-Size": str(len(file.data)),
+            "X-Linked-ETag": f'"{file.etag}"',
+            "ETag": '"pointer"',
+            "X-Xet-Hash": "f" * 64,
+            "Link": f'<{token}>; rel="xet-auth"',
+        }
 
     def _send_file(self, file: Served, offset: int, fault: Fault) -> None:
         if isinstance(fault, Refusal):

@@ -20,7 +20,7 @@ import lancedb.table
 
 from core.embedding import images
 from core.ingest import pipeline
-from core.store import schema
+from core.store.lance import schema
 from tests.fakes.colour_app import colour_app
 from tests.fakes.encoder import ColourEncoder
 

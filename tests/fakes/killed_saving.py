@@ -19,10 +19,10 @@ from typing import Any
 
 import numpy as np
 
-from core.curation import Clustering, ClusterRecord
-from core.store.database import Database
-from core.store.drafts import Drafts
-from core.store.revisions import Revisions
+from core.records.clusterings import Clustering, ClusterRecord
+from core.store.sql.database import Database
+from core.store.sql.draft_store import DraftStore
+from core.store.sql.revision_store import RevisionStore
 
 ASSETS, CLUSTERS, DIMENSION = 2_000, 24, 512
 LINGER_S = 120.0
@@ -69,14 +69,14 @@ def history_of(version: int) -> dict[str, Any]:
     return {"version": version, "done": [f"{version} {number}" for number in range(2_000)]}
 
 
-def save_next(revisions: Revisions) -> int:
+def save_next(revisions: RevisionStore) -> int:
     """Save the revision after the newest: its number."""
     newest = revisions.newest("c")
     clustering = clustering_of(newest.id + 1 if newest else 1)
     return revisions.save("c", "v", newest.id if newest else None, 0.82, {}, clustering, "Ada", "").id
 
 
-def publish_other(revisions: Revisions) -> int:
+def publish_other(revisions: RevisionStore) -> int:
     """Publish revision 1 if 2 is published, and the other way round: how often something was published so far."""
     published = revisions.published("c")
     current = published.id if published else None
@@ -84,7 +84,7 @@ def publish_other(revisions: Revisions) -> int:
     return len(revisions.publications("c", limit=-1))
 
 
-def write_next(drafts: Drafts) -> int:
+def write_next(drafts: DraftStore) -> int:
     """Write the next version of the one draft there is: its number."""
     (draft,) = drafts.list("c")
     return drafts.write(draft.id, history_of(draft.version + 1), draft.version).version
@@ -135,11 +135,12 @@ class ToldConnection(sqlite3.Connection):
 
 def main(path: str, action: str, linger_at: str, pipe: str) -> None:
     database = Database(Path(path))
-    revisions, drafts = Revisions(database), Drafts(database)
+    revisions, drafts = RevisionStore(database), DraftStore(database)
     actions = {
-        "save": lambda: save_next(revisions), "publish": lambda: publish_other(revisions),
+        "save": lambda: save_next(revisions),
+        "publish": lambda: publish_other(revisions),
         "draft": lambda: write_next(drafts),
-    }  # fmt: skip
+    }
     clustering_of(1)
     ToldConnection.teller = teller = Teller(int(pipe), int(linger_at))
     sqlite3.connect = functools.partial(sqlite3.connect, factory=ToldConnection)  # type: ignore[assignment]

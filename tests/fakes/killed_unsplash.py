@@ -16,25 +16,25 @@ from pathlib import Path
 
 import lancedb  # noqa: F401 - loaded before it is told to begin, since that takes seconds
 
-from core.embedding.encoders import Encoders, loader
+from core.embedding.encoder_registry import Encoders, loader
 from core.ingest import pipeline
-from core.ingest.runs import Runs
-from core.ingest.unsplash import Unsplash, Wish
-from core.records import Progress
+from core.ingest.runner import IngestRunner
+from core.ingest.sources.unsplash import UnsplashIngest, UnsplashOptions
+from core.records.jobs import Progress
 from core.settings import Settings
-from core.store.collections import Collections
+from core.store.lance.collections import Collections
 from tests.fakes.encoder import ColourEncoder
 from tests.fakes.unsplash import HOSTS, loopback_world
 
 LINGER_S = 120.0
 
 
-def unsplash(data: Path, model: str = "colour", encoder: ColourEncoder | None = None) -> Unsplash:
+def unsplash(data: Path, model: str = "colour", encoder: ColourEncoder | None = None) -> UnsplashIngest:
     """What adds datasets to the collections of a data folder, from the synthetic server alone."""
     settings = Settings(data=data, model="local-dir:colour" if model == "colour" else model, model_is_explicit=True)
     load = (lambda *_: encoder or ColourEncoder()) if model == "colour" else loader(settings)
-    runs = Runs(Collections(data / "collections"), Encoders(settings, load), settings)
-    return Unsplash(runs, settings, HOSTS, loopback_world())
+    runs = IngestRunner(Collections(data / "collections"), Encoders(settings, load), settings)
+    return UnsplashIngest(runs, settings, HOSTS, loopback_world())
 
 
 def memory_mb() -> float:
@@ -53,7 +53,7 @@ def main(data: str, dataset: str, collection: str, width: str, commit_assets: st
             if 0 < int(linger_at) <= progress.done:
                 time.sleep(LINGER_S)
 
-    report = unsplash(Path(data), model).ingest(dataset, collection, Wish(width=int(width)), tell)
+    report = unsplash(Path(data), model).ingest(dataset, collection, UnsplashOptions(width=int(width)), tell)
     counts = Counter(failure.reason for failure in report.failures)
     print(json.dumps({"added": report.added, "known": report.known, "failures": counts}), flush=True)
 

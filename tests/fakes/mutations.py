@@ -15,7 +15,7 @@ from pathlib import Path
 
 from core.embedding import images
 from core.errors import BadImage
-from core.ingest.embedded import embedded_description
+from core.ingest.metadata.embedded import embedded_description
 from tests.fakes.memory import peak_mb
 from tests.fakes.odd_pictures import every_kind, mutated
 

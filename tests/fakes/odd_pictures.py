@@ -115,8 +115,17 @@ def huge_jpeg() -> bytes:
 
 def tiff(*entries: tuple[int, int, int, int], next_directory: int = 0, pixels: bytes = b"\x80" * 12) -> bytes:
     """A 4×3 grey TIFF with further directory entries (tag, type, count, value or offset)."""
-    own = {256: (3, 1, 4), 257: (3, 1, 3), 258: (3, 1, 8), 259: (3, 1, 1), 262: (3, 1, 1), 273: (4, 1, 8),
-           277: (3, 1, 1), 278: (3, 1, 3), 279: (4, 1, 12)}  # fmt: skip
+    own = {
+        256: (3, 1, 4),
+        257: (3, 1, 3),
+        258: (3, 1, 8),
+        259: (3, 1, 1),
+        262: (3, 1, 1),
+        273: (4, 1, 8),
+        277: (3, 1, 1),
+        278: (3, 1, 3),
+        279: (4, 1, 12),
+    }
     rows = sorted({**own, **{tag: rest for tag, *rest in entries}}.items())
     start = 8 + len(pixels)
     directory = struct.pack("<H", len(rows)) + b"".join(struct.pack("<HHII", tag, *rest) for tag, rest in rows)

@@ -23,9 +23,9 @@ from urllib.parse import parse_qs, urlsplit
 
 from PIL import Image
 
-from core.ingest import demo
-from core.ingest.addresses import Address, Network
-from core.ingest.fetch import Patience, World
+from core.ingest.http.allowed_hosts import Address, Network
+from core.ingest.http.fetcher import FetchEnvironment, RetryPolicy
+from core.ingest.sources import demo
 
 HOST, INSIDE = "images.example", "inside.example"
 HOSTS = frozenset({HOST, INSIDE})
@@ -33,26 +33,55 @@ PASSING, LASTING = ("429", "slow", "cut"), ("404", "wrong type", "private")
 REASONS = {"404": "not found", "wrong type": "not a picture", "private": "an address that is not public"}
 SLOW_S = 0.3
 PHOTO_COLUMNS = [
-    "photo_id", "photo_url", "photo_image_url", "photo_submitted_at", "photo_featured", "photo_width", "photo_height",
-    "photo_aspect_ratio", "photo_description", "photographer_username", "photographer_first_name",
-    "photographer_last_name", "exif_camera_make", "exif_camera_model", "exif_iso", "exif_aperture_value",
-    "exif_focal_length", "exif_exposure_time", "photo_location_name", "photo_location_latitude",
-    "photo_location_longitude", "photo_location_country", "photo_location_city", "stats_views", "stats_downloads",
-    "ai_description", "ai_primary_landmark_name", "ai_primary_landmark_latitude", "ai_primary_landmark_longitude",
-    "ai_primary_landmark_confidence", "blur_hash",
-]  # fmt: skip
+    "photo_id",
+    "photo_url",
+    "photo_image_url",
+    "photo_submitted_at",
+    "photo_featured",
+    "photo_width",
+    "photo_height",
+    "photo_aspect_ratio",
+    "photo_description",
+    "photographer_username",
+    "photographer_first_name",
+    "photographer_last_name",
+    "exif_camera_make",
+    "exif_camera_model",
+    "exif_iso",
+    "exif_aperture_value",
+    "exif_focal_length",
+    "exif_exposure_time",
+    "photo_location_name",
+    "photo_location_latitude",
+    "photo_location_longitude",
+    "photo_location_country",
+    "photo_location_city",
+    "stats_views",
+    "stats_downloads",
+    "ai_description",
+    "ai_primary_landmark_name",
+    "ai_primary_landmark_latitude",
+    "ai_primary_landmark_longitude",
+    "ai_primary_landmark_confidence",
+    "blur_hash",
+]
 KEYWORD_COLUMNS = ["photo_id", "keyword", "ai_service_1_confidence", "ai_service_2_confidence", "suggested_by_user"]
 COLLECTION_COLUMNS = ["photo_id", "collection_id", "collection_title", "photo_collected_at"]
 CONVERSION_COLUMNS = [
-    "converted_at", "conversion_type", "keyword", "photo_id", "anonymous_user_id", "conversion_country",
-]  # fmt: skip
+    "converted_at",
+    "conversion_type",
+    "keyword",
+    "photo_id",
+    "anonymous_user_id",
+    "conversion_country",
+]
 COLOUR_COLUMNS = ["photo_id", "hex", "red", "green", "blue", "keyword", "ai_coverage", "ai_score"]
 
 
-def loopback_world(patience: Patience | None = None) -> World:
+def loopback_world(patience: RetryPolicy | None = None) -> FetchEnvironment:
     """The world of a test: the two hosts have addresses, plain HTTP to this very machine is allowed, nobody waits."""
     network = Network(lambda host, _: {HOST: ["127.0.0.1"], INSIDE: ["10.1.2.3"]}[host], _is_here, ("http",))
-    return World(network, patience=patience or Patience(backoff_s=0.01, silence_s=10.0, per_s=10_000.0))
+    return FetchEnvironment(network, patience=patience or RetryPolicy(backoff_s=0.01, silence_s=10.0, per_s=10_000.0))
 
 
 def _is_here(address: Address) -> bool:
@@ -148,7 +177,9 @@ class FakeUnsplash:
             "photo_image_url": f"http://{HOST}:{self.port}/{photo}",
             "photo_submitted_at": "2019-03-04 05:06:07.123456",
             "photo_featured": "t",
-            "photo_width": 4000, "photo_height": 3000, "photo_aspect_ratio": 1.33,
+            "photo_width": 4000,
+            "photo_height": 3000,
+            "photo_aspect_ratio": 1.33,
             "photo_description": f'A "view"\nnumber {number}' if number % 3 == 0 else "",
             "photographer_username": f"user{number}",
             "photographer_first_name": "Zoë" if number % 2 else "",
@@ -157,7 +188,7 @@ class FakeUnsplash:
             "photo_location_country": "United States" if number % 4 == 0 else "",
             "ai_description": f"a hill behind house {number}",
             "blur_hash": "LEHV6nWB2yk8pyo0adR*.7kCMdnj",
-        }  # fmt: skip
+        }
         return [told.get(column, "") for column in PHOTO_COLUMNS]
 
 

@@ -9,7 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.app import App
-from core.records import IngestReport, ProgressListener, unheard
+from core.records.jobs import IngestReport, ProgressListener, ignore
 from core.settings import PROJECT
 from pages.ui import resources
 
@@ -19,7 +19,7 @@ class AppWithSmallDemo(App):
 
     demo_folder: Path
 
-    def ensure_demo(self, listener: ProgressListener = unheard) -> IngestReport | None:
+    def ensure_demo(self, listener: ProgressListener = ignore) -> IngestReport | None:
         if "demo" in self._collections.names():
             return None
         return self.ingest(self.demo_folder, "demo", self.demo_folder / "captions.jsonl", listener=listener)

@@ -15,17 +15,17 @@ from streamlit.testing.v1 import AppTest
 
 from core.access import OPERATOR, Person
 from core.app import App
-from core.atlas.colours import PALETTE, KeptColours
-from core.atlas.detail import Levels
-from core.background import Background
-from core.clusters.diff import Flow
+from core.atlas.colours import PALETTE, PersonalColours
+from core.atlas.level_of_detail import Levels
+from core.clusters.lineage.diff import Flow
+from core.jobs.background import BackgroundJobs
 from core.settings import Secret
-from pages.clusters import map as map_page
-from pages.clusters.changes import flow_title
+from pages.clusters import map_view as map_page
+from pages.clusters.cluster_list import ClusterRow, arranged
 from pages.clusters.dial import KEY as DIAL
-from pages.clusters.list import Row, arranged
-from pages.clusters.map import BOARD, around, selected_rows
 from pages.clusters.map_figure import SHADE_ALPHA, Drawn, figure, told_apart
+from pages.clusters.map_view import BOARD, around, selected_rows
+from pages.clusters.published_changes import flow_title
 from pages.ui import person as person_module
 from tests.pages.conftest import galleries, visit
 
@@ -38,7 +38,7 @@ def grouped(served: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> App
     for number in range(6):
         for name, colour in (("red", (250 - number, 0, 0)), ("blue", (0, 0, 250 - number)), ("green", (0, 99, 0))):
             Image.new("RGB", (20 + number, 20), colour).save(folder / f"{name}{number}.png")
-    monkeypatch.setattr(Background, "_spawn", lambda self, job: None)
+    monkeypatch.setattr(BackgroundJobs, "_spawn", lambda self, job: None)
     monkeypatch.setattr(person_module, "_over_loopback", lambda: True)
     served.ensure_demo()
     served.ingest(folder, "many")
@@ -189,7 +189,7 @@ def test_every_section_opens_before_anything_is_saved(grouped: App, section: str
 
 
 def test_a_collection_without_pictures_says_so(served: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Background, "_spawn", lambda self, job: None)
+    monkeypatch.setattr(BackgroundJobs, "_spawn", lambda self, job: None)
     (tmp_path / "none").mkdir()
     served.ensure_demo()
     served.ingest(tmp_path / "none", "many")
@@ -249,7 +249,7 @@ def values(packed: dict[str, str]) -> NDArray[Any]:
 def drawing(names: list[str], medoids: list[int]) -> Drawn:
     labels = np.full(100, -1, np.int32)
     labels[:50] = 0
-    colours, titles = KeptColours().numbers(["a", "b"]), ["<b>x</b>"] * 100
+    colours, titles = PersonalColours().numbers(["a", "b"]), ["<b>x</b>"] * 100
     return Drawn(SQUARE, labels, colours, titles, names, np.array(medoids), np.array([3]))
 
 
@@ -288,8 +288,8 @@ def test_names_that_would_cover_each_other_are_left_out_the_smaller_first() -> N
     assert told_apart(drawing(["A", "B"], [0, 99]), (5, 5, 9, 9)) == [1]
 
 
-def row(number: int, name: str, size: int, confirmed: bool = False, borderline: int = 0) -> Row:
-    return Row(number, f"c{number}", name, confirmed, False, size, 0.9 - number / 10, borderline, "", "a")
+def row(number: int, name: str, size: int, confirmed: bool = False, borderline: int = 0) -> ClusterRow:
+    return ClusterRow(number, f"c{number}", name, confirmed, False, size, 0.9 - number / 10, borderline, "", "a")
 
 
 def test_clusters_are_found_by_name_filtered_and_ordered() -> None:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from core.records import Asset, Description, utc_now
+from core.records.assets import Asset, Description, utc_now
 from pages.ui.credit import credit, photo_page
 
 
@@ -10,9 +10,7 @@ def asset(*uris: str, author: str = "") -> Asset:
 
 def test_a_photo_from_unsplash_names_its_photographer() -> None:
     photo = asset("/a/b.jpg", "https://unsplash.com/photos/aB-9_x", author="Jane Doe")
-    assert (credit(photo), photo_page(photo)) == (
-        "Photo by Jane Doe on Unsplash", "https://unsplash.com/photos/aB-9_x"
-    )  # fmt: skip
+    assert (credit(photo), photo_page(photo)) == ("Photo by Jane Doe on Unsplash", "https://unsplash.com/photos/aB-9_x")
     assert credit(asset("https://unsplash.com/photos/aB")) == "Photo on Unsplash"
 
 

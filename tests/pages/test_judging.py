@@ -14,15 +14,15 @@ from streamlit.testing.v1 import AppTest
 from core.access import Person
 from core.app import App
 from core.errors import StoreError
-from core.search.answers import Answer, Ranking
-from pages.search import judging
-from pages.search.judging import Judged, judged, keep, thumbs
-from pages.search.state import Ask
+from core.search.answer import Answer, Ranking
+from pages.search import thumbs as judging
+from pages.search.search_state import Ask
+from pages.search.thumbs import JudgedAnswer, judged, keep, thumbs
 from pages.ui.gallery import Click, clicks_of
 from tests.fakes.encoder import COLOURS
 from tests.pages.conftest import frames, visit
 
-ABOUT = Judged("demo", "red", "vector")
+ABOUT = JudgedAnswer("demo", "red", "vector")
 
 
 def picture(colour: str) -> bytes:

@@ -8,22 +8,21 @@ from streamlit.testing.v1 import AppTest
 
 from core.access import OPERATOR, Person
 from core.app import App
-from core.background import Background
 from core.errors import NotAllowed
-from core.records import Failure, IngestReport, Job
+from core.jobs.background import BackgroundJobs
+from core.records.jobs import Failure, IngestReport, Job
 from core.settings import Secret
-from core.store.lock import ingest_lock
-from pages.library.wording import short_model
+from core.store.objects.locks import ingest_lock
 from pages.ui import person as person_module
+from pages.ui.format import plain, short_model, size
 from pages.ui.person import is_loopback
-from pages.ui.text import plain, size
 from tests.pages.conftest import frames, visit
 
 
 @pytest.fixture
 def library(served: App, monkeypatch: pytest.MonkeyPatch) -> App:
     """The App behind the page; its jobs are queued, but their processes are not started."""
-    monkeypatch.setattr(Background, "_spawn", lambda self, job: None)
+    monkeypatch.setattr(BackgroundJobs, "_spawn", lambda self, job: None)
     monkeypatch.setattr(person_module, "_over_loopback", lambda: True)
     served.ensure_demo()
     return served

@@ -13,18 +13,16 @@ from streamlit.testing.v1 import AppTest
 from core.access import OPERATOR
 from core.app import App
 from core.errors import StoreError
+from core.metrics.alert_rules import load_rules
+from core.metrics.machine import Capacity, Machine
+from core.records.alerts import Alert, AlertState
+from core.records.events import Event, EventOutcome, Window
 from core.settings import Secret
-from core.telemetry.alarms import State
-from core.telemetry.alert_store import Alert
-from core.telemetry.events import Event, Outcome
-from core.telemetry.machine import Filled, Machine
-from core.telemetry.rules import load_rules
-from core.telemetry.windows import Window
-from pages.metrics.alerts import LENGTHS, arranged, line
-from pages.metrics.figures import LATENCY, cost_rows, latency_rows, traffic_rows
-from pages.metrics.machine import figures
+from pages.metrics.alert_list import LENGTHS, arranged, line
+from pages.metrics.charts import LATENCY, cost_rows, latency_rows, traffic_rows
+from pages.metrics.machine_section import figures
 from pages.metrics.overview import reason_rows
-from pages.metrics.requests import title
+from pages.metrics.request_list import title
 from pages.ui import person as person_module
 from pages.ui import resources
 from pages.ui.alert_badge import label
@@ -44,9 +42,15 @@ def measured(served: App, monkeypatch: pytest.MonkeyPatch) -> Iterator[App]:
 
 
 def search(
-    app: App, total_ms: float = 100.0, usd: float = 0.001, outcome: Outcome = "ok", reason: str = "",
-    collection: str = "demo", ago_s: float = 10.0, **detail: object,
-) -> Event:  # fmt: skip
+    app: App,
+    total_ms: float = 100.0,
+    usd: float = 0.001,
+    outcome: EventOutcome = "ok",
+    reason: str = "",
+    collection: str = "demo",
+    ago_s: float = 10.0,
+    **detail: object,
+) -> Event:
     stage_ms = {"encode": total_ms / 2, "search": 1.0, "rank": total_ms / 4, "load": 2.0, "total": total_ms}
     at = datetime.now(UTC) - timedelta(seconds=ago_s)
     event = Event(uuid.uuid4().hex, "search", at, collection, outcome, reason, stage_ms, gemini_usd=usd, detail=detail)
@@ -113,8 +117,10 @@ def test_money_stands_beside_the_budgets_the_limit_and_the_predecessors_month(me
     assert "10,000 searches a month cost :green[**$20.00**]; the predecessor's $31.00" in said
     bars = [bar.proto.text.replace("\\", "") for bar in page.get("progress")]
     assert bars == [
-        "Today $0.50 of $2.00 for Gemini", "This month $0.50 of $30.00 for Gemini", "Today 1 of 4 requests to Gemini"
-    ]  # fmt: skip
+        "Today $0.50 of $2.00 for Gemini",
+        "This month $0.50 of $30.00 for Gemini",
+        "Today 1 of 4 requests to Gemini",
+    ]
 
 
 def test_a_time_and_a_collection_from_the_url_choose_what_is_measured(measured: App, pictures: object) -> None:
@@ -259,7 +265,7 @@ def test_machine_and_collections_show_as_they_are(measured: App) -> None:
 
 
 def test_a_machine_that_does_not_tell_shows_dashes_not_zeros() -> None:
-    told = figures(Machine(2, None, None, None, None, None, None, Filled(1, 2), Filled(3 * 10**9, 4 * 10**9)))
+    told = figures(Machine(2, None, None, None, None, None, None, Capacity(1, 2), Capacity(3 * 10**9, 4 * 10**9)))
     assert told["Memory"] == ("–", "not told")
     assert told["Processor"] == ("…", "2 cores")
     assert told["GPU memory"] == ("75 %", "3.0 GB of 4.0 GB")
@@ -311,14 +317,14 @@ def test_reasons_are_shares_of_all_searches_the_most_frequent_first() -> None:
 
 def test_alerts_are_arranged_by_urgency() -> None:
     phases = ("inactive", "resolved", "firing", "pending")
-    alerts = [Alert(rule, State(phase)) for rule, phase in zip(RULES, phases, strict=False)]  # type: ignore[arg-type]
+    alerts = [Alert(rule, AlertState(phase)) for rule, phase in zip(RULES, phases, strict=False)]  # type: ignore[arg-type]
     assert [alert.state.phase for alert in arranged(alerts)] == ["firing", "pending", "resolved", "inactive"]
     assert "nothing measured yet" in line(Alert(RULES[0]), NOW)
-    assert "3\\:00 ago" in line(Alert(RULES[0], State("firing", NOW - timedelta(minutes=3), value=3.0)), NOW)
+    assert "3\\:00 ago" in line(Alert(RULES[0], AlertState("firing", NOW - timedelta(minutes=3), value=3.0)), NOW)
 
 
 def test_a_badge_names_the_first_alert_and_counts_the_others() -> None:
-    loud = [Alert(replace(rule, title="Slow [x](y)"), State("firing", NOW, value=math.pi)) for rule in RULES[:3]]
+    loud = [Alert(replace(rule, title="Slow [x](y)"), AlertState("firing", NOW, value=math.pi)) for rule in RULES[:3]]
     assert label(loud[:1]) == ":red[**Slow \\[x\\]\\(y\\)**]"
     assert label(loud).endswith("and 2 more")
 

@@ -13,16 +13,16 @@ from streamlit.testing.v1 import AppTest
 
 from core.access import OPERATOR, Person
 from core.app import App
-from core.errors import NotAllowed
+from core.errors import NotAllowed, QualityError
 from core.quality.blind import Pooled
-from core.quality.evaluation import Outcome, Run
-from core.quality.labels import LabelledQuery, LabelSet, QualityError
-from core.quality.measures import measures_of
-from core.records import Progress
+from core.quality.label_sets import LabelledQuery, LabelSet
+from core.quality.relevance import measures_of
+from core.records.evaluations import QueryOutcome, Run
+from core.records.jobs import Progress
 from core.settings import Secret
-from pages.quality.figures import ceilings, graded, missed, query_rows, run_label, worst_first
+from pages.quality.evaluation_job import EvaluationRequest, Evaluations, committed, outcome
 from pages.quality.reveal import places, revealed, same_order
-from pages.quality.work import Evaluations, Wanted, committed, outcome
+from pages.quality.run_figures import ceilings, graded, missed, query_rows, run_label, worst_first
 from pages.ui import person as person_module
 from pages.ui import resources
 from tests.pages.conftest import galleries, visit
@@ -210,12 +210,12 @@ def test_an_evaluation_of_what_people_judged_is_started_from_the_page_and_opened
 
 def test_what_ends_an_evaluation_is_said(judgeable: App) -> None:
     evaluations = Evaluations(judgeable)
-    evaluations.start(OPERATOR, Wanted("demo.jsonl", "demo", "vector"))
+    evaluations.start(OPERATOR, EvaluationRequest("demo.jsonl", "demo", "vector"))
     ended = wait(evaluations)
     assert ended.run is None
     assert "holds none of the pictures" in ended.message
     with pytest.raises(QualityError, match="nobody judged results of demo yet"):
-        evaluations.start(OPERATOR, Wanted("", "demo", "vector"))
+        evaluations.start(OPERATOR, EvaluationRequest("", "demo", "vector"))
 
 
 def test_one_evaluation_runs_at_a_time_and_can_be_stopped(judgeable: App, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -227,9 +227,9 @@ def test_one_evaluation_runs_at_a_time_and_can_be_stopped(judgeable: App, monkey
             time.sleep(0.01)
 
     monkeypatch.setattr(judgeable.quality, "evaluate", endless)
-    evaluations.start(OPERATOR, Wanted("demo.jsonl", "demo", "vector"))
+    evaluations.start(OPERATOR, EvaluationRequest("demo.jsonl", "demo", "vector"))
     with pytest.raises(QualityError, match="an evaluation is running"):
-        evaluations.start(OPERATOR, Wanted("demo.jsonl", "demo", "vector"))
+        evaluations.start(OPERATOR, EvaluationRequest("demo.jsonl", "demo", "vector"))
     evaluations.stop(OPERATOR)
     assert wait(evaluations).message == "stopped; nothing of it is kept"
 
@@ -238,7 +238,7 @@ def test_an_evaluation_that_breaks_says_so(judgeable: App, monkeypatch: pytest.M
     evaluations = Evaluations(judgeable)
     monkeypatch.setattr(judgeable.quality, "keep", lambda run: 1 / 0)
     monkeypatch.setattr(judgeable.quality, "evaluate", lambda *_: None)
-    evaluations.start(OPERATOR, Wanted("demo.jsonl", "demo", "vector"))
+    evaluations.start(OPERATOR, EvaluationRequest("demo.jsonl", "demo", "vector"))
     assert "ZeroDivisionError" in wait(evaluations).message
 
 
@@ -248,7 +248,7 @@ def test_only_curators_start_evaluations(judgeable: App) -> None:
     assert "Only curators may start evaluations" in texts(page)
     assert "Evaluate demo" not in [b.label for b in page.button]
     with pytest.raises(NotAllowed, match="only curators may start evaluations"):
-        resources.evaluations().start(OPERATOR, Wanted("demo.jsonl", "demo", "vector"))
+        resources.evaluations().start(OPERATOR, EvaluationRequest("demo.jsonl", "demo", "vector"))
     with pytest.raises(NotAllowed, match="only curators may stop evaluations"):
         resources.evaluations().stop(OPERATOR)
 
@@ -265,7 +265,7 @@ def test_judging_blind_shows_one_list_without_its_origin_until_the_end(judgeable
     for place, frame in enumerate(frames, 1):
         judgeable.quality.judging.judge(
             Person(), "demo", "red", frame["id"], place == 1, ranker="pooled", position=place, blind=True
-        )  # fmt: skip
+        )
     page.run()
     assert [frame["id"] for frame in galleries(page)[0]] == [frame["id"] for frame in frames]
     page.button(key="reveal").click().run()
@@ -278,8 +278,11 @@ def test_judging_blind_shows_one_list_without_its_origin_until_the_end(judgeable
 def test_what_was_judged_blind_is_counted_per_order() -> None:
     pool = (Pooled("a", {"vector": 1, "gemini": 5}), Pooled("b", {"vector": 2}), Pooled("c", {"gemini": 1}))
     similarity, gemini = revealed(pool, {"a": True, "b": False})
-    assert similarity == {"Order": "By similarity", "Good of its first 4": "1 of 2 judged",
-                          "Good of its first 10": "1 of 2 judged"}  # fmt: skip
+    assert similarity == {
+        "Order": "By similarity",
+        "Good of its first 4": "1 of 2 judged",
+        "Good of its first 10": "1 of 2 judged",
+    }
     assert gemini["Good of its first 4"] == "0 of 0 judged"
     assert gemini["Good of its first 10"] == "1 of 1 judged"
     assert places(pool) == {"a": "by similarity 1 · by Gemini 5", "b": "by similarity 2", "c": "by Gemini 1"}
@@ -293,7 +296,7 @@ def test_figures_of_a_run(judgeable: App) -> None:
     assert ceilings(run.outcomes)["precision@4"] == pytest.approx((0.25 + 0.5 + 0.25) / 3)
     assert ceilings(run.outcomes)["ndcg@4"] == 1
     assert query_rows(run.outcomes)[1]["Relevant"] == 2
-    lost = Outcome("1", "q", "k", {"a": 1, "b": 2, "c": 0}, ("x",), ("x",), {}, {})
+    lost = QueryOutcome("1", "q", "k", {"a": 1, "b": 2, "c": 0}, ("x",), ("x",), {}, {})
     assert missed(lost) == ["b", "a"]
     assert graded(["a", "x"], lost.relevant) == {"a": "partly", "x": "not relevant"}
     assert committed() == ["demo.jsonl"]

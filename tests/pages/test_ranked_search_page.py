@@ -11,12 +11,12 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from core.app import App
-from core.search import calls
-from core.search.faults import NOTICES, Cause
+from core.gemini import calls
+from core.gemini.refusals import NOTICES, Cause
 from core.settings import Secret, Settings
 from pages.search import results
 from pages.search.turns import KEPT_EARLIER, MOST_TURNS
-from pages.ui.text import plain
+from pages.ui.format import plain
 from tests.fakes.gemini import StandIn
 from tests.fakes.gemini_client import KEY
 from tests.fakes.gemini_faults import ALL_OF_IT, FAULTS, MARKUP, Answer, each, quota
@@ -41,9 +41,14 @@ def key() -> str:
 @pytest.fixture
 def settings(tmp_path: Path, server: StandIn, key: str) -> Settings:
     return Settings(
-        data=tmp_path / "data", model="local-dir:colour", model_is_explicit=True, gemini_api_key=Secret(key),
-        gemini_endpoint=server.address, rank_results=2, rank_deadline_s=20.0,
-    )  # fmt: skip
+        data=tmp_path / "data",
+        model="local-dir:colour",
+        model_is_explicit=True,
+        gemini_api_key=Secret(key),
+        gemini_endpoint=server.address,
+        rank_results=2,
+        rank_deadline_s=20.0,
+    )
 
 
 def asked(query: str, **params: str) -> AppTest:
@@ -100,9 +105,14 @@ def test_markup_in_a_reason_is_data_for_the_gallery_and_the_table_and_nothing_el
 
 @pytest.mark.parametrize(
     ("name", "cause"),
-    [("400-argument", "refused"), ("504", "timeout"), ("prompt-SAFETY", "blocked"), ("max-tokens", "truncated"),
-     ("invalid-json", "malformed")],
-)  # fmt: skip
+    [
+        ("400-argument", "refused"),
+        ("504", "timeout"),
+        ("prompt-SAFETY", "blocked"),
+        ("max-tokens", "truncated"),
+        ("invalid-json", "malformed"),
+    ],
+)
 def test_without_a_ranking_all_is_shown_by_similarity_under_a_line_that_says_why(
     served: App, server: StandIn, name: str, cause: Cause
 ) -> None:
@@ -160,7 +170,7 @@ def test_when_the_time_has_come_the_same_question_can_be_asked_again(
     monkeypatch.setattr(results, "datetime", _Later)
     assert not page.run().button(key="ask_again").disabled
     assert not any("possible in" in line for line in lines(page))
-    monkeypatch.setattr(calls.Calls, "_holding", lambda _: None)
+    monkeypatch.setattr(calls.GeminiCalls, "_holding", lambda _: None)
     assert "chose 2 of 3" in read_as_markdown(asked_again(page))
     assert len(server.ledger) == 2
 
@@ -207,8 +217,12 @@ def test_the_receipt_says_what_it_took_and_what_it_cost(served: App, server: Sta
     page.toggle(key="receipt").set_value(True).run()
     (row,) = server.ledger
     assert [part.split()[0] for part in receipt_line(page, "Time").split(" · ")] == [
-        "encode", "search", "load", "rank", "total"
-    ]  # fmt: skip
+        "encode",
+        "search",
+        "load",
+        "rank",
+        "total",
+    ]
     assert receipt_line(page, "Tokens") == (
         f"{row.prompt_tokens:,} prompt (of them 1,000 cached), {row.candidates_tokens:,} output, 120 thoughts"
     )

@@ -7,12 +7,13 @@ import pytest
 
 from core.app import App
 from core.errors import CollectionBusy
-from core.records import Filters, Progress, SearchResult
-from pages.search.details import facts
-from pages.search.state import MOST_SHOWN, Ask, filters_of, floor_of, shown, summary
+from core.records.assets import Filters, SearchResult
+from core.records.jobs import Progress
+from pages.search.picture_details import facts
+from pages.search.search_state import MOST_SHOWN, Ask, filters_of, floor_of, shown, summary
 from pages.ui import resources
+from pages.ui.format import plain
 from pages.ui.progress import progress_text
-from pages.ui.text import plain
 from tests.pages.conftest import frames, visit
 
 

@@ -8,12 +8,25 @@ from dataclasses import dataclass
 from pathlib import Path
 
 LEXNAMES = {
-    5: "animal", 6: "artifact", 13: "food", 15: "location", 17: "object", 18: "person", 20: "plant",
-    29: "v_body", 34: "v_consumption", 35: "v_contact", 36: "v_creation", 38: "v_motion",
-}  # fmt: skip
+    5: "animal",
+    6: "artifact",
+    13: "food",
+    15: "location",
+    17: "object",
+    18: "person",
+    20: "plant",
+    29: "v_body",
+    34: "v_consumption",
+    35: "v_contact",
+    36: "v_creation",
+    38: "v_motion",
+}
 SUBTREES = {
-    "wn_vehicle": "vehicle", "wn_wear": "clothing", "wn_furniture": "furniture", "wn_place": "structure",
-}  # fmt: skip
+    "wn_vehicle": "vehicle",
+    "wn_wear": "clothing",
+    "wn_furniture": "furniture",
+    "wn_place": "structure",
+}
 SLOTS = {"wn_animal": "animal", "wn_person": "person", "wn_food": "food", "wn_plant": "plant"}
 PICTURED = ("animal", "artifact", "food", "plant", "object", "person")
 VERB_KINDS = ("v_body", "v_consumption", "v_contact", "v_creation", "v_motion")

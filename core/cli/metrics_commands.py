@@ -1,0 +1,145 @@
+"""The command about metrics: what searches took, cost and how they ended, beside the predecessor's table."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from core.cli.progress_bar import duration
+from core.metrics.summary import A_MONTH, Latency, Summary, Target
+
+if TYPE_CHECKING:
+    from core.app import App  # loads LanceDB: only commands that need it should wait for it
+
+Finish = Callable[[argparse.ArgumentParser, Callable[[argparse.Namespace], int]], None]
+_UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
+_LONGEST = timedelta(days=3660)
+
+
+def add_metrics_commands(
+    commands: Any,
+    finish: Finish,
+    open_app: Callable[[], App],
+    print_json: Callable[[Any], None],
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> None:
+    """Add the command to the parser of all commands."""
+    parser = commands.add_parser(
+        "metrics",
+        help="what searches took, cost and how they ended",
+        description="Percentiles, rates and costs of the searches of the last minutes, hours or days.",
+    )
+    parser.add_argument(
+        "--since", type=span, default="1h", metavar="SPAN", help="how far back: 30m, 12h, 7d (default: 1h)"
+    )
+    parser.add_argument("--collection", metavar="NAME", help="only this collection (default: all)")
+
+    def run(options: argparse.Namespace) -> int:
+        until = now()
+        summary = open_app().metrics(until - options.since, until, options.collection)
+        if options.json:
+            print_json(document(summary))
+        else:
+            print("\n".join(lines(summary)))
+        return 0
+
+    finish(parser, run)
+
+
+def span(text: str) -> timedelta:
+    """`90m`, `12h` or `7d`. Raises argparse.ArgumentTypeError."""
+    found = re.fullmatch(r"([1-9][0-9]{0,6})([mhd])", text)
+    length = int(found[1]) * _UNITS[found[2]] if found else None
+    if length is None or length > _LONGEST:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a span like 30m, 12h or 7d, of at most 3660 days")
+    return length
+
+
+def document(summary: Summary) -> dict[str, Any]:
+    """The JSON document of `metrics --json`."""
+    began_at = summary.began_at
+    return {
+        **asdict(summary),
+        "since": summary.since.isoformat(),
+        "until": summary.until.isoformat(),
+        "began_at": began_at.isoformat() if began_at else None,
+    }
+
+
+def lines(summary: Summary) -> list[str]:
+    """The same for people."""
+    return [
+        _searches_line(summary),
+        _rates_line(summary),
+        *(f"    {count:>8,}  {reason}" for reason, count in sorted(summary.reasons.items(), key=lambda r: -r[1])),
+        f"{'':<8}{'p50 ms':>10}{'p95 ms':>10}{'p99 ms':>10}{'predecessor':>14}",
+        *map(_latency_line, summary.latencies),
+        *map(_target_line, summary.targets),
+        *_money_lines(summary),
+        f"requests {', '.join(f'{kind} {n:,}' for kind, n in summary.requests_by_kind.items()) or 'none'}",
+        f"images   {summary.images:,} decoded and handed over",
+        _uptime_line(summary),
+    ]
+
+
+def _searches_line(summary: Summary) -> str:
+    where = f" in {summary.collection}" if summary.collection else ""
+    return f"{summary.searches:,} searches{where} from {_minute(summary.since)} to {_minute(summary.until)} UTC"
+
+
+def _rates_line(summary: Summary) -> str:
+    rates = {
+        "answered": summary.success_rate,
+        "by similarity instead": summary.fallback_rate,
+        "failed": summary.error_rate,
+        "from the cache": summary.cache_hit_rate,
+    }
+    return ", ".join(f"{name} {_share(rate)}" for name, rate in rates.items())
+
+
+def _latency_line(latency: Latency) -> str:
+    figures = (latency.p50_ms, latency.p95_ms, latency.p99_ms)
+    cells = "".join(f"{'–' if ms is None else format(ms, ',.1f'):>10}" for ms in figures)
+    return f"{latency.stage:<8}{cells}{latency.predecessor_ms:>11,.0f} ms  {latency.verdict}"
+
+
+def _target_line(target: Target) -> str:
+    met = {True: "met", False: "missed", None: "no data"}[target.met]
+    if target.name == "error_rate":
+        return f"target   errors {_share(target.value)}, below {target.limit:.0%}: {met}"
+    value = "–" if target.value is None else f"{target.value:,.0f} ms"
+    return f"target   p95 {value}, below {target.limit:,.0f} ms: {met}"
+
+
+def _money_lines(summary: Summary) -> list[str]:
+    money, per_search = summary.money, summary.usd_per_search
+    today = f"today {money.day_usd:.4f} of {money.daily_budget_usd:g} USD"
+    month = f"this month {money.month_usd:.4f} of {money.monthly_budget_usd:g} USD"
+    spent = f"Gemini   {today}, {month}"
+    if per_search is None:
+        return [spent]
+    parts = ", ".join(f"{service} {usd:.6f}" for service, usd in per_search.items())
+    projected = f"{A_MONTH:,} searches {summary.projected_month_usd:.2f} USD"
+    return [
+        f"a search {sum(per_search.values()):.6f} USD: {parts}",
+        f"a month  of {projected}, the predecessor's {summary.predecessor_month_usd:g} USD",
+        spent,
+    ]
+
+
+def _uptime_line(summary: Summary) -> str:
+    if summary.began_at is None:
+        return "uptime   no event yet"
+    return f"uptime   {duration(summary.uptime_s)} since the first event, {_minute(summary.began_at)} UTC"
+
+
+def _minute(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M}"
+
+
+def _share(value: float | None) -> str:
+    return "–" if value is None else f"{value:.1%}"

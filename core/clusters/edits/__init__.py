@@ -1,0 +1,1 @@
+"""What curators change: the edit model, validation, applying, undo."""

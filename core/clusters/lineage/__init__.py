@@ -1,0 +1,1 @@
+"""How clusters of one partition continue in another: matching, annotations, differences."""

@@ -1,0 +1,1 @@
+"""The dendrogram: linkage, cuts, branches, the threshold curve."""

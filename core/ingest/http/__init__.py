@@ -1,0 +1,1 @@
+"""Polite HTTP: allowed hosts, rate limits, retries."""

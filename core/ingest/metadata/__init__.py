@@ -1,0 +1,1 @@
+"""What files, sidecars and tables say about pictures."""

@@ -1,0 +1,162 @@
+"""Long work in a process of its own: started here, watched through the jobs table, stopped or resumed at will.
+
+A job's process holds an operating system lock as long as it lives. A job that the table calls running, but whose lock
+is free, has crashed; whoever looks at the jobs notices and writes that down.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from core.errors import ContactSheetError
+from core.logs import log
+from core.records.assets import utc_now
+from core.records.jobs import Cancelled, IngestReport, Job, JobState, Progress, ProgressListener
+from core.settings import PROJECT
+from core.store.sql.job_store import JobStore
+
+PROGRESS_EVERY_S = 0.5
+START_GRACE_S = 60.0
+CAUSES_NAMED = 5
+
+JobWork = Callable[[Job, ProgressListener], IngestReport | str]
+
+
+class BackgroundJobs:
+    """The background jobs of one data folder, of whatever kind."""
+
+    def __init__(self, jobs: JobStore, folder: Path, environment: Mapping[str, str]) -> None:
+        """`folder` keeps the locks and what the jobs' processes write; `environment` carries the settings to them."""
+        self._jobs, self._folder, self._environment = jobs, folder, environment
+
+    def start(self, kind: str, collection: str, arguments: dict[str, Any], author: str) -> Job:
+        """Queue a job and start its process. Raises JobError if one of its kind runs for the collection."""
+        self.notice_crashes()
+        job = self._jobs.add(kind, collection, arguments, author)
+        self._spawn(job)
+        return job
+
+    def _spawn(self, job: Job) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with self._log_file(job.id).open("wb") as output:
+            subprocess.Popen(  # noqa: S603 - our own interpreter and module
+                [sys.executable, "-m", "core", "run-job", str(job.id)],
+                cwd=PROJECT,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                env={**os.environ, **self._environment},
+            )
+
+    def run(self, job_id: int, works: Mapping[str, JobWork], clock: Callable[[], float] = time.monotonic) -> Job:
+        """Be the process of a job: do the work of its kind, and note its end, whatever it is."""
+        with FileLock(self._lock_file(job_id), timeout=5):
+            if not self._jobs.start(job_id):
+                return self._jobs.get(job_id)
+            job = self._jobs.get(job_id)
+            self._end(job_id, *_outcome(job, works, _Reporter(self._jobs, job_id, clock)))
+            return self._jobs.get(job_id)
+
+    def notice_crashes(self) -> None:
+        """Note the end of every job whose process is gone."""
+        for job in self._jobs.unfinished():
+            waiting_s = (utc_now() - job.created_at).total_seconds()
+            if job.state == "queued" and waiting_s < START_GRACE_S and not job.cancel_requested:
+                continue
+            if not self._alive(job.id):
+                self._note_lost(job)
+
+    def _note_lost(self, job: Job) -> None:
+        if self._jobs.get(job.id).state != job.state:
+            return  # it ended, or began, while we looked
+        if job.cancel_requested and job.state == "queued":
+            self._end(job.id, "cancelled", "cancelled before it began", None)
+            return
+        reason = "its process ended without a word (it may have been killed, or run out of memory)"
+        self._end(job.id, "crashed", f"{reason}; what was committed is kept: resume to go on", None)
+
+    def _end(self, job_id: int, state: JobState, message: str, report: IngestReport | None) -> None:
+        counts = (report.added, report.known, report.failures) if report else (0, 0, ())
+        if self._jobs.end(job_id, state, message, *counts):
+            level = logging.INFO if state in ("done", "cancelled") else logging.ERROR
+            log(
+                "jobs",
+                f"job {state}",
+                level,
+                job=job_id,
+                added=counts[0],
+                known=counts[1],
+                failed=len(counts[2]),
+                reason=message,
+            )
+
+    def _alive(self, job_id: int) -> bool:
+        lock = FileLock(self._lock_file(job_id), timeout=0)
+        try:
+            lock.acquire()
+        except Timeout:
+            return True
+        lock.release()
+        return False
+
+    def _lock_file(self, job_id: int) -> Path:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        return self._folder / f"{job_id}.lock"
+
+    def _log_file(self, job_id: int) -> Path:
+        return self._folder / f"{job_id}.log"
+
+
+class _Reporter:
+    """Writes progress to the table now and then, and raises Cancelled once someone asks to stop."""
+
+    def __init__(self, jobs: JobStore, job_id: int, clock: Callable[[], float]) -> None:
+        self._jobs, self._job_id, self._clock = jobs, job_id, clock
+        self._last_s, self._phase = float("-inf"), ""
+
+    def __call__(self, progress: Progress) -> None:
+        if self._clock() - self._last_s < PROGRESS_EVERY_S and progress.phase == self._phase:
+            return
+        self._last_s, self._phase = self._clock(), progress.phase
+        if self._jobs.progress(self._job_id, progress):
+            raise Cancelled("cancelled")
+
+
+def _outcome(
+    job: Job, works: Mapping[str, JobWork], listener: ProgressListener
+) -> tuple[JobState, str, IngestReport | None]:
+    work = works.get(job.kind)
+    if work is None:
+        return "failed", f"this version knows no jobs of the kind {job.kind}: start it again from its page", None
+    try:
+        done = work(job, listener)
+    except Cancelled as stop:
+        return "cancelled", "cancelled; what was committed is kept: resume to go on", stop.report
+    except ContactSheetError as error:
+        return "failed", str(error), None
+    except Exception as error:  # noqa: BLE001 - the end of a job is noted whatever ended it
+        return "failed", f"{type(error).__name__}: {error}; what was committed is kept: resume to go on", None
+    return ("done", done, None) if isinstance(done, str) else ("done", summary(done), done)
+
+
+def summary(report: IngestReport) -> str:
+    """One line: what an ingest did."""
+    parts = [f"{report.added} added", f"{report.known} known already"]
+    if report.failures:
+        causes = Counter(failure.reason for failure in report.failures).most_common(CAUSES_NAMED)
+        named = ", ".join(f"{count} {reason}" for reason, count in causes)
+        parts.append(f"{len(report.failures)} skipped ({named})")
+    if report.removed:
+        parts.append(f"{report.removed} removed before are left out (the collection's bin has them)")
+    return f"{', '.join(parts)} in {report.seconds:.0f} s ({report.images_per_s:.1f} images/s)"

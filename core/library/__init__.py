@@ -1,0 +1,1 @@
+"""What keeps a collection well: removal, re-embedding, condition, originals."""

@@ -1,0 +1,128 @@
+"""What curators do to collections from a page: add folders and uploads, watch, stop, resume and retry."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from core.access import Access, Person
+from core.errors import ContactSheetError, JobError, NotAllowed, StoreError
+from core.ingest.sources.upload import keep_upload
+from core.jobs.background import BackgroundJobs
+from core.records.jobs import Failure, Job
+from core.store.objects.names import check_collection_name, uri_of
+from core.store.sql.job_store import JobStore
+
+INGEST, UNSPLASH = "ingest", "unsplash"
+ADD = "add pictures"
+
+
+class LibraryService:
+    """Adding pictures in the background. Every change asks `access` first."""
+
+    def __init__(
+        self, roots: Sequence[Path], uploads: Path, jobs: JobStore, background: BackgroundJobs, access: Access
+    ) -> None:
+        self._roots = [root.resolve() for root in roots]
+        self._uploads, self._jobs, self._background, self._access = uploads, jobs, background, access
+
+    @property
+    def roots(self) -> list[Path]:
+        """The folders of the server from which pictures may be added; those that exist."""
+        return [root for root in self._roots if root.is_dir()]
+
+    def folders_in(self, folder: Path) -> list[str]:
+        """The names of the folders directly below one that lies under a root. Raises NotAllowed, StoreError."""
+        self._check_root(folder)
+        try:
+            return sorted(
+                (entry.name for entry in os.scandir(folder) if entry.is_dir() and not entry.name.startswith(".")),
+                key=str.lower,
+            )
+        except OSError as error:
+            raise StoreError(f"{folder} cannot be read ({error.strerror}): choose another folder") from error
+
+    def add_folder(self, person: Person, folder: Path, collection: str) -> Job:
+        """Start adding the pictures below a folder of the server.
+
+        Raises NotAllowed for browsers and for folders outside the roots, JobError if an ingest is running.
+        """
+        self._access.require_curator(person, ADD)
+        check_collection_name(collection)
+        folder = self._check_root(folder)
+        return self._background.start(INGEST, collection, {"folder": uri_of(folder)}, person.author)
+
+    def add_files(self, person: Person, files: Sequence[tuple[str, bytes]], collection: str) -> Job:
+        """Keep uploaded files (name, content) beside the collection and start adding them.
+
+        Raises NotAllowed for browsers, ContactSheetError if there are none, StoreError if they cannot be kept.
+        """
+        self._access.require_curator(person, ADD)
+        check_collection_name(collection)
+        if not files:
+            raise ContactSheetError("no files were chosen: choose at least one picture")
+        folder = self._uploads / collection
+        kept = [keep_upload(folder, name, content) for name, content in files]
+        arguments = {"folder": uri_of(folder), "only": [uri_of(path) for path in kept], "source": "uploads"}
+        return self._background.start(INGEST, collection, arguments, person.author)
+
+    def add_unsplash(self, person: Person, place: str, collection: str, width: int = 640) -> Job:
+        """Start adding an Unsplash dataset: a folder of the server or a ZIP in one, or the https address of a ZIP.
+
+        Raises NotAllowed for browsers and for places outside the roots, JobError if an ingest is running.
+        """
+        self._access.require_curator(person, ADD)
+        check_collection_name(collection)
+        if not place.startswith("https://"):
+            place = str(self._inside_roots(Path(place)))
+        return self._background.start(UNSPLASH, collection, {"place": place, "width": width}, person.author)
+
+    def jobs(self, limit: int = 20) -> list[Job]:
+        """The newest jobs first; those whose process is gone are noted as crashed."""
+        self._background.notice_crashes()
+        return self._jobs.latest(limit)
+
+    def cancel(self, person: Person, job_id: int) -> None:
+        """Ask a job to stop; it commits what it has and ends within seconds."""
+        self._access.require_curator(person, "stop a job")
+        self._jobs.request_cancel(job_id)
+
+    def resume(self, person: Person, job_id: int) -> Job:
+        """Start an ended job again; pictures that are known are skipped by content."""
+        return self._again(person, job_id, {})
+
+    def retry(self, person: Person, job_id: int) -> Job:
+        """Start again with only the files that failed. Raises JobError if none did."""
+        self._access.require_curator(person, ADD)
+        failed = list(dict.fromkeys(failure.uri for failure in self._jobs.failures(job_id)))
+        if not failed:
+            raise JobError(f"no file of job {job_id} failed: there is nothing to retry")
+        return self._again(person, job_id, {"only": failed})
+
+    def failures(self, job_id: int, limit: int) -> list[Failure]:
+        """The first files that failed."""
+        return self._jobs.failures(job_id, limit)
+
+    def failures_by_reason(self, job_id: int) -> list[tuple[str, int]]:
+        """How many files failed for each reason, the most frequent first."""
+        return self._jobs.failures_by_reason(job_id)
+
+    def _again(self, person: Person, job_id: int, changes: dict[str, Any]) -> Job:
+        self._access.require_curator(person, ADD)
+        job = self._jobs.get(job_id)
+        return self._background.start(job.kind, job.collection, {**job.arguments, **changes}, person.author)
+
+    def _inside_roots(self, path: Path) -> Path:
+        real = path.expanduser().resolve()
+        if not any(real.is_relative_to(root) for root in self._roots):
+            allowed = ", ".join(map(str, self._roots))
+            raise NotAllowed(f"{path} is not below {allowed}: CONTACTSHEET_ROOTS says which folders may be added")
+        return real
+
+    def _check_root(self, folder: Path) -> Path:
+        real = self._inside_roots(folder)
+        if not real.is_dir():
+            raise ContactSheetError(f"{folder} is not a folder: check the path")
+        return real

@@ -1,0 +1,1 @@
+"""What requests take and cost: stage timings, alerts, Prometheus."""

@@ -1,0 +1,119 @@
+"""Alert rules: what is measured, and from when on it is an alarm. Source: data/alerts.toml."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from core.errors import SettingError
+from core.records.alerts import ALERT_MEASURES, AlertRule
+from core.records.events import KINDS
+from core.settings import PROJECT
+
+ALERTS = PROJECT / "data" / "alerts.toml"
+SEVERITIES = ("warning", "critical")
+LONGEST_S = 86_400
+
+
+def load_rules(path: Path = ALERTS) -> tuple[AlertRule, ...]:
+    """Read a file of alerts. Raises SettingError with the value that is wrong and what is allowed."""
+    try:
+        rows = tomllib.loads(path.read_text(encoding="utf-8"))["alert"]
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, KeyError) as error:
+        raise SettingError(f"{path} cannot be read as a file of alerts ({error!r}): restore it") from error
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise SettingError(f"{path} holds {rows!r} where [[alert]] tables belong: restore it")
+    try:
+        rules = tuple(_rule(row) for row in rows)
+    except ValueError as error:
+        raise SettingError(f"{path}: {error}") from error
+    names = [rule.name for rule in rules]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise SettingError(f"{path}: two alerts are named {twice}: rename one")
+    return rules
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf
+
+
+def _is_seconds(value: object) -> bool:
+    return _is_number(value) and value <= LONGEST_S  # type: ignore[operator]
+
+
+def _is_whole(value: object) -> bool:
+    return _is_number(value) and isinstance(value, int)
+
+
+def _is_line(value: object) -> bool:
+    return isinstance(value, str) and value.strip() != "" and value.isprintable() and "{{" not in value
+
+
+def _matches(pattern: str) -> Callable[[object], bool]:
+    return lambda value: isinstance(value, str) and re.fullmatch(pattern, value) is not None
+
+
+def _are_kinds(value: object) -> bool:
+    return isinstance(value, list) and value != [] and all(kind in tuple(KINDS) for kind in value)
+
+
+@dataclass(frozen=True)
+class _Field:
+    allowed: str
+    fits: Callable[[object], bool]
+    needed: bool = True
+
+
+_SECONDS = f"seconds, 0 to {LONGEST_S}"
+_FIELDS: Mapping[str, _Field] = {
+    "name": _Field("a name like 'SlowSearches'", _matches("[A-Z][A-Za-z0-9]{0,63}")),
+    "title": _Field("one line of text", _is_line),
+    "measure": _Field("one of " + ", ".join(ALERT_MEASURES), lambda value: value in tuple(ALERT_MEASURES)),
+    "threshold": _Field("a number from 0 on", _is_number),
+    "clear": _Field("a number from 0 on", _is_number),
+    "for_s": _Field(_SECONDS, _is_seconds),
+    "severity": _Field("one of " + ", ".join(SEVERITIES), lambda value: value in SEVERITIES),
+    "advice": _Field("one line of text", _is_line),
+    "kinds": _Field("a list of some of " + ", ".join(KINDS), _are_kinds, needed=False),
+    "window_s": _Field(_SECONDS, _is_seconds, needed=False),
+    "least": _Field("a whole number from 0 on", _is_whole, needed=False),
+}
+
+
+def _rule(row: Mapping[str, Any]) -> AlertRule:
+    who = f"alert {row.get('name', '')!r}"
+    for name in row:
+        if name not in _FIELDS:
+            near = difflib.get_close_matches(name, _FIELDS, n=1)
+            raise ValueError(f"{who} has {name!r}: did you mean {(near or list(_FIELDS))[0]!r}?")
+    for name, field in _FIELDS.items():
+        if name not in row and field.needed:
+            raise ValueError(f"{who} has no {name}: it must be {field.allowed}")
+        if name in row and not field.fits(row[name]):
+            raise ValueError(f"{who} has {name} = {row[name]!r}, but it must be {field.allowed}")
+    values: dict[str, Any] = {name: tuple(value) if name == "kinds" else value for name, value in row.items()}
+    rule = AlertRule(**values)
+    _check_together(who, rule)
+    return rule
+
+
+def _check_together(who: str, rule: AlertRule) -> None:
+    """What is wrong only beside another value. Raises ValueError."""
+    measure = ALERT_MEASURES[rule.measure]
+    if rule.clear > rule.threshold:
+        raise ValueError(f"{who} clears at {rule.clear}, above its threshold {rule.threshold}: it would never rest")
+    if measure.unit == "share" and rule.threshold >= 1:
+        raise ValueError(f"{who} has threshold = {rule.threshold}, but a share is below 1: 80 % is 0.8")
+    if measure.windowed != (rule.window_s > 0):
+        needs = "needs a window_s above 0" if measure.windowed else "looks at the moment: remove window_s"
+        raise ValueError(f"{who} has window_s = {rule.window_s}, but {rule.measure} {needs}")
+    if not measure.of_requests and (rule.kinds or rule.least):
+        raise ValueError(f"{who} has kinds or least, but {rule.measure} counts no requests: remove them")
+    if measure.of_requests and not rule.kinds:
+        raise ValueError(f"{who} has no kinds, but {rule.measure} needs them: for example ['search']")

@@ -1,0 +1,103 @@
+"""The desk of alerts: checked by whoever looks, silenced by curators, told to those who want to hear."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Self
+
+from core.access import Access, Person
+from core.errors import ContactSheetError
+from core.logs import log
+from core.metrics.alert_state import step
+from core.records.alerts import Alert, AlertChange, AlertReading, AlertRule, Silence
+from core.records.jobs import ignore
+from core.store.sql.alert_store import AlertStore
+
+CHECK_EVERY = timedelta(seconds=1)
+WATCH_EVERY_S = 15.0
+LONGEST_WHY = 200
+
+Listener = Callable[[Alert], None]
+
+
+class AlertError(ContactSheetError):
+    """An alert is asked for that there is none of."""
+
+
+class AlertService:
+    """All alerts of one data folder. May be shared between threads and used by many processes."""
+
+    def __init__(
+        self,
+        rules: Sequence[AlertRule],
+        store: AlertStore,
+        measure: Callable[[AlertRule, datetime], AlertReading],
+        access: Access,
+        tell: Listener = ignore,
+    ) -> None:
+        """`measure` takes a rule's reading; `tell` hears of each alert that fires or is resolved, once per change."""
+        self.rules = tuple(rules)
+        self._store, self._measure, self._access, self._tell = store, measure, access, tell
+
+    def check(self, now: datetime) -> list[Alert]:
+        """Measure, unless someone has within the last second, and say where every alert stands. Raises StoreError."""
+        if self._store.claim(now, CHECK_EVERY):
+            readings = {rule: self._measure(rule, now) for rule in self.rules}
+            for alert in self._store.advance(readings, now, step):
+                log("alerts", f"{alert.state.phase}: {alert.sentence}", logging.WARNING, alert=alert.rule.name)
+                self._tell(alert)
+        return self.current(now)
+
+    def current(self, now: datetime) -> list[Alert]:
+        """Where every alert stood when it was checked last; measures nothing. Raises StoreError."""
+        return self._store.alerts(self.rules, now)
+
+    def history(self, limit: int = 100) -> list[AlertChange]:
+        """The newest firings and resolutions first. Raises StoreError."""
+        return self._store.changes(limit)
+
+    def silence(self, name: str, until: datetime, person: Person, why: str = "") -> Silence:
+        """Tell nobody of an alert until then. Raises NotAllowed, StoreError, and AlertError if there is none."""
+        self._require(name, person)
+        silence = Silence(name, until.astimezone(UTC), person.author, " ".join(why.split())[:LONGEST_WHY])
+        self._store.silence(silence)
+        return silence
+
+    def unsilence(self, name: str, person: Person) -> None:
+        """End a silence. Raises NotAllowed, StoreError, and AlertError if there is no such alert."""
+        self._require(name, person)
+        self._store.unsilence(name)
+
+    def _require(self, name: str, person: Person) -> None:
+        self._access.require_curator(person, "silence alerts")
+        names = [rule.name for rule in self.rules]
+        if name not in names:
+            raise AlertError(f"there is no alert {name!r}: take one of {', '.join(names)}")
+
+
+class AlertWatch:
+    """Checks the alerts again and again where no page is open, in a thread that ends with its process."""
+
+    def __init__(self, desk: AlertService, every_s: float = WATCH_EVERY_S) -> None:
+        self._desk, self._every_s, self._over = desk, every_s, threading.Event()
+        threading.Thread(target=self._run, name="alerts", daemon=True).start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Check no more."""
+        self._over.set()
+
+    def _run(self) -> None:
+        while not self._over.wait(self._every_s):
+            try:
+                self._desk.check(datetime.now(UTC))
+            except ContactSheetError as error:
+                log("alerts", "alerts could not be checked", logging.ERROR, error=str(error))

@@ -1,0 +1,131 @@
+"""Metrics as text that Prometheus reads: its classic format 0.0.4, and OpenMetrics 1.0 for those who ask for it.
+
+Sources: https://prometheus.io/docs/instrumenting/exposition_formats, https://prometheus.io/docs/specs/om.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+CLASSIC = "text/plain; version=0.0.4; charset=utf-8"
+OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+
+LabelPairs = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One number: what follows the family's name (`_total`, `_bucket`, or nothing), labels and value."""
+
+    value: float
+    labels: LabelPairs = ()
+    suffix: str = ""
+
+
+@dataclass(frozen=True)
+class Family:
+    """Samples of one metric; `name` is without `_total` or `_info`, and ends in `unit` where there is one."""
+
+    name: str
+    kind: Literal["counter", "gauge", "histogram", "info"]
+    help: str
+    samples: tuple[Sample, ...]
+    unit: str = ""
+
+
+def counter(name: str, help_: str, values: Iterable[tuple[LabelPairs, float]], unit: str = "") -> Family:
+    """What only grows."""
+    return Family(name, "counter", help_, tuple(Sample(value, labels, "_total") for labels, value in values), unit)
+
+
+def gauge(name: str, help_: str, values: Iterable[tuple[LabelPairs, float]], unit: str = "") -> Family:
+    """What goes up and down."""
+    return Family(name, "gauge", help_, tuple(Sample(value, labels) for labels, value in values), unit)
+
+
+def info(name: str, help_: str, labels: LabelPairs) -> Family:
+    """What is said in words: labels of a sample that is always 1."""
+    return Family(name, "info", help_, (Sample(1, labels, "_info"),))
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """A histogram's numbers for one set of labels: how many values were at most each bound, all of them, their sum."""
+
+    labels: LabelPairs
+    at_most: tuple[int, ...]
+    count: int
+    sum: float
+
+
+def histogram(
+    name: str, help_: str, bounds: Sequence[float], distributions: Iterable[Distribution], unit: str = ""
+) -> Family:
+    """What is spread; `bounds` rise, and infinity is added to them."""
+    samples = list[Sample]()
+    for one in distributions:
+        counts = zip((*bounds, math.inf), (*one.at_most, one.count), strict=True)
+        samples += [Sample(count, (*one.labels, ("le", _number(bound))), "_bucket") for bound, count in counts]
+        samples += [Sample(one.count, one.labels, "_count"), Sample(one.sum, one.labels, "_sum")]
+    return Family(name, "histogram", help_, tuple(samples), unit)
+
+
+def render(families: Iterable[Family], openmetrics: bool = False) -> bytes:
+    """The families as UTF-8 text; halves of characters are written as escapes."""
+    lines = [line for family in families for line in _lines(family, openmetrics)]
+    text = "\n".join([*lines, "# EOF", ""] if openmetrics else [*lines, ""])
+    return text.encode("utf-8", "backslashreplace")
+
+
+def _lines(family: Family, openmetrics: bool) -> Iterator[str]:
+    name, kind = family.name, family.kind
+    if not openmetrics:
+        name += {"counter": "_total", "info": "_info"}.get(kind, "")
+        kind = "gauge" if kind == "info" else kind
+    yield f"# HELP {name} {_escaped(family.help, quotes=openmetrics)}"
+    yield f"# TYPE {name} {kind}"
+    if openmetrics and family.unit:
+        yield f"# UNIT {name} {family.unit}"
+    for sample in family.samples:
+        yield f"{family.name}{sample.suffix}{_braces(sample.labels)} {_number(sample.value)}"
+
+
+def _braces(labels: LabelPairs) -> str:
+    return "{" + ",".join(f'{name}="{_escaped(value)}"' for name, value in labels) + "}" if labels else ""
+
+
+def _escaped(text: str, quotes: bool = True) -> str:
+    text = text.replace("\\", "\\\\").replace("\n", "\\n")
+    return text.replace('"', '\\"') if quotes else text
+
+
+def _number(value: float) -> str:
+    """As both formats have it: `1.0`, `0.001`, `+Inf`, `NaN`; whole numbers keep every digit."""
+    if isinstance(value, int) and abs(value) >= 2**53:
+        return str(value)
+    if math.isnan(value):
+        return "NaN"
+    return repr(float(value)) if math.isfinite(value) else ("+Inf" if value > 0 else "-Inf")
+
+
+def prefers_openmetrics(accept: str) -> bool:
+    """Whether an Accept header asks for OpenMetrics 1.0 at least as much as for classic text."""
+    wanted = {False: 0.0, True: 0.0}
+    for part in accept.lower().split(","):
+        media, *parameters = (piece.strip() for piece in part.split(";"))
+        given = dict(parameter.partition("=")[::2] for parameter in parameters)
+        if media == "application/openmetrics-text" and given.get("version", "1.0.0") == "1.0.0":
+            wanted[True] = max(wanted[True], _quality(given))
+        elif media == "text/plain":
+            wanted[False] = max(wanted[False], _quality(given))
+    return wanted[True] > 0 and wanted[True] >= wanted[False]
+
+
+def _quality(parameters: dict[str, str]) -> float:
+    try:
+        return float(parameters.get("q", "1"))
+    except ValueError:
+        return 0.0

@@ -1,0 +1,91 @@
+"""`/metrics` on a port of its own, for Prometheus."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Self
+
+from core.errors import ContactSheetError, SettingError
+from core.logs import log
+from core.metrics.exposition import CLASSIC, OPENMETRICS, Family, prefers_openmetrics, render
+
+LOOPBACK = "127.0.0.1"
+PATIENCE_S = 10.0
+
+
+class MetricsServer:
+    """Answers scrapes in threads that end with their process."""
+
+    def __init__(self, families: Callable[[], Sequence[Family]], port: int, host: str = LOOPBACK) -> None:
+        """Listen; port 0 takes a free one. Raises SettingError if it cannot be had."""
+        try:
+            self._server = _Server((host, port), _Handler)
+        except (OSError, OverflowError) as error:
+            raise SettingError(
+                f"CONTACTSHEET_METRICS_PORT is {port}, but {host}:{port} cannot be listened on ({error}): "
+                "choose another port, or 0 for none"
+            ) from error
+        self._server.families = families
+        threading.Thread(target=self._server.serve_forever, args=(0.1,), name="metrics", daemon=True).start()
+
+    @property
+    def address(self) -> str:
+        """Where Prometheus finds it, `HOST:PORT`."""
+        host, port = self._server.server_address[:2]
+        return f"{host!s}:{port}"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Listen no more."""
+        self._server.shutdown()
+        self._server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+    families: Callable[[], Sequence[Family]]
+
+    def handle_error(self, *_: Any, **__: Any) -> None:
+        """Someone hung up, or a source of metrics has a fault of its own: other scrapes go on."""
+        log("metrics", "a scrape broke off", logging.WARNING, error=repr(sys.exc_info()[1]))
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+    server_version, sys_version = "contactsheet", ""
+    timeout = PATIENCE_S
+
+    def do_GET(self) -> None:
+        if self.path.partition("?")[0] != "/metrics":
+            self._answer(HTTPStatus.NOT_FOUND, b"metrics are at /metrics\n")
+            return
+        openmetrics = prefers_openmetrics(self.headers.get("Accept", ""))
+        try:
+            body = render(self.server.families(), openmetrics)
+        except ContactSheetError as error:
+            log("metrics", "a scrape failed", logging.ERROR, error=str(error))
+            self._answer(HTTPStatus.INTERNAL_SERVER_ERROR, b"the metrics could not be read: see the log\n")
+            return
+        self._answer(HTTPStatus.OK, body, OPENMETRICS if openmetrics else CLASSIC)
+
+    def _answer(self, status: HTTPStatus, body: bytes, kind: str = "text/plain; charset=utf-8") -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("X-Content-Type-Options", "nosniff")
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is the base class's
+        """Scrapes are many and say nothing."""

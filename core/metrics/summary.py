@@ -1,0 +1,166 @@
+"""What a page and a command say about a span of time: rates, percentiles beside the predecessor's, and money."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from core.records.events import SEARCHES, SERVICES, STAGES, Window
+from core.store.sql.event_log import EventLog
+
+# What the predecessor's hand-written table said of a search, and what it set out to reach.
+PREDECESSOR_MS = {"encode": 150.0, "search": 25.0, "rank": 800.0, "load": 100.0, "total": 1200.0}
+PREDECESSOR_USD, A_MONTH = 31.0, 10_000
+TARGET_P95_MS, TARGET_ERROR_RATE = 1500.0, 0.01
+Verdict = Literal["better", "worse", "no data"]
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Percentiles of one stage in milliseconds, None where nothing was measured; `verdict` compares the median."""
+
+    stage: str
+    count: int
+    p50_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+    predecessor_ms: float
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class Target:
+    """A target of the predecessor's, and whether it is met; None without data."""
+
+    name: str
+    value: float | None
+    limit: float
+    met: bool | None
+
+
+@dataclass(frozen=True)
+class Money:
+    """What Gemini has cost today and this month (UTC), requests under way counted at their most, and the budgets."""
+
+    day_usd: float
+    month_usd: float
+    daily_budget_usd: float
+    monthly_budget_usd: float
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Rates are shares of the searches, None without any; a fallback is an answer, by similarity.
+
+    `usd_per_search` is by service, and spreads what follow-ups and late answers cost over the searches.
+    """
+
+    since: datetime
+    until: datetime
+    collection: str | None
+    searches: int
+    success_rate: float | None
+    error_rate: float | None
+    fallback_rate: float | None
+    cache_hit_rate: float | None
+    reasons: Mapping[str, int]
+    latencies: tuple[Latency, ...]
+    targets: tuple[Target, ...]
+    requests_by_kind: Mapping[str, int]
+    errors_by_kind: Mapping[str, int]
+    images: int
+    tokens: Mapping[str, int]
+    usd: Mapping[str, float]
+    usd_per_search: Mapping[str, float] | None
+    projected_month_usd: float | None
+    predecessor_month_usd: float
+    money: Money
+    began_at: datetime | None
+    uptime_s: float
+
+
+def read_summary(log: EventLog, since: datetime, until: datetime, collection: str | None, money: Money) -> Summary:
+    """The summary of [since, until), of one collection or of all. Raises StoreError."""
+    searches = log.window(since, until, ("search",), collection)
+    billed = log.window(since, until, SEARCHES, collection)
+    everything = log.window(since, until, None, collection)
+    return summarise(searches, billed, everything, collection, money, log.began_at())
+
+
+def summarise(
+    searches: Window,
+    billed: Window,
+    everything: Window,
+    collection: str | None,
+    money: Money,
+    began_at: datetime | None,
+) -> Summary:
+    """The summary of three windows of the same time: searches, all that is billed for them, all there was."""
+    per_search = {s: billed.usd[s] / searches.requests for s in SERVICES} if searches.requests else None
+    return Summary(
+        since=searches.since,
+        until=searches.until,
+        collection=collection,
+        searches=searches.requests,
+        success_rate=_rate(searches.requests - searches.errors, searches),
+        error_rate=_rate(searches.errors, searches),
+        fallback_rate=_rate(searches.fallbacks, searches),
+        cache_hit_rate=_rate(searches.cache_hits, searches),
+        reasons=searches.reasons,
+        latencies=latencies(searches),
+        targets=targets(searches),
+        requests_by_kind=_by_kind(everything, ("ok", "fallback", "error")),
+        errors_by_kind=_by_kind(everything, ("error",)),
+        images=everything.images,
+        tokens=billed.tokens,
+        usd=billed.usd,
+        usd_per_search=per_search,
+        projected_month_usd=sum(per_search.values()) * A_MONTH if per_search else None,
+        predecessor_month_usd=PREDECESSOR_USD,
+        money=money,
+        began_at=began_at,
+        uptime_s=(searches.until - began_at).total_seconds() if began_at else 0.0,
+    )
+
+
+def latencies(searches: Window) -> tuple[Latency, ...]:
+    """Every stage beside the predecessor's figure."""
+    return tuple(_latency(searches, stage) for stage in STAGES)
+
+
+def targets(searches: Window) -> tuple[Target, ...]:
+    """The predecessor's targets: p95 of the whole search, and the share of errors."""
+    return (
+        _target("p95_ms", _known(searches.stages["total"].quantile(0.95)), TARGET_P95_MS),
+        _target("error_rate", _rate(searches.errors, searches), TARGET_ERROR_RATE),
+    )
+
+
+def _latency(searches: Window, stage: str) -> Latency:
+    sketch, theirs = searches.stages[stage], PREDECESSOR_MS[stage]
+    p50, p95, p99 = (_known(sketch.quantile(q)) for q in (0.50, 0.95, 0.99))
+    verdict: Verdict = "no data" if p50 is None else "better" if p50 <= theirs else "worse"
+    return Latency(stage, sketch.count, p50, p95, p99, theirs, verdict)
+
+
+def _target(name: str, value: float | None, limit: float) -> Target:
+    return Target(name, value, limit, None if value is None else value < limit)
+
+
+def _known(ms: float) -> float | None:
+    return None if math.isnan(ms) else ms
+
+
+def _rate(part: int, whole: Window) -> float | None:
+    return part / whole.requests if whole.requests else None
+
+
+def _by_kind(window: Window, outcomes: tuple[str, ...]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for (kind, outcome), requests in window.outcomes_by_kind.items():
+        if outcome in outcomes:
+            counts[kind] = counts.get(kind, 0) + requests
+    return counts

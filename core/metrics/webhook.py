@@ -1,0 +1,125 @@
+"""Tells a webhook of alerts, in the form that Alertmanager uses (version 4), in the background and without fail."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import logging
+import queue
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from core.errors import SettingError
+from core.logs import log
+from core.records.alerts import Alert
+from core.settings import Secret
+
+TRIES, FIRST_PAUSE_S, TIMEOUT_S = 3, 2.0, 5.0
+WAITING = 100
+_NEVER = "0001-01-01T00:00:00Z"
+
+
+class Webhook:
+    """Posts to one address, one alert after another. Its address may hold a token: it is never logged."""
+
+    def __init__(self, address: Secret, pause: Callable[[float], None] = time.sleep) -> None:
+        """Starts a thread that ends with its process. Raises SettingError if the address is none of HTTP."""
+        if not _of_http(address.reveal()):
+            raise SettingError("CONTACTSHEET_ALERT_WEBHOOK must be an address that begins with http:// or https://")
+        self._address, self._pause = address, pause
+        self._opener = urllib.request.build_opener(_NoRedirects)
+        self._waiting: queue.Queue[Alert] = queue.Queue(WAITING)
+        threading.Thread(target=self._work, name="alert-webhook", daemon=True).start()
+
+    def __call__(self, alert: Alert) -> None:
+        """Tell of an alert that fires or is resolved; returns at once and never raises."""
+        try:
+            self._waiting.put_nowait(alert)
+        except queue.Full:
+            log("alerts", "the webhook is too slow: an alert was dropped", logging.ERROR, alert=alert.rule.name)
+
+    def _work(self) -> None:
+        while True:
+            self._deliver(self._waiting.get())
+
+    def _deliver(self, alert: Alert) -> None:
+        problem = ""
+        for number in range(TRIES):
+            if number:
+                self._pause(FIRST_PAUSE_S * 2 ** (number - 1))
+            problem, again = self._post(alert)
+            if not again:
+                break
+        if problem:
+            log("alerts", "the webhook was not told", logging.ERROR, alert=alert.rule.name, problem=problem)
+
+    def _post(self, alert: Alert) -> tuple[str, bool]:
+        """What went wrong, if anything, in words without the address; and whether another try may help."""
+        body = json.dumps(document(alert)).encode()
+        request = urllib.request.Request(  # noqa: S310 - the scheme was looked at
+            self._address.reveal(), body, {"Content-Type": "application/json", "User-Agent": "contactsheet"}
+        )
+        try:
+            with self._opener.open(request, timeout=TIMEOUT_S):
+                return "", False
+        except urllib.error.HTTPError as error:
+            error.close()
+            return f"status {error.code}", error.code >= 500 or error.code == 429
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            return type(error).__name__, True
+
+
+def _of_http(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.netloc)
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """A redirect would carry what is said to an address that nobody has chosen."""
+
+    def redirect_request(self, *_: Any, **__: Any) -> None:
+        return None
+
+
+def document(alert: Alert) -> dict[str, Any]:
+    """An alert as Alertmanager's webhooks have it, a group of its own.
+
+    Source: https://prometheus.io/docs/alerting/latest/configuration/#webhook_config
+    """
+    status = "firing" if alert.firing else "resolved"
+    labels = {"alertname": alert.rule.name, "severity": alert.rule.severity}
+    annotations = {"summary": alert.sentence, "description": alert.rule.advice}
+    one = {
+        "status": status,
+        "labels": labels,
+        "annotations": annotations,
+        "generatorURL": "",
+        "startsAt": _moment(alert.state.fired_at),
+        "endsAt": _moment(None if alert.firing else alert.state.since),
+        "fingerprint": alert.rule.name,
+    }
+    return {
+        "version": "4",
+        "groupKey": f'{{}}:{{alertname="{alert.rule.name}"}}',
+        "truncatedAlerts": 0,
+        "status": status,
+        "receiver": "contactsheet",
+        "groupLabels": {"alertname": alert.rule.name},
+        "commonLabels": labels,
+        "commonAnnotations": annotations,
+        "externalURL": "",
+        "alerts": [one],
+    }
+
+
+def _moment(moment: datetime | None) -> str:
+    return moment.isoformat().replace("+00:00", "Z") if moment else _NEVER

@@ -1,0 +1,97 @@
+"""Runs as JSON documents and back, and what the commands print of them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from typing import Any
+
+from core.quality.comparison import Comparison, Lift
+from core.quality.evaluation import Scores, scores, scores_by_kind
+from core.quality.relevance import RELEVANCE_MEASURES
+from core.records.evaluations import Run
+from core.store.sql.run_store import run_document
+
+
+def scores_document(found: Scores) -> dict[str, Any]:
+    """Every measure with its interval and the predecessor's figure."""
+    measures = {m.name: {**asdict(found.measures[m.name]), "predecessor": m.predecessor} for m in RELEVANCE_MEASURES}
+    return {"queries": found.count, "measures": measures}
+
+
+def evaluation_document(run: Run, found: Lift | None) -> dict[str, Any]:
+    """The JSON document of `evaluate --json`; the lift only where Gemini was to rank."""
+    document = run_document(replace(run, outcomes=()))
+    document |= {
+        "usd": run.usd,
+        "fallbacks": run.fallbacks,
+        "scores": scores_document(scores(run.outcomes)),
+        "kinds": {kind: scores_document(s) for kind, s in scores_by_kind(run.outcomes).items()},
+        "outcomes": [asdict(outcome) for outcome in run.outcomes],
+    }
+    return document if found is None else document | {"lift": asdict(found)}
+
+
+def comparison_document(found: Comparison) -> dict[str, Any]:
+    """The JSON document of `compare --json`."""
+    return {
+        "first": found.first.id,
+        "second": found.second.id,
+        "queries": len(found.changes),
+        "alone": found.alone,
+        "rankers": [{"ranker": run.ranker, "stand_in": run.stand_in} for run in (found.first, found.second)],
+        "differences": {name: asdict(interval) for name, interval in found.differences.items()},
+        "changes": [
+            {
+                "id": c.first.id,
+                "query": c.first.query,
+                "kind": c.first.kind,
+                "difference": c.difference,
+                "first": {"order": c.first.order, "measures": dict(c.first.measures)},
+                "second": {"order": c.second.order, "measures": dict(c.second.measures)},
+            }
+            for c in found.changes
+        ],
+    }
+
+
+def score_lines(found: Scores) -> list[str]:
+    """A line per measure: the figure, its interval and the predecessor's figure."""
+    lines = [f"{'':<14} {'measured':>8}  {'95 % interval':<15}  predecessor"]
+    for m in RELEVANCE_MEASURES:
+        interval, before = found.measures[m.name], "–" if m.predecessor is None else f"{m.predecessor:.2f}"
+        lines.append(f"{m.title:<14} {interval.value:>8.3f}  {interval.low:.3f} to {interval.high:.3f}  {before}")
+    return lines
+
+
+def kind_lines(run: Run) -> list[str]:
+    """A line per kind of query."""
+    lines = [f"{'kind':<12} {'queries':>7} " + " ".join(f"{m.title:>13}" for m in RELEVANCE_MEASURES)]
+    for kind, found in scores_by_kind(run.outcomes).items():
+        figures = " ".join(f"{found.measures[m.name].value:>13.3f}" for m in RELEVANCE_MEASURES)
+        lines.append(f"{kind:<12} {found.count:>7} {figures}")
+    return lines
+
+
+def difference_lines(found: Comparison) -> list[str]:
+    """Who ranked in each run, a line per measure, and the queries that changed, those that lost most first."""
+    lines = [f"run {run.id}: ranked {run.ranked_by}" for run in (found.first, found.second)]
+    for m in RELEVANCE_MEASURES:
+        d = found.differences[m.name]
+        sure = "" if d.excludes_zero else "  within chance"
+        lines.append(f"{m.title:<14} {d.value:>+8.3f}  {d.low:+.3f} to {d.high:+.3f}{sure}")
+    return lines + [f"{c.difference:>+8.3f}  {c.first.query}" for c in found.changes if c.difference]
+
+
+def lift_line(found: Lift) -> str:
+    """The lift in one line."""
+    if found.gain is None:
+        return f"lift of Gemini's order: not measured ({found.not_measured})"
+    gain, per_usd, per_s = found.gain, _figure(found.per_usd), _figure(found.per_s)
+    return (
+        f"lift of Gemini's order over {found.queries} queries: {gain.value:+.3f} NDCG@4 ({gain.low:+.3f} to "
+        f"{gain.high:+.3f}), {per_usd} points per dollar, {per_s} per second"
+    )
+
+
+def _figure(value: float | None) -> str:
+    return "not measured" if value is None else f"{value:+.3g}"

@@ -1,0 +1,101 @@
+"""Weak labels: what people searched for before they downloaded a photo says that the photo answers the search."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from core.errors import QualityError
+from core.quality.label_sets import LabelledQuery, LabelSet
+from core.records.jobs import ProgressListener, ignore
+
+KIND = "conversion"
+
+
+class SearchConversion(Protocol):
+    """A download of a photo after a search, as Unsplash's table `conversions` tells it."""
+
+    @property
+    def keyword(self) -> str: ...
+
+    @property
+    def photo_id(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class WeakLabelMinimums:
+    """What a weak label needs: downloads of one photo after one search, photos of a query; and queries at most."""
+
+    downloads: int = 2
+    photos: int = 4
+    queries: int = 500
+
+
+class WeakLabels:
+    """Label sets from the conversions of datasets."""
+
+    def __init__(
+        self,
+        conversions: Callable[[str, ProgressListener], Iterable[SearchConversion]],
+        photos: Callable[[str], Mapping[str, str]],
+    ) -> None:
+        """`conversions` are those of the dataset at a place; `photos` has the asset of each photo of a collection."""
+        self._conversions, self._photos = conversions, photos
+
+    def label_set(
+        self,
+        place: str,
+        collection: str,
+        least: WeakLabelMinimums = WeakLabelMinimums(),
+        listener: ProgressListener = ignore,
+    ) -> LabelSet:
+        """The weak labels of a collection that the dataset at `place` (a folder, a ZIP or the address of one) gives.
+
+        Raises QualityError where there are none, CollectionError, and ContactSheetError if the dataset cannot be read.
+        """
+        asset_ids = self._photos(collection)
+        if not asset_ids:
+            raise QualityError(
+                f"{collection} holds no photo of an Unsplash dataset, and conversions are of nothing else: add some "
+                "with `python -m core ingest-unsplash`, or choose their collection with --collection"
+            )
+        labels = weak_labels(self._conversions(place, listener), asset_ids, least, f"conversions-{collection}.jsonl")
+        if not labels.queries:
+            raise QualityError(
+                f"no search in {place} led to {least.downloads} downloads each of {least.photos} of the "
+                f"{len(asset_ids)} Unsplash photos in {collection}: lower --downloads or --photos, or add more of the "
+                "dataset"
+            )
+        return labels
+
+
+def weak_labels(
+    conversions: Iterable[SearchConversion],
+    asset_ids: Mapping[str, str],
+    least: WeakLabelMinimums = WeakLabelMinimums(),
+    name: str = "conversions",
+) -> LabelSet:
+    """Queries from searches, the most downloaded first; all grades are 1, since a download says yes and not how much.
+
+    `asset_ids` has the asset of each photo id; conversions of other photos are passed over, so that no more than the
+    collection's own searches are held in memory. Searches are compared without case and outer space.
+    """
+    downloads: Counter[tuple[str, str]] = Counter()
+    for conversion in conversions:
+        keyword = " ".join(conversion.keyword.split()).casefold()
+        if keyword and conversion.photo_id in asset_ids:
+            downloads[keyword, asset_ids[conversion.photo_id]] += 1
+    queries: dict[str, dict[str, int]] = {}
+    for (keyword, asset_id), count in downloads.items():
+        if count >= least.downloads:
+            queries.setdefault(keyword, {})[asset_id] = count
+    rich = {keyword: found for keyword, found in queries.items() if len(found) >= least.photos}
+    best = sorted(rich, key=lambda keyword: (-sum(rich[keyword].values()), keyword))[: least.queries]
+    return LabelSet(name, tuple(_query(number, keyword, rich[keyword]) for number, keyword in enumerate(best, 1)))
+
+
+def _query(number: int, keyword: str, downloads: Mapping[str, int]) -> LabelledQuery:
+    note = f"{sum(downloads.values())} downloads"
+    return LabelledQuery(f"c{number:04}", keyword, KIND, dict.fromkeys(sorted(downloads), 1), note)

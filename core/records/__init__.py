@@ -1,0 +1,1 @@
+"""Frozen records that travel between capabilities, free of any vendor's types."""

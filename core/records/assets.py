@@ -1,0 +1,180 @@
+"""What travels between the rooms of the house: frozen, typed, free of any vendor's types."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Literal
+
+from core.records.jobs import Job
+
+Orientation = Literal["landscape", "portrait", "square"]
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """The model a collection is embedded with.
+
+    `name` is what a person writes in a setting (`bundled`, `ViT-B-32/openai`, `local-dir:PATH`), `checkpoint`
+    identifies the weights (a registry tag, or `sha256:…` of a local file), `dimension` is the vectors' length.
+    """
+
+    name: str
+    checkpoint: str
+    dimension: int
+
+
+@dataclass(frozen=True)
+class Description:
+    """What people have said about a picture. Text from outside: data, never markup, never instructions."""
+
+    title: str = ""
+    description: str = ""
+    keywords: tuple[str, ...] = ()
+    author: str = ""
+    licence: str = ""
+    created_at: datetime | None = None
+
+    def over(self, other: Description) -> Description:
+        """This description, with `other` filling what this one leaves empty."""
+        return Description(
+            title=self.title or other.title,
+            description=self.description or other.description,
+            keywords=self.keywords or other.keywords,
+            author=self.author or other.author,
+            licence=self.licence or other.licence,
+            created_at=self.created_at or other.created_at,
+        )
+
+
+@dataclass(frozen=True)
+class Asset:
+    """One image. `id` is the SHA-256 of the file's bytes (hex); `uris` lists every place it was seen."""
+
+    id: str
+    uris: tuple[str, ...]
+    source: str
+    about: Description
+    width: int
+    height: int
+    ingested_at: datetime
+
+    @property
+    def orientation(self) -> Orientation:
+        """`square` up to 5 % difference between the sides."""
+        return orientation_of(self.width, self.height)
+
+    @property
+    def title(self) -> str:
+        """The title, or the file's name where nobody gave one."""
+        return self.about.title or (self.uris[0].rsplit("/", 1)[-1] if self.uris else self.id[:12])
+
+
+def orientation_of(width: int, height: int) -> Orientation:
+    """Classify a picture's shape; `square` up to 5 % difference between the sides."""
+    if abs(width - height) <= 0.05 * max(width, height):
+        return "square"
+    return "landscape" if width > height else "portrait"
+
+
+@dataclass(frozen=True)
+class Collection:
+    """What is known of a collection without reading its assets.
+
+    `beside` names the collection whose pictures it holds too, embedded by another model; empty for one of its own.
+    """
+
+    name: str
+    model: ModelCard
+    size: int
+    created_at: datetime
+    bytes_on_disk: int
+    beside: str = ""
+
+
+@dataclass(frozen=True)
+class CollectionHealth:
+    """How a collection lies on the disk: rows in `fragments` files, `versions` that readers may still ask for."""
+
+    name: str
+    size: int
+    fragments: int
+    versions: int
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Which assets a search may return; an empty field allows everything.
+
+    An asset passes if its source is one of `sources`, it has any of `keywords` (compared without case), its
+    shape is one of `orientations`, and its creation date lies in [`since`, `until`] (both days included, UTC).
+    """
+
+    sources: tuple[str, ...] = ()
+    keywords: tuple[str, ...] = ()
+    orientations: tuple[Orientation, ...] = ()
+    since: datetime | None = None
+    until: datetime | None = None
+
+    @property
+    def active(self) -> bool:
+        return self != Filters()
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One result: its place in the order (from 1) and its cosine similarity to the query."""
+
+    rank: int
+    similarity: float
+    asset: Asset
+    thumbnail: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """The answer to one search. `stage_ms` has the keys `encode`, `search`, `load` and `total`."""
+
+    collection: str
+    collection_version: str
+    query: str
+    hits: tuple[Hit, ...]
+    matching: int
+    stage_ms: dict[str, float]
+
+
+Freshness = Literal["up to date", "outdated", "none yet"]
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What is known of a collection's state.
+
+    `job` is the last one that added pictures from a page, `newest` when the newest picture came, `dendrogram` and `map`
+    whether they are of the collection as it is. Of `sampled` pictures known by a place on this disk `missing` are at
+    none of their places.
+    """
+
+    job: Job | None
+    newest: datetime | None
+    fragments: int
+    dendrogram: Freshness
+    map: Freshness
+    sampled: int
+    missing: int
+    removed: int
+
+
+@dataclass(frozen=True)
+class SiblingCollection:
+    """A collection beside another one: its model, how many of its pictures it has, and how many it lacks."""
+
+    name: str
+    model: ModelCard
+    size: int
+    missing: int
+
+
+def utc_now() -> datetime:
+    """The present moment, UTC, to the second."""
+    return datetime.now(UTC).replace(microsecond=0)

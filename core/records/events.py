@@ -1,0 +1,98 @@
+"""Events: what one request was, took and cost; and what the requests of a span of time add up to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from core.records.latency_sketch import Sketch
+
+EventOutcome = Literal["ok", "fallback", "error"]
+
+
+@dataclass(frozen=True)
+class Event:
+    """One request: what it was, how it ended, what it took (milliseconds, tokens) and cost (USD by service).
+
+    `kind` is one of KINDS. `reason` is a short code where the outcome is not `ok`; `images` were decoded and handed
+    over; `detail` is a JSON document, a receipt for instance.
+    """
+
+    uid: str
+    kind: str
+    at: datetime
+    collection: str = ""
+    outcome: EventOutcome = "ok"
+    reason: str = ""
+    stage_ms: Mapping[str, float] = field(default_factory=dict)
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    output_tokens: int = 0
+    thought_tokens: int = 0
+    clip_usd: float = 0.0
+    compute_usd: float = 0.0
+    gemini_usd: float = 0.0
+    model: str = ""
+    cache_hit: bool = False
+    detail: Mapping[str, Any] = field(default_factory=dict)
+    images: int = 0
+
+    @property
+    def total_usd(self) -> float:
+        """What it cost."""
+        return self.clip_usd + self.compute_usd + self.gemini_usd
+
+
+KINDS = {
+    "search": "a search by words or by picture, ranked or not, from question to pictures",
+    "refine": "a follow-up that Gemini was asked to understand",
+    "late": "an answer of Gemini that came after its search had been shown, and is billed all the same",
+    "evaluate": "a query of a label set, asked to measure the search; it is no person's",
+    "assign": "newcomers placed in the published clusters",
+    "ingest": "a batch of pictures decoded, encoded and committed",
+    "cut": "a view of the clusters computed: a cut of the dendrogram with its edits",
+    "page": "a page rendered as a whole; `detail` says which",
+}
+
+
+# What a search costs is spread over these: only the first is one request.
+SEARCHES = ("search", "refine", "late")
+
+
+STAGES = ("encode", "search", "rank", "load", "total")
+
+
+TOKENS = ("prompt", "cached", "output", "thought")
+
+
+SERVICES = ("clip", "compute", "gemini")
+
+
+@dataclass(frozen=True)
+class Window:
+    """Everything that happened in [since, until), of some kinds and collections.
+
+    `reasons` counts fallbacks and errors by reason code, `outcomes_by_kind` requests by (kind, outcome). `stages` has
+    all STAGES, `tokens` all TOKENS, `usd` all SERVICES: the float nearest to the sum of the events' amounts. `images`
+    were decoded and handed over.
+    """
+
+    since: datetime
+    until: datetime
+    requests: int = 0
+    errors: int = 0
+    fallbacks: int = 0
+    reasons: Mapping[str, int] = field(default_factory=dict)
+    outcomes_by_kind: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    stages: Mapping[str, Sketch] = field(default_factory=lambda: dict.fromkeys(STAGES, Sketch()))
+    tokens: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys(TOKENS, 0))
+    usd: Mapping[str, float] = field(default_factory=lambda: dict.fromkeys(SERVICES, 0.0))
+    cache_hits: int = 0
+    images: int = 0
+
+    @property
+    def total_usd(self) -> float:
+        """What all of it cost."""
+        return sum(self.usd.values())

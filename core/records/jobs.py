@@ -1,0 +1,95 @@
+"""Long work: jobs, their progress, what an ingest added and what failed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from core.errors import ContactSheetError
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A file that could not be ingested, and why; `reason` is the same phrase for the same kind of fault."""
+
+    uri: str
+    reason: str
+    detail: str = ""
+
+
+DOWNLOAD_PHASE = "download model"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A moment in a long task: `done` of `total`, `rate` per second in this phase, `remaining_s` as an estimate."""
+
+    phase: str
+    done: int
+    total: int
+    rate: float = 0.0
+    remaining_s: float | None = None
+
+    @property
+    def unit(self) -> str:
+        """What is counted: images, or MB (a million bytes) while a model is downloaded."""
+        return "MB" if self.phase == DOWNLOAD_PHASE else "images"
+
+
+ProgressListener = Callable[[Progress], None]
+
+
+def ignore(_: object) -> None:
+    """A listener that ignores what it is told."""
+
+
+@dataclass(frozen=True)
+class IngestReport:
+    """How an ingest ended: assets added, files whose bytes were known, files that failed, seconds taken.
+
+    `removed` counts files that were left out because someone has removed their pictures from the collection.
+    """
+
+    collection: str
+    added: int
+    known: int
+    failures: tuple[Failure, ...]
+    seconds: float
+    images_per_s: float
+    removed: int = 0
+
+
+JobState = Literal["queued", "running", "done", "failed", "cancelled", "crashed"]
+
+
+@dataclass(frozen=True)
+class Job:
+    """Work in a process of its own. `arguments` are those of its kind; `message` says how it ended."""
+
+    id: int
+    kind: str
+    collection: str
+    arguments: dict[str, Any]
+    author: str
+    state: JobState
+    progress: Progress
+    added: int
+    known: int
+    message: str
+    cancel_requested: bool
+    created_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+
+    @property
+    def open(self) -> bool:
+        """Whether it has not ended yet."""
+        return self.state in ("queued", "running")
+
+
+class Cancelled(ContactSheetError):
+    """Someone asked a job to stop; `report`, where there is one, says what an ingest committed before."""
+
+    report: IngestReport | None = None

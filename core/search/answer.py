@@ -1,0 +1,146 @@
+"""What a search gives back: the pictures in their final order, and the receipt of how that order came about."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from core.gemini.prices import TokenUsage
+from core.gemini.refusals import Refusal
+from core.records.assets import Hit, SearchResult
+
+RankingOutcome = Literal["ranked", "cached", "fallback"]
+
+
+@dataclass(frozen=True)
+class CandidateRank:
+    """A candidate's way from the vector order to the final one (ranks from 1); score and reason are Gemini's."""
+
+    asset_id: str
+    vector_rank: int
+    final_rank: int
+    score: float | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """An order of the candidates, and who made it.
+
+    `refusal` says why the vector order stands, where it does. `usd` is what was billed for this request; where
+    `price_known` is false the table of prices lacks the model and it is the dearest known one's price. `unknown_usd` is
+    the most that requests without a reply may have cost on top.
+    """
+
+    outcome: RankingOutcome
+    places: tuple[CandidateRank, ...]
+    refusal: Refusal | None = None
+    model: str = ""
+    model_version: str = ""
+    prompt_version: str = ""
+    send: str = ""
+    usage: TokenUsage = TokenUsage()
+    usd: float = 0.0
+    unknown_usd: float = 0.0
+    price_known: bool = True
+    requests: int = 0
+
+
+@dataclass(frozen=True)
+class RequestCost:
+    """USD by service: CLIP = the seconds of encoding, compute = those of the other stages, Gemini = its usage."""
+
+    clip_usd: float = 0.0
+    compute_usd: float = 0.0
+    gemini_usd: float = 0.0
+
+    @property
+    def total_usd(self) -> float:
+        return self.clip_usd + self.compute_usd + self.gemini_usd
+
+
+@dataclass(frozen=True)
+class HourlyRates:
+    """What an hour of work costs, in USD: encoding, and everything else."""
+
+    clip_usd: float
+    compute_usd: float
+
+    def cost(self, stage_ms: Mapping[str, float], gemini_usd: float = 0.0) -> RequestCost:
+        """The cost of one request from the times of its stages."""
+        others = sum(ms for stage, ms in stage_ms.items() if stage not in ("encode", "total"))
+        hour_ms = 3_600_000
+        return RequestCost(
+            stage_ms.get("encode", 0.0) / hour_ms * self.clip_usd, others / hour_ms * self.compute_usd, gemini_usd
+        )
+
+    def stages_usd(self, stage_ms: Mapping[str, float]) -> tuple[float, float]:
+        """What the stages of something that asks no Gemini cost: CLIP and compute, in USD."""
+        cost = self.cost(stage_ms)
+        return cost.clip_usd, cost.compute_usd
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A search's result with its ranking, if one was asked for, and its receipt.
+
+    `stage_ms` has the keys `encode`, `search`, `load`, `total`, and `rank` where pictures were ranked.
+    """
+
+    id: str
+    at: datetime
+    result: SearchResult
+    stage_ms: Mapping[str, float]
+    cost: RequestCost
+    ranking: Ranking | None = None
+
+    @property
+    def hits(self) -> tuple[Hit, ...]:
+        """The pictures in their final order: candidates as ranked, then the others by similarity."""
+        if self.ranking is None:
+            return self.result.hits
+        by_id = {hit.asset.id: hit for hit in self.result.hits}
+        first = {place.asset_id: by_id.pop(place.asset_id) for place in self.ranking.places if place.asset_id in by_id}
+        return (*first.values(), *by_id.values())
+
+    def place(self, asset_id: str) -> CandidateRank | None:
+        """The way of one picture through the ranking, None if it was no candidate."""
+        places = self.ranking.places if self.ranking else ()
+        return next((place for place in places if place.asset_id == asset_id), None)
+
+    def receipt(self) -> dict[str, Any]:
+        """The receipt as a JSON document."""
+        document: dict[str, Any] = {
+            "id": self.id,
+            "at": self.at.isoformat(),
+            "query": self.result.query,
+            "collection": self.result.collection,
+            "collection_version": self.result.collection_version,
+            "stage_ms": dict(self.stage_ms),
+            "cost_usd": {**asdict(self.cost), "total_usd": self.cost.total_usd},
+        }
+        if self.ranking is not None:
+            document["ranking"] = _ranking_document(self.ranking)
+        return document
+
+
+def _ranking_document(ranking: Ranking) -> dict[str, Any]:
+    refusal = ranking.refusal
+    return {
+        "outcome": ranking.outcome,
+        "cause": refusal.cause if refusal else "",
+        "notice": refusal.notice if refusal else "",
+        "ask_again_at": refusal.until.isoformat() if refusal and refusal.until else None,
+        "model": ranking.model,
+        "model_version": ranking.model_version,
+        "prompt_version": ranking.prompt_version,
+        "send": ranking.send,
+        "tokens": asdict(ranking.usage),
+        "usd": ranking.usd,
+        "unknown_usd": ranking.unknown_usd,
+        "price_known": ranking.price_known,
+        "requests": ranking.requests,
+        "places": [asdict(place) for place in ranking.places],
+    }

@@ -1,0 +1,45 @@
+"""A picture from outside that is searched by; it is never stored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from core.embedding import images
+from core.embedding.encoder import Encoder
+from core.embedding.hashes import content_id
+from core.errors import QueryError
+
+MOST_MB = 20
+NAME = "the picture"
+FORMATS = sorted(suffix.removeprefix(".") for suffix in images.SUFFIXES)
+
+
+@dataclass(frozen=True)
+class QueryPicture:
+    """A picture to search by: the asset id it has or would have, its pixels (RGB, upright) and a thumbnail (JPEG)."""
+
+    id: str
+    image: Image.Image = field(repr=False)
+    thumbnail: bytes = field(repr=False)
+
+
+def query_picture(data: bytes, max_megapixels: float) -> QueryPicture:
+    """Read a picture to search by, no larger than a model looks at.
+
+    Raises QueryError if the file is too large, BadImage if it is no picture.
+    """
+    if len(data) > MOST_MB * 1_000_000:
+        raise QueryError(f"{NAME} has {len(data) / 1e6:.1f} MB, allowed are {MOST_MB}: choose a smaller one")
+    image = images.upright_rgb(images.open_image(data, NAME, max_megapixels), NAME, images.ENOUGH_PX)
+    small = image.reduce(max(1, min(image.size) // images.ENOUGH_PX))
+    return QueryPicture(content_id(data), small, images.thumbnail(image))
+
+
+def encode(encoder: Encoder, image: Image.Image) -> NDArray[np.float32]:
+    """The unit vector of an RGB picture, (d,) float32, as an ingest would compute it."""
+    vector: NDArray[np.float32] = encoder.encode_pixels(encoder.preprocess(image)[np.newaxis])[0]
+    return vector

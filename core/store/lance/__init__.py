@@ -1,0 +1,1 @@
+"""Collections in LanceDB: tables, schema, snapshots."""

@@ -1,0 +1,205 @@
+"""The assets of one collection: reading, adding, compacting."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import CollectionError
+from core.records.assets import Asset, ModelCard
+from core.store.disk_errors import read_faults, write_faults
+from core.store.lance import schema
+from core.store.lance.bin import Bin, BinnedAsset, ids_filter
+from core.store.lance.snapshot import COLUMNS, Snapshot, read_snapshot
+from core.store.objects.locks import write_lock
+
+# Versions younger than this survive compaction, so that no reader loses the files it is reading.
+KEEP_VERSIONS = timedelta(hours=1)
+# What LanceDB is writing has such a name; where its process was killed, LanceDB itself never looks at it again.
+DRAFTS = ".tmp*"
+# Rows that are read at once where all of them are.
+READ_AT_ONCE = 8_192
+# Rows that are moved between a collection and its bin at once: what they take in memory is their thumbnails.
+MOVED_AT_ONCE = 2_000
+
+
+class AssetTable:
+    """Assets, thumbnails and vectors of one collection. Reads see the latest committed state.
+
+    Every method raises StoreError where the disk or LanceDB fail; what was committed before stays.
+    """
+
+    def __init__(self, name: str, model: ModelCard, table: Any, folder: Path) -> None:
+        self.name, self.model, self.folder, self._table = name, model, folder, table
+        self.bin = Bin(folder, str(table.name), model.dimension)
+
+    def count(self) -> int:
+        """How many assets there are."""
+        with read_faults(self.folder):
+            return int(self._latest().count_rows())
+
+    def change_mark(self) -> int:
+        """A number that moves with every commit; equal marks mean equal content."""
+        with read_faults(self.folder):
+            return int(self._latest().version)
+
+    def snapshot(self) -> Snapshot:
+        """All vectors and filter columns, read at one version."""
+        with read_faults(self.folder):
+            table = self._latest()
+            batches = table.search().select(COLUMNS).to_batches(READ_AT_ONCE)
+            return read_snapshot(batches, table.count_rows(), self.model)
+
+    def assets(self, ids: Sequence[str]) -> list[tuple[Asset, bytes]]:
+        """The assets with these ids and their thumbnails (JPEG), in the order asked; unknown ids are left out."""
+        rows = {row["id"]: row for row in self._rows(ids, [*schema.ASSET_COLUMNS, "thumbnail"])}
+        return [(schema.to_asset(rows[i]), rows[i]["thumbnail"]) for i in ids if i in rows]
+
+    def ids(self) -> set[bytes]:
+        """The ids of all assets as 32 raw bytes each: small enough to hold for a million of them."""
+        with read_faults(self.folder):
+            column = self._latest().search().select(["id"]).to_arrow()["id"]
+        return {bytes.fromhex(i) for i in column.to_pylist()}
+
+    def uris(self, ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        """The places where each of these assets was seen; ids that the collection does not hold are left out."""
+        return {row["id"]: tuple(row["uris"]) for row in self._rows(ids, ["id", "uris"])}
+
+    def seen_again(self) -> dict[str, tuple[str, ...]]:
+        """The places of every asset whose bytes were seen at more than one."""
+        with read_faults(self.folder):
+            rows = self._latest().search().select(["id", "uris"]).to_arrow()
+        pairs = zip(rows["id"].to_pylist(), rows["uris"].to_pylist(), strict=True)
+        return {asset_id: tuple(uris) for asset_id, uris in pairs if len(uris or ()) > 1}
+
+    def add(self, assets: Sequence[Asset], thumbnails: Sequence[bytes], vectors: NDArray[np.float32]) -> int:
+        """Add assets in one commit; an id that is there already, or comes twice, keeps its first row.
+
+        Returns how many were new. `vectors` is (n, d) float32 of unit length. Raises CollectionError for a wrong shape
+        or length and CollectionBusy if another process keeps writing.
+        """
+        self._check(vectors, len(assets))
+        first = list({asset.id: row for row, asset in reversed(list(enumerate(assets)))}.values())[::-1]
+        rows = schema.to_table(assets, thumbnails, vectors).take(first)
+        with write_lock(self.folder), write_faults(self.folder):
+            result = self._latest().merge_insert("id").when_not_matched_insert_all().execute(rows)
+        return int(result.num_inserted_rows)
+
+    def add_uris(self, seen: Mapping[str, Iterable[str]]) -> None:
+        """Note that assets were also seen at these places, in one commit."""
+        with write_lock(self.folder), write_faults(self.folder):
+            known = self.uris(list(seen))
+            grown = {i: tuple(dict.fromkeys([*places, *seen[i]])) for i, places in known.items()}
+            changed = {i: places for i, places in grown.items() if places != known[i]}
+            if not changed:
+                return
+            rows = self._query(list(changed), self._columns).to_arrow().select(self._columns)
+            ids = rows["id"].to_pylist()
+            place = rows.schema.get_field_index("uris")
+            rows = rows.set_column(place, rows.schema.field("uris"), [[list(changed[i]) for i in ids]])
+            self._table.merge_insert("id").when_matched_update_all().execute(rows)
+
+    def fragments_and_versions(self) -> tuple[int, int]:
+        """In how many files the rows lie, and how many versions readers may still ask for; compaction lowers both."""
+        with read_faults(self.folder):
+            table = self._latest()
+            return int(table.stats()["fragment_stats"]["num_fragments"]), len(table.list_versions())
+
+    def remove(self, ids: Sequence[str], by: str, at: datetime) -> int:
+        """Take assets out, into the bin, all of them in one commit; says how many there were.
+
+        Raises CollectionBusy if another process keeps writing.
+        """
+        with write_lock(self.folder), write_faults(self.folder):
+            self._latest()
+            for some in _portions(ids):
+                rows = self._query(some, self._columns).to_arrow().select(self._columns)
+                if len(rows):
+                    self.bin.put(rows, by, at)
+            return int(self._table.delete(ids_filter(ids)).num_deleted_rows) if ids else 0
+
+    def put_back(self, ids: Sequence[str]) -> int:
+        """Put assets of the bin back as they were; says how many came back. Raises CollectionBusy.
+
+        Whatever ends the process, each is in the collection or still in the bin.
+        """
+        with write_lock(self.folder), write_faults(self.folder):
+            self._latest()
+            back, there = 0, {raw.hex() for raw in self.bin.ids()}
+            for some in _portions([i for i in ids if i in there]):
+                merge = self._table.merge_insert("id").when_not_matched_insert_all()
+                back += int(merge.execute(self.bin.rows(some).select(self._columns)).num_inserted_rows)
+            self.bin.drop(ids)
+        return back
+
+    def empty_bin(self) -> int:
+        """Forget everything in the bin for good; says how many assets that were. Raises CollectionBusy."""
+        with write_lock(self.folder), write_faults(self.folder):
+            forgotten = len(self.removed_ids())
+            self.bin.drop(self.bin.newest())
+            self.bin.tidy(timedelta(milliseconds=1))
+        return forgotten
+
+    def removed_ids(self) -> set[bytes]:
+        """The ids of the assets in the bin as 32 raw bytes each."""
+        return found - self.ids() if (found := self.bin.ids()) else found
+
+    def removed(self, first: int, count: int) -> list[BinnedAsset]:
+        """Some assets of the bin, those that were taken out last first."""
+        there = self.removed_ids()
+        ids = [i for i in self.bin.newest() if bytes.fromhex(i) in there]
+        return self.bin.get(ids[first : first + count])
+
+    def compact(self) -> None:
+        """Merge small files, index ids, and drop versions that are older than an hour; no commit if all is merged.
+
+        Files that a killed writer left go too: whoever holds the lock is the only one that writes.
+        """
+        with write_lock(self.folder), write_faults(self.folder):
+            from lancedb.index import BTree
+
+            table = self._latest()
+            if not any(index.columns == ["id"] for index in table.list_indices()):
+                table.create_index("id", config=BTree())
+            table.optimize(cleanup_older_than=KEEP_VERSIONS, delete_unverified=True)
+            self.bin.tidy(KEEP_VERSIONS)
+            for draft in self.folder.rglob(DRAFTS):
+                draft.unlink()
+
+    def _latest(self) -> Any:
+        self._table.checkout_latest()
+        return self._table
+
+    def _query(self, ids: Sequence[str], columns: list[str]) -> Any:
+        return self._table.search().where(ids_filter(ids)).select(columns).limit(max(1, len(ids)))
+
+    @property
+    def _columns(self) -> list[str]:
+        return [*schema.ASSET_COLUMNS, "thumbnail", "vector"]
+
+    def _rows(self, ids: Sequence[str], columns: list[str]) -> list[dict[str, Any]]:
+        if not ids:
+            return []
+        with read_faults(self.folder):
+            self._table.checkout_latest()
+            rows: list[dict[str, Any]] = self._query(ids, columns).to_list()
+        return rows
+
+    def _check(self, vectors: NDArray[np.float32], count: int) -> None:
+        expected = (count, self.model.dimension)
+        if vectors.shape != expected or vectors.dtype != np.float32:
+            found = f"{vectors.shape} {vectors.dtype}"
+            raise CollectionError(f"collection {self.name} takes vectors of shape {expected} float32, not {found}")
+        norms = np.linalg.norm(vectors, axis=1)
+        if not np.allclose(norms, 1.0, atol=1e-3):
+            worst = norms[np.argmax(np.abs(np.nan_to_num(norms, nan=0.0) - 1))]
+            raise CollectionError(f"collection {self.name} takes vectors of unit length, not of {worst:.4g}")
+
+
+def _portions(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (ids[first : first + MOVED_AT_ONCE] for first in range(0, len(ids), MOVED_AT_ONCE))

@@ -1,0 +1,51 @@
+"""OS file locks of a collection. They end with the process that holds them, however it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from core.errors import CollectionBusy
+from core.store.disk_errors import write_faults
+
+WRITE_WAIT_S = 5.0
+
+
+@contextmanager
+def write_lock(folder: Path, wait_s: float = WRITE_WAIT_S) -> Iterator[None]:
+    """Hold the right to change a collection's rows: one batch, or one compaction, at a time.
+
+    Raises CollectionBusy if another process still holds it after `wait_s`, StoreError if the folder takes no files.
+    """
+    message = f"{folder.name} is being written to by another process: try again"
+    with ExitStack() as held:
+        # Whoever waits holds the turn, so that one who writes again and again cannot come back first.
+        with _held(folder / "turn.lock", wait_s, message):
+            held.enter_context(_held(folder / "write.lock", wait_s, message))
+        yield
+
+
+@contextmanager
+def ingest_lock(folder: Path) -> Iterator[None]:
+    """Hold the right to ingest into a collection. Raises CollectionBusy at once if another process has it."""
+    message = f"another ingest into {folder.name} is running: wait for it to end, or stop it, then try again"
+    with _held(folder / "ingest.lock", 0.0, message):
+        yield
+
+
+@contextmanager
+def _held(path: Path, wait_s: float, message: str) -> Iterator[None]:
+    with write_faults(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path, timeout=wait_s, thread_local=False)
+        try:
+            lock.acquire(poll_interval=0.02)
+        except Timeout:
+            raise CollectionBusy(message) from None
+    try:
+        yield
+    finally:
+        lock.release()

@@ -1,0 +1,141 @@
+"""Curators' unsaved work in SQLite, written with every edit.
+
+A write that has returned survives the end of any process, however it ends, and a power cut.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import sqlite3
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from core.errors import ClusterError, StoreError
+from core.records.clusterings import Draft, DraftConflict
+from core.store.sql.database import Database
+
+MOST_KEPT = 200
+ABANDONED_AFTER = timedelta(days=90)
+
+
+class DraftStore:
+    """The drafts of all collections; every method is one transaction. `new_id` makes ids: url-safe, unguessable."""
+
+    def __init__(
+        self,
+        database: Database,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        new_id: Callable[[], str] = lambda: secrets.token_urlsafe(16),
+    ) -> None:
+        self._database, self._now, self._new_id = database, now, new_id
+
+    def start(self, collection: str, parent: int | None, history: Mapping[str, Any], author: str) -> Draft:
+        """Begin a draft on top of a revision, or of none.
+
+        A collection holds up to 200 drafts. Where there are as many, those go that nobody has touched for more than 90
+        days, the oldest first; raises ClusterError if there are none such, or if the revision is not there.
+        """
+        moment, draft_id, document = self._now(), self._new_id(), json.dumps(history)
+        with self._database.transaction() as db:
+            _require_revision(db, collection, parent)
+            self._make_room(db, collection, moment)
+            db.execute(
+                "INSERT INTO drafts (id, collection, parent, author, created_at, updated_at, history)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (draft_id, collection, parent, author, _text(moment), _text(moment), document),
+            )
+            return _get(db, draft_id)
+
+    def get(self, draft_id: str) -> Draft:
+        """One draft. Raises ClusterError if it is gone."""
+        with self._database.reading() as db:
+            return _get(db, draft_id)
+
+    def write(self, draft_id: str, history: Mapping[str, Any], expected_version: int) -> Draft:
+        """Replace a draft's history, provided that it is still at `expected_version`.
+
+        Raises DraftConflict, with the draft as it is now, if it was written elsewhere meanwhile, and ClusterError if it
+        is gone.
+        """
+        document, moment = json.dumps(history), _text(self._now())
+        with self._database.transaction() as db:
+            cursor = db.execute(
+                "UPDATE drafts SET history = ?, updated_at = ?, version = version + 1 WHERE id = ? AND version = ?",
+                (document, moment, draft_id, expected_version),
+            )
+            draft = _get(db, draft_id)
+            if cursor.rowcount == 0:
+                raise DraftConflict(
+                    f"draft {draft_id} was changed elsewhere (it is at version {draft.version}, not"
+                    f" {expected_version}): nothing was written; take over what it holds now, then repeat the edit",
+                    draft,
+                )
+            return draft
+
+    def latest_of(self, collection: str, author: str) -> Draft | None:
+        """The draft that this author touched last."""
+        with self._database.reading() as db:
+            query = "SELECT * FROM drafts WHERE collection = ? AND author = ? ORDER BY updated_at DESC, rowid DESC"
+            row = db.execute(query, (collection, author)).fetchone()
+            return _draft(row) if row else None
+
+    def list(self, collection: str) -> tuple[Draft, ...]:
+        """All drafts of a collection, the one touched last first."""
+        with self._database.reading() as db:
+            query = "SELECT * FROM drafts WHERE collection = ? ORDER BY updated_at DESC, rowid DESC"
+            return tuple(_draft(row) for row in db.execute(query, (collection,)))
+
+    def discard(self, draft_id: str) -> None:
+        """Remove a draft, if it is still there."""
+        with self._database.transaction() as db:
+            db.execute("DELETE FROM drafts WHERE id = ?", (draft_id,))
+
+    def _make_room(self, db: sqlite3.Connection, collection: str, moment: datetime) -> None:
+        query = "SELECT id, updated_at FROM drafts WHERE collection = ? ORDER BY updated_at DESC, rowid DESC"
+        too_many = db.execute(query, (collection,)).fetchall()[MOST_KEPT - 1 :]
+        if any(row["updated_at"] >= _text(moment - ABANDONED_AFTER) for row in too_many):
+            raise ClusterError(
+                f"{collection} has {MOST_KEPT} drafts, all of them touched within {ABANDONED_AFTER.days} days:"
+                " discard one, then try again"
+            )
+        db.executemany("DELETE FROM drafts WHERE id = ?", [(row["id"],) for row in too_many])
+
+
+def _require_revision(db: sqlite3.Connection, collection: str, revision: int | None) -> None:
+    query = "SELECT 1 FROM revisions WHERE collection = ? AND id = ?"
+    if revision is not None and db.execute(query, (collection, revision)).fetchone() is None:
+        raise ClusterError(f"{collection} has no revision {revision}: begin from one that is there")
+
+
+def _get(db: sqlite3.Connection, draft_id: str) -> Draft:
+    row = db.execute("SELECT * FROM drafts WHERE id = ?", (draft_id,)).fetchone()
+    if row is None:
+        raise ClusterError(f"there is no draft {draft_id!r}: it was saved or discarded; begin a new one")
+    return _draft(row)
+
+
+def _draft(row: sqlite3.Row) -> Draft:
+    try:
+        history = json.loads(row["history"])
+    except ValueError as error:
+        raise StoreError(
+            f"draft {row['id']} of {row['collection']} is damaged ({error}): nothing was changed;"
+            " discard it, or restore the database from a backup"
+        ) from error
+    return Draft(
+        id=row["id"],
+        collection=row["collection"],
+        parent=row["parent"],
+        history=history,
+        author=row["author"],
+        created_at=datetime.fromisoformat(row["created_at"]),
+        updated_at=datetime.fromisoformat(row["updated_at"]),
+        version=row["version"],
+    )
+
+
+def _text(moment: datetime) -> str:
+    """A moment (UTC) so that the order of texts is the order of times."""
+    return moment.isoformat(timespec="microseconds")

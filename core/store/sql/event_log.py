@@ -1,0 +1,270 @@
+"""The event log: one row per request, written before its answer is shown; any number of processes may write."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import sqlite3
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from core.errors import StoreError
+from core.logs import log
+from core.records.events import STAGES as STAGES
+from core.records.events import Event, Window
+from core.store.sql import event_rollups as rollups
+from core.store.sql import event_windows as windows
+from core.store.sql.database import Database
+from core.store.sql.event_retention import Retention, prune
+from core.store.sql.event_windows import EventFilter, milliseconds, moment
+from core.store.sql.event_writer import EventWriter
+
+FOLD_EVERY, FOLD_MOST = 256, 1024
+PACKED_FROM = 256  # characters of a detail from which on it is compressed
+
+_MIGRATIONS = (
+    """
+    CREATE TABLE events (
+        id INTEGER PRIMARY KEY,
+        uid TEXT NOT NULL UNIQUE,
+        at_ms INTEGER NOT NULL,
+        kind TEXT NOT NULL,
+        collection TEXT NOT NULL,
+        outcome TEXT NOT NULL,
+        reason TEXT NOT NULL,
+        encode_ms REAL, search_ms REAL, rank_ms REAL, load_ms REAL, total_ms REAL,
+        prompt_tokens INTEGER NOT NULL, cached_tokens INTEGER NOT NULL,
+        output_tokens INTEGER NOT NULL, thought_tokens INTEGER NOT NULL,
+        clip_usd REAL NOT NULL, compute_usd REAL NOT NULL, gemini_usd REAL NOT NULL,
+        model TEXT NOT NULL,
+        cache_hit INTEGER NOT NULL,
+        detail TEXT NOT NULL
+    );
+    CREATE INDEX events_by_time ON events (at_ms);
+    """,
+    rollups.SCHEMA,
+)
+_COLUMNS = (
+    "uid",
+    "at_ms",
+    "kind",
+    "collection",
+    "outcome",
+    "reason",
+    *(f"{stage}_ms" for stage in STAGES),
+    "prompt_tokens",
+    "cached_tokens",
+    "output_tokens",
+    "thought_tokens",
+    "clip_usd",
+    "compute_usd",
+    "gemini_usd",
+    "model",
+    "cache_hit",
+    "detail",
+    "images",
+)
+_INSERT = f"INSERT INTO events ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608
+
+
+class EventLog:
+    """The events of all processes, in a database of their own. May be shared between threads."""
+
+    def __init__(
+        self,
+        path: Path,
+        retention: Retention = Retention(),
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        """Raises StoreError."""
+        self._database, self._retention, self._now = Database(path, _MIGRATIONS, durable=False), retention, now
+        self._writer = EventWriter(path)
+        while self._lag() >= FOLD_EVERY and self._fold_now_or_later():
+            pass
+
+    # -- writing --------------------------------------------------------------------------------------------
+
+    def append(self, event: Event) -> None:
+        """Write one event; now and then also add the latest ones to the roll-ups. Raises StoreError."""
+        row = _row(event)
+        with self._writer.transaction() as db:
+            number = db.execute(_INSERT, row).lastrowid or 0
+            (folded,) = db.execute("SELECT event FROM folded").fetchone()
+        if number - folded >= FOLD_EVERY:
+            self._fold_now_or_later()
+
+    def note(self, event: Event) -> None:
+        """Write one event; a log that cannot be written costs nobody their answer."""
+        try:
+            self.append(event)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the request it tells of was answered
+            log("telemetry", "an event could not be written", logging.ERROR, error=str(error))
+
+    def fold(self) -> None:
+        """Add the oldest events that are in no roll-up yet to all of them, and remove what is too old.
+
+        Raises StoreError.
+        """
+        with self._writer.transaction() as db:
+            rollups.fold(db, FOLD_MOST)
+            prune(db, self._retention, milliseconds(self._now()))
+
+    def _fold_now_or_later(self) -> bool:
+        try:
+            self.fold()
+            return True
+        except StoreError as error:  # the event is written; the next ones find these still to be added
+            log("telemetry", "events were not added up yet", logging.WARNING, error=str(error))
+            return False
+
+    def _lag(self) -> int:
+        with self._database.reading() as db:
+            query = "SELECT coalesce(max(id), 0) - (SELECT event FROM folded) FROM events"
+            return int(db.execute(query).fetchone()[0])
+
+    # -- single events --------------------------------------------------------------------------------------
+
+    def get(self, uid: str) -> Event | None:
+        """One event, or None if it was never written or is too old to be kept."""
+        with self._database.reading() as db:
+            row = db.execute("SELECT * FROM events WHERE uid = ?", (uid,)).fetchone()
+            return _event(row) if row else None
+
+    def latest(self, limit: int = 100) -> list[Event]:
+        """The newest events first."""
+        with self._database.reading() as db:
+            return [_event(row) for row in db.execute("SELECT * FROM events ORDER BY id DESC LIMIT ?", (limit,))]
+
+    def slowest(
+        self,
+        since: datetime,
+        until: datetime,
+        n: int = 10,
+        kinds: Sequence[str] | None = None,
+        collection: str | None = None,
+    ) -> list[Event]:
+        """The `n` events of [since, until) that took longest, of those still kept; the slowest first."""
+        return self._most("total_ms", since, until, n, _asked(kinds, collection))
+
+    def dearest(
+        self,
+        since: datetime,
+        until: datetime,
+        n: int = 10,
+        kinds: Sequence[str] | None = None,
+        collection: str | None = None,
+    ) -> list[Event]:
+        """The `n` events of [since, until) that cost most, of those still kept; the dearest first."""
+        return self._most("clip_usd + compute_usd + gemini_usd", since, until, n, _asked(kinds, collection))
+
+    def _most(self, measure: str, since: datetime, until: datetime, n: int, asked: EventFilter) -> list[Event]:
+        # The inner query reads an index that holds all it needs, the outer one the few rows that it found.
+        found = f"SELECT id FROM events WHERE at_ms >= ? AND at_ms < ?{asked.condition} ORDER BY {measure} DESC LIMIT ?"  # noqa: S608
+        query = f"SELECT * FROM events WHERE id IN ({found}) ORDER BY {measure} DESC, id"  # noqa: S608
+        values = (milliseconds(since), milliseconds(until), *asked.values, n)
+        with self._database.reading() as db:
+            return [_event(row) for row in db.execute(query, values)]
+
+    # -- sums -----------------------------------------------------------------------------------------------
+
+    def window(
+        self, since: datetime, until: datetime, kinds: Sequence[str] | None = None, collection: str | None = None
+    ) -> Window:
+        """Everything that happened in [since, until), of some kinds and one collection (None: all).
+
+        Its own `since` and `until` are a full minute, hour or day where single events are no longer kept.
+        """
+        with self._database.reading() as db:
+            return windows.window(db, since, until, _asked(kinds, collection))
+
+    def series(
+        self,
+        since: datetime,
+        until: datetime,
+        points: int,
+        kinds: Sequence[str] | None = None,
+        collection: str | None = None,
+    ) -> list[Window]:
+        """The same as at most `points` + 1 windows of one length, snapped outwards to its multiples; for charts."""
+        with self._database.reading() as db:
+            return windows.series(db, since, until, points, _asked(kinds, collection))
+
+    def totals(self) -> dict[tuple[str, str], Window]:
+        """By (kind, collection) everything since the log began, whatever was removed since; it only ever grows."""
+        with self._database.reading() as db:
+            return windows.totals(db, self._now())
+
+    def began_at(self) -> datetime | None:
+        """When the first event happened that was ever logged; None before it."""
+        with self._database.reading() as db:
+            return windows.began_at(db)
+
+
+def _asked(kinds: Sequence[str] | None, collection: str | None) -> EventFilter:
+    return EventFilter(None if kinds is None else tuple(kinds), None if collection is None else _storable(collection))
+
+
+def _row(event: Event) -> tuple[Any, ...]:
+    usd = (event.clip_usd, event.compute_usd, event.gemini_usd)
+    if not all(map(math.isfinite, usd)):
+        raise StoreError(f"event {event.uid} costs {usd} USD: an amount must be finite")
+    return (
+        event.uid,
+        milliseconds(event.at),
+        event.kind,
+        _storable(event.collection),
+        event.outcome,
+        event.reason,
+        *(event.stage_ms.get(stage) for stage in STAGES),
+        event.prompt_tokens,
+        event.cached_tokens,
+        event.output_tokens,
+        event.thought_tokens,
+        *usd,
+        event.model,
+        int(event.cache_hit),
+        _packed(event.detail),
+        event.images,
+    )
+
+
+def _storable(text: str) -> str:
+    """SQLite takes no halves of characters, which a shell's arguments may hold; JSON escapes them."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _packed(detail: Mapping[str, Any]) -> str | bytes:
+    """JSON, compressed where that is worth it: a ranked search's receipt has thousands of characters."""
+    text = json.dumps(detail)
+    return zlib.compress(text.encode()) if len(text) >= PACKED_FROM else text
+
+
+def _unpacked(detail: str | bytes) -> Any:
+    return json.loads(zlib.decompress(detail) if isinstance(detail, bytes) else detail)
+
+
+def _event(row: sqlite3.Row) -> Event:
+    return Event(
+        uid=row["uid"],
+        kind=row["kind"],
+        at=moment(row["at_ms"]),
+        collection=row["collection"],
+        outcome=row["outcome"],
+        reason=row["reason"],
+        stage_ms={stage: row[f"{stage}_ms"] for stage in STAGES if row[f"{stage}_ms"] is not None},
+        prompt_tokens=row["prompt_tokens"],
+        cached_tokens=row["cached_tokens"],
+        output_tokens=row["output_tokens"],
+        thought_tokens=row["thought_tokens"],
+        clip_usd=row["clip_usd"],
+        compute_usd=row["compute_usd"],
+        gemini_usd=row["gemini_usd"],
+        model=row["model"],
+        cache_hit=bool(row["cache_hit"]),
+        detail=_unpacked(row["detail"]),
+        images=row["images"],
+    )

@@ -1,1 +1,0 @@
-"""What a run says about itself: structured logs and stage timings."""

@@ -1,0 +1,103 @@
+"""How pictures come into collections: uploads, folders of the server, and Unsplash datasets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from core.app import App
+from pages.ui.person import person
+
+FORMATS = ["jpg", "jpeg", "png", "webp", "gif", "tif", "tiff", "bmp", "avif", "heic", "heif"]
+UNSPLASH_LITE, UNSPLASH_WIDTHS = "https://unsplash.com/data/lite/latest", (400, 640, 1080)
+
+
+def add_pictures(app: App) -> None:
+    """Choose a collection and a way, then start."""
+    collection = st.selectbox(
+        "Collection",
+        app.collection_names(),
+        index=None,
+        accept_new_options=True,
+        key="library_collection",
+        placeholder="Choose one, or type a new name",
+        help="A new name makes a new collection: a-z, 0-9, - and _",
+    )
+    way = st.segmented_control(
+        "From", ["Upload", "Folder on this computer", "Unsplash"], default="Upload", required=True, key="way"
+    )
+    if way == "Upload":
+        upload(app, collection)
+    elif way == "Unsplash":
+        unsplash(app, collection)
+    else:
+        folder(app, collection)
+
+
+def upload(app: App, collection: str | None) -> None:
+    files = st.file_uploader(
+        "Pictures", type=FORMATS, accept_multiple_files=True, key=f"upload_{st.session_state.get('uploads_done', 0)}"
+    )
+    ready = bool(files and collection)
+    if st.button("Add to collection", type="primary", disabled=not ready, icon=":material/add_photo_alternate:"):
+        app.library.add_files(person(), [(f.name, f.getvalue()) for f in files], str(collection))
+        st.session_state["uploads_done"] = st.session_state.get("uploads_done", 0) + 1
+        st.rerun()
+
+
+def folder(app: App, collection: str | None) -> None:
+    roots = app.library.roots
+    if not roots:
+        st.info("No folder of this computer may be added: CONTACTSHEET_ROOTS names none that exists.")
+        return
+    current = Path(st.session_state.setdefault("folder", str(roots[0])))
+    st.text_input("Folder", key="folder")
+    below = app.library.folders_in(current)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.button("Up", icon=":material/arrow_upward:", on_click=go, args=(current.parent,), disabled=current in roots)
+        st.selectbox(
+            "Open a folder in it",
+            below,
+            index=None,
+            key=f"below {current}",
+            on_change=go_below,
+            args=(current,),
+            width=320,
+            placeholder=f"{len(below)} folders" if below else "no folders",
+        )
+    if st.button(
+        "Add to collection",
+        type="primary",
+        disabled=not collection,
+        icon=":material/drive_folder_upload:",
+        key="add_folder",
+    ):
+        app.library.add_folder(person(), current, str(collection))
+        st.rerun()
+
+
+def unsplash(app: App, collection: str | None) -> None:
+    place = st.text_input(
+        "Dataset", UNSPLASH_LITE, key="dataset", help="The address of a ZIP, or a folder or ZIP of this computer"
+    )
+    width = st.select_slider("Width of the pictures in pixels", UNSPLASH_WIDTHS, UNSPLASH_WIDTHS[1], key="photo_width")
+    st.caption(
+        "Unsplash Lite: 25,000 photos, downloaded from Unsplash's image hosts. "
+        "Its terms allow search and research, not publishing the photos anew."
+    )
+    nothing = not (collection and place.strip())
+    if st.button("Add to collection", type="primary", disabled=nothing, icon=":material/download:", key="add_dataset"):
+        app.library.add_unsplash(person(), place.strip(), str(collection), width)
+        st.rerun()
+
+
+def go(target: Path) -> None:
+    st.session_state["folder"] = str(target)
+
+
+def go_below(current: Path) -> None:
+    # Each folder's list is a widget of its own: one that stayed would keep, and choose again, what was chosen in it.
+    chosen = st.session_state[f"below {current}"]
+    if chosen:
+        go(current / chosen)

@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from core.atlas.level_of_detail import DENSITY_CELLS, Box, Levels, priority_of
+from core.errors import ClusterError
+
+corners = st.floats(-1, 1, width=32)
+boxes = st.tuples(corners, corners, corners, corners).filter(lambda box: box[0] != box[2] and box[1] != box[3])
+
+
+def dense_and_sparse(n: int = 3_000, seed: int = 0) -> NDArray[np.float32]:
+    """Most points in one dense spot, some in groups, a few alone."""
+    rng = np.random.default_rng(seed)
+    spot = rng.normal(0.3, 0.02, (n - n // 5, 2))
+    groups = rng.uniform(-1, 1, (n // 50, 2))[rng.integers(0, n // 50, n // 5 - n // 50)]
+    return np.concatenate([spot, groups + rng.normal(0, 0.005, groups.shape), rng.uniform(-1, 1, (n // 50, 2))]).astype(
+        np.float32
+    )
+
+
+def lots(n: int, seed: int = 0) -> NDArray[np.uint32]:
+    return np.random.default_rng(seed).permutation(n).astype(np.uint32)
+
+
+MAP = dense_and_sparse()
+LEVELS = Levels(MAP, lots(len(MAP)))
+
+
+def inside(box: Box) -> NDArray[np.bool_]:
+    x0, y0, x1, y1 = box
+    x, y = MAP.T
+    return (x >= min(x0, x1)) & (x <= max(x0, x1)) & (y >= min(y0, y1)) & (y <= max(y0, y1))
+
+
+@given(boxes, st.integers(0, 4_000))
+def test_a_part_of_the_map_shows_points_of_its_own_and_no_more_than_allowed(box: Box, budget: int) -> None:
+    detail = LEVELS.sample(box, budget)
+    assert detail.inside == inside(box).sum()
+    assert len(detail.rows) == len(set(detail.rows.tolist())) == min(budget, detail.inside)
+    assert inside(box)[detail.rows].all()
+    assert detail.thinned == (budget < detail.inside)
+    assert detail.rows.dtype == np.int32
+
+
+@given(boxes, st.integers(0, 500), st.integers(0, 500))
+def test_a_point_that_is_drawn_stays_drawn_when_more_may_be_drawn(box: Box, fewer: int, extra: int) -> None:
+    less, more = LEVELS.sample(box, fewer).rows, LEVELS.sample(box, fewer + extra).rows
+    assert more[: len(less)].tolist() == less.tolist()
+
+
+@given(boxes, st.floats(0, 0.45), st.floats(0.55, 1), st.integers(1, 500))
+def test_a_point_that_is_drawn_stays_drawn_when_one_looks_closer(
+    box: Box, low: float, high: float, budget: int
+) -> None:
+    x0, y0, x1, y1 = box
+    closer = (x0 + low * (x1 - x0), y0 + low * (y1 - y0), x0 + high * (x1 - x0), y0 + high * (y1 - y0))
+    drawn, drawn_closer = LEVELS.sample(box, budget).rows, LEVELS.sample(closer, budget).rows
+    assert set(drawn[inside(closer)[drawn]].tolist()) <= set(drawn_closer.tolist())
+
+
+def test_what_is_drawn_does_not_depend_on_the_order_of_the_rows() -> None:
+    turned = np.random.default_rng(1).permutation(len(MAP))
+    drawn = Levels(MAP[turned], lots(len(MAP))[turned]).sample(None, 200).rows
+    assert turned[drawn].tolist() == LEVELS.sample(None, 200).rows.tolist()
+
+
+def test_no_group_is_missing_and_the_dense_spot_is_thinned() -> None:
+    drawn = LEVELS.sample(None, 300).rows
+    gap = np.linalg.norm(MAP[:, None] - MAP[drawn], axis=2).min(axis=1)
+    at_random = np.linalg.norm(MAP[:, None] - MAP[np.argsort(lots(len(MAP)))[:300]], axis=2).min(axis=1)
+    assert gap.max() < 0.07 < 0.15 < at_random.max()
+    in_spot = np.linalg.norm(MAP - 0.3, axis=1) < 0.1
+    assert in_spot.mean() > 0.75
+    assert in_spot[drawn].mean() < 0.3
+
+
+@given(boxes)
+def test_the_density_counts_all_points_drawn_or_not(box: Box) -> None:
+    detail = LEVELS.sample(box, 10)
+    assert detail.density.shape == (DENSITY_CELLS, DENSITY_CELLS)
+    assert detail.density.dtype == np.uint16
+    assert detail.density.sum() == detail.inside
+
+
+def test_the_density_has_the_lowest_row_first() -> None:
+    coordinates = np.float32([[0, 0], [0, 0], [0, 1], [1, 1], [1, 1], [1, 1]])
+    density = Levels(coordinates, lots(6)).sample(None, 6).density
+    assert density[0, 0] == 2
+    assert density[-1, 0] == 1
+    assert density[-1, -1] == 3
+    whole = LEVELS.sample((-1, -1, 1, 1), 0).density
+    expected = np.histogram2d(MAP[:, 1], MAP[:, 0], bins=DENSITY_CELLS, range=[[-1, 1], [-1, 1]])[0]
+    assert np.abs(whole - expected).sum() < 0.01 * len(MAP)  # but for rounding at the cells' edges
+
+
+def test_more_points_in_one_place_than_can_be_counted_are_counted_as_many() -> None:
+    detail = Levels(np.zeros((70_000, 2), np.float32), lots(70_000)).sample(None, 5)
+    assert detail.density.max() == 65_535
+    assert detail.inside == 70_000
+    assert len(detail.rows) == 5
+
+
+@pytest.mark.parametrize(
+    "coordinates",
+    [np.zeros((0, 2)), np.zeros((1, 2)), np.ones((7, 2)), np.column_stack([np.arange(5), np.zeros(5)])],
+    ids=["empty", "one point", "all in one place", "all in a row"],
+)
+def test_a_map_without_area_is_drawn_whole(coordinates: NDArray[np.float64]) -> None:
+    detail = Levels(coordinates.astype(np.float32), lots(len(coordinates))).sample(None, 100)
+    assert sorted(detail.rows.tolist()) == list(range(len(coordinates)))
+    assert not detail.thinned
+    x0, y0, x1, y1 = detail.extent
+    assert x1 > x0
+    assert y1 > y0
+
+
+def test_the_corners_of_a_box_come_in_any_order() -> None:
+    expected = LEVELS.sample((-0.5, -0.25, 0.5, 0.75), 50)
+    turned = LEVELS.sample((0.5, 0.75, -0.5, -0.25), 50)
+    assert turned.extent == expected.extent == (-0.5, -0.25, 0.5, 0.75)
+    assert turned.rows.tolist() == expected.rows.tolist()
+
+
+@pytest.mark.parametrize("box", [(0.0, 0.0, 0.0, 1.0), (0.0, 1.0, 1.0, 1.0), (0.0, 0.0, float("nan"), 1.0)])
+def test_a_box_without_area_is_refused(box: Box) -> None:
+    with pytest.raises(ClusterError, match=r"nothing can be shown of a box from .*: draw a larger one"):
+        LEVELS.sample(box, 10)
+
+
+def test_the_priority_of_an_asset_is_in_its_id() -> None:
+    ids = [f"{number:064x}" for number in (0, 1 << 224, 255 << 248)]
+    rows = np.frombuffer(bytes.fromhex("".join(ids)), np.uint8).reshape(3, 32)
+    assert priority_of(rows).tolist() == [0, 1, 255 << 24]
+    assert priority_of(np.empty((0, 32), np.uint8)).tolist() == []

@@ -1,0 +1,271 @@
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from core.app import App
+from core.cli.doctor import examine
+from core.cli.main import main as cli
+from core.cli.progress_bar import ProgressBar, describe, duration
+from core.errors import SettingError
+from core.records.jobs import Progress
+from core.settings import PROJECT, Secret, Settings
+
+
+@pytest.fixture
+def run(app: App, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    """Run a command against the App of this test: (exit code, standard output, standard error)."""
+    monkeypatch.setattr(cli, "_open", lambda: app)
+
+    def command(*arguments: object) -> tuple[int, str, str]:
+        code = cli.main([str(a) for a in arguments])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return command
+
+
+def test_ingest_then_search_prints_ranked_results(run, pictures: Path) -> None:
+    code, out, err = run("ingest", pictures, "--collection", "c")
+    assert (code, out.splitlines()[-1].split(" in ")[0]) == (0, "c: 3 added, 0 known already, 0 skipped")
+    assert "embed" in err
+    code, out, _ = run("search", "red", "--collection", "c", "--top", 2)
+    assert code == 0
+    first, _ = out.splitlines()
+    assert first.split()[:3] == ["1", "1.0000", "red.png"]
+
+
+def test_ingest_names_every_skipped_file_and_still_succeeds(run, pictures: Path) -> None:
+    (pictures / "empty.jpg").touch()
+    code, out, _ = run("ingest", pictures, "--collection", "c")
+    assert code == 0
+    assert f"skipped  {pictures / 'empty.jpg'}: empty file" in out
+    assert "3 added, 0 known already, 1 skipped" in out
+
+
+def test_json_is_one_document_with_stable_names(run, pictures: Path) -> None:
+    (pictures / "empty.jpg").touch()
+    ingest = json.loads(run("ingest", pictures, "--collection", "c", "--json")[1])
+    assert ingest["failures"] == [{"uri": str(pictures / "empty.jpg"), "reason": "empty file", "detail": ""}]
+    assert {"collection", "added", "known", "failures", "seconds", "images_per_s", "removed"} == set(ingest)
+    search = json.loads(run("search", "red", "--collection", "c", "--top", 1, "--json")[1])
+    assert {"collection", "collection_version", "query", "matching", "stage_ms", "receipt", "results"} == set(search)
+    (result,) = search["results"]
+    assert (result["rank"], result["title"], result["width"]) == (1, "red.png", 40)
+    assert set(result) == {
+        "rank",
+        "similarity",
+        "id",
+        "title",
+        "description",
+        "keywords",
+        "author",
+        "licence",
+        "source",
+        "uris",
+        "width",
+        "height",
+        "created_at",
+    }
+    listed = json.loads(run("collections", "--json")[1])
+    assert listed["collections"][0]["name"] == "c"
+    assert listed["collections"][0]["model"]["dimension"] == 4
+
+
+def test_search_takes_every_filter(run, pictures: Path, tmp_path: Path) -> None:
+    captions = tmp_path / "c.csv"
+    captions.write_text(
+        "file,title,keywords,date,source\nred.png,Red,warm,2001-05-01,one\ngreen.jpg,Green,cold,2003-05-01,two\n"
+    )
+    run("ingest", pictures, "--collection", "c", "--captions", captions, "--source", "rest")
+
+    def found(*options: str) -> list[str]:
+        document = json.loads(run("search", "red", "--collection", "c", "--json", *options)[1])
+        return sorted(r["title"] for r in document["results"])
+
+    assert found("--source", "one", "--source", "rest") == ["Red", "blue.webp"]
+    assert found("--keyword", "cold") == ["Green"]
+    assert found("--orientation", "square") == ["blue.webp"]
+    assert found("--since", "2002-01-01") == ["Green"]
+    assert found("--until", "2002-01-01") == ["Red"]
+    assert found("--floor", "0.9") == ["Red"]
+
+
+def test_nothing_found_says_what_to_do(run, pictures: Path) -> None:
+    run("ingest", pictures, "--collection", "c")
+    code, out, err = run("search", "red", "--collection", "c", "--floor", "1.5")
+    assert (code, out) == (0, "")
+    assert "lower --floor" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["search", "x", "--collection", "none"], "there is no collection 'none'"),
+        (["ingest", "/nowhere/at/all", "--collection", "c"], "/nowhere/at/all does not exist"),
+        (["ingest", ".", "--collection", "../c"], "cannot name a collection"),
+        (["search", " ", "--collection", "none"], "no collection"),
+    ],
+)
+def test_an_error_is_one_line_on_standard_error_and_exit_code_1(run, arguments: list[str], message: str) -> None:
+    code, out, err = run(*arguments)
+    assert (code, out) == (1, "")
+    assert err.startswith("error: ")
+    assert len(err.splitlines()) == 1
+    assert message in err
+
+
+def test_stopping_by_hand_says_that_nothing_is_lost(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "_open", stop)
+    assert cli.main(["collections"]) == 1
+    assert "run the command again to go on" in capsys.readouterr().err
+
+
+def test_a_folder_one_may_not_write_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse() -> None:
+        raise PermissionError(13, "Permission denied", "/read-only")
+
+    monkeypatch.setattr(cli, "_open", refuse)
+    assert cli.main(["collections"]) == 1
+    assert capsys.readouterr().err.startswith("error: /read-only: Permission denied: ")
+
+
+@pytest.mark.parametrize("value", ["0", "10001", "many"])
+def test_an_impossible_number_of_results_is_refused(value: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["search", "x", "--top", value])
+    assert "--top" in capsys.readouterr().err
+
+
+def test_a_date_that_is_none_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["search", "x", "--since", "soon"])
+    assert "2026-01-31" in capsys.readouterr().err
+
+
+def subparsers() -> dict[str, argparse.ArgumentParser]:
+    (action,) = [a for a in cli._parser()._actions if isinstance(a, argparse._SubParsersAction)]
+    return action.choices
+
+
+def test_every_command_and_option_has_help_and_json() -> None:
+    for name, parser in subparsers().items():
+        assert parser.description, name
+        assert any("--json" in a.option_strings for a in parser._actions), name
+        assert all(a.help for a in parser._actions), name
+
+
+def test_every_command_stands_in_the_readme() -> None:
+    readme = (PROJECT / "README.md").read_text(encoding="utf-8")
+    for name in subparsers():
+        assert f"python -m core {name}" in readme
+
+
+def test_the_module_runs_and_refuses_a_wrong_setting_in_one_line() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "core", "collections"],
+        capture_output=True,
+        text=True,
+        cwd=PROJECT,
+        check=False,
+        env={"CONTACTSHEET_THREADS": "lots", "PATH": ""},
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "error: CONTACTSHEET_THREADS is 'lots', but must be 0 to 256\n"
+
+
+def checks(settings: Settings) -> dict[str, tuple[bool, str, str]]:
+    return {c.name: (c.ok, c.found, c.advice) for c in examine(lambda: settings)}
+
+
+def test_the_doctor_finds_packages_device_data_and_collections(settings: Settings, app: App, pictures: Path) -> None:
+    app.ingest(pictures, "c")
+    found = checks(settings)
+    assert found["streamlit"][0]
+    assert found["device"][0]
+    assert found["collections"][1] == "c (3, colour)"
+    assert found["Gemini key"] == (True, "not set", found["Gemini key"][2])
+
+
+def test_the_doctor_says_what_to_do_about_each_problem(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    found = checks(
+        Settings(data=tmp_path / "file" / "below", model="local-dir:/nowhere", model_is_explicit=True, device="mps")
+    )
+    for name in ("model", "data folder"):
+        ok, _, advice = found[name]
+        assert not ok
+        assert advice
+    assert not found["device"][0]
+
+
+def test_the_doctor_reports_a_setting_that_is_refused() -> None:
+    def refuse() -> Settings:
+        raise SettingError("CONTACTSHEET_THREADS is 'lots', but must be 0 to 256")
+
+    last = examine(refuse)[-1]
+    assert (last.name, last.ok) == ("settings", False)
+    assert "lots" in last.found
+
+
+def test_the_doctor_never_shows_the_key(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GEMINI_API_KEY", "AIza-hidden")
+    cli.main(["doctor"])
+    cli.main(["doctor", "--json"])
+    captured = capsys.readouterr()
+    assert "present" in captured.out
+    assert "AIza-hidden" not in captured.out + captured.err
+
+
+def test_a_key_in_settings_is_present_for_the_doctor(tmp_path: Path) -> None:
+    found = checks(Settings(data=tmp_path, gemini_api_key=Secret("k")))
+    assert found["Gemini key"][1] == "present"
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_terminal_gets_one_line_redrawn_in_place() -> None:
+    stream = Terminal()
+    with ProgressBar(stream, clock=iter(range(100)).__next__) as bar:
+        bar.show(Progress("embed", 0, 10))
+        bar.show(Progress("embed", 5, 10, 2.5, 2.0))
+    assert stream.getvalue().count("\r") == 2
+    assert stream.getvalue().endswith("5/10  2.5 images/s  0:02 left\n")
+
+
+def test_a_file_gets_a_line_per_phase_and_then_one_every_five_seconds() -> None:
+    stream = io.StringIO()
+    moments = iter([0.0, 0.0, 1.0, 6.0, 6.0, 7.0, 7.0])
+    with ProgressBar(stream, clock=lambda: next(moments)) as bar:
+        for done in range(1, 4):
+            bar.show(Progress("embed", done, 9))
+        bar.show(Progress("compact", 9, 9))
+    assert [line.split()[0] for line in stream.getvalue().splitlines()] == ["embed", "embed", "compact"]
+
+
+def test_progress_without_a_total_names_phase_and_count() -> None:
+    assert describe(Progress("scan", 3000, 0)) == "scan 3000"
+    assert describe(Progress("load model", 0, 0)) == "load model"
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (61.4, "1:01"), (3725, "1:02:05")])
+def test_durations_read_like_a_clock(seconds: float, text: str) -> None:
+    assert duration(seconds) == text

@@ -1,0 +1,263 @@
+"""The commands about quality, from arguments to what is printed."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.access import Person
+from core.app import App
+from core.cli.main import _finish, _print_json
+from core.cli.quality_commands import add_quality_commands
+from core.embedding.hashes import content_id
+from core.errors import ContactSheetError, QualityError
+from core.quality.comparison import NO_KEY
+from core.quality.judging import JudgingService
+from core.quality.label_sets import LabelledQuery, as_jsonl, read_labels
+from core.quality.service import QualityService
+from core.search.answer import Answer, Ranking
+from core.store.sql.judgement_store import JudgementStore
+from core.store.sql.run_store import RunStore
+from tests.fakes.colour_app import open_table
+from tests.fakes.encoder import ColourEncoder
+
+Run = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def desk(app: App, pictures: Path, settings: Any) -> QualityService:
+    app.ingest(pictures, "c")
+    table = open_table(settings.data, "c")
+    return QualityService(
+        lambda query, collection, ranked: app.search(query, collection, ranked=ranked),
+        lambda _: table.snapshot(),
+        lambda _: ColourEncoder(),
+        RunStore(settings.data / "quality.db"),
+        JudgingService(JudgementStore(settings.data / "judgements.db"), lambda _: "colour"),
+        app.quality.weak,
+        key_is_set=False,
+        environ={},
+    )
+
+
+@pytest.fixture
+def run(desk: QualityService) -> Callable[..., int]:
+    """Run a command on the collection `c` and give its exit code."""
+
+    def command(*arguments: object) -> int:
+        parser = argparse.ArgumentParser()
+        add_quality_commands(parser.add_subparsers(required=True), _finish, lambda _: desk, _print_json)
+        options = parser.parse_args([*map(str, arguments)])
+        code: int = options.run(options)
+        return code
+
+    return command
+
+
+@pytest.fixture
+def told(run: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run a command with --json and give its document."""
+
+    def command(*arguments: object) -> dict[str, Any]:
+        assert run(*arguments, "--json") == 0
+        document: dict[str, Any] = json.loads(capsys.readouterr().out)
+        return document
+
+    return command
+
+
+@pytest.fixture
+def labels(pictures: Path) -> Path:
+    """Labels that the colour encoder answers perfectly, with one picture that is not there."""
+    red, green = (content_id((pictures / name).read_bytes()) for name in ("red.png", "green.jpg"))
+    folder = pictures.parent / "eval"
+    folder.mkdir()
+    queries = [
+        LabelledQuery("1", "red", "colour", {red: 2}),
+        LabelledQuery("2", "green", "colour", {green: 1, "f" * 64: 1}),
+        LabelledQuery("3", "a dog", "animal", {"e" * 64: 2}),
+    ]
+    (folder / "c.jsonl").write_text(as_jsonl(queries), encoding="utf-8")
+    return folder / "c.jsonl"
+
+
+@pytest.fixture
+def whole_labels(labels: Path) -> Path:
+    """The same without what is absent."""
+    queries = [
+        LabelledQuery(q.id, q.query, q.kind, dict.fromkeys(list(q.relevant)[:1], 2))
+        for q in read_labels(labels).queries
+    ]
+    labels.write_text(as_jsonl(queries[:2]), encoding="utf-8")
+    return labels
+
+
+def test_an_evaluation_prints_measures_beside_the_predecessors_and_says_what_was_absent(
+    run: Callable[..., int], labels: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("evaluate", labels, "--collection", "c") == 0
+    out, err = capsys.readouterr()
+    assert "Query success     1.000  1.000 to 1.000  0.94" in out
+    assert "colour             2" in out
+    assert "labelled pictures that are not in c: 2" in err
+    assert "queries left out because c has none of their pictures: 1" in err
+    assert "run 1: 2 queries in" in err
+
+
+def test_an_evaluation_as_json_has_every_query_and_is_kept(told: Run, labels: Path) -> None:
+    document = told("evaluate", labels, "--collection", "c", "--save", "first")
+    assert (document["id"], document["name"], document["ranker"], document["absent"]) == (1, "first", "vector", 2)
+    assert (document["model"], document["checkpoint"]) == ("colour", "fake-1")
+    assert [o["measures"]["mrr"] for o in document["outcomes"]] == [1, 1]
+    assert "lift" not in document
+    assert [row["name"] for row in told("compare")["runs"]] == ["first"]
+
+
+def test_a_gemini_evaluation_without_a_key_says_that_its_lift_is_not_measured(
+    run: Callable[..., int], labels: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("evaluate", labels, "--collection", "c", "--ranker", "gemini") == 0
+    out, err = capsys.readouterr()
+    assert f"not measured ({NO_KEY})" in out
+    assert "queries shown by similarity because Gemini gave no order: 2" in err
+
+
+def test_a_ranking_from_a_stand_in_is_said_beside_its_figures(
+    run: Callable[..., int], told: Run, desk: QualityService, labels: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    search, desk._stand_in = desk._search, "127.0.0.1:8700"
+
+    def ranked(query: str, collection: str, ranked: bool) -> Answer:
+        answer = search(query, collection, False)
+        return replace(answer, ranking=Ranking("ranked", ())) if ranked else answer
+
+    desk._search = ranked
+    who = "ranked by a stand-in at 127.0.0.1:8700"
+    asked = ("evaluate", labels, "--collection", "c", "--ranker", "gemini")
+    assert told(*asked)["stand_in"] == "127.0.0.1:8700"
+    capsys.readouterr()
+    assert run(*asked) == 0
+    out = capsys.readouterr().out
+    assert out.startswith(f"{who}\n")
+    assert f"lift of Gemini's order: not measured ({who}, not by Gemini)" in out
+    assert run("compare", "1", "2") == run("compare") == 0
+    out = capsys.readouterr().out
+    assert f"run 2: {who}" in out
+    assert out.count("by a stand-in at 127.0.0.1:8700") == 4
+
+
+def test_two_runs_are_compared_by_name_or_number(
+    run: Callable[..., int], told: Run, whole_labels: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("before", "after"):
+        told("evaluate", whole_labels, "--collection", "c", "--save", name)
+    document = told("compare", "before", "2")
+    assert (document["first"], document["second"], document["queries"], document["alone"]) == (1, 2, 2, 0)
+    assert document["differences"]["mrr"] == {"value": 0, "low": 0, "high": 0}
+    assert run("compare", "1", "2") == 0
+    assert "MRR              +0.000  +0.000 to +0.000  within chance" in capsys.readouterr().out
+
+
+def test_runs_are_listed_and_two_are_needed_for_a_comparison(
+    run: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("compare") == 0
+    assert "no runs yet" in capsys.readouterr().err
+    with pytest.raises(QualityError, match="compare needs two runs, not 1"):
+        run("compare", "1")
+
+
+def test_the_gate_holds_what_was_recorded_and_fails_when_search_gets_worse(
+    run: Callable[..., int], told: Run, whole_labels: Path, desk: QualityService, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gate = ("validate", "--collection", "c", "--labels", whole_labels.parent)
+    with pytest.raises(QualityError, match="holds no floor"):
+        run(*gate)
+    assert run("evaluate", whole_labels, "--collection", "c", "--record-floor") == 0
+    capsys.readouterr()
+    assert run(*gate) == 0
+    assert "c.jsonl: 2 queries, no measure under its floor" in capsys.readouterr().out
+    assert told(*gate)["ok"]
+    search = desk._search
+    desk._search = lambda query, collection, ranked: search("blue", collection, ranked)
+    with pytest.raises(QualityError, match=r"fell under the floor of .*c\.jsonl: NDCG@4 .* is under"):
+        run(*gate)
+
+
+def test_the_gate_does_not_hold_labels_that_changed(run: Callable[..., int], whole_labels: Path) -> None:
+    assert run("evaluate", whole_labels, "--collection", "c", "--record-floor") == 0
+    text = whole_labels.read_text(encoding="utf-8")
+    whole_labels.write_text(text.replace('"red"', '"crimson"'), encoding="utf-8")
+    with pytest.raises(QualityError, match="has changed since its floor was recorded"):
+        run("validate", "--collection", "c", "--labels", whole_labels.parent)
+
+
+def test_a_floor_is_not_recorded_from_a_part_of_a_collection_or_from_gemini(
+    run: Callable[..., int], labels: Path, whole_labels: Path
+) -> None:
+    with pytest.raises(QualityError, match="ranker: gemini, pictures absent: 0"):
+        run("evaluate", whole_labels, "--collection", "c", "--record-floor", "--ranker", "gemini")
+    one = read_labels(whole_labels).queries[0]
+    labels.write_text(as_jsonl([LabelledQuery("1", "red", "k", {**one.relevant, "f" * 64: 1})]), encoding="utf-8")
+    with pytest.raises(QualityError, match="ranker: vector, pictures absent: 1"):
+        run("evaluate", labels, "--collection", "c", "--record-floor")
+
+
+def test_a_label_set_of_another_collection_is_refused(run: Callable[..., int], tmp_path: Path) -> None:
+    path = tmp_path / "other.jsonl"
+    path.write_text(as_jsonl([LabelledQuery("1", "red", "k", {"e" * 64: 2})]), encoding="utf-8")
+    with pytest.raises(ContactSheetError, match=r"c holds none of the pictures that other\.jsonl names \(1\)"):
+        run("evaluate", path, "--collection", "c")
+
+
+def test_judgements_are_exported_as_a_label_set_that_can_be_evaluated(
+    run: Callable[..., int], told: Run, desk: QualityService, pictures: Path, tmp_path: Path
+) -> None:
+    red = content_id((pictures / "red.png").read_bytes())
+    desk.judging.judge(Person("Ada"), "c", "red", red, True, ranker="vector", position=1)
+    path = tmp_path / "judged.jsonl"
+    assert run("judgements", "--collection", "c", "--output", path) == 0
+    assert told("evaluate", path, "--collection", "c")["scores"]["measures"]["mrr"]["value"] == 1
+    assert told("judgements", "--collection", "c")["queries"][0]["query"] == "red"
+
+
+def test_judgements_go_to_standard_output_without_a_file(
+    run: Callable[..., int], desk: QualityService, capsys: pytest.CaptureFixture[str]
+) -> None:
+    desk.judging.judge(Person("Ada"), "c", "red", "a" * 64, True, ranker="vector", position=1)
+    assert run("judgements", "--collection", "c") == 0
+    assert json.loads(capsys.readouterr().out)["relevant"] == {"a" * 64: 1}
+
+
+def test_zero_shot_accuracy_is_printed_with_its_interval(
+    run: Callable[..., int], told: Run, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, file in (("red", "red.png"), ("green", "green.jpg")):
+        (tmp_path / "classes" / name).mkdir(parents=True)
+        (tmp_path / "classes" / name / file).write_bytes((pictures / file).read_bytes())
+    (tmp_path / "classes" / "red" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    assert run("zero-shot", tmp_path / "classes", "--collection", "c") == 0
+    out, err = capsys.readouterr()
+    assert "colour: 2 pictures of 2 classes" in out
+    assert "top-1  1.000  (0.342 to 1.000)" in out
+    assert "skipped" in err
+    assert told("zero-shot", tmp_path / "classes", "--collection", "c")["top5"]["value"] == 1
+
+
+def test_a_blind_list_pools_both_orders_of_one_search(desk: QualityService, pictures: Path) -> None:
+    found = desk.blind("red", "c", 2, "red Ada")
+    assert all(set(picture.places) == {"gemini", "vector"} for picture in found)
+    assert desk.blind("red", "c", 2, "red Ada") == found
+
+
+def test_every_command_says_what_it_does(run: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
+    for command in ("evaluate", "compare", "validate", "judgements", "weak-labels", "zero-shot"):
+        with pytest.raises(SystemExit, match="0"):
+            run(command, "--help")
+        assert "--json" in capsys.readouterr().out

@@ -1,0 +1,486 @@
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core.access import Person
+from core.app import App
+from core.clusters.curation import CurationService, OpenDraft, clustering_of, name_of
+from core.clusters.edits.model import (
+    WITNESSES,
+    ClearBranch,
+    ClusterRef,
+    Describe,
+    Edit,
+    MarkNoGroup,
+    Merge,
+    Move,
+    Pin,
+    Rename,
+    SetBranch,
+    SetSmallest,
+    SetThreshold,
+    Unpin,
+)
+from core.clusters.edits.plan import Plan, apply
+from core.clusters.tree.branches import branch_at
+from core.clusters.views.naming import NameSuggestion
+from core.clusters.views.view import ClusterBase, build_view
+from core.errors import ClusterError, NotAllowed
+from core.records.clusterings import DraftConflict, Revision, RevisionConflict
+from core.settings import Secret, Settings
+from core.store.lance.collections import Collections
+from tests.core.clusters.test_cluster_view import BASES, complete_base
+from tests.fakes.colour_app import colour_app
+from tests.fakes.dendrograms import IDS, PLANS
+from tests.fakes.encoder import ColourEncoder
+from tests.fakes.painted import add, paint
+
+ADA, BOB, EVE = Person("Ada", over_loopback=True), Person("Bob", over_loopback=True), Person("Eve")
+
+
+@pytest.fixture
+def data(painted: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(painted, tmp_path / "data"))
+
+
+@pytest.fixture
+def app(data: Path) -> App:
+    return colour_app(data)
+
+
+def largest(app: App, opened: OpenDraft) -> ClusterRef:
+    """How an edit names the largest cluster of a draft."""
+    return app.clusters.view("c", opened.plan, opened.draft.parent).partition.ref(0)
+
+
+def renamed(app: App, who: Person, name: str) -> OpenDraft:
+    """A draft of this person in which the largest cluster has this name."""
+    opened = app.curators.open(who, "c")
+    return app.curators.edit(who, opened, Rename(largest(app, opened), name))
+
+
+def saved(app: App, who: Person, name: str) -> Revision:
+    return app.curators.save(who, renamed(app, who, name))
+
+
+def names(app: App, revision: Revision) -> list[str]:
+    return [c.name for c in app.clusters.clustering(revision.id).clusters if c.confirmed]
+
+
+def written(data: Path) -> dict[str, list[tuple[object, ...]]]:
+    """Everything that curators write."""
+    with sqlite3.connect(data / "contactsheet.db") as db:
+        tables = ("revisions", "revision_clusters", "published", "publications", "drafts", "asset_lists")
+        return {table: db.execute(f"SELECT * FROM {table}").fetchall() for table in tables}
+
+
+# -- who may ---------------------------------------------------------------------------------------------------
+
+WRITES: dict[str, Callable[[CurationService, Person, OpenDraft, Revision], object]] = {
+    "open": lambda curators, who, draft, revision: curators.open(who, "c"),
+    "edit": lambda curators, who, draft, revision: curators.edit(who, draft, SetThreshold(0.7)),
+    "an edit that changes nothing": lambda curators, who, draft, revision: curators.edit(
+        who, draft, SetThreshold(draft.plan.threshold)
+    ),
+    "an edit that is not possible": lambda curators, who, draft, revision: curators.edit(who, draft, SetThreshold(7)),
+    "undo": lambda curators, who, draft, revision: curators.undo(who, draft),
+    "redo": lambda curators, who, draft, revision: curators.redo(who, draft),
+    "discard": lambda curators, who, draft, revision: curators.discard(who, draft),
+    "rebase": lambda curators, who, draft, revision: curators.rebase(who, draft),
+    "save": lambda curators, who, draft, revision: curators.save(who, draft),
+    "save_plan": lambda curators, who, draft, revision: curators.save_plan(who, "c", Plan(0.7), revision.id),
+    "publish": lambda curators, who, draft, revision: curators.publish(who, revision.id, None),
+    "restore": lambda curators, who, draft, revision: curators.restore(who, revision.id),
+    "name": lambda curators, who, draft, revision: curators.name(who, revision.id, "keep"),
+    "prune": lambda curators, who, draft, revision: curators.prune(who, "c", 1),
+}
+
+
+@pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
+def test_only_curators_write(app: App, data: Path, write: Callable[..., object]) -> None:
+    revision, draft = saved(app, ADA, "Fire"), renamed(app, ADA, "Flames")
+    before = written(data)
+    with pytest.raises(NotAllowed, match="only curators may"):
+        write(app.curators, EVE, draft, revision)
+    assert written(data) == before
+
+
+def test_every_method_that_writes_is_tried() -> None:
+    reads = {"draft", "left_behind"}
+    assert {name for name in vars(CurationService) if not name.startswith("_")} - reads <= WRITES.keys()
+
+
+def test_a_key_makes_a_curator_from_anywhere_and_nobody_else_is_one(data: Path) -> None:
+    settings = Settings(data=data, model="local-dir:colour", model_is_explicit=True, curator_key=Secret("key"))
+    app = App(settings, Collections(data / "collections"), lambda *_: ColourEncoder())
+    with pytest.raises(NotAllowed, match="only curators may change clusters: enter the curator key"):
+        app.curators.open(ADA, "c")
+    assert app.curators.open(Person("Eve", key=Secret("key")), "c").draft.author == "Eve"
+
+
+def test_everyone_may_look_at_a_draft(app: App) -> None:
+    draft = renamed(app, ADA, "Fire")
+    assert app.curators.draft(draft.draft.id) == draft
+    with pytest.raises(ClusterError, match="there is no draft 'gone'"):
+        app.curators.draft("gone")
+
+
+# -- drafts ----------------------------------------------------------------------------------------------------
+
+
+def test_unsaved_work_is_resumed_after_a_restart(app: App, data: Path) -> None:
+    draft = renamed(app, ADA, "Fire")
+    again = colour_app(data)
+    assert again.curators.left_behind(ADA, "c") == draft
+    assert again.curators.open(ADA, "c") == draft
+    assert again.curators.left_behind(BOB, "c") is None
+
+
+def test_what_was_undone_is_unsaved_work_too(app: App, data: Path) -> None:
+    undone = app.curators.undo(ADA, renamed(app, ADA, "Fire"))
+    resumed = colour_app(data).curators.open(ADA, "c")
+    assert resumed == undone
+    assert app.curators.redo(ADA, resumed).history.can_undo
+
+
+def test_without_unsaved_work_a_draft_begins_on_the_newest_revision(app: App) -> None:
+    revision = saved(app, BOB, "Fire")
+    draft = app.curators.open(ADA, "c")
+    assert (draft.draft.parent, draft.draft.author) == (revision.id, "Ada")
+    assert draft.plan == app.clusters.plan_of(revision)
+    newer = saved(app, BOB, "Flames")
+    assert app.curators.open(ADA, "c").draft.parent == newer.id
+
+
+def test_opening_again_and_again_leaves_one_draft(app: App, data: Path) -> None:
+    assert len({app.curators.open(ADA, "c").draft.id for _ in range(5)}) == 1
+    assert len(written(data)["drafts"]) == 1
+
+
+def test_every_change_of_a_draft_is_written_at_once(app: App) -> None:
+    def stored(draft: OpenDraft) -> OpenDraft:
+        return app.curators.draft(draft.draft.id)
+
+    draft = renamed(app, ADA, "Fire")
+    assert stored(draft) == draft
+    for change in (app.curators.undo, app.curators.redo):
+        draft = change(ADA, draft)
+        assert stored(draft) == draft
+    for threshold in (0.7, 0.71, 0.72):
+        draft = app.curators.edit(ADA, draft, SetThreshold(threshold), coalesce=True)
+    assert stored(draft) == draft
+    assert len(draft.history.done) == 2
+    assert app.curators.undo(ADA, draft).plan.threshold == 0.82
+
+
+def test_an_edit_that_is_not_possible_leaves_the_draft_as_it_was(app: App, data: Path) -> None:
+    draft = renamed(app, ADA, "Fire")
+    before = written(data)
+    with pytest.raises(ClusterError, match="a threshold of 7 is not possible"):
+        app.curators.edit(ADA, draft, SetThreshold(7))
+    with pytest.raises(ClusterError, match="nothing has been undone"):
+        app.curators.redo(ADA, draft)
+    assert app.curators.edit(ADA, draft, SetThreshold(0.82)) is draft
+    assert written(data) == before
+
+
+def test_of_two_windows_on_one_draft_the_second_hears_of_the_first_and_loses_nothing(app: App) -> None:
+    draft = renamed(app, ADA, "Fire")
+    first = app.curators.edit(ADA, draft, SetThreshold(0.7))
+    with pytest.raises(DraftConflict, match="was changed elsewhere") as conflict:
+        app.curators.edit(ADA, draft, SetSmallest(3))
+    current = app.curators.draft(conflict.value.current.id)
+    assert current == first
+    both = app.curators.edit(ADA, current, SetSmallest(3))
+    assert (both.plan.threshold, both.plan.smallest) == (0.7, 3)
+
+
+def test_a_window_that_is_behind_does_not_save_over_the_other(app: App) -> None:
+    draft = renamed(app, ADA, "Fire")
+    ahead = app.curators.edit(ADA, draft, SetThreshold(0.7))
+    with pytest.raises(DraftConflict, match="was changed elsewhere"):
+        app.curators.save(ADA, draft)
+    assert app.clusters.revisions.newest("c") is None
+    assert app.curators.draft(draft.draft.id) == ahead
+    assert app.curators.save(ADA, ahead).threshold == 0.7
+
+
+def test_what_another_window_adds_while_a_draft_is_saved_is_kept(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    draft = renamed(app, ADA, "Fire")
+    save_plan = CurationService.save_plan
+
+    def slowly(*arguments: Any) -> Revision:
+        revision = save_plan(*arguments)
+        app.curators.edit(ADA, draft, SetThreshold(0.7))
+        return revision
+
+    monkeypatch.setattr(CurationService, "save_plan", slowly)
+    assert names(app, app.curators.save(ADA, draft)) == ["Fire"]
+    left = app.curators.left_behind(ADA, "c")
+    assert left is not None
+    assert left.plan.threshold == 0.7
+
+
+def test_a_draft_that_another_window_saved_cannot_be_saved_again(app: App) -> None:
+    draft = renamed(app, ADA, "Fire")
+    app.curators.save(ADA, draft)
+    with pytest.raises(ClusterError, match="it was saved or discarded"):
+        app.curators.save(ADA, draft)
+    assert len(app.clusters.revisions.list("c")) == 1
+
+
+def test_a_discarded_draft_is_gone(app: App) -> None:
+    draft = renamed(app, ADA, "Fire")
+    app.curators.discard(ADA, draft)
+    assert app.curators.left_behind(ADA, "c") is None
+    with pytest.raises(ClusterError, match="there is no draft"):
+        app.curators.edit(ADA, draft, SetThreshold(0.7))
+
+
+# -- saving ----------------------------------------------------------------------------------------------------
+
+
+def test_saving_ends_the_draft_and_is_signed(app: App) -> None:
+    revision = app.curators.save(Person("  Ada   L. ", over_loopback=True), renamed(app, ADA, "Fire"), "first")
+    assert (revision.author, revision.note, revision.parent, revision.threshold) == ("Ada L.", "first", None, 0.82)
+    assert (revision.size, revision.cluster_count, revision.named_count) == (8, 2, 1)
+    assert revision.collection_version == app.version("c")
+    assert app.curators.left_behind(ADA, "c") is None
+    assert app.curators.open(ADA, "c").draft.parent == revision.id
+
+
+def test_a_clustering_is_saved_as_it_is_seen(app: App) -> None:
+    draft = renamed(app, ADA, "Fire")
+    view = app.clusters.view("c", draft.plan)
+    clustering = app.clusters.clustering(app.curators.save(ADA, draft).id)
+    place = dict(zip(view.asset_ids, view.labels.tolist(), strict=True))
+    assert [place[i] for i in clustering.asset_ids] == clustering.labels.tolist()
+    for number, record in enumerate(clustering.clusters):
+        assert (record.id, record.size) == (view.clusters[number].id, view.sizes[number])
+        assert record.centroid == pytest.approx(view.measures.centroids[number])
+        assert record.sketch == view.partition.ref(number).witnesses
+        assert view.asset_ids[int(view.measures.representatives[number])] == record.representative
+    assert (clustering.clusters[0].name, clustering.clusters[0].confirmed) == ("Fire", True)
+    assert clustering.clusters[1].confirmed is False
+
+
+def test_of_two_who_save_the_second_is_told_and_can_lay_the_work_on_the_first(app: App) -> None:
+    first = saved(app, BOB, "Fire")
+    ada, bob = app.curators.open(ADA, "c"), app.curators.open(BOB, "c")
+    ada = app.curators.edit(ADA, ada, SetSmallest(3))
+    ada = app.curators.edit(ADA, ada, Describe(largest(app, ada), "warm"))
+    bob = app.curators.edit(BOB, bob, Rename(largest(app, bob), "Flames"))
+    second = app.curators.save(BOB, bob)
+    with pytest.raises(RevisionConflict, match=f"Bob saved revision {second.id} of c after yours") as conflict:
+        app.curators.save(ADA, ada)
+    assert conflict.value.newest.id == second.id
+    assert app.curators.open(ADA, "c") == ada
+    rebased = app.curators.rebase(ADA, ada)
+    assert rebased.lost == ()
+    assert (rebased.draft.draft.parent, rebased.draft.plan.smallest) == (second.id, 3)
+    third = app.curators.save(ADA, rebased.draft)
+    assert (third.parent, third.author, names(app, third)) == (second.id, "Ada", ["Flames"])
+    assert app.clusters.clustering(third.id).clusters[0].description == "warm"
+    assert first.id < second.id < third.id
+
+
+def test_after_the_rebased_work_is_saved_the_old_draft_does_not_come_back(app: App) -> None:
+    ada = renamed(app, ADA, "Fire")
+    saved(app, BOB, "Flames")
+    rebased = app.curators.rebase(ADA, ada)
+    assert app.curators.left_behind(ADA, "c") == rebased.draft
+    app.curators.save(ADA, rebased.draft)
+    assert app.curators.left_behind(ADA, "c") is None
+
+
+def test_what_is_not_possible_on_the_newest_is_listed_and_the_old_draft_stays(app: App) -> None:
+    opened = app.curators.open(BOB, "c")
+    base = app.clusters.base("c")
+    assert base is not None
+    node = app.clusters.view("c", opened.plan).clusters[0].node
+    assert node is not None
+    branch = branch_at(base.linkage, base.roster, node, 0.9)
+    pinned = Pin((min(app.titles("c")),), largest(app, opened))
+    for edit in (SetBranch(branch), pinned):
+        opened = app.curators.edit(BOB, opened, edit)
+    app.curators.save(BOB, opened)
+    ada = app.curators.open(ADA, "c")
+    mine: list[Edit] = [ClearBranch(branch.witnesses), Unpin(pinned.asset_ids), SetThreshold(0.7)]
+    for edit in mine:
+        ada = app.curators.edit(ADA, ada, edit)
+    bob = app.curators.open(BOB, "c")
+    for edit in mine[:2]:
+        bob = app.curators.edit(BOB, bob, edit)
+    app.curators.save(BOB, bob)
+    rebased = app.curators.rebase(ADA, ada)
+    assert [edit for edit, _ in rebased.lost] == mine[:2]
+    assert "nothing to clear" in rebased.lost[0][1]
+    assert rebased.draft.plan.threshold == 0.7
+    assert app.curators.draft(ada.draft.id) == ada
+
+
+def test_many_curators_who_save_at_once_lose_nothing(app: App, data: Path) -> None:
+    people = [Person(f"Person {number}", over_loopback=True) for number in range(4)]
+    drafts = [renamed(app, who, f"Name {number}") for number, who in enumerate(people)]
+
+    def save(place: int) -> Revision | None:
+        try:
+            return colour_app(data).curators.save(people[place], drafts[place])
+        except RevisionConflict:
+            return None
+
+    with ThreadPoolExecutor(4) as threads:
+        outcomes = list(threads.map(save, range(4)))
+    (winner,) = [place for place, revision in enumerate(outcomes) if revision]
+    for place, who in enumerate(people):
+        assert app.curators.left_behind(who, "c") == (None if place == winner else drafts[place])
+
+
+def test_new_pictures_are_part_of_what_is_saved(app: App, tmp_path: Path) -> None:
+    draft = renamed(app, ADA, "Fire")
+    add(app, tmp_path, "red", 2)
+    clustering = app.clusters.clustering(app.curators.save(ADA, draft).id)
+    assert (clustering.clusters[0].name, clustering.clusters[0].size) == ("Fire", 6)
+
+
+def test_a_plan_is_saved_on_the_newest_revision_only(app: App) -> None:
+    first = app.curators.save_plan(ADA, "c", Plan(0.7), None, "note")
+    assert (first.threshold, first.note, first.author) == (0.7, "note", "Ada")
+    with pytest.raises(RevisionConflict, match=f"Ada saved revision {first.id}"):
+        app.curators.save_plan(BOB, "c", Plan(0.6), None)
+
+
+@pytest.mark.parametrize("pictures", [0, 1])
+def test_an_empty_collection_and_one_of_one_picture_can_be_curated(app: App, tmp_path: Path, pictures: int) -> None:
+    (tmp_path / "few").mkdir()
+    paint(tmp_path / "few", "red", pictures)
+    app.ingest(tmp_path / "few", "few")
+    draft = app.curators.edit(ADA, app.curators.open(ADA, "few"), SetThreshold(0.5))
+    revision = app.curators.save(ADA, draft)
+    assert (revision.size, revision.cluster_count) == (pictures, 0)
+    assert app.clusters.clustering(revision.id).labels.tolist() == [-1] * pictures
+    assert app.clusters.view_of(revision).clusters == ()
+    app.curators.publish(ADA, revision.id, None)
+    add_to = tmp_path / "more"
+    paint(add_to, "red", 3, first=10)
+    app.ingest(add_to, "few")
+    assert {a.cluster_id[:1] for a in app.newcomers.of("few", revision)} == {"n"}
+    assert len({a.cluster_id for a in app.newcomers.of("few", revision)}) == 1
+
+
+# -- revisions -------------------------------------------------------------------------------------------------
+
+
+def test_publishing_needs_to_know_what_is_published(app: App) -> None:
+    first, second = saved(app, ADA, "Fire"), saved(app, ADA, "Flames")
+    assert app.curators.publish(ADA, first.id, None).published
+    with pytest.raises(RevisionConflict, match=f"revision {first.id} of c was published meanwhile"):
+        app.curators.publish(BOB, second.id, None)
+    app.curators.publish(BOB, second.id, first.id)
+    published = app.clusters.revisions.published("c")
+    assert published is not None
+    assert published.id == second.id
+    assert [p.author for p in app.clusters.revisions.publications("c")] == ["Bob", "Ada"]
+
+
+def test_an_old_revision_is_restored_as_the_newest(app: App) -> None:
+    first, second = saved(app, ADA, "Fire"), saved(app, ADA, "Flames")
+    restored = app.curators.restore(BOB, first.id)
+    assert (restored.parent, restored.author, restored.note) == (second.id, "Bob", f"revision {first.id} again")
+    assert names(app, restored) == ["Fire"]
+    assert app.clusters.difference(first.id, restored.id).renamed == ()
+    assert app.curators.open(ADA, "c").plan == app.clusters.plan_of(first)
+    assert app.curators.restore(BOB, first.id, "as it was").note == "as it was"
+    with pytest.raises(ClusterError, match="there is no revision 99"):
+        app.curators.restore(BOB, 99)
+
+
+def test_pruning_keeps_what_is_published_named_or_worked_on(app: App) -> None:
+    revisions = [saved(app, ADA, f"Name {number}") for number in range(6)]
+    app.curators.publish(ADA, revisions[0].id, None)
+    app.curators.name(ADA, revisions[1].id, " for  the book ")
+    assert app.curators.prune(ADA, "c", 2) == 2
+    kept = [(r.id, r.name, r.published) for r in app.clusters.revisions.list("c")]
+    assert kept == [
+        (revisions[5].id, "", False),
+        (revisions[4].id, "", False),
+        (revisions[1].id, "for the book", False),
+        (revisions[0].id, "", True),
+    ]
+    app.curators.name(ADA, revisions[1].id, "")
+    draft = app.curators.open(BOB, "c")
+    saved(app, ADA, "Newest")
+    assert app.curators.prune(ADA, "c", 1) == 2
+    assert app.curators.draft(draft.draft.id).draft.parent == revisions[5].id
+    with pytest.raises(ClusterError, match="keep 1 or more, not 0"):
+        app.curators.prune(ADA, "c", 0)
+
+
+def test_only_so_many_revisions_pile_up(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.clusters.curation.KEPT_REVISIONS", 2)
+    revisions = [saved(app, ADA, f"Name {number}") for number in range(4)]
+    assert [r.id for r in app.clusters.revisions.list("c")] == [r.id for r in revisions[:1:-1]]
+
+
+# -- what is saved of a view -----------------------------------------------------------------------------------
+
+
+@settings(deadline=None)
+@given(BASES, PLANS, st.booleans())
+def test_whatever_is_seen_can_be_saved(base: ClusterBase, plan: Plan, suggested: bool) -> None:
+    view = build_view(base, plan)
+    guess = NameSuggestion("Guess", 0.5, "words") if suggested else None
+    clustering = clustering_of(view, [guess] * len(view.clusters))
+    clustering.check()
+    where = {
+        i: (view.clusters[label].id if label >= 0 else None)
+        for i, label in zip(view.asset_ids, view.labels.tolist(), strict=True)
+    }
+    records = [*clustering.clusters, None]
+    for asset, label in zip(clustering.asset_ids, clustering.labels.tolist(), strict=True):
+        record = records[label]
+        assert where[asset] == (record.id if record else None)
+    for record in clustering.clusters:
+        members = sorted(asset for asset, cluster in where.items() if cluster == record.id)
+        assert (record.size, record.sketch) == (len(members), tuple(members[:WITNESSES]))
+        assert record.representative in members
+        assert record.name or not suggested
+
+
+def test_members_that_cancel_out_are_saved_with_a_direction_all_the_same() -> None:
+    base = complete_base(2, 1)
+    base.snapshot.vectors[1] = -base.snapshot.vectors[0]
+    view = build_view(base, Plan(-1.0))
+    clustering = clustering_of(view, [None])
+    clustering.check()
+    assert np.abs(clustering.clusters[0].centroid) == pytest.approx(np.abs(base.snapshot.vectors[0]))
+
+
+def test_a_name_that_somebody_gave_comes_before_a_suggested_one() -> None:
+    ids = IDS[:4]
+    plan = apply(Plan(1.0, smallest=2), Move(ids[:2], None))
+    plan = apply(apply(plan, Move(ids[2:], None)), Rename(ClusterRef.of(ids[:2]), "Given"))
+    clusters = build_view(complete_base(4, 1), plan).clusters
+    guess = NameSuggestion("Guess", 0.5, "looks")
+    assert {name_of(cluster, guess) for cluster in clusters} == {"Given", "Guess"}
+    assert {name_of(cluster, None) for cluster in clusters} == {"Given", ""}
+
+
+def test_merges_and_marks_go_through_a_draft_into_the_revision(app: App) -> None:
+    draft = app.curators.open(ADA, "c")
+    view = app.clusters.view("c", draft.plan)
+    refs = (view.partition.ref(0), view.partition.ref(1))
+    draft = app.curators.edit(ADA, draft, Merge(refs))
+    draft = app.curators.edit(ADA, draft, MarkNoGroup(largest(app, draft), True))
+    (record,) = app.clusters.clustering(app.curators.save(ADA, draft).id).clusters
+    assert (record.size, record.no_group) == (7, True)

@@ -1,0 +1,177 @@
+"""What is logged is what was billed: a thousand mixed requests against the stand-in's own ledger."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from itertools import cycle, islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import enumerate as threads
+from typing import Any
+
+import pytest
+
+from core.app import App
+from core.gemini import calls
+from core.records.events import Event
+from tests.core.gemini.test_gemini_faults import KEY, billed_usd, collections_of, ranking_app, spent_usd
+from tests.fakes.gemini import StandIn
+from tests.fakes.gemini_faults import FAULTS, Answer, Step
+
+REQUESTS = 1_000
+TOLERANCE_USD = 1e-9
+# One way of sending and one model each: without and with a price for cached tokens, and one of the generation before.
+WAYS: tuple[dict[str, Any], ...] = (
+    {"rank_send": "images", "gemini_model": "gemini-3.5-flash-lite"},
+    {"rank_send": "sheet", "gemini_model": "gemini-3.8-flash"},
+    {"rank_send": "images", "gemini_model": "gemini-3.8-flash"},
+    {"rank_send": "sheet", "gemini_model": "gemini-2.5-flash-lite"},
+)
+# What the requests of one round meet, one after the other.
+ROUND: tuple[Step, ...] = (
+    Answer(),
+    Answer(thoughts_tokens=137),
+    Answer(cached_tokens=901),
+    Answer(thoughts_tokens=53, cached_tokens=400),
+    FAULTS["prompt-SAFETY"],
+    FAULTS["finish-RECITATION"],
+    FAULTS["max-tokens"],
+    FAULTS["max-tokens-thoughts"],
+    FAULTS["invalid-json"],
+    FAULTS["missing-ids"],
+    FAULTS["foreign-ids"],
+    FAULTS["no-rows"],
+    FAULTS["two-parts"],
+    FAULTS["429-minute-no-retry"],
+    FAULTS["400-argument"],
+    FAULTS["403"],
+    FAULTS["503"],
+    FAULTS["500"],
+    FAULTS["reason-markup"],
+    Answer(thoughts_tokens=11),
+)
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return collections_of(tmp_path_factory.mktemp("kept"), {colour: f"A {colour} sheet" for colour in ("red", "navy")})
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
+    """A stand-in that nobody waits for: what would pause or hold requests takes no time."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    for name in ("FIRST_WAIT_S", "LASTING_PAUSE_S", "QUOTA_PAUSE_S"):
+        monkeypatch.setattr(calls, name, 0.0)
+    with StandIn(key=KEY) as stand_in:
+        yield stand_in
+
+
+@pytest.fixture
+def data() -> Iterator[Path]:
+    """A data folder in memory where there is one: thousands of commits, and none of this is about power cuts."""
+    memory = Path("/dev/shm")
+    with TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
+        yield Path(folder)
+
+
+def events_of(app: App) -> list[Event]:
+    return app.events.latest(10_000)
+
+
+def test_the_log_of_a_thousand_mixed_requests_is_the_ledger_at_the_days_prices(
+    server: StandIn, kept: Path, data: Path
+) -> None:
+    apps = [
+        ranking_app(data, kept, server.address, rank_deadline_s=30.0, daily_usd=1e3, monthly_usd=1e3, **way)
+        for way in WAYS
+    ]
+    server.script(*islice(cycle(ROUND), REQUESTS))
+    for number, app in zip(range(100_000), cycle(apps), strict=False):
+        if len(server.ledger) >= REQUESTS:
+            break
+        app.search(f"red {number}", "c", ranked=True)
+        if number % 10 == 0 and server.ledger[-1].outcome == "STOP":
+            repeated(app, f"red {number}", server)
+    events = events_of(apps[0])
+    assert sum(event.gemini_usd for event in events) == pytest.approx(billed_usd(server.ledger), abs=TOLERANCE_USD)
+    assert spent_usd(apps[0]) == pytest.approx(billed_usd(server.ledger), abs=TOLERANCE_USD)
+    check_tokens(events, server)
+    check_mixture(events, server)
+
+
+def repeated(app: App, query: str, server: StandIn) -> None:
+    """Where a ranking was kept, the same question again costs nothing and is not asked."""
+    before = len(server.ledger)
+    ranking = app.search(query, "c", ranked=True).ranking
+    assert ranking is not None
+    if ranking.outcome == "cached":
+        assert (ranking.usd, len(server.ledger)) == (0, before)
+
+
+def check_tokens(events: list[Event], server: StandIn) -> None:
+    """Not money alone: every kind of token adds up, per model."""
+    logged, billed = Counter[str](), Counter[str]()
+    for event in events:
+        logged[f"{event.model} prompt"] += event.prompt_tokens
+        logged[f"{event.model} cached"] += event.cached_tokens
+        logged[f"{event.model} output"] += event.output_tokens
+        logged[f"{event.model} thoughts"] += event.thought_tokens
+    for row in server.ledger:
+        billed[f"{row.model} prompt"] += row.prompt_tokens
+        billed[f"{row.model} cached"] += row.cached_tokens
+        billed[f"{row.model} output"] += row.candidates_tokens
+        billed[f"{row.model} thoughts"] += row.thoughts_tokens
+    assert +logged == +billed
+
+
+def check_mixture(events: list[Event], server: StandIn) -> None:
+    """It was a mixture: every step of the round was met, some rankings came from the cache, all ends were seen."""
+    assert {row.outcome for row in server.ledger} >= {
+        "STOP",
+        "MAX_TOKENS",
+        "RECITATION",
+        "prompt blocked: SAFETY",
+        "429 RESOURCE_EXHAUSTED",
+        "503 UNAVAILABLE",
+        "500 INTERNAL",
+        "403 PERMISSION_DENIED",
+        "400 INVALID_ARGUMENT",
+    }
+    assert {event.reason for event in events} >= {
+        "",
+        "blocked",
+        "truncated",
+        "malformed",
+        "quota_minute",
+        "refused",
+        "forbidden",
+    }
+    assert sum(event.cache_hit for event in events) > 10
+    assert {row.model for row in server.ledger} == {way["gemini_model"] for way in WAYS}
+
+
+def test_replies_after_the_deadline_are_logged_as_late_and_the_rest_stays_reserved(
+    server: StandIn, kept: Path, tmp_path: Path
+) -> None:
+    app = ranking_app(tmp_path / "data", kept, server.address, rank_deadline_s=1.0)
+    server.script(Answer(drip_s=1.8), Answer(), Answer(drip_s=1.8, thoughts_tokens=9), FAULTS["no-usage"])
+    rankings = [app.search(f"red {number}", "c", ranked=True).ranking for number in range(4)]
+    wait_for_late_replies()
+    told = [row for row in server.ledger if row.told]
+    untold = [row for row in server.ledger if not row.told]
+    events = events_of(app)
+    assert Counter(event.kind for event in events) == {"search": 4, "late": 2}
+    assert [event.reason for event in events if event.kind == "late"] == ["timeout", "timeout"]
+    assert sum(event.gemini_usd for event in events) == pytest.approx(billed_usd(told), abs=TOLERANCE_USD)
+    assert (len(told), len(untold)) == (3, 1)
+    reserved_usd = rankings[3].unknown_usd if rankings[3] else 0.0
+    assert billed_usd(untold) < reserved_usd
+    assert spent_usd(app) == pytest.approx(billed_usd(told) + reserved_usd, abs=TOLERANCE_USD)
+
+
+def wait_for_late_replies() -> None:
+    for thread in threads():
+        if thread.name == "gemini":
+            thread.join(30.0)

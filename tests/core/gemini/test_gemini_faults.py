@@ -1,0 +1,439 @@
+"""Every fault of Gemini through a whole App and the real client: a result in time, why, what it cost, and no key."""
+
+from __future__ import annotations
+
+import logging
+import tomllib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import StringIO
+from pathlib import Path
+from threading import Thread
+from time import monotonic
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from core.app import App
+from core.gemini.prices import PRICES
+from core.gemini.refusals import NOTICES, Cause
+from core.search.answer import Answer, RankingOutcome
+from core.settings import Secret, Settings
+from core.store.lance.collections import Collections
+from core.store.sql.database import Database
+from core.store.sql.spend_store import Budgets, SpendStore
+from tests.fakes.encoder import ColourEncoder
+from tests.fakes.gemini import StandIn, nothing_listening
+from tests.fakes.gemini_client import KEY
+from tests.fakes.gemini_faults import BLOCK_REASONS, BLOCKED_FINISHES, FAULTS, quota
+from tests.fakes.gemini_reply import LedgerRow
+
+# What the client's own libraries warn of when it meets a number that it does not know.
+pytestmark = [pytest.mark.filterwarnings(f"ignore:{text}") for text in ("Unrecognized", "The argument `including")]
+
+NAMES = ("red", "green", "blue", "yellow", "black", "white", "orange", "navy", "pink", "grey", "brown", "teal")
+# A deadline short enough to wait for, and what a busy machine may add to it.
+DEADLINE_S, MARGIN_S = 1.0, 8.0
+
+
+@pytest.fixture(autouse=True)
+def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+
+@pytest.fixture
+def server() -> Iterator[StandIn]:
+    with StandIn(key=KEY) as stand_in:
+        yield stand_in
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of collections; `c` has twelve plain pictures with titles."""
+    return collections_of(tmp_path_factory.mktemp("kept"), {name: f"A {name} sheet" for name in NAMES})
+
+
+def collections_of(folder: Path, titles: dict[str, str]) -> Path:
+    """A folder of collections; `c` has one plain picture per colour, with its title."""
+    (folder / "pictures").mkdir()
+    for colour in titles:
+        Image.new("RGB", (48, 32), colour).save(folder / "pictures" / f"{colour}.png")
+    captions = folder / "captions.csv"
+    lines = [f'{colour}.png,"{title.replace(chr(34), chr(34) * 2)}"' for colour, title in titles.items()]
+    captions.write_text("\n".join(["file,title", *lines]), encoding="utf-8")
+    report = ranking_app(folder / "first", folder, "").ingest(folder / "pictures", "c", captions)
+    assert report.added == len(titles)
+    return folder
+
+
+def ranking_app(data: Path, kept: Path, address: str, **settings: Any) -> App:
+    """An App with a data folder of its own, on collections that are there, whose Gemini is at an address."""
+    given = {"gemini_api_key": Secret(KEY), "rank_deadline_s": DEADLINE_S, **settings}
+    chosen = Settings(data=data, model="local-dir:colour", model_is_explicit=True, gemini_endpoint=address, **given)
+    return App(chosen, Collections(kept / "collections"), lambda *_: ColourEncoder())
+
+
+@pytest.fixture
+def everything_logged() -> Iterator[StringIO]:
+    """Whatever any library logs at DEBUG, every field of every record."""
+    stream = StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(_AllFields())
+    loggers = [logging.getLogger(name) for name in ("", "contactsheet", "google")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.addHandler(handler)
+        logger.setLevel(logging.DEBUG)
+    yield stream
+    for logger, level in zip(loggers, levels, strict=True):
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+
+
+class _AllFields(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return f"{super().format(record)} {record.__dict__}"
+
+
+def billed_usd(rows: Sequence[LedgerRow], day: date | None = None) -> float:
+    """What rows of the stand-in's ledger cost, from the file of prices alone."""
+    return sum(_row_usd(row, day or datetime.now(UTC).date()) for row in rows)
+
+
+def _row_usd(row: LedgerRow, day: date) -> float:
+    prices = tomllib.loads(PRICES.read_text(encoding="utf-8"))["price"]
+    price = max((p for p in prices if p["model"] == row.model and p["from"] <= day), key=lambda p: p["from"])
+    fresh, output = row.prompt_tokens - row.cached_tokens, row.candidates_tokens + row.thoughts_tokens
+    cached = row.cached_tokens * price.get("cached", price["input"])
+    return float(fresh * price["input"] + cached + output * price["output"]) / 1_000_000
+
+
+def spent_usd(app: App) -> float:
+    """What counts against today's budget."""
+    return SpendStore(Database(app.settings.data / "contactsheet.db"), Budgets(0, 0)).spent().day_usd
+
+
+def cause_of(answer: Answer) -> Cause | None:
+    assert answer.ranking is not None
+    return answer.ranking.refusal.cause if answer.ranking.refusal else None
+
+
+def holders_of_the_key(*folders: Path) -> list[Path]:
+    """Files that hold the key, SQLite's own and its logs included."""
+    files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+    assert files
+    return [path for path in files if KEY.encode() in path.read_bytes()]
+
+
+CAUSES: dict[str, Cause] = {
+    **{name: "quota_minute" for name in FAULTS if name.startswith("429")},
+    "429-day": "quota_day",
+    "429-both": "quota_day",
+    "400-key": "bad_key",
+    "400-argument": "refused",
+    "400-precondition": "refused",
+    "401": "bad_key",
+    "403": "forbidden",
+    "404": "retired",
+    "499": "unreachable",
+    "500": "overloaded",
+    "503": "overloaded",
+    "504": "timeout",
+    "502-html": "overloaded",
+    "502-odd-json": "malformed",
+    **{f"prompt-{reason}": "blocked" for reason in BLOCK_REASONS},
+    "prompt-unknown-name": "malformed",
+    "prompt-unknown-number": "blocked",
+    "no-candidates": "malformed",
+    **{f"finish-{reason}{form}": "blocked" for reason in BLOCKED_FINISHES for form in ("", "-empty")},
+    "finish-SAFETY-partial": "blocked",
+    "finish-unknown-name": "malformed",
+    "finish-unknown-number": "malformed",
+    "max-tokens": "truncated",
+    "max-tokens-thoughts": "truncated",
+    **dict.fromkeys(
+        (
+            "no-content",
+            "no-parts",
+            "invalid-json",
+            "fenced-json",
+            "list-of-strings",
+            "ranking-no-list",
+            "ranking-missing",
+            "nested-json",
+            "answer-is-a-list",
+            "n-as-text",
+            "n-as-fraction",
+            "n-as-truth",
+            "score-missing",
+            "score-nan",
+            "score-infinite",
+            "score-huge",
+            "score-as-text",
+            "no-rows",
+            "200-html",
+            "200-empty",
+            "200-list",
+            "200-other-types",
+            "200-bytes",
+        ),
+        "malformed",
+    ),
+    "reset": "unreachable",
+    "reset-halfway": "unreachable",
+    "dripped": "timeout",
+    "late": "timeout",
+}
+# What can be ranked by all the same.
+RANKED = {
+    "finish-unknown-with-text",
+    "score-too-large",
+    "score-negative",
+    "reason-missing",
+    "reason-long",
+    "reason-odd",
+    "reason-markup",
+    "reason-no-text",
+    "extra-fields",
+    "foreign-ids",
+    "duplicate-ids",
+    "missing-ids",
+    "two-parts",
+    "no-usage",
+}
+# What nobody knows the cost of: the client was never told, though it was, or may have been, billed.
+UNTOLD = {
+    "502-odd-json",
+    "no-usage",
+    "reset",
+    "reset-halfway",
+    "dripped",
+    "late",
+    "200-html",
+    "200-empty",
+    "200-list",
+    "200-other-types",
+    "200-bytes",
+}
+
+
+def test_every_fault_of_a_ranking_is_tried_here() -> None:
+    assert {*CAUSES, *RANKED} == {name for name in FAULTS if not name.startswith("query-")}
+    assert not {*CAUSES} & RANKED
+
+
+@dataclass(frozen=True)
+class Searched:
+    """One ranked search of a fresh App."""
+
+    app: App
+    answer: Answer
+    took_s: float
+
+    def check(self, outcome: RankingOutcome, cause: Cause | None) -> None:
+        """In time, every picture once, in the vector order unless ranked, with the reason in the line and the log."""
+        answer, ranking = self.answer, self.answer.ranking
+        assert ranking is not None
+        assert self.took_s < DEADLINE_S + MARGIN_S
+        assert (ranking.outcome, cause_of(answer)) == (outcome, cause)
+        assert ranking.refusal is None or ranking.refusal.notice == NOTICES[cause or "no_key"] != ""
+        by_similarity = [hit.asset.id for hit in answer.result.hits]
+        assert len(by_similarity) == len(NAMES)
+        final = [hit.asset.id for hit in answer.hits]
+        assert sorted(final) == sorted(set(final)) == sorted(by_similarity)
+        assert final == by_similarity or outcome == "ranked"
+        assert sorted(place.vector_rank for place in ranking.places) == list(range(1, 11))
+        assert [place.final_rank for place in ranking.places] == list(range(1, 11))
+        self._check_event(outcome, cause)
+
+    def _check_event(self, outcome: RankingOutcome, cause: Cause | None) -> None:
+        ranking, event = self.answer.ranking, self.app.events.get(self.answer.id)
+        assert event is not None
+        assert ranking is not None
+        assert (event.outcome, event.reason) == ("ok" if outcome == "ranked" else "fallback", cause or "")
+        assert event.gemini_usd == ranking.usd == self.answer.cost.gemini_usd
+        usage = ranking.usage
+        tokens = (event.prompt_tokens, event.cached_tokens, event.output_tokens, event.thought_tokens)
+        assert tokens == (usage.prompt, usage.cached, usage.output, usage.thoughts)
+        asked = {"rank"} if ranking.requests else set()
+        assert set(event.stage_ms) == {"encode", "search", "load", "total"} | asked
+        assert event.detail == self.answer.receipt()
+
+    def shown(self) -> str:
+        """Everything that it gave back, as text."""
+        event = self.app.events.get(self.answer.id)
+        return "\n".join(map(repr, (self.answer, self.answer.receipt(), event, self.app.settings, self.app.__dict__)))
+
+
+def searched(app: App, query: str = "a red sheet") -> Searched:
+    began = monotonic()
+    answer = app.search(query, "c", ranked=True, top=len(NAMES))
+    return Searched(app, answer, monotonic() - began)
+
+
+@pytest.mark.parametrize("name", [*CAUSES, *sorted(RANKED)])
+def test_a_fault_gives_all_pictures_in_time_says_why_and_keeps_the_key(
+    name: str,
+    server: StandIn,
+    kept: Path,
+    tmp_path: Path,
+    everything_logged: StringIO,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    server.always(FAULTS[name])
+    found = searched(ranking_app(tmp_path / "data", kept, server.address))
+    found.check("ranked" if name in RANKED else "fallback", CAUSES.get(name))
+    ranking = found.answer.ranking
+    assert ranking is not None
+    assert ranking.usd == pytest.approx(billed_usd([row for row in server.ledger if row.told]), abs=1e-12)
+    assert (ranking.unknown_usd > 0) == (name in UNTOLD)
+    assert spent_usd(found.app) == pytest.approx(ranking.usd + ranking.unknown_usd, abs=1e-12)
+    said = capfd.readouterr()
+    assert KEY not in said.out + said.err + everything_logged.getvalue() + found.shown()
+    assert holders_of_the_key(tmp_path / "data", kept) == []
+
+
+def test_the_key_is_looked_for_in_what_really_holds_it(tmp_path: Path, everything_logged: StringIO) -> None:
+    (tmp_path / "a").write_bytes(b"\0" + KEY.encode())
+    assert holders_of_the_key(tmp_path) == [tmp_path / "a"]
+    logging.getLogger("urllib3.connectionpool").debug("sent", extra={"headers": {"x-goog-api-key": KEY}})
+    assert KEY in everything_logged.getvalue()
+
+
+def test_a_short_failure_costs_a_second_request_and_no_ranking(server: StandIn, kept: Path, tmp_path: Path) -> None:
+    server.script(FAULTS["503"])
+    found = searched(ranking_app(tmp_path / "data", kept, server.address, rank_deadline_s=8.0))
+    found.check("ranked", None)
+    assert found.answer.ranking is not None
+    assert found.answer.ranking.requests == 2
+    assert [row.outcome for row in server.ledger] == ["503 UNAVAILABLE", "STOP"]
+
+
+def test_a_quota_that_returns_within_the_deadline_is_waited_for(server: StandIn, kept: Path, tmp_path: Path) -> None:
+    server.script(FAULTS["429-minute-short"])
+    found = searched(ranking_app(tmp_path / "data", kept, server.address, rank_deadline_s=8.0))
+    found.check("ranked", None)
+    assert len(server.ledger) == 2
+
+
+def test_a_quota_that_is_said_to_return_at_once_is_not_asked_for_without_pause(
+    server: StandIn, kept: Path, tmp_path: Path
+) -> None:
+    server.always(quota("minute", retry_after="0s"))
+    searched(ranking_app(tmp_path / "data", kept, server.address)).check("fallback", "quota_minute")
+    assert len(server.ledger) <= 4
+
+
+def test_nobody_listening_is_said_and_costs_nothing(kept: Path, tmp_path: Path) -> None:
+    with nothing_listening() as address:
+        found = searched(ranking_app(tmp_path / "data", kept, address))
+        found.check("fallback", "unreachable")
+    assert spent_usd(found.app) == 0
+
+
+def test_an_address_that_does_not_speak_tls_is_said_and_costs_nothing(
+    server: StandIn, kept: Path, tmp_path: Path
+) -> None:
+    found = searched(ranking_app(tmp_path / "data", kept, server.address.replace("http:", "https:")))
+    found.check("fallback", "unreachable")
+    assert (spent_usd(found.app), server.ledger) == (0, [])
+
+
+class _Redirecting(BaseHTTPRequestHandler):
+    target = ""
+
+    def do_POST(self) -> None:
+        self.send_response(302)
+        self.send_header("Location", self.target + self.path)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Nobody reads it."""
+
+
+@contextmanager
+def redirecting(target: str) -> Iterator[str]:
+    """The address of a server that sends everyone on to another one."""
+    handler = type("Redirecting", (_Redirecting,), {"target": target})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_the_key_is_not_carried_to_where_a_redirect_leads(server: StandIn, kept: Path, tmp_path: Path) -> None:
+    with redirecting(server.address) as address:
+        searched(ranking_app(tmp_path / "data", kept, address)).check("fallback", "unreachable")
+    assert server.ledger == []
+
+
+@pytest.mark.parametrize("proxy", ["HTTP_PROXY", "ALL_PROXY"])
+def test_a_proxy_that_is_not_there_is_said_and_costs_nothing(
+    proxy: str, kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with nothing_listening() as address:
+        monkeypatch.setenv(proxy, address)
+        found = searched(ranking_app(tmp_path / "data", kept, "http://gemini.invalid"))
+    found.check("fallback", "unreachable")
+    assert spent_usd(found.app) == 0
+
+
+@pytest.mark.parametrize("query", ["half \ud800 a pair", "\0", "𝔯𝔢𝔡 🚤 赤い", "x" * 2_000])
+def test_any_words_can_be_ranked_by_and_logged(query: str, server: StandIn, kept: Path, tmp_path: Path) -> None:
+    searched(ranking_app(tmp_path / "data", kept, server.address, rank_deadline_s=20.0), query).check("ranked", None)
+
+
+def test_without_a_key_nothing_is_asked(server: StandIn, kept: Path, tmp_path: Path) -> None:
+    found = searched(ranking_app(tmp_path / "data", kept, server.address, gemini_api_key=Secret()))
+    found.check("fallback", "no_key")
+    assert server.ledger == []
+
+
+@pytest.mark.parametrize(("budget", "cause"), [("daily_usd", "budget_day"), ("monthly_usd", "budget_month")])
+def test_over_budget_nothing_is_asked(budget: str, cause: Cause, server: StandIn, kept: Path, tmp_path: Path) -> None:
+    found = searched(ranking_app(tmp_path / "data", kept, server.address, **{budget: 0.001}))
+    found.check("fallback", cause)
+    assert (spent_usd(found.app), server.ledger) == (0, [])
+
+
+def test_after_failures_in_a_row_gemini_is_left_alone_and_the_page_can_say_until_when(
+    server: StandIn, kept: Path, tmp_path: Path
+) -> None:
+    server.always(FAULTS["504"])
+    app = ranking_app(tmp_path / "data", kept, server.address)
+    for number in range(4):
+        searched(app, f"red {number}").check("fallback", "timeout")
+    found = searched(app, "red 5")
+    found.check("fallback", "paused")
+    assert found.answer.ranking is not None
+    assert found.answer.ranking.refusal is not None
+    assert found.answer.ranking.refusal.until is not None
+    assert found.answer.ranking.refusal.until > datetime.now(UTC)
+    assert len(server.ledger) == 4
+
+
+def test_a_failure_for_ever_is_not_waited_for_once_gemini_is_left_alone(
+    server: StandIn, kept: Path, tmp_path: Path
+) -> None:
+    server.always(FAULTS["503"])
+    found = searched(ranking_app(tmp_path / "data", kept, server.address, rank_deadline_s=8.0))
+    found.check("fallback", "overloaded")
+    assert len(server.ledger) == 4
+    assert found.took_s < 8.0
+
+
+def test_a_picture_that_cannot_be_put_on_the_sheet_does_not_cost_the_search(
+    server: StandIn, kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = ranking_app(tmp_path / "data", kept, server.address, rank_send="sheet")
+    monkeypatch.setattr(Image.Image, "thumbnail", _broken)
+    searched(app).check("ranked", None)
+
+
+def _broken(*_: object, **__: object) -> None:
+    raise OSError("broken data stream when reading image file")

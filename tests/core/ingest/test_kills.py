@@ -1,0 +1,180 @@
+"""An ingest that is killed at any moment (SIGKILL) is run again, and nothing is lost, doubled or left behind."""
+
+from __future__ import annotations
+
+import os
+import random
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from core.settings import PROJECT
+from core.store.lance import table as table_module
+from core.store.objects.locks import ingest_lock, write_lock
+from tests.fakes.colour_app import colour_app, contents, open_table
+
+STAGES = ("decode", "write", "commit", "compaction")
+ENTRIES = {"decode": 400, "write": 100, "commit": 15, "compaction": 2}
+LONGEST_MS = {"decode": 2.0, "write": 1.0, "commit": 10.0, "compaction": 15.0}
+LINGERING, AT_WORK, ATTEMPTS = 2, 2, 12
+DEADLINE_S = 60.0
+
+
+@dataclass(frozen=True)
+class Kill:
+    """Where to strike: at the nth entry into a stage, `delay_ms` later, while the child lingers there or works on."""
+
+    stage: str
+    entry: int
+    delay_ms: float
+    lingers: bool
+
+
+def make_pictures(folder: Path) -> Path:
+    """600 files: 440 different pictures, 140 with the bytes of another, 20 that cannot be read."""
+    rng = np.random.default_rng(3)
+    for number in range(440):
+        place = folder / f"{number % 7}"
+        place.mkdir(parents=True, exist_ok=True)
+        pixels = np.full((120, 160, 3), rng.integers(0, 256, 3), np.uint8)
+        Image.fromarray(pixels).save(place / f"{number:03}.{('png', 'jpg', 'webp')[number % 3]}")
+    originals = sorted(folder.rglob("*.*"))
+    for number in range(140):
+        path = originals[int(rng.integers(len(originals)))]
+        (folder / f"{number % 7}" / f"again-{number:03}{path.suffix}").write_bytes(path.read_bytes())
+    for number in range(20):
+        path = originals[int(rng.integers(len(originals)))]
+        (folder / f"{number % 7}" / f"bad-{number:02}.png").write_bytes(path.read_bytes()[: 10 + number])
+    return folder
+
+
+class Victims:
+    """Starts one process after the other; each finishes what the one before it had begun."""
+
+    def __init__(self, data: Path, pictures: Path) -> None:
+        self._data, self._pictures, self._begun = data, pictures, "-"
+
+    def strike(self, collection: str, kill: Kill) -> bool:
+        """Finish the former collection, begin this one and kill; whether that hit the stage."""
+        process, pipe = self._start(collection, kill)
+        seen = _read_until(pipe, kill.entry)
+        time.sleep(kill.delay_ms / 1000)
+        os.kill(process.pid, signal.SIGKILL)
+        seen += _rest(pipe)
+        process.wait(DEADLINE_S)
+        self._begun = collection
+        return process.returncode == -signal.SIGKILL and seen.count(b"enter") > seen.count(b"leave")
+
+    def finish(self) -> None:
+        """Finish the last collection."""
+        process, pipe = self._start("-", Kill("decode", 0, 0, False))
+        _rest(pipe)
+        assert process.wait(DEADLINE_S) == 0
+
+    def _start(self, collection: str, kill: Kill) -> tuple[subprocess.Popen[bytes], int]:
+        reading, writing = os.pipe()
+        arguments = [self._data, self._pictures, self._begun, collection, kill.stage, kill.entry if kill.lingers else 0]
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.fakes.killed_ingest", *map(str, arguments), str(writing)],
+            cwd=PROJECT,
+            pass_fds=[writing],
+        )
+        os.close(writing)
+        return process, reading
+
+
+def _read_until(pipe: int, entries: int) -> bytes:
+    seen, deadline = b"", time.monotonic() + DEADLINE_S
+    while seen.count(b"enter") < entries:
+        ready, _, _ = select.select([pipe], [], [], max(0.0, deadline - time.monotonic()))
+        assert ready, f"the child announced {seen.count(b'enter')} entries in {DEADLINE_S:g} s, not {entries}"
+        part = os.read(pipe, 1 << 16)
+        assert part, f"the child ended after {seen.count(b'enter')} of {entries} entries"
+        seen += part
+    return seen
+
+
+def _rest(pipe: int) -> bytes:
+    seen = b""
+    while part := os.read(pipe, 1 << 16):
+        seen += part
+    os.close(pipe)
+    return seen
+
+
+def kills(stage: str, rng: random.Random) -> list[Kill]:
+    """Seeded moments: first lingering in the stage, then while its work goes on."""
+    return [
+        Kill(stage, rng.randint(1, ENTRIES[stage]), rng.uniform(0, LONGEST_MS[stage]), lingers=number < LINGERING)
+        for number in range(ATTEMPTS)
+    ]
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_pictures(tmp_path_factory.mktemp("killed") / "pictures")
+
+
+@pytest.fixture(scope="module")
+def undisturbed(pictures: Path) -> dict[str, tuple[Any, ...]]:
+    data = pictures.parent / "undisturbed"
+    report = colour_app(data).ingest(pictures, "c")
+    assert (report.added, report.known, len(report.failures)) == (440, 140, 20)
+    return contents(open_table(data, "c"))
+
+
+def test_an_ingest_killed_in_any_stage_ends_like_an_undisturbed_one(
+    pictures: Path, undisturbed: dict[str, tuple[Any, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = pictures.parent / "killed"
+    victims, rng, struck = Victims(data, pictures), random.Random(2), list[str]()
+    for stage in STAGES:
+        hits = Counter[str]()
+        for kill in kills(stage, rng):
+            struck.append(f"{stage}{len(struck)}")
+            if victims.strike(struck[-1], kill):
+                hits["lingering" if kill.lingers else "at work"] += 1
+            if hits["lingering"] >= LINGERING and hits["at work"] >= AT_WORK:
+                break
+        assert hits["lingering"] + hits["at work"] >= LINGERING + AT_WORK, (stage, hits)
+        print(f"{stage}: {dict(hits)}")
+    victims.finish()
+    print(f"{len(struck)} kills")
+    for collection in struck:
+        assert contents(open_table(data, collection)) == undisturbed, collection
+        nothing_is_left_behind(data, collection, monkeypatch)
+
+
+def nothing_is_left_behind(data: Path, collection: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No lock is held; after compaction every file belongs to the one version there is."""
+    folder, table = data / "collections" / collection, open_table(data, collection)
+    before = contents(table)
+    with ingest_lock(folder), write_lock(folder, wait_s=0.0):
+        pass
+    monkeypatch.setattr(table_module, "KEEP_VERSIONS", timedelta(0))
+    with pytest.warns(UserWarning, match="removes every version"):
+        table.compact()
+    assert contents(table) == before
+    assert not list(folder.rglob(".*"))
+    files = Counter(path.parent.name for path in folder.rglob("*") if path.is_file())
+    fragments = table._table.stats()["fragment_stats"]["num_fragments"]
+    assert (files["data"], files["_versions"], files["_transactions"]) == (fragments, 2, 1), files
+    assert len(list((folder / "assets.lance" / "_indices").iterdir())) == 1
+    assert {p.name for p in folder.iterdir()} <= {
+        "assets.lance",
+        "collection.json",
+        "ingest.lock",
+        "turn.lock",
+        "write.lock",
+    }

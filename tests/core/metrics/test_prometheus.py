@@ -1,0 +1,263 @@
+from __future__ import annotations
+
+import http.client
+import json
+import re
+import socket
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.errors import CollectionError, SettingError, StoreError
+from core.metrics.alert_readings import LimitUsage
+from core.metrics.alert_rules import load_rules
+from core.metrics.exposition import CLASSIC, OPENMETRICS, Family, render
+from core.metrics.metrics_server import MetricsServer
+from core.metrics.prometheus import BOUNDS_S, MOST_COLLECTIONS, OTHERS, Exporter, Sources
+from core.metrics.prometheus_rules import expression_of
+from core.records.alerts import Alert, AlertState
+from core.records.events import KINDS, Window
+from core.records.latency_sketch import Sketch
+from core.settings import PROJECT
+
+BEGIN = datetime(2026, 11, 20, tzinfo=UTC)
+RULE = load_rules()[0]
+SEARCHES = Window(
+    BEGIN,
+    BEGIN,
+    3,
+    1,
+    1,
+    {"timeout": 1, "QueryError": 1},
+    {("search", "ok"): 1, ("search", "fallback"): 1, ("search", "error"): 1},
+    {"encode": Sketch.of([20.0, 30.0]), "total": Sketch.of([40.0, 3000.0]), "rank": Sketch()},
+    {"prompt": 900, "cached": 400, "output": 50, "thought": 7},
+    {"clip": 0.25, "compute": 0.5, "gemini": 1.0},
+    1,
+    0,
+)
+INGESTS = Window(BEGIN, BEGIN, 1, outcomes_by_kind={("ingest", "ok"): 1}, images=16)
+TOTALS = {("search", "demo"): SEARCHES, ("search", 'odd "name"\\\n'): SEARCHES, ("ingest", "demo"): INGESTS}
+
+
+def sources(totals: Mapping[tuple[str, str], Window] = TOTALS) -> dict[str, object]:
+    return {
+        "totals": lambda: totals,
+        "assets": lambda: {"demo": 519, "caf\u00e9 \udcff": 2},
+        "jobs": lambda: {"done": 3, "crashed": 1},
+        "budget": lambda: {"day": LimitUsage(0.5, 2), "month": LimitUsage(4, 30)},
+        "quota": lambda: {"day": LimitUsage(10, 100)},
+        "alerts": lambda: [Alert(RULE, AlertState("firing", BEGIN, BEGIN, BEGIN, 3.0))],
+        "memory_bytes": lambda: 123_456_789,
+    }
+
+
+def exporter(**changed: object) -> Exporter:
+    return Exporter(Sources(**{**sources(), **changed}), BEGIN, "1.0")  # type: ignore[arg-type]
+
+
+def families(**changed: object) -> list[Family]:
+    return exporter(**changed).families(BEGIN + timedelta(seconds=90))
+
+
+def values(**changed: object) -> dict[str, float]:
+    """Every sample of the classic text by its name and labels."""
+    lines = render(families(**changed)).decode().splitlines()
+    return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines if not line.startswith("#")}
+
+
+# -- what is said -----------------------------------------------------------------------------------------------
+
+
+def test_both_formats_have_the_same_samples() -> None:
+    def samples(text: bytes) -> list[str]:
+        return [line for line in text.decode().splitlines() if not line.startswith("#")]
+
+    assert samples(render(families())) == samples(render(families(), openmetrics=True))
+
+
+def test_requests_are_counted_by_kind_collection_and_outcome() -> None:
+    found = values()
+    assert found['contactsheet_requests_total{kind="search",collection="demo",outcome="error"}'] == 1
+    assert found['contactsheet_requests_total{kind="ingest",collection="demo",outcome="error"}'] == 0
+    assert found['contactsheet_failures_total{kind="search",reason="timeout"}'] == 2
+    assert found['contactsheet_cache_hits_total{kind="search"}'] == 2
+    assert found["contactsheet_images_total"] == 16
+    assert 'contactsheet_requests_total{kind="search",collection="odd \\"name\\"\\\\\\n",outcome="ok"}' in found
+
+
+def test_stages_are_cumulative_over_all_collections_in_seconds() -> None:
+    found, labels = values(), 'kind="search",stage="total"'
+    buckets = [found[f'contactsheet_stage_duration_seconds_bucket{{{labels},le="{b}"}}'] for b in (*BOUNDS_S, "+Inf")]
+    assert buckets == sorted(buckets)
+    assert dict(zip(BOUNDS_S, buckets, strict=False)) | {0.05: 2, 2.0: 2, 5.0: 4} == dict(
+        zip(BOUNDS_S, buckets, strict=False)
+    )
+    assert buckets[-1] == found[f"contactsheet_stage_duration_seconds_count{{{labels}}}"] == 4
+    assert found[f"contactsheet_stage_duration_seconds_sum{{{labels}}}"] == pytest.approx(6.08, rel=0.01)
+
+
+def test_every_kind_has_its_total_from_the_start_and_no_empty_stages() -> None:
+    found = values(totals=dict)
+    counts = [name for name in found if name.startswith("contactsheet_stage_duration_seconds_count")]
+    assert counts == [f'contactsheet_stage_duration_seconds_count{{kind="{k}",stage="total"}}' for k in sorted(KINDS)]
+    assert not any('stage="rank"' in name for name in values())
+
+
+def test_tokens_are_counted_once_each_and_usd_by_service() -> None:
+    found = values()
+    tokens = {name: value for name, value in found.items() if name.startswith("gen_ai_client_token_usage_total")}
+    assert sorted(tokens.values()) == [14, 100, 800, 1000]
+    assert sum(n for name, n in tokens.items() if 'gen_ai_token_type="input"' in name) == 2 * 900
+    assert found['contactsheet_cost_usd_total{service="gemini"}'] == 2
+
+
+def test_gauges_tell_of_the_moment() -> None:
+    found = values()
+    assert found['contactsheet_assets{collection="demo"}'] == 519
+    assert found['contactsheet_assets{collection="café \\udcff"}'] == 2
+    assert (found['contactsheet_jobs{state="crashed"}'], found['contactsheet_jobs{state="failed"}']) == (1, 0)
+    assert found['contactsheet_budget_used_usd{period="month"}'] == 4
+    assert found['contactsheet_quota_limit_requests{period="day"}'] == 100
+    assert found['contactsheet_alert_firing{alert="SlowSearches",severity="warning"}'] == 1
+    assert found["contactsheet_uptime_seconds"] == 90
+    assert found["process_resident_memory_bytes"] == 123_456_789
+    assert any(name.startswith('contactsheet_build_info{version="1.0",python="3.') for name in found)
+
+
+def test_memory_that_is_not_known_is_not_told() -> None:
+    assert "process_resident_memory_bytes" not in values(memory_bytes=lambda: None)
+
+
+def test_a_source_that_fails_leaves_the_others_alone() -> None:
+    def fails() -> Mapping[str, int]:
+        raise CollectionError("the collection demo is gone: add it again")
+
+    found = values(assets=fails)
+    assert not any(name.startswith("contactsheet_assets") for name in found)
+    assert found['contactsheet_source_up{source="assets"}'] == 0
+    assert found['contactsheet_source_up{source="events"}'] == 1
+    assert found['contactsheet_jobs{state="done"}'] == 3
+
+
+def test_collections_beyond_the_first_hundred_share_a_label_that_only_grows() -> None:
+    one = exporter(assets=dict)
+    names = {f"c{number:03}": number for number in range(MOST_COLLECTIONS + 20)}
+    totals = {("search", name): SEARCHES for name in names}
+    for count in (MOST_COLLECTIONS - 1, MOST_COLLECTIONS + 20):
+        some = dict(list(totals.items())[-count:])
+        object.__setattr__(one, "_sources", Sources(**{**sources(some), "assets": dict}))  # type: ignore[arg-type]
+        (requests,) = (f for f in one.families(BEGIN) if f.name == "contactsheet_requests")
+        labels = {dict(sample.labels)["collection"] for sample in requests.samples}
+    assert len(labels) == MOST_COLLECTIONS + 1
+    assert {OTHERS, "c119", "c021", "c000"} <= labels  # those of the first scrape keep their names
+    assert "c001" not in labels
+    assert sum(sample.value for sample in requests.samples) == 3 * len(totals)
+
+
+@given(st.lists(st.floats(0, 20_000), max_size=40), st.lists(st.floats(0, 20_000), max_size=40))
+def test_a_histogram_never_falls_while_events_come(first: list[float], more: list[float]) -> None:
+    def buckets(some: list[float]) -> list[float]:
+        totals = {("search", "demo"): Window(BEGIN, BEGIN, stages={"total": Sketch.of(some)})}
+        found = values(totals=lambda: totals).items()
+        return [
+            v for name, v in found if name.startswith("contactsheet_stage_duration_seconds_b") and '"search"' in name
+        ]
+
+    before, after = buckets(first), buckets([*first, *more])
+    assert all(a <= b for a, b in zip(before, after, strict=True))
+    assert after == sorted(after)
+    assert after[-1] == len(first) + len(more)
+
+
+# -- the server -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def server() -> Iterator[MetricsServer]:
+    with MetricsServer(families, 0) as server:
+        yield server
+
+
+def get(server: MetricsServer, path: str = "/metrics", accept: str = "") -> tuple[int, str, bytes]:
+    connection = http.client.HTTPConnection(server.address, timeout=30)
+    connection.request("GET", path, headers={"Accept": accept} if accept else {})
+    with connection.getresponse() as response:
+        found = response.status, response.headers["Content-Type"], response.read()
+    connection.close()
+    return found
+
+
+def test_it_listens_on_loopback_alone(server: MetricsServer) -> None:
+    assert server.address.startswith("127.0.0.1:")
+
+
+def test_it_answers_in_classic_text_and_in_openmetrics_for_those_who_ask(server: MetricsServer) -> None:
+    assert get(server) == (200, CLASSIC, render(families()))
+    assert get(server, accept="application/openmetrics-text; version=1.0.0")[:2] == (200, OPENMETRICS)
+
+
+def test_other_paths_say_where_the_metrics_are(server: MetricsServer) -> None:
+    assert get(server, "/")[0::2] == (404, b"metrics are at /metrics\n")
+    assert get(server, "/metrics?format=x")[0] == 200
+
+
+def test_a_scrape_that_fails_says_so_without_details_and_others_go_on() -> None:
+    answers = iter([StoreError("/secret/path is full: make room"), KeyError("no such thing"), None])
+
+    def made() -> list[Family]:
+        problem = next(answers)
+        if problem is not None:
+            raise problem
+        return families()
+
+    with MetricsServer(made, 0) as server:
+        assert get(server) == (
+            500,
+            "text/plain; charset=utf-8",
+            b"the metrics could not be read: see the log\n",
+        )
+        with pytest.raises(http.client.RemoteDisconnected, match="without response"):
+            get(server)
+        assert get(server)[0] == 200
+
+
+def test_a_port_that_is_taken_is_refused_with_its_number() -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(SettingError, match=f"CONTACTSHEET_METRICS_PORT is {port}, but .*choose another port"):
+            MetricsServer(families, port)
+
+
+# -- what others read -------------------------------------------------------------------------------------------
+
+
+def names_served() -> set[str]:
+    text = render(families()).decode()
+    return {re.split(r"[{ ]", line)[0] for line in text.splitlines() if not line.startswith("#")}
+
+
+def names_in(expression: str) -> set[str]:
+    return set(re.findall(r"\b(?:contactsheet|gen_ai_client|process)_\w+", expression))
+
+
+def test_the_dashboard_asks_for_what_is_served() -> None:
+    board = json.loads((PROJECT / "data" / "grafana" / "contact-sheet.json").read_text(encoding="utf-8"))
+    assert len({panel["id"] for panel in board["panels"]}) == len(board["panels"])
+    asked = {panel["title"]: [target["expr"] for target in panel["targets"]] for panel in board["panels"]}
+    assert all(names_in(expression) for expressions in asked.values() for expression in expressions)
+    names = {name for expressions in asked.values() for expression in expressions for name in names_in(expression)}
+    names |= {name for v in board["templating"]["list"] for name in names_in(json.dumps(v["query"]))}
+    assert names <= names_served()
+
+
+def test_the_rules_ask_for_what_is_served() -> None:
+    for rule in load_rules():
+        names = names_in(expression_of(rule))
+        assert names
+        assert names <= names_served()

@@ -1,0 +1,91 @@
+"""The gate on the real demo collection: the committed floor holds, and shuffled vectors fall under it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.app import App, open_app
+from core.cli.quality_commands import EVAL
+from core.quality.service import QualityService, Search
+from core.records.assets import Asset, Description, Hit, SearchResult
+from core.search.answer import Answer, RequestCost
+from core.search.vector_search import nearest_rows
+from core.settings import Settings
+from core.store.lance.snapshot import Snapshot
+from core.store.sql.run_store import RunStore
+from tests.fakes.colour_app import open_table
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def app(demo_data: Path) -> App:
+    return open_app(Settings(data=demo_data, model="bundled", model_is_explicit=True))
+
+
+@pytest.fixture
+def snapshot(demo_data: Path) -> Snapshot:
+    return open_table(demo_data, "demo").snapshot()
+
+
+@pytest.fixture
+def desk_of(app: App, snapshot: Snapshot, tmp_path: Path) -> Callable[[Search], QualityService]:
+    def desk(search: Search) -> QualityService:
+        return QualityService(
+            search,
+            lambda _: snapshot,
+            lambda _: app.encoders.named("bundled"),
+            RunStore(tmp_path / "quality.db"),
+            app.quality.judging,
+            app.quality.weak,
+            environ={},
+        )
+
+    return desk
+
+
+def searching(app: App, snapshot: Snapshot) -> Search:
+    """A search over the vectors of a snapshot, whatever they are."""
+
+    def search(query: str, collection: str, ranked: bool) -> Answer:
+        vector = app.encoders.named("bundled").encode_texts([query])[0]
+        rows, similarities, matching = nearest_rows(snapshot.vectors, vector, 10)
+        hits = tuple(
+            Hit(rank, similarity, Asset(snapshot.ids[row], (), "", Description(), 1, 1, NOW), b"")
+            for rank, (row, similarity) in enumerate(zip(rows, similarities.tolist(), strict=True), 1)
+        )
+        return Answer(
+            "x", NOW, SearchResult(collection, snapshot.version, query, hits, matching, {}), {}, RequestCost()
+        )
+
+    return search
+
+
+def test_the_bundled_model_is_above_the_committed_floor(app: App, desk_of: Callable[[Search], QualityService]) -> None:
+    def search(query: str, collection: str, ranked: bool) -> Answer:
+        return app.search(query, collection, ranked=ranked)
+
+    checked = desk_of(search).validate(EVAL, "demo")
+    assert [(c.labels, c.faults) for c in checked] == [("demo.jsonl", [])]
+    assert checked[0].run.absent == 0
+
+
+def test_shuffled_vectors_fall_under_the_floor_in_every_measure(
+    app: App, snapshot: Snapshot, desk_of: Callable[[Search], QualityService]
+) -> None:
+    shuffled = replace(snapshot, vectors=snapshot.vectors[np.random.default_rng(1).permutation(len(snapshot))])
+    (checked,) = desk_of(searching(app, shuffled)).validate(EVAL, "demo")
+    assert len(checked.faults) == 5
+
+
+def test_the_search_of_this_test_is_the_real_one_where_nothing_is_shuffled(
+    app: App, snapshot: Snapshot, desk_of: Callable[[Search], QualityService]
+) -> None:
+    (checked,) = desk_of(searching(app, snapshot)).validate(EVAL, "demo")
+    assert checked.faults == []

@@ -1,0 +1,106 @@
+"""Judging: who may, what it adds up to, the label set that comes of it, and the blind order."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.access import Person
+from core.quality.blind import pooled
+from core.quality.judging import JudgingService, label_set
+from core.quality.label_sets import as_jsonl, read_labels
+from core.records.judgements import Tally
+from core.store.sql.judgement_store import JudgementStore
+
+START = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+A, B = "a" * 64, "b" * 64
+MODEL = "bundled"
+BROWSER, ADA = Person(), Person("  Ada  L. ", over_loopback=True)
+
+
+@pytest.fixture
+def judging(tmp_path: Path) -> JudgingService:
+    return JudgingService(JudgementStore(tmp_path / "judgements.db", now=lambda: START), lambda _: MODEL)
+
+
+def judge(
+    judging: JudgingService, person: Person, query: str = "red car", asset_id: str = A, up: bool | None = True
+) -> None:
+    judging.judge(person, "demo", query, asset_id, up, ranker="vector", position=1)
+
+
+def test_whoever_may_search_may_judge_and_sees_and_undoes_their_own_thumbs_only(judging: JudgingService) -> None:
+    judge(judging, BROWSER)
+    assert judging.of(BROWSER, "demo", "red car") == {A: True}
+    assert judging.of(ADA, "demo", "red car") == {}
+    assert not judging.take_back(ADA, "demo", "red car", A)
+    assert judging.take_back(BROWSER, "demo", "red car", A)
+
+
+def test_a_thumb_of_none_takes_ones_own_back(judging: JudgingService) -> None:
+    judge(judging, ADA)
+    judge(judging, ADA, up=None)
+    assert judging.of(ADA, "demo", "red car") == {}
+
+
+def test_a_thumb_is_kept_with_the_model_of_its_collection(tmp_path: Path) -> None:
+    judgements = JudgementStore(tmp_path / "judgements.db", now=lambda: START)
+    judge(JudgingService(judgements, lambda _: MODEL), ADA)
+    (opinion,) = judgements.latest()
+    assert (opinion.judged.model, opinion.judged.ranker, opinion.judged.position) == (MODEL, "vector", 1)
+
+
+def test_satisfaction_is_the_share_of_thumbs_up_with_an_interval(judging: JudgingService) -> None:
+    until = START + timedelta(hours=1)
+    assert judging.satisfaction(START, until) == (None, 0)
+    for number in range(4):
+        judge(judging, Person(f"p{number}"), up=number > 0)
+    share, total = judging.satisfaction(START, until)
+    assert share is not None
+    assert (share.value, total) == (0.75, 4)
+    assert share.low < 0.75 < share.high
+
+
+def test_what_was_judged_is_a_label_set_that_can_be_read(judging: JudgingService, tmp_path: Path) -> None:
+    judge(judging, ADA)
+    judge(judging, BROWSER, "blue car", B, up=False)
+    labels = judging.label_set("demo")
+    path = tmp_path / labels.name
+    path.write_text(as_jsonl(labels.queries), encoding="utf-8")
+    assert read_labels(path) == labels
+    assert [(q.id, q.query, q.relevant) for q in labels.queries] == [
+        ("j0001", "blue car", {B: 0}),
+        ("j0002", "red car", {A: 1}),
+    ]
+
+
+def test_the_majority_decides_and_a_tie_is_no_label() -> None:
+    found = label_set([Tally("q", A, 2, 1), Tally("q", B, 1, 1), Tally("r", A, 0, 1)], "x")
+    assert [(q.query, q.relevant) for q in found.queries] == [("q", {A: 1}), ("r", {A: 0})]
+
+
+orders = st.lists(st.sampled_from("abcdefgh"), unique=True)
+
+
+@given(orders, orders, st.integers(1, 8), st.text())
+def test_a_blind_list_holds_the_first_of_both_orders_once_and_does_not_say_which_came_first(
+    first: list[str], second: list[str], depth: int, seed: str
+) -> None:
+    found = pooled({"vector": first, "gemini": second}, depth, seed)
+    assert sorted(p.asset_id for p in found) == sorted({*first[:depth], *second[:depth]})
+    for picture in found:
+        for ranker, order in (("vector", first), ("gemini", second)):
+            place = picture.places.get(ranker)
+            assert (order[place - 1] == picture.asset_id) if place else picture.asset_id not in order[:depth]
+    assert pooled({"gemini": second, "vector": first}, depth, seed) == found
+
+
+def test_a_seed_gives_one_order_and_another_seed_another() -> None:
+    letters = "abcdefghijklmnop"
+    drawn = {tuple(p.asset_id for p in pooled({"vector": letters}, 16, str(seed))) for seed in range(20)}
+    assert len(drawn) == 20
+    assert tuple(letters) not in drawn

@@ -1,0 +1,217 @@
+from __future__ import annotations
+
+import multiprocessing
+import sqlite3
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from multiprocessing.queues import Queue
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core.errors import ClusterError, StoreError
+from core.records.clusterings import Draft, DraftConflict
+from core.store.sql import draft_store as drafts_module
+from core.store.sql.database import Database
+from core.store.sql.draft_store import DraftStore
+from core.store.sql.revision_store import RevisionStore
+from tests.fakes.killed_saving import clustering_of
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+DEADLINE_S = 90.0
+SPAWN = multiprocessing.get_context("spawn")
+
+
+class Clock:
+    """A clock that a test moves."""
+
+    def __init__(self) -> None:
+        self.moment = NOON
+
+    def __call__(self) -> datetime:
+        return self.moment
+
+    def move(self, **by: float) -> None:
+        self.moment += timedelta(**by)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Database:
+    return Database(tmp_path / "contactsheet.db")
+
+
+@pytest.fixture
+def drafts(database: Database, clock: Clock) -> DraftStore:
+    return DraftStore(database, clock)
+
+
+def saved(database: Database, collection: str = "birds") -> int:
+    """A first revision of a collection."""
+    clustering = clustering_of(1, assets=4, clusters=1, dimension=2)
+    return RevisionStore(database).save(collection, "v", None, 0.82, {}, clustering, "Ada", "").id
+
+
+def test_a_draft_comes_back_as_it_was_begun_and_written(drafts: DraftStore, database: Database, clock: Clock) -> None:
+    parent = saved(database)
+    begun = drafts.start("birds", parent, {"done": []}, "Ada")
+    assert begun == Draft(begun.id, "birds", parent, {"done": []}, "Ada", NOON, NOON, 0)
+    clock.move(milliseconds=1)
+    written = drafts.write(begun.id, {"done": ["Bäume"]}, expected_version=0)
+    assert written == Draft(begun.id, "birds", parent, {"done": ["Bäume"]}, "Ada", NOON, clock.moment, 1)
+    assert drafts.get(begun.id) == written
+
+
+def test_a_draft_survives_the_database_being_opened_again(drafts: DraftStore, database: Database) -> None:
+    draft = drafts.start("birds", None, {"a": 1}, "Ada")
+    assert DraftStore(Database(database.path)).get(draft.id) == draft
+
+
+def test_ids_fit_an_address_and_cannot_be_guessed(drafts: DraftStore) -> None:
+    ids = [drafts.start("birds", None, {}, "Ada").id for _ in range(20)]
+    assert len(set(ids)) == 20
+    assert all(len(i) == 22 and i.replace("-", "").replace("_", "").isalnum() and i.isascii() for i in ids)
+
+
+def test_the_second_of_two_tabs_gets_the_conflict_with_what_the_first_one_wrote(drafts: DraftStore) -> None:
+    draft = drafts.start("birds", None, {"done": []}, "Ada")
+    first = drafts.write(draft.id, {"done": ["rename"]}, draft.version)
+    with pytest.raises(DraftConflict, match=r"is at version 1, not 0.*nothing was written") as caught:
+        drafts.write(draft.id, {"done": ["merge"]}, draft.version)
+    assert caught.value.current == first == drafts.get(draft.id)
+    assert drafts.write(draft.id, {"done": ["rename", "merge"]}, first.version).version == 2
+
+
+def test_a_parent_has_to_be_a_revision_of_the_collection(drafts: DraftStore, database: Database) -> None:
+    fish = saved(database, "fish")
+    with pytest.raises(ClusterError, match=f"birds has no revision {fish}"):
+        drafts.start("birds", fish, {}, "Ada")
+    assert drafts.list("birds") == ()
+
+
+@pytest.mark.parametrize("ask", [lambda d: d.get("gone"), lambda d: d.write("gone", {}, 0)])
+def test_a_draft_that_is_gone_is_an_error(drafts: DraftStore, ask: Callable[[DraftStore], Draft]) -> None:
+    with pytest.raises(ClusterError, match="no draft 'gone': it was saved or discarded"):
+        ask(drafts)
+
+
+def test_a_discarded_draft_is_gone_and_discarding_it_again_does_no_harm(drafts: DraftStore) -> None:
+    draft = drafts.start("birds", None, {}, "Ada")
+    for _ in range(2):
+        drafts.discard(draft.id)
+    assert drafts.list("birds") == ()
+
+
+def test_the_latest_draft_is_the_one_touched_last(drafts: DraftStore, clock: Clock) -> None:
+    older, newer, other = (drafts.start("birds", None, {}, author) for author in ("Ada", "Ada", "Bob"))
+    assert drafts.latest_of("birds", "Ada") == newer
+    clock.move(microseconds=1)
+    older = drafts.write(older.id, {"x": 1}, 0)
+    assert drafts.latest_of("birds", "Ada") == older
+    assert drafts.list("birds") == (older, other, newer)
+    assert drafts.latest_of("birds", "Cleo") is None
+    assert drafts.latest_of("fish", "Ada") is None
+
+
+def test_room_is_made_by_dropping_what_nobody_touched_for_90_days(
+    drafts: DraftStore, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drafts_module, "MOST_KEPT", 4)
+    oldest, old = (drafts.start("birds", None, {}, "Ada") for _ in range(2))
+    touched = drafts.start("birds", None, {}, "Ada")
+    elsewhere = drafts.start("fish", None, {}, "Ada")
+    clock.move(days=1)
+    touched = drafts.write(touched.id, {"x": 1}, 0)
+    last = drafts.start("birds", None, {}, "Ada")
+    clock.move(days=89, hours=1)
+    newer = drafts.start("birds", None, {}, "Bob")
+    assert drafts.list("birds") == (newer, last, touched, old)
+    newest = drafts.start("birds", None, {}, "Bob")
+    assert drafts.list("birds") == (newest, newer, last, touched)
+    with pytest.raises(ClusterError, match="birds has 4 drafts, all of them touched within 90 days: discard one"):
+        drafts.start("birds", None, {}, "Bob")
+    assert drafts.list("birds") == (newest, newer, last, touched)
+    assert drafts.list("fish") == (elsewhere,)
+    with pytest.raises(ClusterError, match="no draft"):
+        drafts.get(oldest.id)
+
+
+def test_there_is_room_for_200_drafts(drafts: DraftStore) -> None:
+    assert drafts_module.MOST_KEPT == 200
+    assert drafts_module.ABANDONED_AFTER.days == 90
+
+
+def test_old_drafts_stay_as_long_as_there_is_room(drafts: DraftStore, clock: Clock) -> None:
+    draft = drafts.start("birds", None, {}, "Ada")
+    clock.move(days=1000)
+    drafts.start("birds", None, {}, "Ada")
+    assert drafts.get(draft.id) == draft
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=6),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@pytest.fixture(scope="module")
+def lasting(tmp_path_factory: pytest.TempPathFactory) -> DraftStore:
+    return DraftStore(Database(tmp_path_factory.mktemp("lasting") / "contactsheet.db"))
+
+
+@settings(max_examples=40, deadline=None)
+@given(histories=st.lists(st.dictionaries(st.text(max_size=4), JSON, max_size=3), min_size=1, max_size=4))
+def test_any_history_comes_back_as_it_was_written(lasting: DraftStore, histories: list[dict[str, Any]]) -> None:
+    draft = lasting.start("birds", None, histories[0], "Ada")
+    for version, history in enumerate(histories):
+        assert lasting.write(draft.id, history, version).history == history
+    assert lasting.get(draft.id).version == len(histories)
+    lasting.discard(draft.id)
+
+
+def test_a_damaged_draft_is_told_and_can_be_discarded(drafts: DraftStore, database: Database) -> None:
+    draft = drafts.start("birds", None, {"done": [1, 2]}, "Ada")
+    with sqlite3.connect(database.path) as db:
+        db.execute("""UPDATE drafts SET history = '{"done": [1,'""")
+    with pytest.raises(StoreError, match=f"draft {draft.id} of birds is damaged .*discard it"):
+        drafts.get(draft.id)
+    drafts.discard(draft.id)
+    assert drafts.list("birds") == ()
+
+
+def _write_many(path: str, draft_id: str, mark: str, barrier: Any, told: Queue[list[str]]) -> None:
+    """Append 20 marks to a draft, taking over what the other one wrote whenever there is a conflict."""
+    drafts = DraftStore(Database(Path(path)))
+    draft, marks = drafts.get(draft_id), [f"{mark}{number}" for number in range(20)]
+    barrier.wait(DEADLINE_S)
+    for own in marks:
+        while own not in draft.history["done"]:
+            try:
+                draft = drafts.write(draft_id, {"done": [*draft.history["done"], own]}, draft.version)
+            except DraftConflict as conflict:
+                draft = conflict.current
+    told.put(marks)
+
+
+def test_two_processes_that_write_one_draft_lose_nothing(drafts: DraftStore, database: Database) -> None:
+    draft = drafts.start("birds", None, {"done": []}, "Ada")
+    barrier, told = SPAWN.Barrier(2), SPAWN.Queue()
+    processes = [
+        SPAWN.Process(target=_write_many, args=(str(database.path), draft.id, mark, barrier, told)) for mark in "ab"
+    ]
+    for process in processes:
+        process.start()
+    marks = [mark for _ in processes for mark in told.get(timeout=DEADLINE_S)]
+    for process in processes:
+        process.join(DEADLINE_S)
+    found = drafts.get(draft.id)
+    assert sorted(found.history["done"]) == sorted(marks)
+    assert found.version == 40

@@ -1,0 +1,198 @@
+"""Budgets: a hard stop, for one and for several processes, per day and per month."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core.store.sql.database import Database
+from core.store.sql.spend_store import KEPT_DAYS, Budgets, SpendStore, Spent
+from tests.core.gemini.test_gemini_faults import billed_usd, cause_of, collections_of, ranking_app, spent_usd
+from tests.fakes.gemini import StandIn
+from tests.fakes.gemini_client import KEY
+from tests.fakes.gemini_faults import FAULTS
+
+PATIENCE_S = 120.0
+SPAWN = multiprocessing.get_context("spawn")
+PROCESSES, SEARCHES_EACH, ALLOWED = 3, 4, 5
+
+
+class Calendar:
+    """A moment that tests move."""
+
+    def __init__(self, moment: datetime) -> None:
+        self.moment = moment
+
+    def __call__(self) -> datetime:
+        return self.moment
+
+
+@pytest.fixture
+def calendar() -> Calendar:
+    return Calendar(datetime(2026, 11, 30, 23, 59, tzinfo=UTC))
+
+
+@pytest.fixture
+def with_budgets(tmp_path: Path, calendar: Calendar) -> Callable[[float, float], SpendStore]:
+    return lambda daily, monthly: SpendStore(Database(tmp_path / "spend.db"), Budgets(daily, monthly), calendar)
+
+
+def test_a_reservation_counts_until_its_true_cost_takes_its_place(
+    with_budgets: Callable[[float, float], SpendStore],
+) -> None:
+    spend = with_budgets(1.0, 9.0)
+    reservation = spend.reserve(0.8)
+    assert isinstance(reservation, int)
+    assert spend.reserve(0.3) == "day"
+    assert spend.spent() == Spent(0.8, 0.8)
+    spend.settle(reservation, 0.1)
+    assert spend.spent() == Spent(0.1, 0.1)
+    assert isinstance(spend.reserve(0.9), int)
+
+
+def test_a_day_ends_at_midnight_utc_and_the_month_goes_on(
+    with_budgets: Callable[[float, float], SpendStore], calendar: Calendar
+) -> None:
+    calendar.moment = datetime(2026, 11, 29, 23, 59, tzinfo=UTC)
+    spend = with_budgets(1.0, 1.5)
+    assert isinstance(spend.reserve(1.0), int)
+    assert spend.reserve(0.1) == "day"
+    calendar.moment += timedelta(minutes=1)
+    assert spend.reserve(0.6) == "month"
+    assert isinstance(spend.reserve(0.5), int)
+    assert spend.spent() == Spent(0.5, 1.5)
+
+
+def test_requests_are_counted_by_the_day_they_were_sent(
+    with_budgets: Callable[[float, float], SpendStore], calendar: Calendar
+) -> None:
+    spend = with_budgets(9.0, 9.0)
+    calendar.moment = datetime(2026, 11, 29, 23, 59, tzinfo=UTC)
+    spend.settle(int(spend.reserve(0.1)), 0.0)
+    spend.reserve(0.1)
+    assert spend.requests_today() == 2
+    calendar.moment += timedelta(minutes=1)
+    assert spend.requests_today() == 0
+
+
+def test_a_month_ends_with_its_last_day(with_budgets: Callable[[float, float], SpendStore], calendar: Calendar) -> None:
+    spend = with_budgets(9.0, 1.0)
+    assert isinstance(spend.reserve(1.0), int)
+    assert spend.reserve(0.1) == "month"
+    calendar.moment += timedelta(minutes=1)
+    assert spend.spent() == Spent(0, 0)
+    assert isinstance(spend.reserve(1.0), int)
+
+
+def test_a_request_over_midnight_belongs_to_the_day_it_was_sent(
+    with_budgets: Callable[[float, float], SpendStore], calendar: Calendar
+) -> None:
+    spend = with_budgets(1.0, 9.0)
+    reservation = spend.reserve(1.0)
+    assert isinstance(reservation, int)
+    calendar.moment += timedelta(minutes=1)
+    spend.settle(reservation, 0.7)
+    assert spend.spent() == Spent(0, 0)
+    calendar.moment -= timedelta(minutes=1)
+    assert spend.spent() == Spent(0.7, 0.7)
+
+
+def test_days_long_gone_are_dropped(
+    with_budgets: Callable[[float, float], SpendStore], calendar: Calendar, tmp_path: Path
+) -> None:
+    spend = with_budgets(9.0, 9.0)
+    for days in (0, KEPT_DAYS, KEPT_DAYS + 1):
+        calendar.moment = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days)
+        spend.reserve(1.0)
+    with Database(tmp_path / "spend.db").reading() as db:
+        assert [row["day"] for row in db.execute("SELECT day FROM spend")] == ["2027-02-05", "2027-02-06"]
+
+
+def test_a_budget_of_nothing_allows_nothing(with_budgets: Callable[[float, float], SpendStore]) -> None:
+    assert with_budgets(0.0, 9.0).reserve(1e-9) == "day"
+
+
+REQUESTS = st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1), st.booleans(), st.integers(0, 12)), max_size=25)
+
+
+@settings(max_examples=30, deadline=None)
+@given(REQUESTS)
+def test_whatever_is_asked_no_budget_is_ever_passed(
+    tmp_path_factory: pytest.TempPathFactory, requests: list[tuple[float, float, bool, int]]
+) -> None:
+    calendar = Calendar(datetime(2026, 1, 25, tzinfo=UTC))
+    spend = SpendStore(Database(tmp_path_factory.mktemp("spend") / "s.db"), Budgets(1.0, 2.5), calendar)
+    model: dict[str, float] = {}
+    for most, share, settled, hours in requests:
+        calendar.moment += timedelta(hours=hours)
+        day = calendar.moment.date().isoformat()
+        month = sum(usd for when, usd in model.items() if when[:7] == day[:7])
+        reservation = spend.reserve(most)
+        if isinstance(reservation, str):
+            spent, budget = (model.get(day, 0), 1.0) if reservation == "day" else (month, 2.5)
+            assert spent + most > budget - 1e-9
+        else:
+            model[day] = model.get(day, 0) + (most * share if settled else most)
+            if settled:
+                spend.settle(reservation, most * share)
+        assert spend.spent().day_usd == pytest.approx(model.get(day, 0), abs=1e-9)
+        assert spend.spent().day_usd <= 1.0 + 1e-9
+        assert spend.spent().month_usd <= 2.5 + 1e-9
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return collections_of(tmp_path_factory.mktemp("kept"), dict.fromkeys(("red", "green", "blue", "black"), ""))
+
+
+def _search_once_all_are_ready(
+    data: str, kept: str, address: str, daily_usd: float, name: int, ready: Any, told: Any
+) -> None:
+    app = ranking_app(Path(data), Path(kept), address, daily_usd=daily_usd, rank_deadline_s=60.0)
+    ready.wait(PATIENCE_S)
+    told.put([cause_of(app.search(f"red {name}{i}", "c", ranked=True)) for i in range(SEARCHES_EACH)])
+
+
+def _in_several_processes(data: Path, kept: Path, address: str, daily_usd: float) -> list[str | None]:
+    """The causes of searches that several processes make at once."""
+    ready, told = SPAWN.Barrier(PROCESSES), SPAWN.Queue()
+    shared = (str(data), str(kept), address, daily_usd)
+    processes = [
+        SPAWN.Process(target=_search_once_all_are_ready, args=(*shared, name, ready, told)) for name in range(PROCESSES)
+    ]
+    for process in processes:
+        process.start()
+    causes = [cause for _ in processes for cause in told.get(timeout=PATIENCE_S)]
+    for process in processes:
+        process.join(PATIENCE_S)
+    return causes
+
+
+def _most_usd(folder: Path, kept: Path, server: StandIn) -> float:
+    """The most that one of these requests can cost."""
+    server.script(FAULTS["no-usage"])
+    ranking = ranking_app(folder, kept, server.address, rank_deadline_s=60.0).search("red 00", "c", ranked=True).ranking
+    assert ranking is not None
+    return ranking.unknown_usd
+
+
+def test_several_processes_together_stop_at_the_budget(
+    kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with StandIn(key=KEY) as server:
+        most_usd = _most_usd(tmp_path / "first", kept, server)
+        budget_usd, before = (ALLOWED + 0.5) * most_usd, len(server.ledger)
+        server.always(FAULTS["no-usage"])  # so that every request counts at the most, for ever
+        causes = _in_several_processes(tmp_path / "data", kept, server.address, budget_usd)
+        rows = server.ledger[before:]
+    assert causes.count(None) == len(rows) == ALLOWED
+    assert causes.count("budget_day") == len(causes) - ALLOWED > 0
+    assert billed_usd(rows) < spent_usd(ranking_app(tmp_path / "data", kept, "")) <= budget_usd
