@@ -214,7 +214,7 @@ def _collections(options: argparse.Namespace) -> int:
 
 
 def _doctor(options: argparse.Namespace) -> int:
-    from core.cli.doctor import examine
+    from core.doctor import (examine)
 
     checks = examine()
     if options.json:

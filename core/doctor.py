@@ -27,6 +27,8 @@ PACKAGES = (
     "plotly",
     "umap-learn",
 )
+
+
 LEAST_FREE_GB = 1.0
 
 
