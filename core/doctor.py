@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from core import __version__
 from core.errors import ContactSheetError
 from core.settings import PROJECT, Settings
 
@@ -44,7 +45,7 @@ class Check:
 
 def examine(load: Callable[[], Settings] = Settings.load) -> list[Check]:
     """Look at everything that a run depends on."""
-    checks = [_python(), *map(_package, PACKAGES)]
+    checks = [Check("contact sheet", True, __version__), _python(), *map(_package, PACKAGES)]
     try:
         settings = load()
     except ContactSheetError as error:

@@ -8,19 +8,21 @@ import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
+from core import __version__
 from core.settings import Secret
 
 ROOT = "contactsheet"
 
 
 class JsonLines(logging.Formatter):
-    """One JSON document per record: `time`, `level`, `logger`, `message`, whatever `extra["fields"]` holds."""
+    """One JSON document per record: `time`, `level`, `logger`, `version`, `message`, whatever `extra["fields"]` holds."""
 
     def format(self, record: logging.LogRecord) -> str:
         document = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
             "logger": record.name,
+            "version": __version__,
             "message": record.getMessage(),
             **getattr(record, "fields", {}),
         }

@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from core import __version__
 from core.cli.cluster_commands import add_cluster_commands
 from core.cli.library_commands import add_library_commands
 from core.cli.metrics_commands import add_metrics_commands
@@ -47,6 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m core", description="Contact Sheet: search a collection of images.")
+    parser.add_argument("--version", action="version", version=f"Contact Sheet {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_ingest(commands)
     add_unsplash_command(commands, _finish, _open, _print_report)
@@ -214,7 +216,7 @@ def _collections(options: argparse.Namespace) -> int:
 
 
 def _doctor(options: argparse.Namespace) -> int:
-    from core.doctor import (examine)
+    from core.doctor import examine
 
     checks = examine()
     if options.json:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
+from core import __version__
 from core.access import Access
 from core.metrics.alert_readings import AlertReadings, LimitUsage
 from core.metrics.alert_rules import load_rules
@@ -20,8 +21,6 @@ from core.store.sql.alert_store import AlertStore
 from core.store.sql.event_log import EventLog
 from core.store.sql.job_store import JobStore
 from core.store.sql.spend_store import SpendStore
-
-VERSION = "unreleased"
 
 
 class Monitor:
@@ -55,7 +54,7 @@ class Monitor:
             lambda: self.alerts.current(datetime.now(UTC)),
             lambda: self.machine().process_bytes,
         )
-        self._exporter = Exporter(sources, datetime.now(UTC), VERSION)
+        self._exporter = Exporter(sources, datetime.now(UTC), __version__)
 
     def budget(self) -> Mapping[str, LimitUsage]:
         """USD for Gemini of this day and month (UTC), requests under way counted at their most. Raises StoreError."""
