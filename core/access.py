@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from core.errors import NotAllowed
 from core.settings import Secret
 
-LONGEST_NAME = 60
+MAX_NAME_LENGTH = 60
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Person:
     @property
     def author(self) -> str:
         """The name to sign with."""
-        return " ".join(self.name.split())[:LONGEST_NAME] or "unnamed"
+        return " ".join(self.name.split())[:MAX_NAME_LENGTH] or "unnamed"
 
 
 # Someone at the command line of the computer that holds the data.

@@ -14,10 +14,10 @@ from core.cache import OnceCache
 from core.clusters.curation import CurationService
 from core.clusters.service import LINK, ClusterService
 from core.clusters.views.assignment import AssignmentService
-from core.clusters.views.naming import common_words
+from core.clusters.views.naming import load_common_words
 from core.embedding import gpu, images
 from core.embedding.encoder import Encoder
-from core.embedding.encoder_registry import Encoders, LoadEncoder, loader
+from core.embedding.encoder_registry import EncoderRegistry, LoadEncoder, loader
 from core.errors import ContactSheetError
 from core.gemini.calls import GeminiCalls
 from core.gemini.client import GeminiClient
@@ -26,8 +26,9 @@ from core.ingest.pipeline import Batch
 from core.ingest.runner import IngestRunner
 from core.ingest.sources import demo
 from core.ingest.sources.unsplash import UnsplashIngest, UnsplashOptions, assets_by_photo
-from core.jobs.background import BackgroundJobs, JobWork
+from core.jobs.background import BackgroundJobs, JobFunction
 from core.library.condition import examine
+from core.library.image_service import ImageService
 from core.library.originals import original
 from core.library.reembedding import EMBED, ReembeddingService
 from core.library.removal import RemovalService
@@ -36,12 +37,12 @@ from core.logs import configure_logging, log
 from core.metrics.machine import Capacity
 from core.metrics.monitor import Monitor
 from core.metrics.request_recorder import RequestNotes, RequestRecorder
-from core.metrics.summary import Money, Summary, read_summary
+from core.metrics.summary import GeminiSpending, Summary, read_summary
 from core.quality.judging import JudgingService
 from core.quality.relevance import DEPTH
 from core.quality.service import QualityService
 from core.quality.weak_labels import WeakLabels
-from core.records.assets import Asset, Collection, CollectionHealth, Condition, Filters, Hit, ModelCard
+from core.records.assets import Asset, Collection, CollectionCondition, Filters, Hit, ModelCard, StorageStats
 from core.records.clusterings import Revision
 from core.records.jobs import IngestReport, Job, ProgressListener, ignore
 from core.search.answer import Answer, HourlyRates
@@ -55,7 +56,7 @@ from core.store.lance.collections import Collections
 from core.store.lance.snapshot import collection_version
 from core.store.objects.linkage_files import LinkageFiles
 from core.store.objects.map_files import MapFiles
-from core.store.objects.names import path_of
+from core.store.objects.names import uri_to_path
 from core.store.sql.assignment_store import AssignmentStore
 from core.store.sql.database import Database
 from core.store.sql.draft_store import DraftStore
@@ -86,7 +87,7 @@ class App:
 
     def __init__(self, settings: Settings, collections: Collections, load_encoder: LoadEncoder) -> None:
         self.settings = settings
-        self._collections, self.encoders = collections, Encoders(settings, load_encoder)
+        self._collections, self.encoders = collections, EncoderRegistry(settings, load_encoder)
         self._opened, self._outlived = OpenCollections(collections, self.encoders.named), OnceCache(1000)
         self.access = Access(settings.curator_key)
         self._database = database = Database(settings.data / "contactsheet.db")
@@ -102,6 +103,7 @@ class App:
         hourly = HourlyRates(settings.clip_usd_per_hour, settings.compute_usd_per_hour)
         service = SearchPipeline(ranker, self.events, hourly)
         self.searches = SearchService(self._opened, service, settings.rank_candidates, settings.max_megapixels)
+        self.images = ImageService(self._opened.table, collections.names, settings.max_megapixels)
         self.requests = RequestRecorder(self.events, hourly.stages_usd)
         self.monitor = Monitor(settings, self.events, jobs, self.spend, self.access, self._sizes, _gpu_memory)
         self.follow_ups = FollowUps(calls, self.events, settings.rank_deadline_s)
@@ -114,7 +116,7 @@ class App:
             revisions,
             self._background,
             self._opened.encode_texts,
-            common_words,
+            load_common_words,
             watch=self.requests.watching,
         )
         self.atlas = AtlasService(self._opened.snapshot, self._maps, self._background)
@@ -182,12 +184,12 @@ class App:
         snapshot = self._opened.snapshot(collection)
         return dict(zip(snapshot.ids, snapshot.titles, strict=True))
 
-    def health(self, collection: str) -> CollectionHealth:
+    def health(self, collection: str) -> StorageStats:
         """How a collection lies on the disk. Raises CollectionError, StoreError."""
         table = self._opened.table(collection)
-        return CollectionHealth(collection, table.count(), *table.fragments_and_versions())
+        return StorageStats(collection, table.count(), *table.fragments_and_versions())
 
-    def condition(self, collection: str) -> Condition:
+    def condition(self, collection: str) -> CollectionCondition:
         """How a collection is doing. Looks at the disk for a sample of its original files."""
         linkages, maps = self._linkages(collection), self._maps(collection)
         return examine(
@@ -226,7 +228,7 @@ class App:
 
     def run_job(self, job_id: int) -> Job:
         """Be the process of a background job: run it, note its end. Raises JobError if there is none."""
-        works: dict[str, JobWork] = {
+        works: dict[str, JobFunction] = {
             INGEST: self._ingest_of_job,
             LINK: lambda job, listener: self.clusters.link(job.collection, listener),
             MAP: lambda job, listener: self.atlas.fit(job.collection, listener),
@@ -236,7 +238,7 @@ class App:
         return self._background.run(job_id, works)
 
     def _ingest_of_job(self, job: Job, listener: ProgressListener) -> IngestReport:
-        folder, only = path_of(job.arguments["folder"]), job.arguments.get("only")
+        folder, only = uri_to_path(job.arguments["folder"]), job.arguments.get("only")
         return self.ingest(folder, job.collection, source=job.arguments.get("source"), listener=listener, only=only)
 
     def ingest_unsplash(
@@ -351,7 +353,7 @@ class App:
     def metrics(self, since: datetime, until: datetime, collection: str | None = None) -> Summary:
         """What happened in [since, until), in one collection or in all of them. Raises StoreError."""
         spent, budgets = self.spend.spent(), self.spend.budgets
-        money = Money(spent.day_usd, spent.month_usd, budgets.daily_usd, budgets.monthly_usd)
+        money = GeminiSpending(spent.day_usd, spent.month_usd, budgets.daily_usd, budgets.monthly_usd)
         return read_summary(self.events, since, until, collection, money)
 
     def _forget_all(self, collection: str) -> None:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from core.cli.progress_bar import duration
-from core.metrics.summary import A_MONTH, Latency, Summary, Target
+from core.metrics.summary import SEARCHES_PER_MONTH, BaselineTarget, StageLatency, Summary
 
 if TYPE_CHECKING:
     from core.app import App  # loads LanceDB: only commands that need it should wait for it
@@ -101,13 +101,13 @@ def _rates_line(summary: Summary) -> str:
     return ", ".join(f"{name} {_share(rate)}" for name, rate in rates.items())
 
 
-def _latency_line(latency: Latency) -> str:
+def _latency_line(latency: StageLatency) -> str:
     figures = (latency.p50_ms, latency.p95_ms, latency.p99_ms)
     cells = "".join(f"{'–' if ms is None else format(ms, ',.1f'):>10}" for ms in figures)
     return f"{latency.stage:<8}{cells}{latency.predecessor_ms:>11,.0f} ms  {latency.verdict}"
 
 
-def _target_line(target: Target) -> str:
+def _target_line(target: BaselineTarget) -> str:
     met = {True: "met", False: "missed", None: "no data"}[target.met]
     if target.name == "error_rate":
         return f"target   errors {_share(target.value)}, below {target.limit:.0%}: {met}"
@@ -123,7 +123,7 @@ def _money_lines(summary: Summary) -> list[str]:
     if per_search is None:
         return [spent]
     parts = ", ".join(f"{service} {usd:.6f}" for service, usd in per_search.items())
-    projected = f"{A_MONTH:,} searches {summary.projected_month_usd:.2f} USD"
+    projected = f"{SEARCHES_PER_MONTH:,} searches {summary.projected_month_usd:.2f} USD"
     return [
         f"a search {sum(per_search.values()):.6f} USD: {parts}",
         f"a month  of {projected}, the predecessor's {summary.predecessor_month_usd:g} USD",

@@ -25,7 +25,7 @@ from core.quality.run_documents import (
 )
 from core.quality.service import QualityService
 from core.quality.weak_labels import WeakLabelMinimums
-from core.records.evaluations import RankerName, Run
+from core.records.evaluations import EvaluationRun, RankerName
 from core.settings import PROJECT
 
 Finish = Callable[[argparse.ArgumentParser, Callable[[argparse.Namespace], int]], None]
@@ -233,7 +233,7 @@ def _bar() -> AbstractContextManager[ProgressBar]:
     return ProgressBar(sys.stderr)
 
 
-def _remarks(run: Run) -> list[str]:
+def _remarks(run: EvaluationRun) -> list[str]:
     """What of a label set or a ranking could not be had."""
     remarks = []
     if run.absent:

@@ -18,33 +18,33 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.embedding import images
-from core.embedding.allocator import give_back_unused
+from core.embedding.allocator import release_unused_memory
 from core.embedding.encoder import Encoder
 from core.embedding.hashes import content_id
-from core.embedding.look_ahead import DECODERS, MemoryBudget, look_ahead
+from core.embedding.look_ahead import DECODER_THREADS, MemoryBudget, look_ahead
 from core.errors import BadImage
 from core.ingest.metadata.embedded import embedded_description
 from core.records.assets import Asset, Description, utc_now
 from core.records.jobs import Cancelled, Failure, IngestReport, Progress, ProgressListener, ignore
 from core.store.lance.table import AssetTable
 from core.store.objects.locks import ingest_lock
-from core.store.objects.names import uri_of
+from core.store.objects.names import path_to_uri
 
 LOOK_AHEAD = 2
-MEGABYTES_READ = 400.0
-LARGE_MEGAPIXELS = 40.0
+MAX_READ_MEGABYTES = 400.0
+LARGE_IMAGE_MEGAPIXELS = 40.0
 COMMIT_ASSETS = 256
-COMMIT_SECONDS = 10.0
+COMMIT_INTERVAL_S = 10.0
 
 # What is known of a file besides its bytes: (description, source).
 Lookup = Callable[[Path], tuple[Description, str]]
 # The place (uri) by which a file is known.
-PlaceOf = Callable[[Path], str]
+Locate = Callable[[Path], str]
 
 
-def place_on_disk(path: Path) -> str:
+def uri_on_disk(path: Path) -> str:
     """Where a file lies, as its place."""
-    return uri_of(path.absolute())
+    return path_to_uri(path.absolute())
 
 
 @dataclass(frozen=True)
@@ -98,13 +98,13 @@ class Ingest:
         lookup: Lookup,
         listener: ProgressListener,
         max_megapixels: float,
-        place: PlaceOf = place_on_disk,
+        place: Locate = uri_on_disk,
         clock: Callable[[], float] = time.monotonic,
         on_batch: BatchListener = ignore,
     ) -> None:
         self._table, self._encoder, self._lookup, self._place = table, encoder, lookup, place
         self._listener, self._max_megapixels, self._clock, self._on_batch = listener, max_megapixels, clock, on_batch
-        self._file_room, self._pixel_room = MemoryBudget(MEGABYTES_READ), MemoryBudget(max_megapixels)
+        self._file_room, self._pixel_room = MemoryBudget(MAX_READ_MEGABYTES), MemoryBudget(max_megapixels)
         self._pending, self._failures = _Pending(), list[Failure]()
         self._known: set[bytes] = set()
         self._removed: set[bytes] = set()
@@ -124,7 +124,7 @@ class Ingest:
             paths = self._scan(files) if coming is None else self._arriving(files, coming)
             self._known, self._removed = self._table.ids(), self._table.removed_ids()
             self._embedding_since = self._committed_at = self._clock()
-            with ThreadPoolExecutor(DECODERS) as pool:
+            with ThreadPoolExecutor(DECODER_THREADS) as pool:
                 prepared = look_ahead(pool, self._prepare, paths, LOOK_AHEAD * self._encoder.batch_size)
                 try:
                     self._consume(future.result() for future in prepared)
@@ -185,8 +185,8 @@ class Ingest:
             asset = Asset(asset_id, (uri,), source, about.over(embedded_description(opened)), *size, utc_now())
             ready = _Prepared(asset_id, uri, False, asset, images.thumbnail(picture), self._encoder.preprocess(picture))
             del opened, picture
-            if megapixels > LARGE_MEGAPIXELS:
-                give_back_unused()
+            if megapixels > LARGE_IMAGE_MEGAPIXELS:
+                release_unused_memory()
         return ready
 
     def _consume(self, prepared: Iterator[_Prepared | Failure]) -> None:
@@ -230,7 +230,7 @@ class Ingest:
 
     def _commit_is_due(self) -> bool:
         size = max(len(self._pending.assets), len(self._pending.seen))
-        return size >= COMMIT_ASSETS or (size > 0 and self._clock() - self._committed_at >= COMMIT_SECONDS)
+        return size >= COMMIT_ASSETS or (size > 0 and self._clock() - self._committed_at >= COMMIT_INTERVAL_S)
 
     def _commit(self) -> None:
         pending, self._pending = self._pending, _Pending()

@@ -6,34 +6,34 @@ import random
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from core.records.assets import Condition, Freshness
+from core.records.assets import CollectionCondition, Freshness
 from core.records.jobs import Job
 from core.store.lance.snapshot import Snapshot
 from core.store.lance.table import AssetTable
 from core.store.objects.linkage_files import LinkageFiles
 from core.store.objects.map_files import MapFiles
-from core.store.objects.names import path_of
+from core.store.objects.names import uri_to_path
 
 SAMPLED = 200
 
 
 def examine(
     table: AssetTable, snapshot: Snapshot, linkages: LinkageFiles, maps: MapFiles, jobs: Sequence[Job], seed: int = 0
-) -> Condition:
+) -> CollectionCondition:
     """Look at one collection; `jobs` are the newest ones of all kinds, the newest first."""
     added = (job for job in jobs if job.collection == table.name and job.kind not in ("link", "map"))
     ids = random.Random(seed).sample(sorted(snapshot.ids), min(SAMPLED, len(snapshot)))  # noqa: S311 - a sample
     places = [[uri for uri in uris if "://" not in uri] for uris in table.uris(ids).values()]
     local = [uris for uris in places if uris]
     latest = maps.latest()
-    return Condition(
+    return CollectionCondition(
         job=next(added, None),
         newest=datetime.fromtimestamp(int(snapshot.ingested_us.max()) / 1e6, UTC) if len(snapshot) else None,
         fragments=table.fragments_and_versions()[0],
         dendrogram=_state(linkages.newest(), snapshot.version),
         map=_state(latest.version if latest else None, snapshot.version),
         sampled=len(local),
-        missing=sum(not any(path_of(uri).is_file() for uri in uris) for uris in local),
+        missing=sum(not any(uri_to_path(uri).is_file() for uri in uris) for uris in local),
         removed=len(table.removed_ids()),
     )
 

@@ -9,10 +9,10 @@ from typing import Any
 
 from core.access import Access, Person
 from core.errors import ContactSheetError, JobError, NotAllowed, StoreError
-from core.ingest.sources.upload import keep_upload
+from core.ingest.sources.upload import save_upload
 from core.jobs.background import BackgroundJobs
 from core.records.jobs import Failure, Job
-from core.store.objects.names import check_collection_name, uri_of
+from core.store.objects.names import check_collection_name, path_to_uri
 from core.store.sql.job_store import JobStore
 
 INGEST, UNSPLASH = "ingest", "unsplash"
@@ -52,7 +52,7 @@ class LibraryService:
         self._access.require_curator(person, ADD)
         check_collection_name(collection)
         folder = self._check_root(folder)
-        return self._background.start(INGEST, collection, {"folder": uri_of(folder)}, person.author)
+        return self._background.start(INGEST, collection, {"folder": path_to_uri(folder)}, person.author)
 
     def add_files(self, person: Person, files: Sequence[tuple[str, bytes]], collection: str) -> Job:
         """Keep uploaded files (name, content) beside the collection and start adding them.
@@ -64,8 +64,8 @@ class LibraryService:
         if not files:
             raise ContactSheetError("no files were chosen: choose at least one picture")
         folder = self._uploads / collection
-        kept = [keep_upload(folder, name, content) for name, content in files]
-        arguments = {"folder": uri_of(folder), "only": [uri_of(path) for path in kept], "source": "uploads"}
+        kept = [save_upload(folder, name, content) for name, content in files]
+        arguments = {"folder": path_to_uri(folder), "only": [path_to_uri(path) for path in kept], "source": "uploads"}
         return self._background.start(INGEST, collection, arguments, person.author)
 
     def add_unsplash(self, person: Person, place: str, collection: str, width: int = 640) -> Job:
@@ -81,7 +81,7 @@ class LibraryService:
 
     def jobs(self, limit: int = 20) -> list[Job]:
         """The newest jobs first; those whose process is gone are noted as crashed."""
-        self._background.notice_crashes()
+        self._background.mark_crashed_jobs()
         return self._jobs.latest(limit)
 
     def cancel(self, person: Person, job_id: int) -> None:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from core.records.alerts import AlertReading, AlertRule
-from core.records.events import Window
+from core.records.events import EventWindow
 
-WindowOf = Callable[[datetime, datetime, tuple[str, ...]], Window]
+ReadWindow = Callable[[datetime, datetime, tuple[str, ...]], EventWindow]
 
 
 @dataclass(frozen=True)
@@ -26,14 +26,14 @@ class LimitUsage:
         return self.used / self.limit if self.limit > 0 else 0.0
 
 
-Allowances = Callable[[], Mapping[str, LimitUsage]]
+ReadUsage = Callable[[], Mapping[str, LimitUsage]]
 
 
 class AlertReadings:
     """Takes the reading of a rule. May be shared between threads."""
 
     def __init__(
-        self, window: WindowOf, failed_jobs: Callable[[datetime], int], budget: Allowances, quota: Allowances
+        self, window: ReadWindow, failed_jobs: Callable[[datetime], int], budget: ReadUsage, quota: ReadUsage
     ) -> None:
         """`window` is what the log holds between two moments, of some kinds; `failed_jobs` counts from a moment on.
 
@@ -51,7 +51,7 @@ class AlertReadings:
         return _of_requests(rule, now, self._window(now - rule.window, now, rule.kinds))
 
 
-def _of_requests(rule: AlertRule, now: datetime, window: Window) -> AlertReading:
+def _of_requests(rule: AlertRule, now: datetime, window: EventWindow) -> AlertReading:
     if rule.measure == "error_share":
         return AlertReading(now, window.errors / window.requests if window.requests else math.nan, window.requests)
     total = window.stages["total"]

@@ -13,15 +13,15 @@ from typing import Any
 
 from core.errors import SettingError
 from core.records.alerts import ALERT_MEASURES, AlertRule
-from core.records.events import KINDS
+from core.records.events import EVENT_KINDS
 from core.settings import PROJECT
 
-ALERTS = PROJECT / "data" / "alerts.toml"
+ALERTS_FILE = PROJECT / "data" / "alerts.toml"
 SEVERITIES = ("warning", "critical")
-LONGEST_S = 86_400
+MAX_SECONDS = 86_400
 
 
-def load_rules(path: Path = ALERTS) -> tuple[AlertRule, ...]:
+def load_rules(path: Path = ALERTS_FILE) -> tuple[AlertRule, ...]:
     """Read a file of alerts. Raises SettingError with the value that is wrong and what is allowed."""
     try:
         rows = tomllib.loads(path.read_text(encoding="utf-8"))["alert"]
@@ -44,7 +44,7 @@ def _is_number(value: object) -> bool:
 
 
 def _is_seconds(value: object) -> bool:
-    return _is_number(value) and value <= LONGEST_S  # type: ignore[operator]
+    return _is_number(value) and value <= MAX_SECONDS  # type: ignore[operator]
 
 
 def _is_whole(value: object) -> bool:
@@ -60,7 +60,7 @@ def _matches(pattern: str) -> Callable[[object], bool]:
 
 
 def _are_kinds(value: object) -> bool:
-    return isinstance(value, list) and value != [] and all(kind in tuple(KINDS) for kind in value)
+    return isinstance(value, list) and value != [] and all(kind in tuple(EVENT_KINDS) for kind in value)
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class _Field:
     needed: bool = True
 
 
-_SECONDS = f"seconds, 0 to {LONGEST_S}"
+_SECONDS = f"seconds, 0 to {MAX_SECONDS}"
 _FIELDS: Mapping[str, _Field] = {
     "name": _Field("a name like 'SlowSearches'", _matches("[A-Z][A-Za-z0-9]{0,63}")),
     "title": _Field("one line of text", _is_line),
@@ -80,7 +80,7 @@ _FIELDS: Mapping[str, _Field] = {
     "for_s": _Field(_SECONDS, _is_seconds),
     "severity": _Field("one of " + ", ".join(SEVERITIES), lambda value: value in SEVERITIES),
     "advice": _Field("one line of text", _is_line),
-    "kinds": _Field("a list of some of " + ", ".join(KINDS), _are_kinds, needed=False),
+    "kinds": _Field("a list of some of " + ", ".join(EVENT_KINDS), _are_kinds, needed=False),
     "window_s": _Field(_SECONDS, _is_seconds, needed=False),
     "least": _Field("a whole number from 0 on", _is_whole, needed=False),
 }

@@ -16,11 +16,11 @@ from core.records.alerts import Alert, AlertChange, AlertReading, AlertRule, Sil
 from core.records.jobs import ignore
 from core.store.sql.alert_store import AlertStore
 
-CHECK_EVERY = timedelta(seconds=1)
-WATCH_EVERY_S = 15.0
-LONGEST_WHY = 200
+CHECK_INTERVAL = timedelta(seconds=1)
+WATCH_INTERVAL_S = 15.0
+MAX_REASON_LENGTH = 200
 
-Listener = Callable[[Alert], None]
+AlertListener = Callable[[Alert], None]
 
 
 class AlertError(ContactSheetError):
@@ -36,7 +36,7 @@ class AlertService:
         store: AlertStore,
         measure: Callable[[AlertRule, datetime], AlertReading],
         access: Access,
-        tell: Listener = ignore,
+        tell: AlertListener = ignore,
     ) -> None:
         """`measure` takes a rule's reading; `tell` hears of each alert that fires or is resolved, once per change."""
         self.rules = tuple(rules)
@@ -44,7 +44,7 @@ class AlertService:
 
     def check(self, now: datetime) -> list[Alert]:
         """Measure, unless someone has within the last second, and say where every alert stands. Raises StoreError."""
-        if self._store.claim(now, CHECK_EVERY):
+        if self._store.claim(now, CHECK_INTERVAL):
             readings = {rule: self._measure(rule, now) for rule in self.rules}
             for alert in self._store.advance(readings, now, step):
                 log("alerts", f"{alert.state.phase}: {alert.sentence}", logging.WARNING, alert=alert.rule.name)
@@ -62,7 +62,7 @@ class AlertService:
     def silence(self, name: str, until: datetime, person: Person, why: str = "") -> Silence:
         """Tell nobody of an alert until then. Raises NotAllowed, StoreError, and AlertError if there is none."""
         self._require(name, person)
-        silence = Silence(name, until.astimezone(UTC), person.author, " ".join(why.split())[:LONGEST_WHY])
+        silence = Silence(name, until.astimezone(UTC), person.author, " ".join(why.split())[:MAX_REASON_LENGTH])
         self._store.silence(silence)
         return silence
 
@@ -78,10 +78,10 @@ class AlertService:
             raise AlertError(f"there is no alert {name!r}: take one of {', '.join(names)}")
 
 
-class AlertWatch:
+class AlertWatcher:
     """Checks the alerts again and again where no page is open, in a thread that ends with its process."""
 
-    def __init__(self, desk: AlertService, every_s: float = WATCH_EVERY_S) -> None:
+    def __init__(self, desk: AlertService, every_s: float = WATCH_INTERVAL_S) -> None:
         self._desk, self._every_s, self._over = desk, every_s, threading.Event()
         threading.Thread(target=self._run, name="alerts", daemon=True).start()
 

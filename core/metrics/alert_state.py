@@ -14,7 +14,7 @@ from functools import reduce
 from core.records.alerts import AlertReading, AlertRule, AlertState
 
 # Readings of the moment say nothing of the time in between; those further apart than this are no unbroken run.
-LONGEST_GAP = timedelta(seconds=60)
+MAX_READING_GAP = timedelta(seconds=60)
 
 
 def evaluate(rule: AlertRule, readings: Iterable[AlertReading], state: AlertState = AlertState()) -> AlertState:
@@ -42,7 +42,7 @@ def _above(rule: AlertRule, before: AlertState, heard: AlertState, at: datetime)
     """One that does not fire: pending, until the run has lasted; a gap in the readings begins a new run."""
     since = at
     if before.phase == "pending" and before.since is not None and before.heard_at is not None:
-        unbroken = at - before.heard_at <= max(rule.window, LONGEST_GAP)
+        unbroken = at - before.heard_at <= max(rule.window, MAX_READING_GAP)
         since = before.since if unbroken else at
     if at - since >= rule.lasting:
         return replace(heard, phase="firing", since=at, fired_at=at)

@@ -17,7 +17,7 @@ LabelPairs = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
-class Sample:
+class MetricSample:
     """One number: what follows the family's name (`_total`, `_bucket`, or nothing), labels and value."""
 
     value: float
@@ -26,33 +26,35 @@ class Sample:
 
 
 @dataclass(frozen=True)
-class Family:
+class MetricFamily:
     """Samples of one metric; `name` is without `_total` or `_info`, and ends in `unit` where there is one."""
 
     name: str
     kind: Literal["counter", "gauge", "histogram", "info"]
     help: str
-    samples: tuple[Sample, ...]
+    samples: tuple[MetricSample, ...]
     unit: str = ""
 
 
-def counter(name: str, help_: str, values: Iterable[tuple[LabelPairs, float]], unit: str = "") -> Family:
+def counter(name: str, help_: str, values: Iterable[tuple[LabelPairs, float]], unit: str = "") -> MetricFamily:
     """What only grows."""
-    return Family(name, "counter", help_, tuple(Sample(value, labels, "_total") for labels, value in values), unit)
+    return MetricFamily(
+        name, "counter", help_, tuple(MetricSample(value, labels, "_total") for labels, value in values), unit
+    )
 
 
-def gauge(name: str, help_: str, values: Iterable[tuple[LabelPairs, float]], unit: str = "") -> Family:
+def gauge(name: str, help_: str, values: Iterable[tuple[LabelPairs, float]], unit: str = "") -> MetricFamily:
     """What goes up and down."""
-    return Family(name, "gauge", help_, tuple(Sample(value, labels) for labels, value in values), unit)
+    return MetricFamily(name, "gauge", help_, tuple(MetricSample(value, labels) for labels, value in values), unit)
 
 
-def info(name: str, help_: str, labels: LabelPairs) -> Family:
+def info(name: str, help_: str, labels: LabelPairs) -> MetricFamily:
     """What is said in words: labels of a sample that is always 1."""
-    return Family(name, "info", help_, (Sample(1, labels, "_info"),))
+    return MetricFamily(name, "info", help_, (MetricSample(1, labels, "_info"),))
 
 
 @dataclass(frozen=True)
-class Distribution:
+class HistogramData:
     """A histogram's numbers for one set of labels: how many values were at most each bound, all of them, their sum."""
 
     labels: LabelPairs
@@ -62,25 +64,25 @@ class Distribution:
 
 
 def histogram(
-    name: str, help_: str, bounds: Sequence[float], distributions: Iterable[Distribution], unit: str = ""
-) -> Family:
+    name: str, help_: str, bounds: Sequence[float], distributions: Iterable[HistogramData], unit: str = ""
+) -> MetricFamily:
     """What is spread; `bounds` rise, and infinity is added to them."""
-    samples = list[Sample]()
+    samples = list[MetricSample]()
     for one in distributions:
         counts = zip((*bounds, math.inf), (*one.at_most, one.count), strict=True)
-        samples += [Sample(count, (*one.labels, ("le", _number(bound))), "_bucket") for bound, count in counts]
-        samples += [Sample(one.count, one.labels, "_count"), Sample(one.sum, one.labels, "_sum")]
-    return Family(name, "histogram", help_, tuple(samples), unit)
+        samples += [MetricSample(count, (*one.labels, ("le", _number(bound))), "_bucket") for bound, count in counts]
+        samples += [MetricSample(one.count, one.labels, "_count"), MetricSample(one.sum, one.labels, "_sum")]
+    return MetricFamily(name, "histogram", help_, tuple(samples), unit)
 
 
-def render(families: Iterable[Family], openmetrics: bool = False) -> bytes:
+def render(families: Iterable[MetricFamily], openmetrics: bool = False) -> bytes:
     """The families as UTF-8 text; halves of characters are written as escapes."""
     lines = [line for family in families for line in _lines(family, openmetrics)]
     text = "\n".join([*lines, "# EOF", ""] if openmetrics else [*lines, ""])
     return text.encode("utf-8", "backslashreplace")
 
 
-def _lines(family: Family, openmetrics: bool) -> Iterator[str]:
+def _lines(family: MetricFamily, openmetrics: bool) -> Iterator[str]:
     name, kind = family.name, family.kind
     if not openmetrics:
         name += {"counter": "_total", "info": "_info"}.get(kind, "")

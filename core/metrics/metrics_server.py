@@ -12,16 +12,16 @@ from typing import Any, Self
 
 from core.errors import ContactSheetError, SettingError
 from core.logs import log
-from core.metrics.exposition import CLASSIC, OPENMETRICS, Family, prefers_openmetrics, render
+from core.metrics.exposition import CLASSIC, OPENMETRICS, MetricFamily, prefers_openmetrics, render
 
 LOOPBACK = "127.0.0.1"
-PATIENCE_S = 10.0
+REQUEST_TIMEOUT_S = 10.0
 
 
 class MetricsServer:
     """Answers scrapes in threads that end with their process."""
 
-    def __init__(self, families: Callable[[], Sequence[Family]], port: int, host: str = LOOPBACK) -> None:
+    def __init__(self, families: Callable[[], Sequence[MetricFamily]], port: int, host: str = LOOPBACK) -> None:
         """Listen; port 0 takes a free one. Raises SettingError if it cannot be had."""
         try:
             self._server = _Server((host, port), _Handler)
@@ -54,7 +54,7 @@ class MetricsServer:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
-    families: Callable[[], Sequence[Family]]
+    families: Callable[[], Sequence[MetricFamily]]
 
     def handle_error(self, *_: Any, **__: Any) -> None:
         """Someone hung up, or a source of metrics has a fault of its own: other scrapes go on."""
@@ -64,7 +64,7 @@ class _Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
     server_version, sys_version = "contactsheet", ""
-    timeout = PATIENCE_S
+    timeout = REQUEST_TIMEOUT_S
 
     def do_GET(self) -> None:
         if self.path.partition("?")[0] != "/metrics":

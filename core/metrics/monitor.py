@@ -9,11 +9,12 @@ from core import __version__
 from core.access import Access
 from core.metrics.alert_readings import AlertReadings, LimitUsage
 from core.metrics.alert_rules import load_rules
-from core.metrics.alert_service import AlertService, AlertWatch
-from core.metrics.exposition import Family
+from core.metrics.alert_service import AlertService, AlertWatcher
+from core.metrics.exposition import MetricFamily
+from core.metrics.image_counts import ImageCounts
 from core.metrics.machine import Capacity, Machine, read_machine
 from core.metrics.metrics_server import MetricsServer
-from core.metrics.prometheus import Exporter, Sources
+from core.metrics.prometheus import MetricsExporter, MetricSources
 from core.metrics.webhook import Webhook
 from core.records.jobs import ignore
 from core.settings import Settings
@@ -45,7 +46,8 @@ class Monitor:
         tell = Webhook(settings.alert_webhook) if settings.alert_webhook else ignore
         store = AlertStore(settings.data / "alerts.db")
         self.alerts = AlertService(load_rules(settings.alerts), store, measures, access, tell)
-        sources = Sources(
+        self.image_counts = ImageCounts()
+        sources = MetricSources(
             events.totals,
             sizes,
             jobs.by_state,
@@ -53,8 +55,9 @@ class Monitor:
             self.quota,
             lambda: self.alerts.current(datetime.now(UTC)),
             lambda: self.machine().process_bytes,
+            self.image_counts.totals,
         )
-        self._exporter = Exporter(sources, datetime.now(UTC), __version__)
+        self._exporter = MetricsExporter(sources, datetime.now(UTC), __version__)
 
     def budget(self) -> Mapping[str, LimitUsage]:
         """USD for Gemini of this day and month (UTC), requests under way counted at their most. Raises StoreError."""
@@ -77,13 +80,13 @@ class Monitor:
         """The machine now; its processor's share is that since the reading `before`."""
         return read_machine(self._settings.data, before, self._gpu)
 
-    def families(self) -> list[Family]:
+    def families(self) -> list[MetricFamily]:
         """What one scrape says."""
         return self._exporter.families(datetime.now(UTC))
 
-    def watch(self) -> AlertWatch:
+    def watch(self) -> AlertWatcher:
         """Check the alerts from now on, also where nobody looks, until it is closed."""
-        return AlertWatch(self.alerts)
+        return AlertWatcher(self.alerts)
 
     def serve(self) -> MetricsServer | None:
         """Serve /metrics until it is closed; None where no port is set. Raises SettingError if the port is taken."""

@@ -25,7 +25,7 @@ def rules_file(rules: Iterable[AlertRule], interval_s: float = 15) -> str:
 
 
 def _entry(rule: AlertRule) -> str:
-    expression = "\n".join(f"          {line}" for line in expression_of(rule).splitlines())
+    expression = "\n".join(f"          {line}" for line in promql_expression(rule).splitlines())
     return (
         f"      - alert: {rule.name}\n"
         f"        expr: |-\n{expression}\n"
@@ -38,7 +38,7 @@ def _entry(rule: AlertRule) -> str:
     )
 
 
-def expression_of(rule: AlertRule) -> str:
+def promql_expression(rule: AlertRule) -> str:
     """PromQL that holds while the rule is above its threshold, or fires already and has not come down to `clear`.
 
     Prometheus keeps its alerts as the series ALERTS, which is how an expression knows that its alert fires. Too little

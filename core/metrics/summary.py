@@ -8,18 +8,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from core.records.events import SEARCHES, SERVICES, STAGES, Window
+from core.records.events import COST_SERVICES, SEARCH_KINDS, STAGES, EventWindow
 from core.store.sql.event_log import EventLog
 
 # What the predecessor's hand-written table said of a search, and what it set out to reach.
-PREDECESSOR_MS = {"encode": 150.0, "search": 25.0, "rank": 800.0, "load": 100.0, "total": 1200.0}
-PREDECESSOR_USD, A_MONTH = 31.0, 10_000
+BASELINE_MS = {"encode": 150.0, "search": 25.0, "rank": 800.0, "load": 100.0, "total": 1200.0}
+BASELINE_USD, SEARCHES_PER_MONTH = 31.0, 10_000
 TARGET_P95_MS, TARGET_ERROR_RATE = 1500.0, 0.01
 Verdict = Literal["better", "worse", "no data"]
 
 
 @dataclass(frozen=True)
-class Latency:
+class StageLatency:
     """Percentiles of one stage in milliseconds, None where nothing was measured; `verdict` compares the median."""
 
     stage: str
@@ -32,7 +32,7 @@ class Latency:
 
 
 @dataclass(frozen=True)
-class Target:
+class BaselineTarget:
     """A target of the predecessor's, and whether it is met; None without data."""
 
     name: str
@@ -42,7 +42,7 @@ class Target:
 
 
 @dataclass(frozen=True)
-class Money:
+class GeminiSpending:
     """What Gemini has cost today and this month (UTC), requests under way counted at their most, and the budgets."""
 
     day_usd: float
@@ -67,8 +67,8 @@ class Summary:
     fallback_rate: float | None
     cache_hit_rate: float | None
     reasons: Mapping[str, int]
-    latencies: tuple[Latency, ...]
-    targets: tuple[Target, ...]
+    latencies: tuple[StageLatency, ...]
+    targets: tuple[BaselineTarget, ...]
     requests_by_kind: Mapping[str, int]
     errors_by_kind: Mapping[str, int]
     images: int
@@ -77,29 +77,31 @@ class Summary:
     usd_per_search: Mapping[str, float] | None
     projected_month_usd: float | None
     predecessor_month_usd: float
-    money: Money
+    money: GeminiSpending
     began_at: datetime | None
     uptime_s: float
 
 
-def read_summary(log: EventLog, since: datetime, until: datetime, collection: str | None, money: Money) -> Summary:
+def read_summary(
+    log: EventLog, since: datetime, until: datetime, collection: str | None, money: GeminiSpending
+) -> Summary:
     """The summary of [since, until), of one collection or of all. Raises StoreError."""
     searches = log.window(since, until, ("search",), collection)
-    billed = log.window(since, until, SEARCHES, collection)
+    billed = log.window(since, until, SEARCH_KINDS, collection)
     everything = log.window(since, until, None, collection)
     return summarise(searches, billed, everything, collection, money, log.began_at())
 
 
 def summarise(
-    searches: Window,
-    billed: Window,
-    everything: Window,
+    searches: EventWindow,
+    billed: EventWindow,
+    everything: EventWindow,
     collection: str | None,
-    money: Money,
+    money: GeminiSpending,
     began_at: datetime | None,
 ) -> Summary:
     """The summary of three windows of the same time: searches, all that is billed for them, all there was."""
-    per_search = {s: billed.usd[s] / searches.requests for s in SERVICES} if searches.requests else None
+    per_search = {s: billed.usd[s] / searches.requests for s in COST_SERVICES} if searches.requests else None
     return Summary(
         since=searches.since,
         until=searches.until,
@@ -118,20 +120,20 @@ def summarise(
         tokens=billed.tokens,
         usd=billed.usd,
         usd_per_search=per_search,
-        projected_month_usd=sum(per_search.values()) * A_MONTH if per_search else None,
-        predecessor_month_usd=PREDECESSOR_USD,
+        projected_month_usd=sum(per_search.values()) * SEARCHES_PER_MONTH if per_search else None,
+        predecessor_month_usd=BASELINE_USD,
         money=money,
         began_at=began_at,
         uptime_s=(searches.until - began_at).total_seconds() if began_at else 0.0,
     )
 
 
-def latencies(searches: Window) -> tuple[Latency, ...]:
+def latencies(searches: EventWindow) -> tuple[StageLatency, ...]:
     """Every stage beside the predecessor's figure."""
     return tuple(_latency(searches, stage) for stage in STAGES)
 
 
-def targets(searches: Window) -> tuple[Target, ...]:
+def targets(searches: EventWindow) -> tuple[BaselineTarget, ...]:
     """The predecessor's targets: p95 of the whole search, and the share of errors."""
     return (
         _target("p95_ms", _known(searches.stages["total"].quantile(0.95)), TARGET_P95_MS),
@@ -139,26 +141,26 @@ def targets(searches: Window) -> tuple[Target, ...]:
     )
 
 
-def _latency(searches: Window, stage: str) -> Latency:
-    sketch, theirs = searches.stages[stage], PREDECESSOR_MS[stage]
+def _latency(searches: EventWindow, stage: str) -> StageLatency:
+    sketch, theirs = searches.stages[stage], BASELINE_MS[stage]
     p50, p95, p99 = (_known(sketch.quantile(q)) for q in (0.50, 0.95, 0.99))
     verdict: Verdict = "no data" if p50 is None else "better" if p50 <= theirs else "worse"
-    return Latency(stage, sketch.count, p50, p95, p99, theirs, verdict)
+    return StageLatency(stage, sketch.count, p50, p95, p99, theirs, verdict)
 
 
-def _target(name: str, value: float | None, limit: float) -> Target:
-    return Target(name, value, limit, None if value is None else value < limit)
+def _target(name: str, value: float | None, limit: float) -> BaselineTarget:
+    return BaselineTarget(name, value, limit, None if value is None else value < limit)
 
 
 def _known(ms: float) -> float | None:
     return None if math.isnan(ms) else ms
 
 
-def _rate(part: int, whole: Window) -> float | None:
+def _rate(part: int, whole: EventWindow) -> float | None:
     return part / whole.requests if whole.requests else None
 
 
-def _by_kind(window: Window, outcomes: tuple[str, ...]) -> dict[str, int]:
+def _by_kind(window: EventWindow, outcomes: tuple[str, ...]) -> dict[str, int]:
     counts: dict[str, int] = {}
     for (kind, outcome), requests in window.outcomes_by_kind.items():
         if outcome in outcomes:

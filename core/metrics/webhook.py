@@ -20,8 +20,8 @@ from core.logs import log
 from core.records.alerts import Alert
 from core.settings import Secret
 
-TRIES, FIRST_PAUSE_S, TIMEOUT_S = 3, 2.0, 5.0
-WAITING = 100
+MAX_ATTEMPTS, INITIAL_DELAY_S, TIMEOUT_S = 3, 2.0, 5.0
+QUEUE_SIZE = 100
 _NEVER = "0001-01-01T00:00:00Z"
 
 
@@ -34,7 +34,7 @@ class Webhook:
             raise SettingError("CONTACTSHEET_ALERT_WEBHOOK must be an address that begins with http:// or https://")
         self._address, self._pause = address, pause
         self._opener = urllib.request.build_opener(_NoRedirects)
-        self._waiting: queue.Queue[Alert] = queue.Queue(WAITING)
+        self._waiting: queue.Queue[Alert] = queue.Queue(QUEUE_SIZE)
         threading.Thread(target=self._work, name="alert-webhook", daemon=True).start()
 
     def __call__(self, alert: Alert) -> None:
@@ -50,9 +50,9 @@ class Webhook:
 
     def _deliver(self, alert: Alert) -> None:
         problem = ""
-        for number in range(TRIES):
+        for number in range(MAX_ATTEMPTS):
             if number:
-                self._pause(FIRST_PAUSE_S * 2 ** (number - 1))
+                self._pause(INITIAL_DELAY_S * 2 ** (number - 1))
             problem, again = self._post(alert)
             if not again:
                 break
@@ -61,7 +61,7 @@ class Webhook:
 
     def _post(self, alert: Alert) -> tuple[str, bool]:
         """What went wrong, if anything, in words without the address; and whether another try may help."""
-        body = json.dumps(document(alert)).encode()
+        body = json.dumps(webhook_document(alert)).encode()
         request = urllib.request.Request(  # noqa: S310 - the scheme was looked at
             self._address.reveal(), body, {"Content-Type": "application/json", "User-Agent": "contactsheet"}
         )
@@ -90,7 +90,7 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
         return None
 
 
-def document(alert: Alert) -> dict[str, Any]:
+def webhook_document(alert: Alert) -> dict[str, Any]:
     """An alert as Alertmanager's webhooks have it, a group of its own.
 
     Source: https://prometheus.io/docs/alerting/latest/configuration/#webhook_config

@@ -10,7 +10,7 @@ import numpy as np
 from core.errors import QualityError
 from core.quality.intervals import Interval, bootstrap
 from core.quality.relevance import NAMES
-from core.records.evaluations import QueryOutcome, Run
+from core.records.evaluations import EvaluationRun, QueryOutcome
 
 LIFT_MEASURE = "ndcg@4"
 NO_KEY = "GEMINI_API_KEY is not set"
@@ -33,8 +33,8 @@ class Comparison:
     `changes` has the queries that lost most first. `alone` counts queries that only one of the runs could ask.
     """
 
-    first: Run
-    second: Run
+    first: EvaluationRun
+    second: EvaluationRun
     differences: Mapping[str, Interval]
     changes: tuple[QueryChange, ...]
     alone: int
@@ -55,7 +55,7 @@ class Lift:
     per_s: float | None = None
 
 
-def compare(first: Run, second: Run) -> Comparison:
+def compare(first: EvaluationRun, second: EvaluationRun) -> Comparison:
     """Compare two runs over the queries of both. Raises QualityError unless they used the same label set."""
     if first.digest != second.digest:
         raise QualityError(
@@ -77,7 +77,7 @@ def compare(first: Run, second: Run) -> Comparison:
     )
 
 
-def lift(run: Run, key_is_set: bool = True) -> Lift:
+def lift(run: EvaluationRun, key_is_set: bool = True) -> Lift:
     """The lift over the queries that Gemini ranked now; orders kept from before cost nothing and do not count."""
     ranked = [outcome for outcome in run.outcomes if outcome.ranking == "ranked"]
     if run.stand_in:

@@ -12,7 +12,7 @@ from core.errors import QualityError
 from core.quality.evaluation import scores
 from core.quality.label_sets import LabelSet
 from core.quality.relevance import NAMES, RELEVANCE_MEASURES
-from core.records.evaluations import Run
+from core.records.evaluations import EvaluationRun
 
 FILE = "floor.json"
 
@@ -31,7 +31,7 @@ class Floor:
     least: Mapping[str, float]
 
 
-def floor_of(run: Run) -> Floor:
+def floor_of(run: EvaluationRun) -> Floor:
     """The floor that a run sets; to four digits, the least rounded down."""
     found = scores(run.outcomes).measures
     return Floor(
@@ -80,7 +80,7 @@ def check_labels(floor: Floor, labels: LabelSet) -> None:
         )
 
 
-def below(floor: Floor, run: Run) -> list[str]:
+def below(floor: Floor, run: EvaluationRun) -> list[str]:
     """The measures of a run that are under the floor, each as a phrase; also pictures that went missing."""
     found = scores(run.outcomes).measures
     faults = [

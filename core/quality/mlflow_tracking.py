@@ -9,13 +9,13 @@ from typing import Any
 
 from core.logs import log
 from core.quality.evaluation import scores
-from core.records.evaluations import Run
+from core.records.evaluations import EvaluationRun
 
 URI = "MLFLOW_TRACKING_URI"
 EXPERIMENT = "contact-sheet"
 
 
-def track(run: Run, environ: Mapping[str, str]) -> str:
+def track(run: EvaluationRun, environ: Mapping[str, str]) -> str:
     """Log a run to MLflow if MLFLOW_TRACKING_URI is set: what came of it in one line, empty if it is not set.
 
     Never raises: a server that is away costs nobody an evaluation.
@@ -32,7 +32,7 @@ def track(run: Run, environ: Mapping[str, str]) -> str:
     return "logged to MLflow"
 
 
-def _log(mlflow: Any, run: Run) -> None:
+def _log(mlflow: Any, run: EvaluationRun) -> None:
     facts = ("model", "checkpoint", "collection", "collection_version", "ranker", "ranked_by", "labels", "digest")
     found = scores(run.outcomes).measures
     mlflow.set_experiment(EXPERIMENT)

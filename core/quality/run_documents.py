@@ -8,8 +8,8 @@ from typing import Any
 from core.quality.comparison import Comparison, Lift
 from core.quality.evaluation import Scores, scores, scores_by_kind
 from core.quality.relevance import RELEVANCE_MEASURES
-from core.records.evaluations import Run
-from core.store.sql.run_store import run_document
+from core.records.evaluations import EvaluationRun
+from core.store.sql.run_store import run_to_document
 
 
 def scores_document(found: Scores) -> dict[str, Any]:
@@ -18,9 +18,9 @@ def scores_document(found: Scores) -> dict[str, Any]:
     return {"queries": found.count, "measures": measures}
 
 
-def evaluation_document(run: Run, found: Lift | None) -> dict[str, Any]:
+def evaluation_document(run: EvaluationRun, found: Lift | None) -> dict[str, Any]:
     """The JSON document of `evaluate --json`; the lift only where Gemini was to rank."""
-    document = run_document(replace(run, outcomes=()))
+    document = run_to_document(replace(run, outcomes=()))
     document |= {
         "usd": run.usd,
         "fallbacks": run.fallbacks,
@@ -63,7 +63,7 @@ def score_lines(found: Scores) -> list[str]:
     return lines
 
 
-def kind_lines(run: Run) -> list[str]:
+def kind_lines(run: EvaluationRun) -> list[str]:
     """A line per kind of query."""
     lines = [f"{'kind':<12} {'queries':>7} " + " ".join(f"{m.title:>13}" for m in RELEVANCE_MEASURES)]
     for kind, found in scores_by_kind(run.outcomes).items():

@@ -19,7 +19,7 @@ from core.quality.label_sets import LabelSet, fit, read_labels
 from core.quality.mlflow_tracking import track
 from core.quality.weak_labels import WeakLabels
 from core.quality.zero_shot import Accuracy, labelled_folder, zero_shot
-from core.records.evaluations import RankerName, Run
+from core.records.evaluations import EvaluationRun, RankerName
 from core.records.jobs import ProgressListener, ignore
 from core.search.answer import Answer
 from core.store.lance.snapshot import Snapshot
@@ -33,7 +33,7 @@ class GateResult:
     """One label set at the gate: the run and what of it is under the floor."""
 
     labels: str
-    run: Run
+    run: EvaluationRun
     faults: list[str]
 
 
@@ -67,7 +67,7 @@ class QualityService:
         ranker: RankerName = "vector",
         name: str = "",
         listener: ProgressListener = ignore,
-    ) -> Run:
+    ) -> EvaluationRun:
         """Ask a collection every query of a label set and measure what comes back; the run is not kept.
 
         Raises QualityError if the collection holds none of the pictures, CollectionError, ModelUnavailable.
@@ -81,7 +81,7 @@ class QualityService:
             )
         outcomes, seconds = evaluate(fitting, lambda text: self._search(text, collection, ranker == "gemini"), listener)
         ranked = any(outcome.ranking in ("ranked", "cached") for outcome in outcomes)
-        return Run(
+        return EvaluationRun(
             0,
             name,
             self._now(),
@@ -99,7 +99,7 @@ class QualityService:
             self._stand_in if ranked else "",
         )
 
-    def keep(self, run: Run) -> tuple[Run, str]:
+    def keep(self, run: EvaluationRun) -> tuple[EvaluationRun, str]:
         """Keep a run and log it to MLflow where that is set up; what came of the latter, in one line or none.
 
         Raises QualityError if the run's name is taken.
@@ -107,7 +107,7 @@ class QualityService:
         kept = self.runs.keep(run)
         return kept, track(kept, self._environ)
 
-    def lift(self, run: Run) -> Lift:
+    def lift(self, run: EvaluationRun) -> Lift:
         """What Gemini's order adds in a run, per dollar and per second; or why that was not measured."""
         return lift(run, self._key_is_set)
 
@@ -115,7 +115,7 @@ class QualityService:
         """Two kept runs, by number or name. Raises QualityError if one is missing or their label sets differ."""
         return compare(self.runs.get(first), self.runs.get(second))
 
-    def record_floor(self, folder: Path, run: Run) -> Floor:
+    def record_floor(self, folder: Path, run: EvaluationRun) -> Floor:
         """Make a run's lower bounds the floor of its label set, in `folder`. Raises QualityError for a partial run."""
         if run.ranker != "vector" or run.absent:
             raise QualityError(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from core.embedding import images
 from core.embedding.encoder import Encoder
-from core.embedding.look_ahead import DECODERS, look_ahead
+from core.embedding.look_ahead import DECODER_THREADS, look_ahead
 from core.errors import BadImage, QualityError
 from core.quality.intervals import Interval, wilson
 from core.records.jobs import Failure, Progress, ProgressListener, ignore
@@ -68,7 +68,7 @@ def zero_shot(encoder: Encoder, labelled: LabelledFolder, listener: ProgressList
     names = [PROMPT.format(name.replace("_", " ").replace("-", " ")) for name in labelled.classes]
     prompts, ranks, failures = encoder.encode_texts(names), list[int](), list[Failure]()
     paths = [path for path, _ in labelled.pictures]
-    with ThreadPoolExecutor(DECODERS) as pool:
+    with ThreadPoolExecutor(DECODER_THREADS) as pool:
         decoded = look_ahead(pool, lambda path: encoder.preprocess(images.load(path)), paths, 2 * encoder.batch_size)
         pairs = zip(labelled.pictures, decoded, strict=True)
         while batch := list(islice(pairs, encoder.batch_size)):

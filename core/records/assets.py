@@ -62,7 +62,7 @@ class Asset:
     @property
     def orientation(self) -> Orientation:
         """`square` up to 5 % difference between the sides."""
-        return orientation_of(self.width, self.height)
+        return classify_orientation(self.width, self.height)
 
     @property
     def title(self) -> str:
@@ -70,7 +70,7 @@ class Asset:
         return self.about.title or (self.uris[0].rsplit("/", 1)[-1] if self.uris else self.id[:12])
 
 
-def orientation_of(width: int, height: int) -> Orientation:
+def classify_orientation(width: int, height: int) -> Orientation:
     """Classify a picture's shape; `square` up to 5 % difference between the sides."""
     if abs(width - height) <= 0.05 * max(width, height):
         return "square"
@@ -93,7 +93,7 @@ class Collection:
 
 
 @dataclass(frozen=True)
-class CollectionHealth:
+class StorageStats:
     """How a collection lies on the disk: rows in `fragments` files, `versions` that readers may still ask for."""
 
     name: str
@@ -147,7 +147,7 @@ Freshness = Literal["up to date", "outdated", "none yet"]
 
 
 @dataclass(frozen=True)
-class Condition:
+class CollectionCondition:
     """What is known of a collection's state.
 
     `job` is the last one that added pictures from a page, `newest` when the newest picture came, `dendrogram` and `map`

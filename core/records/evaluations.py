@@ -20,7 +20,7 @@ def ranked_by(ranker: RankerName, stand_in: str | None) -> str:
 
 
 @dataclass(frozen=True)
-class RunRow:
+class EvaluationRunSummary:
     """A line of the list of runs."""
 
     id: int
@@ -61,7 +61,7 @@ class QueryOutcome:
 
 
 @dataclass(frozen=True)
-class Run:
+class EvaluationRun:
     """A kept evaluation; `absent` and `unanswerable` are what the label set names and the collection lacks.
 
     `id` is 0 until it is kept. `digest` is the label set's. `stand_in` is the host that ranked instead of Gemini, empty

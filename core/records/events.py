@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Literal
 
-from core.records.latency_sketch import Sketch
+from core.records.latency_sketch import LatencySketch
 
 EventOutcome = Literal["ok", "fallback", "error"]
 
@@ -16,7 +16,7 @@ EventOutcome = Literal["ok", "fallback", "error"]
 class Event:
     """One request: what it was, how it ended, what it took (milliseconds, tokens) and cost (USD by service).
 
-    `kind` is one of KINDS. `reason` is a short code where the outcome is not `ok`; `images` were decoded and handed
+    `kind` is one of EVENT_KINDS. `reason` is a short code where the outcome is not `ok`; `images` were decoded and handed
     over; `detail` is a JSON document, a receipt for instance.
     """
 
@@ -45,7 +45,7 @@ class Event:
         return self.clip_usd + self.compute_usd + self.gemini_usd
 
 
-KINDS = {
+EVENT_KINDS = {
     "search": "a search by words or by picture, ranked or not, from question to pictures",
     "refine": "a follow-up that Gemini was asked to understand",
     "late": "an answer of Gemini that came after its search had been shown, and is billed all the same",
@@ -58,24 +58,24 @@ KINDS = {
 
 
 # What a search costs is spread over these: only the first is one request.
-SEARCHES = ("search", "refine", "late")
+SEARCH_KINDS = ("search", "refine", "late")
 
 
 STAGES = ("encode", "search", "rank", "load", "total")
 
 
-TOKENS = ("prompt", "cached", "output", "thought")
+TOKEN_TYPES = ("prompt", "cached", "output", "thought")
 
 
-SERVICES = ("clip", "compute", "gemini")
+COST_SERVICES = ("clip", "compute", "gemini")
 
 
 @dataclass(frozen=True)
-class Window:
+class EventWindow:
     """Everything that happened in [since, until), of some kinds and collections.
 
     `reasons` counts fallbacks and errors by reason code, `outcomes_by_kind` requests by (kind, outcome). `stages` has
-    all STAGES, `tokens` all TOKENS, `usd` all SERVICES: the float nearest to the sum of the events' amounts. `images`
+    all STAGES, `tokens` all TOKEN_TYPES, `usd` all COST_SERVICES: the float nearest to the sum of the events' amounts. `images`
     were decoded and handed over.
     """
 
@@ -86,9 +86,9 @@ class Window:
     fallbacks: int = 0
     reasons: Mapping[str, int] = field(default_factory=dict)
     outcomes_by_kind: Mapping[tuple[str, str], int] = field(default_factory=dict)
-    stages: Mapping[str, Sketch] = field(default_factory=lambda: dict.fromkeys(STAGES, Sketch()))
-    tokens: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys(TOKENS, 0))
-    usd: Mapping[str, float] = field(default_factory=lambda: dict.fromkeys(SERVICES, 0.0))
+    stages: Mapping[str, LatencySketch] = field(default_factory=lambda: dict.fromkeys(STAGES, LatencySketch()))
+    tokens: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys(TOKEN_TYPES, 0))
+    usd: Mapping[str, float] = field(default_factory=lambda: dict.fromkeys(COST_SERVICES, 0.0))
     cache_hits: int = 0
     images: int = 0
 
@@ -96,3 +96,13 @@ class Window:
     def total_usd(self) -> float:
         """What all of it cost."""
         return sum(self.usd.values())
+
+
+def to_milliseconds(at: datetime) -> int:
+    """A moment as the log keeps it: milliseconds since 1970, UTC."""
+    return round(at.timestamp() * 1000)
+
+
+def from_milliseconds(at_ms: int) -> datetime:
+    """The moment of a number of milliseconds since 1970, UTC."""
+    return datetime.fromtimestamp(at_ms / 1000, UTC)

@@ -13,16 +13,16 @@ from numpy.typing import NDArray
 
 # Bucket b > 0 holds (S·γ^(b-2), S·γ^(b-1)] and answers 2·S·γ^(b-1) / (γ + 1): at most (γ - 1) / (γ + 1) = 0.99 % off.
 GAMMA = 1.02
-SMALLEST_MS, LARGEST_MS = 1e-6, 1e9  # what is smaller counts as 0 and is bucket 0; what is larger as the largest
+MIN_MS, MAX_MS = 1e-6, 1e9  # what is smaller counts as 0 and is bucket 0; what is larger as the largest
 _LOG_GAMMA = math.log(GAMMA)
 _NS_PER_MS = 1_000_000
 _HEAD, _PAIR = struct.Struct("<Q"), struct.Struct("<HI")
 _PAIRS = np.dtype([("bucket", "<u2"), ("count", "<u4")])
-_MOST_NS = 2**64 - 1
+_MAX_NS = 2**64 - 1
 
 
 @dataclass(frozen=True)
-class Sketch:
+class LatencySketch:
     """How many values fell into each bucket, and their sum in nanoseconds; equal where these are equal.
 
     `pairs` are the buckets that are not empty, ascending: number (uint16) and count (uint32), little-endian.
@@ -32,7 +32,7 @@ class Sketch:
     pairs: bytes = b""
 
     @classmethod
-    def of(cls, values_ms: Iterable[float]) -> Sketch:
+    def of(cls, values_ms: Iterable[float]) -> LatencySketch:
         """The sketch of some values; what is negative or no number counts as 0."""
         values = [_bounded(ms) for ms in values_ms]
         counts = Counter(map(_bucket, values))
@@ -40,12 +40,12 @@ class Sketch:
         return cls(sum(round(ms * _NS_PER_MS) for ms in values), pairs)
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> Sketch:
+    def from_bytes(cls, data: bytes) -> LatencySketch:
         """What `to_bytes` made."""
         return cls(_HEAD.unpack_from(data)[0], data[_HEAD.size :]) if data else cls()
 
     @classmethod
-    def total(cls, parts: Iterable[bytes]) -> Sketch:
+    def total(cls, parts: Iterable[bytes]) -> LatencySketch:
         """The sketch of all values of some sketches, given as bytes: many at the price of few."""
         parts = [part for part in parts if part]
         if len(parts) < 2:
@@ -59,7 +59,7 @@ class Sketch:
 
     def to_bytes(self) -> bytes:
         """Eight bytes and six for every bucket that is not empty; none at all for an empty sketch."""
-        return _HEAD.pack(min(self.sum_ns, _MOST_NS)) + self.pairs if self.pairs else b""
+        return _HEAD.pack(min(self.sum_ns, _MAX_NS)) + self.pairs if self.pairs else b""
 
     @property
     def count(self) -> int:
@@ -83,9 +83,9 @@ class Sketch:
         place = max(0, math.ceil(self.count * q - 1))
         return _value(int(self._buckets[np.searchsorted(self._counts.cumsum(), place, side="right")]))
 
-    def merged(self, other: Sketch) -> Sketch:
+    def merged(self, other: LatencySketch) -> LatencySketch:
         """The sketch of the values of both."""
-        return Sketch.total([self.to_bytes(), other.to_bytes()])
+        return LatencySketch.total([self.to_bytes(), other.to_bytes()])
 
     def at_most(self, ms: float) -> int:
         """How many values are `ms` or less; those within 1 % of it may count on either side."""
@@ -102,12 +102,12 @@ class Sketch:
 
 
 def _bounded(ms: float) -> float:
-    return min(ms, LARGEST_MS) if ms >= SMALLEST_MS else 0.0
+    return min(ms, MAX_MS) if ms >= MIN_MS else 0.0
 
 
 def _bucket(ms: float) -> int:
-    return 1 + math.ceil(math.log(ms / SMALLEST_MS) / _LOG_GAMMA) if ms else 0
+    return 1 + math.ceil(math.log(ms / MIN_MS) / _LOG_GAMMA) if ms else 0
 
 
 def _value(bucket: int) -> float:
-    return SMALLEST_MS * GAMMA ** (bucket - 1) * 2 / (GAMMA + 1) if bucket else 0.0
+    return MIN_MS * GAMMA ** (bucket - 1) * 2 / (GAMMA + 1) if bucket else 0.0

@@ -20,21 +20,21 @@ _ADVICE = {
 
 
 @contextmanager
-def write_faults(folder: Path) -> Iterator[None]:
+def wrap_write_errors(folder: Path) -> Iterator[None]:
     """Around a change below `folder`: raises StoreError for whatever the disk or LanceDB raise."""
-    with _faults(folder, "could not be written", "what was committed before is kept"):
+    with _wrap_errors(folder, "could not be written", "what was committed before is kept"):
         yield
 
 
 @contextmanager
-def read_faults(folder: Path) -> Iterator[None]:
+def wrap_read_errors(folder: Path) -> Iterator[None]:
     """Around reading below `folder`: raises StoreError for whatever the disk or LanceDB raise."""
-    with _faults(folder, "could not be read", "nothing was changed"):
+    with _wrap_errors(folder, "could not be read", "nothing was changed"):
         yield
 
 
 @contextmanager
-def _faults(folder: Path, what: str, kept: str) -> Iterator[None]:
+def _wrap_errors(folder: Path, what: str, kept: str) -> Iterator[None]:
     try:
         yield
     except (OSError, RuntimeError, ValueError) as error:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import streamlit as st
 
 from core.app import DEMO, App
-from core.records.assets import Condition
-from pages.library.notices import carry_out
-from pages.ui.format import pictures, plain
+from core.records.assets import CollectionCondition
+from pages.library.outcome_notice import run_and_notify
+from pages.ui.format import escape_markdown, pictures
 from pages.ui.person import person
 from pages.ui.resources import retry_demo_build
 
@@ -17,13 +17,13 @@ def show_condition(app: App, collection: str) -> None:
     with st.spinner("Looking"):
         found = app.condition(collection)
     with st.grid("auto", min_column_width=220):
-        for name, value in lines(found).items():
-            st.markdown(f"**{name}**  \n{plain(value)}")
+        for name, value in condition_lines(found).items():
+            st.markdown(f"**{name}**  \n{escape_markdown(value)}")
     if app.access.is_curator(person()):
-        deletion(app, collection)
+        deletion_popover(app, collection)
 
 
-def lines(found: Condition) -> dict[str, str]:
+def condition_lines(found: CollectionCondition) -> dict[str, str]:
     """The condition in words."""
     job = f"{found.job.state}: {found.job.message}" if found.job else "none from this page"
     originals = "no picture is known by a place on this disk"
@@ -40,7 +40,7 @@ def lines(found: Condition) -> dict[str, str]:
     }
 
 
-def deletion(app: App, collection: str) -> None:
+def deletion_popover(app: App, collection: str) -> None:
     with st.popover("Delete the collection", icon=":material/delete_forever:"):
         again = " It is built again when it is looked at next." if collection == DEMO else ""
         st.write(
@@ -53,12 +53,12 @@ def deletion(app: App, collection: str) -> None:
             key="delete",
             type="primary",
             disabled=typed.strip() != collection,
-            on_click=carry_out,
-            args=(lambda: delete(app, collection, typed),),
+            on_click=run_and_notify,
+            args=(lambda: delete_collection(app, collection, typed),),
         )
 
 
-def delete(app: App, collection: str, typed: str) -> str:
+def delete_collection(app: App, collection: str, typed: str) -> str:
     app.removal.delete(person(), collection, typed)
     if collection == DEMO:
         retry_demo_build()

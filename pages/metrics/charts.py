@@ -11,11 +11,10 @@ from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from typing import Any
 
-from core.metrics.summary import PREDECESSOR_MS
-from core.records.events import Window
-from core.store.sql.event_windows import milliseconds
+from core.metrics.summary import BASELINE_MS
+from core.records.events import EventWindow, to_milliseconds
 
-HEIGHT_PX, BAR_GAP = 260, 0.2
+HEIGHT_PX, BAR_GAP_SHARE = 260, 0.2
 NARROW_PX = 420  # of a plot, in which all names do not stand in one row
 # Each reads well on the light and on the dark ground, and apart from the others without red and green alone.
 LIGHT, MIDDLE, STRONG, GREY = "#6fa8a3", "#d6943a", "#c4412b", "#7d8a91"
@@ -26,27 +25,27 @@ ChartRow = dict[str, Any]
 Spec = dict[str, Any]
 
 
-def latency_rows(windows: Sequence[Window], stage: str) -> list[ChartRow]:
+def latency_rows(windows: Sequence[EventWindow], stage: str) -> list[ChartRow]:
     """Percentiles of one stage in milliseconds (None: nothing was measured), and the predecessor's figure."""
     rows = [
-        _row(window, name, _known(window.stages[stage].quantile(share)))
+        _row(window, name, _rounded(window.stages[stage].quantile(share)))
         for window in windows
         for name, share in QUANTILES.items()
     ]
-    return rows + [_row(window, "predecessor", PREDECESSOR_MS[stage]) for window in (windows[0], windows[-1])]
+    return rows + [_row(window, "predecessor", BASELINE_MS[stage]) for window in (windows[0], windows[-1])]
 
 
-def traffic_rows(windows: Sequence[Window]) -> list[ChartRow]:
+def traffic_rows(windows: Sequence[EventWindow]) -> list[ChartRow]:
     """Searches per minute by how they ended, stacked."""
     rows = []
     for window in windows:
         minutes = (window.until - window.since).total_seconds() / 60
         counts = (window.requests - window.errors - window.fallbacks, window.fallbacks, window.errors)
-        rows += _stacked(window, {name: count / minutes for name, count in zip(ENDINGS, counts, strict=True)})
+        rows += _stacked(window, {name: count / minutes for name, count in zip(OUTCOMES, counts, strict=True)})
     return rows
 
 
-def cost_rows(windows: Sequence[Window]) -> list[ChartRow]:
+def cost_rows(windows: Sequence[EventWindow]) -> list[ChartRow]:
     """What was spent in each window, by service, in USD, stacked."""
     return [
         row
@@ -55,10 +54,10 @@ def cost_rows(windows: Sequence[Window]) -> list[ChartRow]:
     ]
 
 
-def _stacked(window: Window, parts: dict[str, float]) -> list[ChartRow]:
+def _stacked(window: EventWindow, parts: dict[str, float]) -> list[ChartRow]:
     """Each part as a block on those before it, with a little room beside it."""
-    gap_ms = BAR_GAP * (milliseconds(window.until) - milliseconds(window.since)) / 2
-    ends = {"from": milliseconds(window.since) + gap_ms, "to": milliseconds(window.until) - gap_ms}
+    gap_ms = BAR_GAP_SHARE * (to_milliseconds(window.until) - to_milliseconds(window.since)) / 2
+    ends = {"from": to_milliseconds(window.since) + gap_ms, "to": to_milliseconds(window.until) - gap_ms}
     tops = list(accumulate(parts.values()))
     return [
         {**_row(window, name, value), **ends, "base": top - value, "top": top}
@@ -66,12 +65,12 @@ def _stacked(window: Window, parts: dict[str, float]) -> list[ChartRow]:
     ]
 
 
-def _row(window: Window, name: str, value: float | None) -> ChartRow:
+def _row(window: EventWindow, name: str, value: float | None) -> ChartRow:
     """A window stands at its middle; `at` is in milliseconds since 1970, UTC."""
-    return {"at": milliseconds(window.since + (window.until - window.since) / 2), "what": name, "value": value}
+    return {"at": to_milliseconds(window.since + (window.until - window.since) / 2), "what": name, "value": value}
 
 
-def _known(ms: float) -> float | None:
+def _rounded(ms: float) -> float | None:
     return None if math.isnan(ms) else round(ms, 2)
 
 
@@ -110,7 +109,7 @@ def _bars(unit: str, names: Sequence[str]) -> Spec:
     return _spec({"type": "rect"}, unit, dict(zip(names, (LIGHT, MIDDLE, STRONG), strict=True)), places)
 
 
-ENDINGS = ("as asked", "by similarity instead", "failed")
+OUTCOMES = ("as asked", "by similarity instead", "failed")
 _LINES = {"p50": LIGHT, "p95": MIDDLE, "p99": STRONG, "predecessor": GREY}
 _DASHES = {"domain": list(_LINES), "range": [[1, 0], [1, 0], [1, 0], [4, 4]]}
 
@@ -124,5 +123,5 @@ LATENCY = _spec(
         "strokeDash": {"field": "what", "type": "nominal", "scale": _DASHES, "legend": None},
     },
 )
-TRAFFIC = _bars("a minute", ENDINGS)
+TRAFFIC = _bars("a minute", OUTCOMES)
 COST = _bars("USD", tuple(SERVICES.values()))

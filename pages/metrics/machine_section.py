@@ -9,8 +9,8 @@ import streamlit as st
 from core.app import App
 from core.errors import ContactSheetError
 from core.metrics.machine import Capacity, Machine
-from core.records.assets import CollectionHealth
-from pages.ui.format import plain, size
+from core.records.assets import StorageStats
+from pages.ui.format import escape_markdown, format_bytes
 
 BEFORE = "machine_before"
 NOT_TOLD = "not told"
@@ -33,7 +33,7 @@ def figures(machine: Machine) -> dict[str, tuple[str, str]]:
     return {
         "Processor": ("…" if share is None else f"{share * 100:.0f} %", f"{machine.cores} cores{load}"),
         "Memory": _filled(machine.memory, NOT_TOLD),
-        "This process": (size(own) if own else NOT_TOLD, f"at most {size(peak)}" if peak else NOT_TOLD),
+        "This process": (format_bytes(own) if own else NOT_TOLD, f"at most {format_bytes(peak)}" if peak else NOT_TOLD),
         "Disk": _filled(machine.disk, NOT_TOLD),
         "GPU memory": _filled(machine.gpu, "none in use"),
     }
@@ -42,7 +42,7 @@ def figures(machine: Machine) -> dict[str, tuple[str, str]]:
 def _filled(filled: Capacity | None, without: str) -> tuple[str, str]:
     if filled is None:
         return "–", without
-    return f"{filled.share * 100:.0f} %", f"{size(filled.used_bytes)} of {size(filled.total_bytes)}"
+    return f"{filled.share * 100:.0f} %", f"{format_bytes(filled.used_bytes)} of {format_bytes(filled.total_bytes)}"
 
 
 def jobs_line(jobs: Mapping[str, int]) -> str:
@@ -60,10 +60,10 @@ def show_collections(app: App) -> None:
     elif not faults:
         st.info("There are no collections yet.", icon=":material/photo_library:")
     for fault in faults:
-        st.warning(plain(fault), icon=":material/folder_off:")
+        st.warning(escape_markdown(fault), icon=":material/folder_off:")
 
 
-def healths(app: App) -> tuple[list[CollectionHealth], list[str]]:
+def healths(app: App) -> tuple[list[StorageStats], list[str]]:
     """What could be read, and why the rest could not."""
     found, faults = [], []
     for name in app.existing_collections():
@@ -74,7 +74,7 @@ def healths(app: App) -> tuple[list[CollectionHealth], list[str]]:
     return found, faults
 
 
-def health_rows(found: Sequence[CollectionHealth]) -> list[dict[str, object]]:
+def health_rows(found: Sequence[StorageStats]) -> list[dict[str, object]]:
     return [
         {
             "Collection": health.name,

@@ -12,13 +12,13 @@ from pages.metrics.alert_list import show_alerts
 from pages.metrics.machine_section import show_collections, show_machine
 from pages.metrics.overview import show_overview
 from pages.metrics.request_list import show_requests
-from pages.metrics.time_spans import SPANS, USUAL
+from pages.metrics.time_spans import DEFAULT_SPAN, SPANS
 from pages.ui import resources
-from pages.ui.format import plain
+from pages.ui.format import escape_markdown
 from pages.ui.person import sign_in
 
 REFRESH_S, COLLECTIONS_S = 2.0, 10.0
-ALL = "All collections"
+ALL_COLLECTIONS = "All collections"
 SECTIONS = ("Overview", "Requests", "Alerts", "Machine")
 
 
@@ -42,22 +42,24 @@ def main() -> None:
         live(lambda: show_machine(app))
         live(lambda: show_collections(app), COLLECTIONS_S)
     else:
-        span, collection = measured(app)
+        span, collection = measured_scope(app)
         show = show_overview if section == SECTIONS[0] else show_requests
         live(lambda: show(app, span, collection))
 
 
-def measured(app: App) -> tuple[str, str | None]:
+def measured_scope(app: App) -> tuple[str, str | None]:
     """Which time and which collection are looked at."""
     names = app.collection_names()
-    wanted = st.query_params.get("measured", ALL)
+    wanted = st.query_params.get("measured", ALL_COLLECTIONS)
     with st.container(horizontal=True):
         span = st.segmented_control(
-            "Time", list(SPANS), default=USUAL, required=True, key="span", bind="query-params", wrap=True
+            "Time", list(SPANS), default=DEFAULT_SPAN, required=True, key="span", bind="query-params", wrap=True
         )
-        chosen = st.selectbox("Collection", [ALL, *names], key="measured", bind="query-params", width=220)
-    if wanted not in (ALL, *names):
-        st.warning(f"There is no collection {plain(wanted)} here; these are all.", icon=":material/folder_off:")
+        chosen = st.selectbox("Collection", [ALL_COLLECTIONS, *names], key="measured", bind="query-params", width=220)
+    if wanted not in (ALL_COLLECTIONS, *names):
+        st.warning(
+            f"There is no collection {escape_markdown(wanted)} here; these are all.", icon=":material/folder_off:"
+        )
     return span, chosen if chosen in names else None
 
 
@@ -68,7 +70,7 @@ def live(show: Callable[[], None], every_s: float = REFRESH_S) -> None:
         try:
             show()
         except ContactSheetError as error:
-            st.error(plain(str(error)), icon=":material/error:")
+            st.error(escape_markdown(str(error)), icon=":material/error:")
 
     st.fragment(again, run_every=every_s)()
 
@@ -76,4 +78,4 @@ def live(show: Callable[[], None], every_s: float = REFRESH_S) -> None:
 try:
     main()
 except ContactSheetError as error:
-    st.error(plain(str(error)), icon=":material/error:")
+    st.error(escape_markdown(str(error)), icon=":material/error:")

@@ -10,12 +10,12 @@ import streamlit as st
 
 from core.app import App
 from core.errors import ContactSheetError
-from core.records.events import SEARCHES, Event
+from core.records.events import SEARCH_KINDS, Event
 from pages.metrics.time_spans import SPANS
-from pages.ui.format import milliseconds, plain, usd
+from pages.ui.format import escape_markdown, format_ms, format_usd
 
-SHOWN = 10
-KEPT = "requests_shown"
+MAX_REQUESTS = 10
+LIST_KEY = "requests_shown"
 
 
 def show_requests(app: App, span_name: str, collection: str | None) -> None:
@@ -29,67 +29,69 @@ def show_requests(app: App, span_name: str, collection: str | None) -> None:
         bind="query-params",
         label_visibility="collapsed",
     )
-    found, rests = requests(app, span_name, collection, order)
+    found, rests = listed_requests(app, span_name, collection, order)
     days = app.settings.event_days
     st.caption("The list rests while a receipt is open." if rests else f"Receipts are kept for {days} days.")
     if not found:
         st.info("No search was made in this time.", icon=":material/search_off:")
     for event in found:
-        shown = st.expander(title(event), key=f"receipt_{event.uid}", on_change="rerun", icon=icon(event))
+        shown = st.expander(
+            request_title(event), key=f"receipt_{event.uid}", on_change="rerun", icon=outcome_icon(event)
+        )
         if shown.open:
             with shown:
-                receipt(app, event)
+                show_request_receipt(app, event)
 
 
-def requests(app: App, span_name: str, collection: str | None, order: str) -> tuple[Sequence[Event], bool]:
+def listed_requests(app: App, span_name: str, collection: str | None, order: str) -> tuple[Sequence[Event], bool]:
     """The searches to show, and whether they are kept as they were because one of them is open."""
     asked = (span_name, collection, order)
-    before, kept = st.session_state.get(KEPT, (None, ()))
+    before, kept = st.session_state.get(LIST_KEY, (None, ()))
     if before == asked and any(st.session_state.get(f"receipt_{event.uid}") for event in kept):
         return kept, True
     now = datetime.now(UTC)
     most = app.events.slowest if order == "Slowest" else app.events.dearest
-    found = most(now - SPANS[span_name].length, now, SHOWN, SEARCHES, collection)
-    st.session_state[KEPT] = (asked, found)
+    found = most(now - SPANS[span_name].length, now, MAX_REQUESTS, SEARCH_KINDS, collection)
+    st.session_state[LIST_KEY] = (asked, found)
     return found, False
 
 
-def title(event: Event) -> str:
+def request_title(event: Event) -> str:
     """`2.3 s · $0.0004 · "red sail" in demo · 22 November, 14:02:11`."""
     query = str(event.detail.get("query", ""))[:60] or ("a picture" if event.kind == "search" else event.kind)
     where = f" in {event.collection}" if event.collection else ""
     parts = [
-        milliseconds(event.stage_ms.get("total", 0.0)),
-        usd(event.total_usd),
+        format_ms(event.stage_ms.get("total", 0.0)),
+        format_usd(event.total_usd),
         query + where,
         f"{event.at:%-d %B, %H:%M:%S}",
     ]
-    return " · ".join(map(plain, parts))
+    return " · ".join(map(escape_markdown, parts))
 
 
-def icon(event: Event) -> str:
+def outcome_icon(event: Event) -> str:
     icons = {"ok": ":material/check:", "fallback": ":material/low_priority:", "error": ":material/error:"}
     return icons[event.outcome]
 
 
-def receipt(app: App, event: Event) -> None:
+def show_request_receipt(app: App, event: Event) -> None:
     """All that was written down about one search."""
-    for name, value in rows(event).items():
-        st.markdown(f"**{name}** · {plain(value)}")
+    for name, value in receipt_lines(event).items():
+        st.markdown(f"**{name}** · {escape_markdown(value)}")
     places = event.detail.get("ranking", {}).get("places", [])
     if places:
-        st.dataframe(place_rows(app, event.collection, places), key=f"places_{event.uid}", hide_index=True)
+        st.dataframe(candidate_rows(app, event.collection, places), key=f"places_{event.uid}", hide_index=True)
 
 
-def rows(event: Event) -> dict[str, str]:
+def receipt_lines(event: Event) -> dict[str, str]:
     """Outcome, times, tokens and money of one request, as people read them."""
     ranking = event.detail.get("ranking", {})
     outcome = " · ".join(part for part in (event.outcome, event.reason, str(ranking.get("notice", ""))) if part)
     found = {
         "Outcome": outcome,
-        "Time": " · ".join(f"{stage} {milliseconds(ms)}" for stage, ms in event.stage_ms.items()),
-        "Cost": f"{usd(event.total_usd)} (CLIP {usd(event.clip_usd)}, compute {usd(event.compute_usd)}, "
-        f"Gemini {usd(event.gemini_usd)})",
+        "Time": " · ".join(f"{stage} {format_ms(ms)}" for stage, ms in event.stage_ms.items()),
+        "Cost": f"{format_usd(event.total_usd)} (CLIP {format_usd(event.clip_usd)}, compute {format_usd(event.compute_usd)}, "
+        f"Gemini {format_usd(event.gemini_usd)})",
     }
     if event.model:
         cached = ", remembered" if event.cache_hit else ""
@@ -101,7 +103,7 @@ def rows(event: Event) -> dict[str, str]:
     return found | {"Request": event.uid}
 
 
-def place_rows(app: App, collection: str, places: Sequence[dict[str, Any]]) -> list[dict[str, object]]:
+def candidate_rows(app: App, collection: str, places: Sequence[dict[str, Any]]) -> list[dict[str, object]]:
     """A row per candidate in its final place."""
     try:
         titles = {hit.asset.id: hit.asset.title for hit in app.pictures(collection, [p["asset_id"] for p in places])}

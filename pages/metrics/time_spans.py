@@ -23,4 +23,4 @@ SPANS: Mapping[str, TimeSpan] = {
     "30 days": TimeSpan(timedelta(days=30), 90),
     "1 year": TimeSpan(timedelta(days=364), 52),
 }
-USUAL = "1 hour"
+DEFAULT_SPAN = "1 hour"

@@ -13,12 +13,12 @@ from core.errors import ContactSheetError, QualityError
 from core.logs import log
 from core.quality.floor import FILE, read_floors
 from core.quality.label_sets import LabelSet, read_labels
-from core.records.evaluations import RankerName, Run
+from core.records.evaluations import EvaluationRun, RankerName
 from core.records.jobs import Cancelled, Progress
 from core.settings import PROJECT
 
-DOING = "start evaluations"
-EVAL = PROJECT / "data" / "eval"
+START_EVALUATIONS = "start evaluations"
+LABEL_SETS = PROJECT / "data" / "eval"
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,8 @@ class Evaluations:
 
     def start(self, person: Person, wanted: EvaluationRequest) -> None:
         """Begin one. Raises NotAllowed, and QualityError while another one runs or where there are no labels."""
-        self._app.access.require_curator(person, DOING)
-        labels = labels_of(self._app, wanted)
+        self._app.access.require_curator(person, START_EVALUATIONS)
+        labels = load_labels(self._app, wanted)
         with self._lock:
             if self.latest is not None and not self.latest.done:
                 raise QualityError("an evaluation is running: wait for its end, or stop it")
@@ -69,11 +69,11 @@ class Evaluations:
         how = (labels, wanted.collection, wanted.ranker, wanted.name)
         self._end(lambda: self._app.quality.keep(self._app.quality.evaluate(*how, self._listen)))
 
-    def _end(self, work: Callable[[], tuple[Run, str]]) -> None:
+    def _end(self, work: Callable[[], tuple[EvaluationRun, str]]) -> None:
         number, message = None, ""
         try:
             run, tracked = work()
-            number, message = run.id, " · ".join(filter(None, [outcome(run), tracked]))
+            number, message = run.id, " · ".join(filter(None, [outcome_line(run), tracked]))
         except ContactSheetError as error:
             message = str(error)
         except Exception as error:  # noqa: BLE001 - the page must say how the thread ended, whatever ended it
@@ -89,22 +89,22 @@ class Evaluations:
             self.latest = replace(self.latest, progress=progress)
 
 
-def committed() -> list[str]:
+def committed_label_sets() -> list[str]:
     """The label sets that come with the project: those that have a floor."""
-    return sorted(read_floors(EVAL / FILE))
+    return sorted(read_floors(LABEL_SETS / FILE))
 
 
-def labels_of(app: App, wanted: EvaluationRequest) -> LabelSet:
+def load_labels(app: App, wanted: EvaluationRequest) -> LabelSet:
     """The labels of an evaluation. Raises QualityError if they cannot be read, or nobody judged anything yet."""
     if wanted.labels:
-        return read_labels(EVAL / wanted.labels)
+        return read_labels(LABEL_SETS / wanted.labels)
     found = app.quality.judging.label_set(wanted.collection)
     if not found.queries:
         raise QualityError(f"nobody judged results of {wanted.collection} yet: give some thumbs on the Search page")
     return found
 
 
-def outcome(run: Run) -> str:
+def outcome_line(run: EvaluationRun) -> str:
     """One line: what an evaluation did, and what of the labels or the ranking could not be had."""
     parts = [f"Run {run.id} is kept: {len(run.outcomes)} queries in {run.seconds:.1f} s"]
     if run.stand_in:

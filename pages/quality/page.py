@@ -8,20 +8,20 @@ import streamlit as st
 
 from core.app import DEMO, App
 from core.errors import ContactSheetError
-from core.records.evaluations import RunRow
-from pages.quality.blind_judging import judge_blind
-from pages.quality.evaluation_form import evaluate, newly_kept
+from core.records.evaluations import EvaluationRunSummary
+from pages.quality.blind_judging import show_blind_judging
+from pages.quality.evaluation_form import newly_saved_run, show_evaluation
 from pages.quality.run_comparison import show_comparison
 from pages.quality.run_figures import run_label
 from pages.quality.run_report import show_run
 from pages.ui import resources
-from pages.ui.format import plain
+from pages.ui.format import escape_markdown
 from pages.ui.header import collection_header
 from pages.ui.notices import wait_for_demo
 
 SECTIONS = ("Runs", "Compare", "Judge blind")
-DAYS = 30
-ORDERS = {"vector": "by similarity", "gemini": "by Gemini", "stand-in": "by a stand-in"}
+SATISFACTION_DAYS = 30
+RANKER_NAMES = {"vector": "by similarity", "gemini": "by Gemini", "stand-in": "by a stand-in"}
 
 
 def main() -> None:
@@ -41,25 +41,25 @@ def main() -> None:
     if section == SECTIONS[1]:
         show_comparison(app, app.quality.runs.latest())
     elif section == SECTIONS[2]:
-        judge_blind(app, collection)
+        show_blind_judging(app, collection)
     else:
-        runs(app, collection)
+        show_runs(app, collection)
 
 
-def runs(app: App, collection: str) -> None:
+def show_runs(app: App, collection: str) -> None:
     """What people think, the kept runs, and one of them."""
-    satisfaction(app, collection)
+    show_satisfaction(app, collection)
     evaluations = resources.evaluations()
-    evaluate(app, evaluations, collection)
+    show_evaluation(app, evaluations, collection)
     rows = app.quality.runs.latest()
     if not rows:
         st.info("Nothing was evaluated yet. Start with Evaluate, or on the command line:", icon=":material/science:")
         st.code("python -m core evaluate data/eval/demo.jsonl", language="bash")
         return
-    show_run(app, app.quality.runs.get(chosen_run(rows, newly_kept(evaluations)).id))
+    show_run(app, app.quality.runs.get(chosen_run(rows, newly_saved_run(evaluations)).id))
 
 
-def chosen_run(rows: list[RunRow], new: int | None) -> RunRow:
+def chosen_run(rows: list[EvaluationRunSummary], new: int | None) -> EvaluationRunSummary:
     """The run to show: the newest one, unless another is chosen; `new` is chosen for this person."""
     labels = {run_label(row): row for row in rows}
     for label, row in labels.items():
@@ -68,27 +68,27 @@ def chosen_run(rows: list[RunRow], new: int | None) -> RunRow:
     return labels[st.selectbox(f"Runs, the newest first ({len(rows)})", list(labels), key="run", bind="query-params")]
 
 
-def satisfaction(app: App, collection: str) -> None:
+def show_satisfaction(app: App, collection: str) -> None:
     """The share of thumbs up of the last days, with its interval."""
     until = datetime.now(UTC)
-    since = until - timedelta(days=DAYS)
+    since = until - timedelta(days=SATISFACTION_DAYS)
     share, count = app.quality.judging.satisfaction(since, until, collection)
     if share is None:
         st.caption(
-            f":material/thumbs_up_down: Satisfaction: nobody judged results of {plain(collection)} in the last {DAYS} "
+            f":material/thumbs_up_down: Satisfaction: nobody judged results of {escape_markdown(collection)} in the last {SATISFACTION_DAYS} "
             "days. The thumbs are under the results on the Search page."
         )
         return
     parts = [f"{share.value:.0%} of {count} thumbs are up ({share.low:.0%} to {share.high:.0%})"]
-    for ranker, name in ORDERS.items():
+    for ranker, name in RANKER_NAMES.items():
         of, given = app.quality.judging.satisfaction(since, until, collection, ranker)
         if of is not None:
             parts.append(f"{name} {of.value:.0%} of {given}")
-    st.markdown(f":material/thumbs_up_down: **Satisfaction**, last {DAYS} days: {' · '.join(parts)}")
+    st.markdown(f":material/thumbs_up_down: **Satisfaction**, last {SATISFACTION_DAYS} days: {' · '.join(parts)}")
     st.caption("Of those who judged, who need not be like those who did not; blind judgements count too.")
 
 
 try:
     main()
 except ContactSheetError as error:
-    st.error(plain(str(error)), icon=":material/error:")
+    st.error(escape_markdown(str(error)), icon=":material/error:")

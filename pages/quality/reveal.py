@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from core.quality.blind import Pooled
 from core.quality.relevance import DEPTH, SHOWN
 
-NAMES = {"vector": "By similarity", "gemini": "By Gemini"}
+RANKER_TITLES = {"vector": "By similarity", "gemini": "By Gemini"}
 
 
-def revealed(pool: Sequence[Pooled], thumbs: Mapping[str, bool]) -> list[dict[str, str]]:
+def reveal_rows(pool: Sequence[Pooled], thumbs: Mapping[str, bool]) -> list[dict[str, str]]:
     """A row per order: of its first pictures, how many of those judged were good."""
     rows = []
-    for ranker, name in NAMES.items():
+    for ranker, name in RANKER_TITLES.items():
         row = {"Order": name}
         for depth in (SHOWN, DEPTH):
             given = [
@@ -24,12 +24,12 @@ def revealed(pool: Sequence[Pooled], thumbs: Mapping[str, bool]) -> list[dict[st
     return rows
 
 
-def places(pool: Sequence[Pooled]) -> dict[str, str]:
+def place_captions(pool: Sequence[Pooled]) -> dict[str, str]:
     """Where each order had a picture, by id: `by similarity 3 · by Gemini 1`."""
     return {
         p.asset_id: " · ".join(
             f"{name.lower().replace('gemini', 'Gemini')} {p.places[ranker]}"
-            for ranker, name in NAMES.items()
+            for ranker, name in RANKER_TITLES.items()
             if ranker in p.places
         )
         for p in pool

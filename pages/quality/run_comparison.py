@@ -6,17 +6,17 @@ import streamlit as st
 
 from core.app import App
 from core.quality.comparison import Comparison, QueryChange
-from core.records.evaluations import RunRow
+from core.records.evaluations import EvaluationRunSummary
 from pages.clusters.explorer import leave_or_look
-from pages.quality.graded_pictures import show_order
+from pages.quality.graded_pictures import show_graded_pictures
 from pages.quality.run_figures import change_rows, difference_rows, outcome_label, run_label
-from pages.ui.format import plain
+from pages.ui.format import escape_markdown
 
 SIGNED = st.column_config.NumberColumn(format="%+.3f")
-PLAIN = st.column_config.NumberColumn(format="%.2f")
+UNSIGNED = st.column_config.NumberColumn(format="%.2f")
 
 
-def show_comparison(app: App, rows: list[RunRow]) -> None:
+def show_comparison(app: App, rows: list[EvaluationRunSummary]) -> None:
     """Choose two runs of one label set; what changed from the first to the second."""
     if len(rows) < 2:
         st.info("Two runs are needed to compare: evaluate twice, before and after a change.", icon=":material/compare:")
@@ -31,11 +31,11 @@ def show_comparison(app: App, rows: list[RunRow]) -> None:
     first = left.selectbox("First", others, key="first", bind="query-params")
     found = app.quality.compare(labels[first].id, labels[second].id)
     leave_or_look(app, found.second.collection)
-    differences(found)
-    changes(app, found)
+    show_differences(found)
+    show_changed_queries(app, found)
 
 
-def differences(found: Comparison) -> None:
+def show_differences(found: Comparison) -> None:
     """Second less first, per measure."""
     st.dataframe(
         difference_rows(found),
@@ -46,11 +46,11 @@ def differences(found: Comparison) -> None:
     st.caption(
         f"Second less first over the {len(found.changes)} queries of both, with 95 % intervals of the paired "
         f"bootstrap: the same queries are drawn for both runs.{alone} The first is ranked "
-        f"{plain(found.first.ranked_by)}, the second {plain(found.second.ranked_by)}."
+        f"{escape_markdown(found.first.ranked_by)}, the second {escape_markdown(found.second.ranked_by)}."
     )
 
 
-def changes(app: App, found: Comparison) -> None:
+def show_changed_queries(app: App, found: Comparison) -> None:
     """Every query with its NDCG@4 in both; one of them with the pictures of both."""
     st.subheader("Queries, the greatest losses first", anchor=False)
     moved = sum(bool(change.difference) for change in found.changes)
@@ -64,7 +64,7 @@ def changes(app: App, found: Comparison) -> None:
         key=key,
         selection_mode="single-row",
         on_select=lambda: open_selected(key, labels),
-        column_config={"First": PLAIN, "Second": PLAIN, "Difference": SIGNED},
+        column_config={"First": UNSIGNED, "Second": UNSIGNED, "Difference": SIGNED},
     )
     opened = st.selectbox(
         "Open a query",
@@ -90,5 +90,5 @@ def show_change(app: App, found: Comparison, change: QueryChange) -> None:
     for column, (run, outcome, key) in zip(st.columns(2, gap="medium"), sides, strict=True):
         with column:
             figures = f"NDCG@4 {outcome.measures['ndcg@4']:.2f} · MRR {outcome.measures['mrr']:.2f}"
-            st.markdown(f"**Run {run.id}** {plain(run.name)} · {figures}")
-            show_order(app, run.collection, outcome.order, outcome.relevant, f"order_{key}")
+            st.markdown(f"**Run {run.id}** {escape_markdown(run.name)} · {figures}")
+            show_graded_pictures(app, run.collection, outcome.order, outcome.relevant, f"order_{key}")

@@ -12,41 +12,41 @@ from core.quality.evaluation import Scores
 from core.quality.intervals import Interval
 from core.quality.label_sets import GRADES
 from core.quality.relevance import NAMES, RELEVANCE_MEASURES, RelevanceMeasure, measures_of
-from core.records.evaluations import QueryOutcome, Run, RunRow
+from core.records.evaluations import EvaluationRun, EvaluationRunSummary, QueryOutcome
 
-LEADING = "ndcg@4"
-COLOUR, BEFORE_COLOUR = "#b3331f", "#7d8a91"
+LEADING_MEASURE = "ndcg@4"
+POINT_COLOUR, INTERVAL_COLOUR = "#b3331f", "#7d8a91"
 ROW_PX, FRAME_PX = 26, 70
 
 
-def run_label(row: RunRow) -> str:
+def run_label(row: EvaluationRunSummary) -> str:
     """`3 · demo.jsonl on demo · by similarity · 22 Nov 2026, 04:10 UTC · first`."""
-    parts = [str(row.id), f"{row.labels} on {row.collection}", row.ranked_by, moment(row.at), row.name]
+    parts = [str(row.id), f"{row.labels} on {row.collection}", row.ranked_by, utc_time(row.at), row.name]
     return " · ".join(filter(None, parts))
 
 
-def moment(at: datetime) -> str:
+def utc_time(at: datetime) -> str:
     return f"{at:%-d %b %Y, %H:%M} UTC"
 
 
-def figure(value: float, measure: RelevanceMeasure) -> str:
+def measure_text(value: float, measure: RelevanceMeasure) -> str:
     """A measure as its predecessor was told: query success in per cent, the others with two digits."""
     return f"{value:.0%}" if measure.name.startswith("success") else f"{value:.2f}"
 
 
-def bounds(found: Interval, measure: RelevanceMeasure) -> str:
-    return f"{figure(found.low, measure)} to {figure(found.high, measure)}"
+def interval_text(found: Interval, measure: RelevanceMeasure) -> str:
+    return f"{measure_text(found.low, measure)} to {measure_text(found.high, measure)}"
 
 
-def ceilings(outcomes: Sequence[QueryOutcome]) -> Mapping[str, float]:
+def best_possible(outcomes: Sequence[QueryOutcome]) -> Mapping[str, float]:
     """What the best possible orders would reach: where one picture is relevant, Precision@4 is 0.25 at most."""
     best = [measures_of(sorted(o.relevant, key=lambda i: -o.relevant[i]), o.relevant) for o in outcomes]
     return {name: sum(measures[name] for measures in best) / len(best) for name in NAMES}
 
 
-def worst_first(run: Run) -> list[QueryOutcome]:
+def worst_first(run: EvaluationRun) -> list[QueryOutcome]:
     """The outcomes of a run, the worst by NDCG@4 first."""
-    return sorted(run.outcomes, key=lambda o: (o.measures[LEADING], o.measures["mrr"], o.query))
+    return sorted(run.outcomes, key=lambda o: (o.measures[LEADING_MEASURE], o.measures["mrr"], o.query))
 
 
 def outcome_label(outcome: QueryOutcome) -> str:
@@ -69,8 +69,8 @@ def change_rows(found: Comparison) -> list[dict[str, object]]:
         {
             "Query": c.first.query,
             "Kind": c.first.kind,
-            "First": c.first.measures[LEADING],
-            "Second": c.second.measures[LEADING],
+            "First": c.first.measures[LEADING_MEASURE],
+            "Second": c.second.measures[LEADING_MEASURE],
             "Difference": c.difference,
         }
         for c in found.changes
@@ -91,12 +91,12 @@ def difference_rows(found: Comparison) -> list[dict[str, object]]:
     return rows
 
 
-def graded(order: Sequence[str], relevant: Mapping[str, int]) -> dict[str, str]:
+def grade_captions(order: Sequence[str], relevant: Mapping[str, int]) -> dict[str, str]:
     """What the labels say of each picture, by id."""
     return {asset_id: GRADES[relevant.get(asset_id, 0)] for asset_id in order}
 
 
-def missed(outcome: QueryOutcome) -> list[str]:
+def missed_ids(outcome: QueryOutcome) -> list[str]:
     """The relevant pictures that are not among the first ten, those graded highest first."""
     answers = [asset_id for asset_id, grade in outcome.relevant.items() if grade > 0]
     return sorted(set(answers) - set(outcome.order), key=lambda i: (-outcome.relevant[i], i))
@@ -111,14 +111,14 @@ def kinds_figure(kinds: Mapping[str, Scores], measure: RelevanceMeasure) -> go.F
             x=[i.value for i in found],
             y=[f"{name} ({kinds[name].count})" for name in names],
             mode="markers",
-            marker={"size": 9, "color": COLOUR},
+            marker={"size": 9, "color": POINT_COLOUR},
             showlegend=False,
             error_x={
                 "type": "data",
                 "symmetric": False,
                 "array": [i.high - i.value for i in found],
                 "arrayminus": [i.value - i.low for i in found],
-                "color": BEFORE_COLOUR,
+                "color": INTERVAL_COLOUR,
                 "thickness": 1.5,
             },
             customdata=[[i.low, i.high] for i in found],

@@ -11,7 +11,7 @@ import streamlit as st
 from core.app import DEMO, App, open_app
 from core.errors import ContactSheetError, SettingError
 from core.logs import log
-from core.metrics.alert_service import AlertWatch
+from core.metrics.alert_service import AlertWatcher
 from core.metrics.metrics_server import MetricsServer
 from core.records.jobs import Progress
 from pages.quality.evaluation_job import Evaluations
@@ -66,7 +66,7 @@ def app() -> App:
 class Watching:
     """What goes on beside the pages: alerts are checked, metrics served; `fault` says why they are not, if so."""
 
-    watch: AlertWatch
+    watch: AlertWatcher
     server: MetricsServer | None
     fault: str = ""
 

@@ -21,12 +21,11 @@ from typing import Any
 
 import numpy as np
 
-from core.metrics.summary import Money, read_summary
-from core.records.events import SEARCHES, Event
+from core.metrics.summary import GeminiSpending, read_summary
+from core.records.events import SEARCH_KINDS, Event, to_milliseconds
 from core.store.sql.event_log import _INSERT, EventLog, _packed
 from core.store.sql.event_retention import Retention
 from core.store.sql.event_rollups import DAY_MS
-from core.store.sql.event_windows import milliseconds
 from tests.benchmarks.measure import Timing, timed, verdict
 
 NOW = datetime(2026, 11, 20, 15, 17, 23, 456_000, tzinfo=UTC)
@@ -128,13 +127,15 @@ def views(log: EventLog) -> dict[str, Callable[[int], object]]:
     for name, span in spans.items():
         found[f"window, {name}"] = lambda i, s=span: log.window(moved(i) - s, moved(i))
         found[f"window, {name}, one collection"] = lambda i, s=span: log.window(
-            moved(i) - s, moved(i), SEARCHES, "demo"
+            moved(i) - s, moved(i), SEARCH_KINDS, "demo"
         )
         found[f"series of 120, {name}"] = lambda i, s=span: log.series(moved(i) - s, moved(i), 120)
         found[f"slowest, {name}"] = lambda i, s=span: log.slowest(moved(i) - s, moved(i), 10, ("search",))
         found[f"dearest, {name}"] = lambda i, s=span: log.dearest(moved(i) - s, moved(i), 10, ("search",))
     found["totals"] = lambda _: log.totals()
-    found["summary, 24 h"] = lambda i: read_summary(log, moved(i) - spans["24 h"], moved(i), None, Money(0, 0, 2, 30))
+    found["summary, 24 h"] = lambda i: read_summary(
+        log, moved(i) - spans["24 h"], moved(i), None, GeminiSpending(0, 0, 2, 30)
+    )
     return found
 
 
@@ -192,7 +193,7 @@ def million(count: int, days: int) -> list[bool]:
         keeping = Retention(event_days=days + 1)
         EventLog(path)
         began = time.perf_counter()
-        load(path, synthetic(rng, count, milliseconds(NOW) - days * DAY_MS, milliseconds(NOW)))
+        load(path, synthetic(rng, count, to_milliseconds(NOW) - days * DAY_MS, to_milliseconds(NOW)))
         loaded = time.perf_counter()
         log = EventLog(path, keeping, now=lambda: NOW)
         folded = time.perf_counter()
@@ -237,7 +238,7 @@ def year(days: int) -> bool:
     """Live through so many days of 10,000 requests under the default retention, and reckon the rest of the year."""
     with tempfile.TemporaryDirectory() as folder:
         path, rng, retention = Path(folder) / "events.db", np.random.default_rng(1), Retention()
-        start_ms, now = milliseconds(NOW) // DAY_MS * DAY_MS, [NOW]
+        start_ms, now = to_milliseconds(NOW) // DAY_MS * DAY_MS, [NOW]
         log = EventLog(path, retention, now=lambda: now[0])
         for day in range(days):
             since_ms = start_ms + day * DAY_MS

@@ -16,16 +16,16 @@ from core.errors import StoreError
 from core.metrics.alert_rules import load_rules
 from core.metrics.machine import Capacity, Machine
 from core.records.alerts import Alert, AlertState
-from core.records.events import Event, EventOutcome, Window
+from core.records.events import Event, EventOutcome, EventWindow
 from core.settings import Secret
-from pages.metrics.alert_list import LENGTHS, arranged, line
+from pages.metrics.alert_list import SILENCE_LENGTHS, alert_line, by_urgency
 from pages.metrics.charts import LATENCY, cost_rows, latency_rows, traffic_rows
 from pages.metrics.machine_section import figures
 from pages.metrics.overview import reason_rows
-from pages.metrics.request_list import title
+from pages.metrics.request_list import request_title
 from pages.ui import person as person_module
 from pages.ui import resources
-from pages.ui.alert_badge import label
+from pages.ui.alert_badge import badge_label
 from tests.pages.conftest import visit
 
 NOW = datetime.now(UTC)
@@ -227,7 +227,7 @@ def test_a_curator_silences_an_alert_and_ends_the_silence(measured: App) -> None
     silence = next(a.silence for a in measured.monitor.alerts.current(datetime.now(UTC)) if a.firing)
     assert silence is not None
     assert (silence.author, silence.why) == ("Ada", "it is *known*")
-    assert abs(silence.until - datetime.now(UTC) - LENGTHS["8 hours"]) < timedelta(minutes=1)
+    assert abs(silence.until - datetime.now(UTC) - SILENCE_LENGTHS["8 hours"]) < timedelta(minutes=1)
     assert "by Ada: it is *known*" in words(page)
     page.button(key="unsilence_BudgetNearlySpent").click().run()
     assert "by Ada" not in words(page)
@@ -282,10 +282,12 @@ def test_a_database_that_cannot_be_read_is_said_in_the_pages_place(
     assert "check the disk" in page.error[0].value.replace("\\", "")
 
 
-def windows(count: int, requests: int = 0) -> list[Window]:
+def windows(count: int, requests: int = 0) -> list[EventWindow]:
     minute = timedelta(minutes=1)
     begin = datetime(2026, 11, 20, tzinfo=UTC)
-    return [Window(begin + i * minute, begin + (i + 1) * minute, requests, errors=requests // 4) for i in range(count)]
+    return [
+        EventWindow(begin + i * minute, begin + (i + 1) * minute, requests, errors=requests // 4) for i in range(count)
+    ]
 
 
 def test_a_chart_leaves_gaps_where_nothing_was_measured() -> None:
@@ -318,17 +320,17 @@ def test_reasons_are_shares_of_all_searches_the_most_frequent_first() -> None:
 def test_alerts_are_arranged_by_urgency() -> None:
     phases = ("inactive", "resolved", "firing", "pending")
     alerts = [Alert(rule, AlertState(phase)) for rule, phase in zip(RULES, phases, strict=False)]  # type: ignore[arg-type]
-    assert [alert.state.phase for alert in arranged(alerts)] == ["firing", "pending", "resolved", "inactive"]
-    assert "nothing measured yet" in line(Alert(RULES[0]), NOW)
-    assert "3\\:00 ago" in line(Alert(RULES[0], AlertState("firing", NOW - timedelta(minutes=3), value=3.0)), NOW)
+    assert [alert.state.phase for alert in by_urgency(alerts)] == ["firing", "pending", "resolved", "inactive"]
+    assert "nothing measured yet" in alert_line(Alert(RULES[0]), NOW)
+    assert "3\\:00 ago" in alert_line(Alert(RULES[0], AlertState("firing", NOW - timedelta(minutes=3), value=3.0)), NOW)
 
 
 def test_a_badge_names_the_first_alert_and_counts_the_others() -> None:
     loud = [Alert(replace(rule, title="Slow [x](y)"), AlertState("firing", NOW, value=math.pi)) for rule in RULES[:3]]
-    assert label(loud[:1]) == ":red[**Slow \\[x\\]\\(y\\)**]"
-    assert label(loud).endswith("and 2 more")
+    assert badge_label(loud[:1]) == ":red[**Slow \\[x\\]\\(y\\)**]"
+    assert badge_label(loud).endswith("and 2 more")
 
 
 def test_a_request_without_words_is_named_by_what_it_was() -> None:
-    assert "a picture in demo" in title(Event("x", "search", NOW, "demo"))
-    assert "refine" in title(Event("x", "refine", NOW))
+    assert "a picture in demo" in request_title(Event("x", "search", NOW, "demo"))
+    assert "refine" in request_title(Event("x", "refine", NOW))

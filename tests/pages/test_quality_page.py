@@ -17,12 +17,12 @@ from core.errors import NotAllowed, QualityError
 from core.quality.blind import Pooled
 from core.quality.label_sets import LabelledQuery, LabelSet
 from core.quality.relevance import measures_of
-from core.records.evaluations import QueryOutcome, Run
+from core.records.evaluations import EvaluationRun, QueryOutcome
 from core.records.jobs import Progress
 from core.settings import Secret
-from pages.quality.evaluation_job import EvaluationRequest, Evaluations, committed, outcome
-from pages.quality.reveal import places, revealed, same_order
-from pages.quality.run_figures import ceilings, graded, missed, query_rows, run_label, worst_first
+from pages.quality.evaluation_job import EvaluationRequest, Evaluations, committed_label_sets, outcome_line
+from pages.quality.reveal import place_captions, reveal_rows, same_order
+from pages.quality.run_figures import best_possible, grade_captions, missed_ids, query_rows, run_label, worst_first
 from pages.ui import person as person_module
 from pages.ui import resources
 from tests.pages.conftest import galleries, visit
@@ -51,11 +51,11 @@ def labels(app: App) -> LabelSet:
     )
 
 
-def kept(app: App, name: str = "") -> Run:
+def kept(app: App, name: str = "") -> EvaluationRun:
     return app.quality.keep(app.quality.evaluate(labels(app), "demo", name=name))[0]
 
 
-def reversed_run(app: App, run: Run, name: str) -> Run:
+def reversed_run(app: App, run: EvaluationRun, name: str) -> EvaluationRun:
     """The same run with every order turned around, kept."""
     turned = tuple(
         replace(o, order=o.order[::-1], measures=measures_of(o.order[::-1], o.relevant)) for o in run.outcomes
@@ -169,7 +169,7 @@ def test_a_ranking_from_a_stand_in_is_said_wherever_its_figures_are(judgeable: A
     who = "by a stand-in at 127.0.0.1:8700"
     assert who in page.selectbox(key="run").value
     assert texts(page).replace("\\", "").count(f"ranked {who}") == 2
-    assert f"ranked {who}" in outcome(run)
+    assert f"ranked {who}" in outcome_line(run)
     page = opened(show="Compare")
     assert f"The first is ranked by similarity, the second {who}." in texts(page).replace("\\", "")
 
@@ -221,7 +221,7 @@ def test_what_ends_an_evaluation_is_said(judgeable: App) -> None:
 def test_one_evaluation_runs_at_a_time_and_can_be_stopped(judgeable: App, monkeypatch: pytest.MonkeyPatch) -> None:
     evaluations = Evaluations(judgeable)
 
-    def endless(*arguments: Any) -> Run:
+    def endless(*arguments: Any) -> EvaluationRun:
         while True:
             arguments[-1](Progress("evaluate", 1, 2))
             time.sleep(0.01)
@@ -277,7 +277,7 @@ def test_judging_blind_shows_one_list_without_its_origin_until_the_end(judgeable
 
 def test_what_was_judged_blind_is_counted_per_order() -> None:
     pool = (Pooled("a", {"vector": 1, "gemini": 5}), Pooled("b", {"vector": 2}), Pooled("c", {"gemini": 1}))
-    similarity, gemini = revealed(pool, {"a": True, "b": False})
+    similarity, gemini = reveal_rows(pool, {"a": True, "b": False})
     assert similarity == {
         "Order": "By similarity",
         "Good of its first 4": "1 of 2 judged",
@@ -285,7 +285,7 @@ def test_what_was_judged_blind_is_counted_per_order() -> None:
     }
     assert gemini["Good of its first 4"] == "0 of 0 judged"
     assert gemini["Good of its first 10"] == "1 of 1 judged"
-    assert places(pool) == {"a": "by similarity 1 · by Gemini 5", "b": "by similarity 2", "c": "by Gemini 1"}
+    assert place_captions(pool) == {"a": "by similarity 1 · by Gemini 5", "b": "by similarity 2", "c": "by Gemini 1"}
     assert not same_order(pool)
     assert same_order((Pooled("a", {"vector": 1, "gemini": 1}),))
 
@@ -293,13 +293,13 @@ def test_what_was_judged_blind_is_counted_per_order() -> None:
 def test_figures_of_a_run(judgeable: App) -> None:
     run = judgeable.quality.evaluate(labels(judgeable), "demo")
     assert [o.measures["ndcg@4"] for o in worst_first(run)] == sorted(o.measures["ndcg@4"] for o in run.outcomes)
-    assert ceilings(run.outcomes)["precision@4"] == pytest.approx((0.25 + 0.5 + 0.25) / 3)
-    assert ceilings(run.outcomes)["ndcg@4"] == 1
+    assert best_possible(run.outcomes)["precision@4"] == pytest.approx((0.25 + 0.5 + 0.25) / 3)
+    assert best_possible(run.outcomes)["ndcg@4"] == 1
     assert query_rows(run.outcomes)[1]["Relevant"] == 2
     lost = QueryOutcome("1", "q", "k", {"a": 1, "b": 2, "c": 0}, ("x",), ("x",), {}, {})
-    assert missed(lost) == ["b", "a"]
-    assert graded(["a", "x"], lost.relevant) == {"a": "partly", "x": "not relevant"}
-    assert committed() == ["demo.jsonl"]
-    told = outcome(replace(run, id=4, absent=2, unanswerable=1))
+    assert missed_ids(lost) == ["b", "a"]
+    assert grade_captions(["a", "x"], lost.relevant) == {"a": "partly", "x": "not relevant"}
+    assert committed_label_sets() == ["demo.jsonl"]
+    told = outcome_line(replace(run, id=4, absent=2, unanswerable=1))
     assert told.startswith("Run 4 is kept: 3 queries in")
     assert told.endswith("2 labelled pictures are not in demo · 1 queries left out for that")

@@ -15,11 +15,11 @@ from core.errors import ContactSheetError, StoreError
 from core.ingest.http.fetch_errors import FetchError
 from core.ingest.http.fetcher import Fetcher
 from core.records.jobs import Progress, ProgressListener
-from core.store.disk_errors import write_faults
+from core.store.disk_errors import wrap_write_errors
 
 PHASE = "download dataset, MB"
 MB = 1_000_000
-ARCHIVE_BYTES = 64 * 1024**3
+MAX_ARCHIVE_BYTES = 64 * 1024**3
 
 
 def fetch_archive(fetcher: Fetcher, url: str, folder: Path, listener: ProgressListener) -> Path:
@@ -31,14 +31,14 @@ def fetch_archive(fetcher: Fetcher, url: str, folder: Path, listener: ProgressLi
     if path.is_file():
         return path
     part = path.with_suffix(".part")
-    with write_faults(folder):
+    with wrap_write_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     try:
         if not _is_whole(part):
-            fetcher.patiently(partial(_receive, fetcher, url, part, listener), partial(_size, part))
+            fetcher.with_retries(partial(_receive, fetcher, url, part, listener), partial(_size, part))
     except FetchError as fault:
         kept = f"{_size(part) / MB:.1f} MB are kept, to go on from there"
-        todo = "run it again" if fault.passing else "check the address of the dataset"
+        todo = "run it again" if fault.transient else "check the address of the dataset"
         raise ContactSheetError(f"the dataset cannot be downloaded: {fault}; {kept}; {todo}") from fault
     if not zipfile.is_zipfile(part):
         part.unlink()
@@ -56,15 +56,15 @@ def _receive(fetcher: Fetcher, url: str, part: Path, listener: ProgressListener)
         have = have if resumed else 0
         if resumed and not (response.getheader("Content-Range") or "").startswith(f"bytes {have}-"):
             part.unlink()
-            raise FetchError("the server sent another part", response.getheader("Content-Range") or "", passing=True)
+            raise FetchError("the server sent another part", response.getheader("Content-Range") or "", transient=True)
         total = have + (response.length or 0)
         _check_room(part, total - have, total)
-        with write_faults(part.parent), part.open("ab" if resumed else "wb") as file:
+        with wrap_write_errors(part.parent), part.open("ab" if resumed else "wb") as file:
             part.with_suffix(".note").write_text(f"{total} {_version(response)}", encoding="latin-1")
             for piece in fetcher.chunks(response):
                 file.write(piece)
-                if file.tell() > ARCHIVE_BYTES:
-                    raise FetchError("too large a file", f"more than {ARCHIVE_BYTES} bytes")
+                if file.tell() > MAX_ARCHIVE_BYTES:
+                    raise FetchError("too large a file", f"more than {MAX_ARCHIVE_BYTES} bytes")
                 listener(Progress(PHASE, file.tell() // MB, total // MB))
 
 
@@ -88,8 +88,8 @@ def _is_whole(part: Path) -> bool:
 
 def _check_room(part: Path, missing: int, total: int) -> None:
     free = shutil.disk_usage(part.parent).free
-    if total > ARCHIVE_BYTES:
-        raise FetchError("too large a file", f"{total} bytes, allowed are {ARCHIVE_BYTES}")
+    if total > MAX_ARCHIVE_BYTES:
+        raise FetchError("too large a file", f"{total} bytes, allowed are {MAX_ARCHIVE_BYTES}")
     if missing > free:
         raise StoreError(f"{part.parent} has {free / MB:.0f} MB free, {missing / MB:.0f} are missing: free some space")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from core.embedding.images import SUFFIXES
 from core.errors import ContactSheetError
 from core.records.jobs import Failure
-from core.store.objects.names import path_of, uri_of
+from core.store.objects.names import path_to_uri, uri_to_path
 
 
 def image_files(root: Path) -> Iterator[Path | Failure]:
@@ -46,7 +46,7 @@ def _look(path: Path, entered: set[tuple[int, int]]) -> Path | Failure | list[Pa
         return _entries(path, (status.st_dev, status.st_ino), entered)
     if path.suffix.lower() not in SUFFIXES:
         return None
-    return path if stat.S_ISREG(status.st_mode) else Failure(uri_of(path), "not a regular file")
+    return path if stat.S_ISREG(status.st_mode) else Failure(path_to_uri(path), "not a regular file")
 
 
 def _entries(folder: Path, identity: tuple[int, int], entered: set[tuple[int, int]]) -> list[Path] | Failure:
@@ -56,19 +56,19 @@ def _entries(folder: Path, identity: tuple[int, int], entered: set[tuple[int, in
     try:
         names = sorted(entry.name for entry in os.scandir(folder))
     except OSError as error:
-        return Failure(uri_of(folder), "folder cannot be read", error.strerror or "")
+        return Failure(path_to_uri(folder), "folder cannot be read", error.strerror or "")
     return [folder / name for name in names if not name.startswith(".") and name != "__MACOSX"]
 
 
 def _unreachable(path: Path, error: OSError) -> Failure | None:
     if error.errno in (errno.ENOENT, errno.ELOOP) and path.is_symlink():
-        return Failure(uri_of(path), "dangling link")
+        return Failure(path_to_uri(path), "dangling link")
     if isinstance(error, FileNotFoundError):  # it was there a moment ago
-        return Failure(uri_of(path), "no such file") if path.suffix.lower() in SUFFIXES else None
-    return Failure(uri_of(path), "cannot be read", error.strerror or "")
+        return Failure(path_to_uri(path), "no such file") if path.suffix.lower() in SUFFIXES else None
+    return Failure(path_to_uri(path), "cannot be read", error.strerror or "")
 
 
-def only_files(uris: Sequence[str]) -> list[Path | Failure]:
+def files_by_uri(uris: Sequence[str]) -> list[Path | Failure]:
     """The files of a job that names them one by one; those that are gone as failures."""
-    paths = [path_of(uri) for uri in uris]
-    return [path if path.is_file() else Failure(uri_of(path), "no such file") for path in paths]
+    paths = [uri_to_path(uri) for uri in uris]
+    return [path if path.is_file() else Failure(path_to_uri(path), "no such file") for path in paths]

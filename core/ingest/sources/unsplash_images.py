@@ -21,14 +21,14 @@ from core.ingest.http.fetch_errors import FAILED, TOO_MANY, UNREACHABLE, FetchEr
 from core.ingest.http.fetcher import Fetcher
 from core.ingest.sources.unsplash_tables import Photo
 from core.records.jobs import Failure
-from core.store.disk_errors import write_faults
+from core.store.disk_errors import wrap_write_errors
 
-IMAGE_BYTES = 64 * 1024 * 1024
-IMAGE_S = 120.0
+MAX_IMAGE_BYTES = 64 * 1024 * 1024
+IMAGE_TIMEOUT_S = 120.0
 AHEAD = 4  # files per thread that may lie ready
 TICK_S = 0.5
-HOPELESS = 50  # photos in a row that are the server's fault, not their own
-SERVERS_FAULTS = (UNREACHABLE, TOO_MANY, FAILED)
+MAX_CONSECUTIVE_FAILURES = 50  # photos in a row that are the server's fault, not their own
+SERVER_FAILURES = (UNREACHABLE, TOO_MANY, FAILED)
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class DownloadOptions:
     max_megapixels: float
 
 
-class Downloads:
+class PhotoDownloads:
     """Photos as files in a folder of its own. `tick` is called while nothing arrives; it may raise to give up."""
 
     def __init__(self, fetcher: Fetcher, folder: Path, sizes: DownloadOptions, tick: Callable[[], None]) -> None:
@@ -86,11 +86,11 @@ class Downloads:
                 yield self._unless_hopeless(future.result())
 
     def _unless_hopeless(self, item: Path | Failure) -> Path | Failure:
-        lost = isinstance(item, Failure) and item.reason in SERVERS_FAULTS
+        lost = isinstance(item, Failure) and item.reason in SERVER_FAILURES
         self._lost_in_a_row = self._lost_in_a_row + 1 if lost else 0
-        if self._lost_in_a_row >= HOPELESS and isinstance(item, Failure):
+        if self._lost_in_a_row >= MAX_CONSECUTIVE_FAILURES and isinstance(item, Failure):
             raise ContactSheetError(
-                f"{HOPELESS} photos in a row could not be downloaded: {item.reason} ({item.detail}); what was "
+                f"{MAX_CONSECUTIVE_FAILURES} photos in a row could not be downloaded: {item.reason} ({item.detail}); what was "
                 "committed is kept: check the network and run it again later"
             )
         return item
@@ -99,7 +99,7 @@ class Downloads:
         path = self.path(photo)
         try:
             if not self._lies_ready(path):
-                self._keep(path, self._fetcher.patiently(lambda: self._download(photo)))
+                self._keep(path, self._fetcher.with_retries(lambda: self._download(photo)))
             return path
         except FetchError as fault:
             return Failure(photo.uri, fault.reason, f"photo {photo.id}: {fault.detail}")
@@ -109,7 +109,7 @@ class Downloads:
             kind = response.headers.get_content_type()
             if not kind.startswith("image/"):
                 raise FetchError("not a picture", f"the server sent {kind[:60]}")
-            data = self._fetcher.body(response, IMAGE_BYTES, IMAGE_S)
+            data = self._fetcher.body(response, MAX_IMAGE_BYTES, IMAGE_TIMEOUT_S)
         self._check(data)
         return data
 
@@ -128,18 +128,18 @@ class Downloads:
             opened = images.open_image(data, "download", self._sizes.max_megapixels)
             images.upright_rgb(opened, "download", enough_px=1)
         except BadImage as error:
-            raise FetchError(error.reason, error.detail, passing=error.reason in ("truncated", "damaged")) from error
+            raise FetchError(error.reason, error.detail, transient=error.reason in ("truncated", "damaged")) from error
 
     def _keep(self, path: Path, data: bytes) -> None:
         draft = path.with_suffix(".part")
-        with write_faults(self._folder):
+        with wrap_write_errors(self._folder):
             draft.write_bytes(data)
             draft.replace(path)
 
     def _tidy(self, photos: Iterable[Photo]) -> None:
         """Have the folder, and nothing in it that this run does not want."""
         wanted = {self.path(photo).name for photo in photos}
-        with write_faults(self._folder):
+        with wrap_write_errors(self._folder):
             self._folder.mkdir(parents=True, exist_ok=True)
             for path in self._folder.iterdir():
                 if path.name not in wanted:

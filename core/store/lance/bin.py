@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 
 from core.records.assets import Asset
-from core.store.disk_errors import read_faults
+from core.store.disk_errors import wrap_read_errors
 from core.store.lance import schema
 
 SUFFIX = "-removed"
@@ -41,7 +41,7 @@ class Bin:
         """The ids of all assets in it as 32 raw bytes each."""
         if not self._exists():
             return set()
-        with read_faults(self._folder):
+        with wrap_read_errors(self._folder):
             column = self._open().search().select(["id"]).to_arrow()["id"]
         return {bytes.fromhex(i) for i in column.to_pylist()}
 
@@ -49,7 +49,7 @@ class Bin:
         """The ids of all assets in it, those that were taken out last first."""
         if not self._exists():
             return []
-        with read_faults(self._folder):
+        with wrap_read_errors(self._folder):
             rows = self._open().search().select(["id", "removed_at"]).to_arrow()
         order = rows.sort_by([("removed_at", "descending"), ("id", "ascending")])
         ids: list[str] = order["id"].to_pylist()
@@ -60,7 +60,7 @@ class Bin:
         if not ids or not self._exists():
             return []
         columns = [*schema.ASSET_COLUMNS, "thumbnail", "removed_by", "removed_at"]
-        with read_faults(self._folder):
+        with wrap_read_errors(self._folder):
             found = {row["id"]: row for row in _query(self._open(), ids, columns).to_list()}
         rows = [found[i] for i in ids if i in found]
         return [

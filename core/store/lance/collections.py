@@ -18,7 +18,7 @@ from typing import Any
 
 from core.errors import CollectionError
 from core.records.assets import Collection, ModelCard, utc_now
-from core.store.disk_errors import read_faults, write_faults
+from core.store.disk_errors import wrap_read_errors, wrap_write_errors
 from core.store.lance import schema
 from core.store.lance.bin import SUFFIX
 from core.store.lance.table import AssetTable
@@ -69,7 +69,7 @@ class Collections:
         Raises CollectionError if there is none of that name, or if a newer Contact Sheet wrote it.
         """
         about, home = self._read(name), self._home(name)
-        with read_faults(home):
+        with wrap_read_errors(home):
             table = _connect(home).open_table(about.get("table", TABLE))
         if about["schema"] < schema.VERSION:
             self._migrate(name, table, about)
@@ -78,9 +78,9 @@ class Collections:
     def create(self, name: str, model: ModelCard) -> AssetTable:
         """A new, empty collection for vectors of `model`. Raises CollectionError if the name is taken."""
         folder = self._folder / check_collection_name(name)
-        with write_faults(folder):
+        with wrap_write_errors(folder):
             _connect(folder)  # what it imports takes seconds on a busy machine: nobody should wait for the lock so long
-        with write_lock(folder), write_faults(folder):
+        with write_lock(folder), wrap_write_errors(folder):
             if name in self.names():
                 raise CollectionError(f"there is a collection {name} already: choose another name")
             _write(folder, _new_table(folder, TABLE, model))
@@ -95,7 +95,7 @@ class Collections:
         home = self._home(of)
         if home.name != of:
             raise CollectionError(f"{of} lies beside {home.name}: embed that one with another model")
-        with write_lock(home), write_faults(home):
+        with write_lock(home), wrap_write_errors(home):
             if name in self.names():
                 raise CollectionError(f"there is a collection {name} already: choose another name")
             whole = _whole(home)
@@ -112,7 +112,7 @@ class Collections:
         is not beside `name`.
         """
         home = self._home(name)
-        with ingest_lock(home), write_lock(home), write_faults(home):
+        with ingest_lock(home), write_lock(home), wrap_write_errors(home):
             if to not in self.beside(name):
                 raise CollectionError(f"{to} does not lie beside {name}: embed it with another model first")
             names = (f"{name[:50]}-old" + (f"-{number}" if number > 1 else "") for number in count(1))
@@ -141,7 +141,7 @@ class Collections:
     def mark(self, name: str, built_from: str) -> None:
         """Note what a collection was completely built from."""
         home = self._home(name)
-        with write_lock(home), write_faults(home):
+        with write_lock(home), wrap_write_errors(home):
             self._rewrite(name, {**self._read(name), "built_from": built_from})
 
     def built_from(self, name: str) -> str | None:
@@ -154,7 +154,7 @@ class Collections:
         Raises CollectionBusy if an ingest into it is running.
         """
         home = self._home(name)
-        with write_faults(home):
+        with wrap_write_errors(home):
             with ingest_lock(home), write_lock(home):
                 about = self._read(name)
                 if home.name == name:
@@ -196,7 +196,7 @@ class Collections:
 
     def _migrate(self, name: str, table: Any, about: dict[str, Any]) -> None:
         home = self._home(name)
-        with write_lock(home), write_faults(home):
+        with write_lock(home), wrap_write_errors(home):
             for step in MIGRATIONS[about["schema"] - 1 : schema.VERSION - 1]:
                 step(table)
             self._rewrite(name, {**self._read(name), "schema": schema.VERSION})

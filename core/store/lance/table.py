@@ -12,20 +12,20 @@ from numpy.typing import NDArray
 
 from core.errors import CollectionError
 from core.records.assets import Asset, ModelCard
-from core.store.disk_errors import read_faults, write_faults
+from core.store.disk_errors import wrap_read_errors, wrap_write_errors
 from core.store.lance import schema
 from core.store.lance.bin import Bin, BinnedAsset, ids_filter
 from core.store.lance.snapshot import COLUMNS, Snapshot, read_snapshot
 from core.store.objects.locks import write_lock
 
 # Versions younger than this survive compaction, so that no reader loses the files it is reading.
-KEEP_VERSIONS = timedelta(hours=1)
+VERSION_RETENTION = timedelta(hours=1)
 # What LanceDB is writing has such a name; where its process was killed, LanceDB itself never looks at it again.
-DRAFTS = ".tmp*"
+TEMPORARY_FILES = ".tmp*"
 # Rows that are read at once where all of them are.
-READ_AT_ONCE = 8_192
+READ_BATCH_SIZE = 8_192
 # Rows that are moved between a collection and its bin at once: what they take in memory is their thumbnails.
-MOVED_AT_ONCE = 2_000
+MOVE_BATCH_SIZE = 2_000
 
 
 class AssetTable:
@@ -40,19 +40,19 @@ class AssetTable:
 
     def count(self) -> int:
         """How many assets there are."""
-        with read_faults(self.folder):
+        with wrap_read_errors(self.folder):
             return int(self._latest().count_rows())
 
     def change_mark(self) -> int:
         """A number that moves with every commit; equal marks mean equal content."""
-        with read_faults(self.folder):
+        with wrap_read_errors(self.folder):
             return int(self._latest().version)
 
     def snapshot(self) -> Snapshot:
         """All vectors and filter columns, read at one version."""
-        with read_faults(self.folder):
+        with wrap_read_errors(self.folder):
             table = self._latest()
-            batches = table.search().select(COLUMNS).to_batches(READ_AT_ONCE)
+            batches = table.search().select(COLUMNS).to_batches(READ_BATCH_SIZE)
             return read_snapshot(batches, table.count_rows(), self.model)
 
     def assets(self, ids: Sequence[str]) -> list[tuple[Asset, bytes]]:
@@ -60,9 +60,14 @@ class AssetTable:
         rows = {row["id"]: row for row in self._rows(ids, [*schema.ASSET_COLUMNS, "thumbnail"])}
         return [(schema.to_asset(rows[i]), rows[i]["thumbnail"]) for i in ids if i in rows]
 
+    def thumbnail(self, asset_id: str) -> bytes | None:
+        """The thumbnail (JPEG) of one asset; None if the collection does not hold it."""
+        rows = self._rows([asset_id], ["id", "thumbnail"])
+        return rows[0]["thumbnail"] if rows else None
+
     def ids(self) -> set[bytes]:
         """The ids of all assets as 32 raw bytes each: small enough to hold for a million of them."""
-        with read_faults(self.folder):
+        with wrap_read_errors(self.folder):
             column = self._latest().search().select(["id"]).to_arrow()["id"]
         return {bytes.fromhex(i) for i in column.to_pylist()}
 
@@ -72,7 +77,7 @@ class AssetTable:
 
     def seen_again(self) -> dict[str, tuple[str, ...]]:
         """The places of every asset whose bytes were seen at more than one."""
-        with read_faults(self.folder):
+        with wrap_read_errors(self.folder):
             rows = self._latest().search().select(["id", "uris"]).to_arrow()
         pairs = zip(rows["id"].to_pylist(), rows["uris"].to_pylist(), strict=True)
         return {asset_id: tuple(uris) for asset_id, uris in pairs if len(uris or ()) > 1}
@@ -86,13 +91,13 @@ class AssetTable:
         self._check(vectors, len(assets))
         first = list({asset.id: row for row, asset in reversed(list(enumerate(assets)))}.values())[::-1]
         rows = schema.to_table(assets, thumbnails, vectors).take(first)
-        with write_lock(self.folder), write_faults(self.folder):
+        with write_lock(self.folder), wrap_write_errors(self.folder):
             result = self._latest().merge_insert("id").when_not_matched_insert_all().execute(rows)
         return int(result.num_inserted_rows)
 
     def add_uris(self, seen: Mapping[str, Iterable[str]]) -> None:
         """Note that assets were also seen at these places, in one commit."""
-        with write_lock(self.folder), write_faults(self.folder):
+        with write_lock(self.folder), wrap_write_errors(self.folder):
             known = self.uris(list(seen))
             grown = {i: tuple(dict.fromkeys([*places, *seen[i]])) for i, places in known.items()}
             changed = {i: places for i, places in grown.items() if places != known[i]}
@@ -106,7 +111,7 @@ class AssetTable:
 
     def fragments_and_versions(self) -> tuple[int, int]:
         """In how many files the rows lie, and how many versions readers may still ask for; compaction lowers both."""
-        with read_faults(self.folder):
+        with wrap_read_errors(self.folder):
             table = self._latest()
             return int(table.stats()["fragment_stats"]["num_fragments"]), len(table.list_versions())
 
@@ -115,7 +120,7 @@ class AssetTable:
 
         Raises CollectionBusy if another process keeps writing.
         """
-        with write_lock(self.folder), write_faults(self.folder):
+        with write_lock(self.folder), wrap_write_errors(self.folder):
             self._latest()
             for some in _portions(ids):
                 rows = self._query(some, self._columns).to_arrow().select(self._columns)
@@ -128,7 +133,7 @@ class AssetTable:
 
         Whatever ends the process, each is in the collection or still in the bin.
         """
-        with write_lock(self.folder), write_faults(self.folder):
+        with write_lock(self.folder), wrap_write_errors(self.folder):
             self._latest()
             back, there = 0, {raw.hex() for raw in self.bin.ids()}
             for some in _portions([i for i in ids if i in there]):
@@ -139,7 +144,7 @@ class AssetTable:
 
     def empty_bin(self) -> int:
         """Forget everything in the bin for good; says how many assets that were. Raises CollectionBusy."""
-        with write_lock(self.folder), write_faults(self.folder):
+        with write_lock(self.folder), wrap_write_errors(self.folder):
             forgotten = len(self.removed_ids())
             self.bin.drop(self.bin.newest())
             self.bin.tidy(timedelta(milliseconds=1))
@@ -160,15 +165,15 @@ class AssetTable:
 
         Files that a killed writer left go too: whoever holds the lock is the only one that writes.
         """
-        with write_lock(self.folder), write_faults(self.folder):
+        with write_lock(self.folder), wrap_write_errors(self.folder):
             from lancedb.index import BTree
 
             table = self._latest()
             if not any(index.columns == ["id"] for index in table.list_indices()):
                 table.create_index("id", config=BTree())
-            table.optimize(cleanup_older_than=KEEP_VERSIONS, delete_unverified=True)
-            self.bin.tidy(KEEP_VERSIONS)
-            for draft in self.folder.rglob(DRAFTS):
+            table.optimize(cleanup_older_than=VERSION_RETENTION, delete_unverified=True)
+            self.bin.tidy(VERSION_RETENTION)
+            for draft in self.folder.rglob(TEMPORARY_FILES):
                 draft.unlink()
 
     def _latest(self) -> Any:
@@ -185,7 +190,7 @@ class AssetTable:
     def _rows(self, ids: Sequence[str], columns: list[str]) -> list[dict[str, Any]]:
         if not ids:
             return []
-        with read_faults(self.folder):
+        with wrap_read_errors(self.folder):
             self._table.checkout_latest()
             rows: list[dict[str, Any]] = self._query(ids, columns).to_list()
         return rows
@@ -202,4 +207,4 @@ class AssetTable:
 
 
 def _portions(ids: Sequence[str]) -> Iterator[Sequence[str]]:
-    return (ids[first : first + MOVED_AT_ONCE] for first in range(0, len(ids), MOVED_AT_ONCE))
+    return (ids[first : first + MOVE_BATCH_SIZE] for first in range(0, len(ids), MOVE_BATCH_SIZE))

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from core.errors import ClusterError
 from core.logs import log
-from core.store.disk_errors import read_faults, write_faults
+from core.store.disk_errors import wrap_read_errors, wrap_write_errors
 from core.store.objects.locks import write_lock
 
-KEPT = 3
+MAX_VERSIONS = 3
 _FORMAT = "1"
 _ID_BYTES = 32
 # What NumPy and zipfile raise for a file that is cut off, overwritten or of another make; every part has a CRC.
@@ -38,7 +38,7 @@ class LinkageFiles:
         cannot be read.
         """
         path = self._folder / f"{version}.npz"
-        with read_faults(self._folder):
+        with wrap_read_errors(self._folder):
             try:
                 with np.load(path, allow_pickle=False) as arrays:
                     return _checked(arrays, version)
@@ -51,7 +51,7 @@ class LinkageFiles:
 
     def newest(self) -> str | None:
         """The version whose dendrogram was stored last, None if there is none."""
-        with read_faults(self._folder):
+        with wrap_read_errors(self._folder):
             found = sorted(self._folder.glob("*.npz"), key=lambda path: path.stat().st_mtime_ns)
             return found[-1].stem if found else None
 
@@ -64,7 +64,7 @@ class LinkageFiles:
         _check_shape(len(asset_ids), z)
         ids = np.frombuffer(bytes.fromhex("".join(asset_ids)), np.uint8).reshape(len(asset_ids), _ID_BYTES)
         path, draft = self._folder / f"{version}.npz", self._folder / "linkage.draft"
-        with write_lock(self._folder), write_faults(self._folder):
+        with write_lock(self._folder), wrap_write_errors(self._folder):
             try:
                 with draft.open("wb") as file:
                     np.savez(file, asset_ids=ids, z=z, meta=np.array([_FORMAT, version]))
@@ -75,7 +75,7 @@ class LinkageFiles:
                 draft.unlink(missing_ok=True)
             # The new one comes last whatever the clock says.
             by_age = sorted(self._folder.glob("*.npz"), key=lambda p: (p == path, p.stat().st_mtime_ns))
-            for old in by_age[:-KEPT]:
+            for old in by_age[:-MAX_VERSIONS]:
                 old.unlink()
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from core.errors import CollectionBusy
-from core.store.disk_errors import write_faults
+from core.store.disk_errors import wrap_write_errors
 
 WRITE_WAIT_S = 5.0
 
@@ -38,7 +38,7 @@ def ingest_lock(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def _held(path: Path, wait_s: float, message: str) -> Iterator[None]:
-    with write_faults(path.parent):
+    with wrap_write_errors(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(path, timeout=wait_s, thread_local=False)
         try:

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from core.errors import ClusterError
 from core.logs import log
-from core.store.disk_errors import read_faults, write_faults
+from core.store.disk_errors import wrap_read_errors, wrap_write_errors
 from core.store.objects.locks import write_lock
 
-KEPT = 3
+MAX_VERSIONS = 3
 _FORMAT = "1"
 _ID_BYTES = 32
 # What NumPy and zipfile raise for a file that is cut off, overwritten or of another make; every part has a CRC.
@@ -55,7 +55,7 @@ class MapFiles:
         cannot be read.
         """
         path = self._folder / f"{version}.npz"
-        with read_faults(self._folder):
+        with wrap_read_errors(self._folder):
             try:
                 with np.load(path, allow_pickle=False) as arrays:
                     return _checked(arrays, version)
@@ -68,14 +68,14 @@ class MapFiles:
 
     def latest(self) -> StoredMap | None:
         """The map that was stored last and is sound, of whatever version: newcomers are placed on it."""
-        with read_faults(self._folder):
+        with wrap_read_errors(self._folder):
             newest_first = self._by_age()[::-1]
         found = (self.get(path.stem) for _, path in newest_first)
         return next((stored for stored in found if stored), None)
 
     def change_mark(self) -> int:
         """A number that is another once a map was stored, 0 without one: tells in no time if `latest` is news."""
-        with read_faults(self._folder):
+        with wrap_read_errors(self._folder):
             return max((age for age, _ in self._by_age()), default=0)
 
     def put(self, stored: StoredMap) -> None:
@@ -88,7 +88,7 @@ class MapFiles:
         ids = np.frombuffer(bytes.fromhex("".join(stored.asset_ids)), np.uint8).reshape(-1, _ID_BYTES)
         meta = np.array([_FORMAT, stored.version, str(stored.seed)])
         path, draft = self._folder / f"{stored.version}.npz", self._folder / "map.draft"
-        with write_lock(self._folder), write_faults(self._folder):
+        with write_lock(self._folder), wrap_write_errors(self._folder):
             try:
                 with draft.open("wb") as file:
                     np.savez(file, asset_ids=ids, coordinates=stored.coordinates, fitted=stored.fitted, meta=meta)
@@ -98,7 +98,7 @@ class MapFiles:
             finally:
                 draft.unlink(missing_ok=True)
             # The new one stays whatever the clock says.
-            for old in [other for _, other in self._by_age() if other != path][: -(KEPT - 1)]:
+            for old in [other for _, other in self._by_age() if other != path][: -(MAX_VERSIONS - 1)]:
                 old.unlink()
 
     def _by_age(self) -> list[tuple[int, Path]]:

@@ -23,7 +23,7 @@ def check_collection_name(name: str) -> str:
     return name
 
 
-def uri_of(path: Path) -> str:
+def path_to_uri(path: Path) -> str:
     """A path as one line of text: UTF-8 as it is; bytes that are not, control characters and `%` percent-encoded."""
     raw = os.fsencode(path)
     try:
@@ -33,6 +33,6 @@ def uri_of(path: Path) -> str:
     return _UNPRINTABLE.sub(lambda found: quote(found.group()), text)
 
 
-def path_of(uri: str) -> Path:
-    """The path that `uri_of` was given."""
+def uri_to_path(uri: str) -> Path:
+    """The path that `path_to_uri` was given."""
     return Path(os.fsdecode(unquote_to_bytes(uri.encode("utf-8"))))

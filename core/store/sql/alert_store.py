@@ -11,7 +11,7 @@ from pathlib import Path
 from core.records.alerts import Alert, AlertChange, AlertReading, AlertRule, AlertState, Silence
 from core.store.sql.database import Database
 
-KEPT_CHANGES = 1_000
+MAX_CHANGES = 1_000
 # The state of an alert after one more reading: rule, state before, reading.
 Step = Callable[[AlertRule, AlertState, AlertReading], AlertState]
 
@@ -127,7 +127,7 @@ def _note_change(db: sqlite3.Connection, alert: Alert, old: AlertState) -> None:
         return
     row = (alert.rule.name, state.phase, _text(state.since), state.value, alert.rule.threshold)
     number = db.execute("INSERT INTO changes VALUES (NULL, ?, ?, ?, ?, ?)", row).lastrowid or 0
-    db.execute("DELETE FROM changes WHERE id <= ?", (number - KEPT_CHANGES,))
+    db.execute("DELETE FROM changes WHERE id <= ?", (number - MAX_CHANGES,))
 
 
 def _write(db: sqlite3.Connection, alert: Alert, told: bool) -> None:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from core.errors import StoreError
-from core.store.disk_errors import write_faults
+from core.store.disk_errors import wrap_write_errors
 
 BUSY_TIMEOUT_S, RETRY_S = 5.0, 0.01
 
@@ -152,7 +152,7 @@ class Database:
         """
         self.path, self._migrations = path, MIGRATIONS if migrations is None else migrations
         self._synchronous = "FULL" if durable else "NORMAL"
-        with write_faults(path.parent):
+        with wrap_write_errors(path.parent):
             path.parent.mkdir(parents=True, exist_ok=True)
         with self._connection() as connection:
             _use_wal(connection)

@@ -16,8 +16,8 @@ from core.errors import ClusterError, StoreError
 from core.records.clusterings import Draft, DraftConflict
 from core.store.sql.database import Database
 
-MOST_KEPT = 200
-ABANDONED_AFTER = timedelta(days=90)
+MAX_DRAFTS = 200
+STALE_AFTER = timedelta(days=90)
 
 
 class DraftStore:
@@ -94,10 +94,10 @@ class DraftStore:
 
     def _make_room(self, db: sqlite3.Connection, collection: str, moment: datetime) -> None:
         query = "SELECT id, updated_at FROM drafts WHERE collection = ? ORDER BY updated_at DESC, rowid DESC"
-        too_many = db.execute(query, (collection,)).fetchall()[MOST_KEPT - 1 :]
-        if any(row["updated_at"] >= _text(moment - ABANDONED_AFTER) for row in too_many):
+        too_many = db.execute(query, (collection,)).fetchall()[MAX_DRAFTS - 1 :]
+        if any(row["updated_at"] >= _text(moment - STALE_AFTER) for row in too_many):
             raise ClusterError(
-                f"{collection} has {MOST_KEPT} drafts, all of them touched within {ABANDONED_AFTER.days} days:"
+                f"{collection} has {MAX_DRAFTS} drafts, all of them touched within {STALE_AFTER.days} days:"
                 " discard one, then try again"
             )
         db.executemany("DELETE FROM drafts WHERE id = ?", [(row["id"],) for row in too_many])

@@ -15,16 +15,16 @@ from typing import Any
 from core.errors import StoreError
 from core.logs import log
 from core.records.events import STAGES as STAGES
-from core.records.events import Event, Window
+from core.records.events import Event, EventWindow, from_milliseconds, to_milliseconds
 from core.store.sql import event_rollups as rollups
 from core.store.sql import event_windows as windows
 from core.store.sql.database import Database
 from core.store.sql.event_retention import Retention, prune
-from core.store.sql.event_windows import EventFilter, milliseconds, moment
+from core.store.sql.event_windows import EventFilter
 from core.store.sql.event_writer import EventWriter
 
-FOLD_EVERY, FOLD_MOST = 256, 1024
-PACKED_FROM = 256  # characters of a detail from which on it is compressed
+FOLD_EVERY, FOLD_BATCH_SIZE = 256, 1024
+COMPRESSION_THRESHOLD = 256  # characters of a detail from which on it is compressed
 
 _MIGRATIONS = (
     """
@@ -110,8 +110,8 @@ class EventLog:
         Raises StoreError.
         """
         with self._writer.transaction() as db:
-            rollups.fold(db, FOLD_MOST)
-            prune(db, self._retention, milliseconds(self._now()))
+            rollups.fold(db, FOLD_BATCH_SIZE)
+            prune(db, self._retention, to_milliseconds(self._now()))
 
     def _fold_now_or_later(self) -> bool:
         try:
@@ -165,7 +165,7 @@ class EventLog:
         # The inner query reads an index that holds all it needs, the outer one the few rows that it found.
         found = f"SELECT id FROM events WHERE at_ms >= ? AND at_ms < ?{asked.condition} ORDER BY {measure} DESC LIMIT ?"  # noqa: S608
         query = f"SELECT * FROM events WHERE id IN ({found}) ORDER BY {measure} DESC, id"  # noqa: S608
-        values = (milliseconds(since), milliseconds(until), *asked.values, n)
+        values = (to_milliseconds(since), to_milliseconds(until), *asked.values, n)
         with self._database.reading() as db:
             return [_event(row) for row in db.execute(query, values)]
 
@@ -173,7 +173,7 @@ class EventLog:
 
     def window(
         self, since: datetime, until: datetime, kinds: Sequence[str] | None = None, collection: str | None = None
-    ) -> Window:
+    ) -> EventWindow:
         """Everything that happened in [since, until), of some kinds and one collection (None: all).
 
         Its own `since` and `until` are a full minute, hour or day where single events are no longer kept.
@@ -188,12 +188,12 @@ class EventLog:
         points: int,
         kinds: Sequence[str] | None = None,
         collection: str | None = None,
-    ) -> list[Window]:
+    ) -> list[EventWindow]:
         """The same as at most `points` + 1 windows of one length, snapped outwards to its multiples; for charts."""
         with self._database.reading() as db:
             return windows.series(db, since, until, points, _asked(kinds, collection))
 
-    def totals(self) -> dict[tuple[str, str], Window]:
+    def totals(self) -> dict[tuple[str, str], EventWindow]:
         """By (kind, collection) everything since the log began, whatever was removed since; it only ever grows."""
         with self._database.reading() as db:
             return windows.totals(db, self._now())
@@ -214,7 +214,7 @@ def _row(event: Event) -> tuple[Any, ...]:
         raise StoreError(f"event {event.uid} costs {usd} USD: an amount must be finite")
     return (
         event.uid,
-        milliseconds(event.at),
+        to_milliseconds(event.at),
         event.kind,
         _storable(event.collection),
         event.outcome,
@@ -240,7 +240,7 @@ def _storable(text: str) -> str:
 def _packed(detail: Mapping[str, Any]) -> str | bytes:
     """JSON, compressed where that is worth it: a ranked search's receipt has thousands of characters."""
     text = json.dumps(detail)
-    return zlib.compress(text.encode()) if len(text) >= PACKED_FROM else text
+    return zlib.compress(text.encode()) if len(text) >= COMPRESSION_THRESHOLD else text
 
 
 def _unpacked(detail: str | bytes) -> Any:
@@ -251,7 +251,7 @@ def _event(row: sqlite3.Row) -> Event:
     return Event(
         uid=row["uid"],
         kind=row["kind"],
-        at=moment(row["at_ms"]),
+        at=from_milliseconds(row["at_ms"]),
         collection=row["collection"],
         outcome=row["outcome"],
         reason=row["reason"],

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from core.store.sql.event_rollups import DAY_MS, HOUR_MS, MINUTE_MS
 
 EVENT_MS = 1  # the unit of single events, beside those of the roll-ups
-MOST_REMOVED = 2_000  # at a time, so that nobody waits long
+PRUNE_BATCH_SIZE = 2_000  # at a time, so that nobody waits long
 
 
 @dataclass(frozen=True)
@@ -35,14 +35,14 @@ class Retention:
         return since
 
 
-def horizons(db: sqlite3.Connection) -> dict[int, int]:
+def retained_since(db: sqlite3.Connection) -> dict[int, int]:
     """By unit the moment (ms) from which on it is kept without a gap."""
     return {int(unit_ms): int(since) for unit_ms, since in db.execute("SELECT unit_ms, since_ms FROM kept")}
 
 
 def prune(db: sqlite3.Connection, retention: Retention, now_ms: int) -> None:
     """Remove what is too old; part of a transaction. Events that are not rolled up yet stay."""
-    present = horizons(db)
+    present = retained_since(db)
     for unit_ms, since_ms in retention.kept_since(now_ms).items():
         if since_ms > present[unit_ms]:
             db.execute("UPDATE kept SET since_ms = ? WHERE unit_ms = ?", (since_ms, unit_ms))
@@ -52,5 +52,5 @@ def prune(db: sqlite3.Connection, retention: Retention, now_ms: int) -> None:
     db.execute(
         "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE at_ms < (SELECT since_ms FROM kept WHERE unit_ms"
         " = ?) AND id <= (SELECT event FROM folded) AND id < (SELECT max(id) FROM events) LIMIT ?)",
-        (EVENT_MS, MOST_REMOVED),
+        (EVENT_MS, PRUNE_BATCH_SIZE),
     )

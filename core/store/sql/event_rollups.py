@@ -12,13 +12,13 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
-from core.records.latency_sketch import Sketch
+from core.records.latency_sketch import LatencySketch
 from core.store.sql import exact_usd as exact
 
 MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
-EVER_MS = 0  # the unit of the totals, all of which begin at 0
-UNITS_MS = (MINUTE_MS, HOUR_MS, DAY_MS, EVER_MS)
-_MOST = 2**63 - 1  # the largest integer that SQLite holds
+ALL_TIME = 0  # the unit of the totals, all of which begin at 0
+UNITS_MS = (MINUTE_MS, HOUR_MS, DAY_MS, ALL_TIME)
+_MAX_INTEGER = 2**63 - 1  # the largest integer that SQLite holds
 
 SCHEMA = """
     ALTER TABLE events ADD COLUMN images INTEGER NOT NULL DEFAULT 0;
@@ -90,28 +90,28 @@ COLUMNS = ", ".join(RollupRow._fields)
 EVENT_COLUMNS = COLUMNS.replace("requests", "1").replace("cache_hits", "cache_hit")
 
 
-def row_of(event: sqlite3.Row) -> RollupRow:
+def row_from_event(event: sqlite3.Row) -> RollupRow:
     """An event, read as EVENT_COLUMNS, as the roll-up of itself alone."""
     values = tuple(event)
     usd = (exact.packed(exact.units(amount)) for amount in values[_USD])
-    sketches = (b"" if ms is None else Sketch.of((ms,)).to_bytes() for ms in values[_SKETCHES])
+    sketches = (b"" if ms is None else LatencySketch.of((ms,)).to_bytes() for ms in values[_SKETCHES])
     return RollupRow(*values[: _USD.start], *usd, *sketches)
 
 
-def summed(rows: Sequence[RollupRow]) -> RollupRow:
+def sum_rows(rows: Sequence[RollupRow]) -> RollupRow:
     """What rows add up to, under the key of the first."""
     columns = list(zip(*rows, strict=True))
-    counts = (min(sum(column), _MOST) for column in columns[_COUNTS])
+    counts = (min(sum(column), _MAX_INTEGER) for column in columns[_COUNTS])
     usd = (exact.packed(exact.total(column)) for column in columns[_USD])
-    sketches = (Sketch.total(column).to_bytes() for column in columns[_SKETCHES])
+    sketches = (LatencySketch.total(column).to_bytes() for column in columns[_SKETCHES])
     return RollupRow(*rows[0].key, *counts, *usd, *sketches)
 
 
-def grouped(rows: Iterable[RollupRow], unit_ms: int) -> list[RollupRow]:
+def group_rows(rows: Iterable[RollupRow], unit_ms: int) -> list[RollupRow]:
     """Rows summed by units of time (EVER_MS: all of it), kind, collection, outcome and reason."""
     placed = (row._replace(at_ms=row.at_ms - row.at_ms % unit_ms if unit_ms else 0) for row in rows)
     ordered = sorted(placed, key=lambda row: row.key)
-    return [summed(list(group)) for _, group in groupby(ordered, key=lambda row: row.key)]
+    return [sum_rows(list(group)) for _, group in groupby(ordered, key=lambda row: row.key)]
 
 
 def fold(db: sqlite3.Connection, most: int) -> int:
@@ -121,10 +121,10 @@ def fold(db: sqlite3.Connection, most: int) -> int:
     events = db.execute(query, (after, most)).fetchall()
     if not events:
         return 0
-    rows = [row_of(event) for event in events]
+    rows = [row_from_event(event) for event in events]
     moments = [row.at_ms for row in rows]
     for unit_ms in UNITS_MS:
-        rows = grouped(rows, unit_ms)
+        rows = group_rows(rows, unit_ms)
         _add(db, unit_ms, rows)
     first_ms = min(moments if first_ms is None else [first_ms, *moments])
     db.execute("UPDATE folded SET event = ?, first_ms = ?", (events[-1]["id"], first_ms))
@@ -139,5 +139,5 @@ def _add(db: sqlite3.Connection, unit_ms: int, rows: Iterable[RollupRow]) -> Non
         if row.at_ms < since_ms:
             continue
         there = db.execute(f"SELECT {COLUMNS} FROM rollups WHERE {key}", (unit_ms, *row.key)).fetchone()  # noqa: S608
-        whole = summed([RollupRow(*there), row]) if there else row
+        whole = sum_rows([RollupRow(*there), row]) if there else row
         db.execute(f"INSERT OR REPLACE INTO rollups VALUES (?{', ?' * len(row)})", (unit_ms, *whole))  # noqa: S608

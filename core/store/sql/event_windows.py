@@ -6,22 +6,22 @@ import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
-from core.records.events import SERVICES, STAGES, TOKENS, Window
-from core.records.latency_sketch import Sketch
+from core.records.events import COST_SERVICES, STAGES, TOKEN_TYPES, EventWindow, from_milliseconds, to_milliseconds
+from core.records.latency_sketch import LatencySketch
 from core.store.sql import exact_usd as exact
-from core.store.sql.event_retention import EVENT_MS, horizons
+from core.store.sql.event_retention import EVENT_MS, retained_since
 from core.store.sql.event_rollups import (
+    ALL_TIME,
     COLUMNS,
     DAY_MS,
     EVENT_COLUMNS,
-    EVER_MS,
     HOUR_MS,
     MINUTE_MS,
     RollupRow,
-    row_of,
-    summed,
+    row_from_event,
+    sum_rows,
 )
 
 _FIRST_MS, _LAST_MS = -(2**62), 2**62
@@ -50,10 +50,10 @@ class EventFilter:
         return (*(self.kinds or ()), *(() if self.collection is None else (self.collection,)))
 
 
-def window_of(since: datetime, until: datetime, rows: Sequence[RollupRow]) -> Window:
-    """What rows add up to: the `Window` of [since, until)."""
+def window_from_rows(since: datetime, until: datetime, rows: Sequence[RollupRow]) -> EventWindow:
+    """What rows add up to: the `EventWindow` of [since, until)."""
     if not rows:
-        return Window(since, until)
+        return EventWindow(since, until)
     reasons, kinds = Counter[str](), Counter[tuple[str, str]]()
     for row in rows:
         kinds[row.kind, row.outcome] += row.requests
@@ -62,8 +62,8 @@ def window_of(since: datetime, until: datetime, rows: Sequence[RollupRow]) -> Wi
     outcomes = Counter[str]()
     for (_, outcome), requests in kinds.items():
         outcomes[outcome] += requests
-    whole = summed(rows)._asdict()
-    return Window(
+    whole = sum_rows(rows)._asdict()
+    return EventWindow(
         since,
         until,
         requests=whole["requests"],
@@ -71,32 +71,34 @@ def window_of(since: datetime, until: datetime, rows: Sequence[RollupRow]) -> Wi
         fallbacks=outcomes["fallback"],
         reasons=dict(reasons),
         outcomes_by_kind=dict(kinds),
-        stages={stage: Sketch.from_bytes(whole[f"{stage}_ms"]) for stage in STAGES},
-        tokens={token: whole[f"{token}_tokens"] for token in TOKENS},
-        usd={service: exact.usd(exact.unpacked(whole[f"{service}_usd"])) for service in SERVICES},
+        stages={stage: LatencySketch.from_bytes(whole[f"{stage}_ms"]) for stage in STAGES},
+        tokens={token: whole[f"{token}_tokens"] for token in TOKEN_TYPES},
+        usd={service: exact.usd(exact.unpacked(whole[f"{service}_usd"])) for service in COST_SERVICES},
         cache_hits=whole["cache_hits"],
         images=whole["images"],
     )
 
 
-def window(db: sqlite3.Connection, since: datetime, until: datetime, asked: EventFilter) -> Window:
+def window(db: sqlite3.Connection, since: datetime, until: datetime, asked: EventFilter) -> EventWindow:
     """What happened in [since, until); where single events are no longer kept, from and to the full minute, hour or
     day before."""
-    kept = horizons(db)
-    since_ms, until_ms = snapped(milliseconds(since), kept), snapped(milliseconds(until), kept)
+    kept = retained_since(db)
+    since_ms, until_ms = snap(to_milliseconds(since), kept), snap(to_milliseconds(until), kept)
     rows = _unfolded(db, since_ms, until_ms, asked)
-    for unit_ms, start_ms, end_ms in pieces(since_ms, until_ms):
+    for unit_ms, start_ms, end_ms in split_span(since_ms, until_ms):
         if unit_ms == EVENT_MS:
             rows += _folded(db, start_ms, end_ms, asked)
         else:
             rows += _rollups(db, unit_ms, start_ms, end_ms, asked)
-    return window_of(moment(since_ms), moment(until_ms), rows)
+    return window_from_rows(from_milliseconds(since_ms), from_milliseconds(until_ms), rows)
 
 
-def series(db: sqlite3.Connection, since: datetime, until: datetime, points: int, asked: EventFilter) -> list[Window]:
+def series(
+    db: sqlite3.Connection, since: datetime, until: datetime, points: int, asked: EventFilter
+) -> list[EventWindow]:
     """At most about `points` windows of equal length, from the full minute, hour or day before `since` on."""
-    since_ms, until_ms = milliseconds(since), milliseconds(until)
-    least_ms = max((until_ms - since_ms) / max(points, 1), _unit_kept(since_ms, horizons(db)))
+    since_ms, until_ms = to_milliseconds(since), to_milliseconds(until)
+    least_ms = max((until_ms - since_ms) / max(points, 1), _unit_kept(since_ms, retained_since(db)))
     step_ms = next((step for step in _STEPS_MS if step >= least_ms), _STEPS_MS[-1])
     since_ms -= since_ms % step_ms
     until_ms += -until_ms % step_ms
@@ -105,17 +107,20 @@ def series(db: sqlite3.Connection, since: datetime, until: datetime, points: int
     for row in _rollups(db, unit_ms, since_ms, until_ms, asked) + _unfolded(db, since_ms, until_ms, asked):
         by_start[row.at_ms - row.at_ms % step_ms].append(row)
     starts = range(since_ms, until_ms, step_ms)
-    return [window_of(moment(start), moment(start + step_ms), by_start[start]) for start in starts]
+    return [
+        window_from_rows(from_milliseconds(start), from_milliseconds(start + step_ms), by_start[start])
+        for start in starts
+    ]
 
 
-def totals(db: sqlite3.Connection, now: datetime) -> dict[tuple[str, str], Window]:
+def totals(db: sqlite3.Connection, now: datetime) -> dict[tuple[str, str], EventWindow]:
     """By kind and collection everything since the log began."""
     by_key = defaultdict[tuple[str, str], list[RollupRow]](list)
     ever = EventFilter()
-    for row in _rollups(db, EVER_MS, 0, 1, ever) + _unfolded(db, _FIRST_MS, _LAST_MS, ever):
+    for row in _rollups(db, ALL_TIME, 0, 1, ever) + _unfolded(db, _FIRST_MS, _LAST_MS, ever):
         by_key[row.kind, row.collection].append(row)
     since = began_at(db) or now
-    return {key: window_of(since, now, rows) for key, rows in by_key.items()}
+    return {key: window_from_rows(since, now, rows) for key, rows in by_key.items()}
 
 
 def began_at(db: sqlite3.Connection) -> datetime | None:
@@ -123,10 +128,10 @@ def began_at(db: sqlite3.Connection) -> datetime | None:
     (folded_ms,) = db.execute("SELECT first_ms FROM folded").fetchone()
     (later_ms,) = db.execute("SELECT min(+at_ms) FROM events WHERE id > (SELECT event FROM folded)").fetchone()
     known = [at_ms for at_ms in (folded_ms, later_ms) if at_ms is not None]
-    return moment(min(known)) if known else None
+    return from_milliseconds(min(known)) if known else None
 
 
-def snapped(at_ms: int, kept: Mapping[int, int]) -> int:
+def snap(at_ms: int, kept: Mapping[int, int]) -> int:
     """A moment as precisely as what is kept of its time can tell: to the millisecond, or the minute, hour or day."""
     unit_ms = _unit_kept(at_ms, kept)
     return at_ms - at_ms % unit_ms
@@ -137,7 +142,7 @@ def _unit_kept(at_ms: int, kept: Mapping[int, int]) -> int:
     return next(finer, DAY_MS)
 
 
-def pieces(
+def split_span(
     since_ms: int, until_ms: int, units_ms: Sequence[int] = (DAY_MS, HOUR_MS, MINUTE_MS)
 ) -> Iterator[tuple[int, int, int]]:
     """A span as the fewest whole days, hours and minutes, and rests: (unit, start, end), which tile it."""
@@ -149,21 +154,11 @@ def pieces(
     unit_ms, *finer = units_ms
     start_ms, end_ms = since_ms + -since_ms % unit_ms, until_ms - until_ms % unit_ms
     if start_ms >= end_ms:
-        yield from pieces(since_ms, until_ms, finer)
+        yield from split_span(since_ms, until_ms, finer)
         return
-    yield from pieces(since_ms, start_ms, finer)
+    yield from split_span(since_ms, start_ms, finer)
     yield unit_ms, start_ms, end_ms
-    yield from pieces(end_ms, until_ms, finer)
-
-
-def milliseconds(at: datetime) -> int:
-    """A moment as the log keeps it: milliseconds since 1970, UTC."""
-    return round(at.timestamp() * 1000)
-
-
-def moment(at_ms: int) -> datetime:
-    """The moment of a number of milliseconds since 1970, UTC."""
-    return datetime.fromtimestamp(at_ms / 1000, UTC)
+    yield from split_span(end_ms, until_ms, finer)
 
 
 def _rollups(db: sqlite3.Connection, unit_ms: int, since_ms: int, until_ms: int, asked: EventFilter) -> list[RollupRow]:
@@ -186,4 +181,4 @@ def _events(
     db: sqlite3.Connection, which: str, at: str, since_ms: int, until_ms: int, asked: EventFilter
 ) -> list[RollupRow]:
     query = f"SELECT {EVENT_COLUMNS} FROM events WHERE {which} AND {at} >= ? AND {at} < ?{asked.condition}"  # noqa: S608
-    return [row_of(row) for row in db.execute(query, (since_ms, until_ms, *asked.values))]
+    return [row_from_event(row) for row in db.execute(query, (since_ms, until_ms, *asked.values))]

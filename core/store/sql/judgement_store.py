@@ -11,8 +11,8 @@ from core.errors import QueryError
 from core.records.judgements import Judgement, RecordedJudgement, Tally
 from core.store.sql.database import Database
 
-MOST_KEPT = 200_000
-LONGEST_QUERY = 2_000
+MAX_JUDGEMENTS = 200_000
+MAX_QUERY_LENGTH = 2_000
 _MIGRATIONS = (
     """
     CREATE TABLE judgements (
@@ -40,7 +40,7 @@ class JudgementStore:
     """The judgements of all processes; every method is one transaction. The oldest go where there are too many."""
 
     def __init__(
-        self, path: Path, most: int = MOST_KEPT, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self, path: Path, most: int = MAX_JUDGEMENTS, now: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
         self._database, self._most, self._now = Database(path, _MIGRATIONS), most, now
 
@@ -49,9 +49,9 @@ class JudgementStore:
 
         Raises QueryError for an empty or overlong query.
         """
-        query = plain_query(judged.query)
-        if not 0 < len(query) <= LONGEST_QUERY:
-            raise QueryError(f"the query has {len(query)} characters, judged are those of 1 to {LONGEST_QUERY}")
+        query = normalize_query(judged.query)
+        if not 0 < len(query) <= MAX_QUERY_LENGTH:
+            raise QueryError(f"the query has {len(query)} characters, judged are those of 1 to {MAX_QUERY_LENGTH}")
         row = (
             author,
             judged.collection,
@@ -76,7 +76,7 @@ class JudgementStore:
         with self._database.transaction() as db:
             gone = db.execute(
                 "DELETE FROM judgements WHERE author = ? AND collection = ? AND query = ? AND asset_id = ?",
-                (author, collection, plain_query(query), asset_id),
+                (author, collection, normalize_query(query), asset_id),
             )
             return gone.rowcount > 0
 
@@ -85,7 +85,7 @@ class JudgementStore:
         with self._database.reading() as db:
             rows = db.execute(
                 "SELECT asset_id, up FROM judgements WHERE author = ? AND collection = ? AND query = ?",
-                (author, collection, plain_query(query)),
+                (author, collection, normalize_query(query)),
             )
             return {row["asset_id"]: bool(row["up"]) for row in rows}
 
@@ -121,7 +121,7 @@ class JudgementStore:
             return [Tally(**dict(row)) for row in rows]
 
 
-def plain_query(query: str) -> str:
+def normalize_query(query: str) -> str:
     """A query as searches compare it: one space between words; halves of characters, which SQLite refuses, replaced."""
     return " ".join(query.split()).encode("utf-8", "replace").decode()
 

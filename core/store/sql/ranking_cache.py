@@ -8,13 +8,13 @@ from typing import Any
 
 from core.store.sql.database import Database
 
-MOST_KEPT = 5_000
+MAX_ENTRIES = 5_000
 
 
 class RankingCache:
     """A bounded cache of JSON documents by what was asked."""
 
-    def __init__(self, database: Database, most: int = MOST_KEPT) -> None:
+    def __init__(self, database: Database, most: int = MAX_ENTRIES) -> None:
         self._database, self._most = database, most
 
     def get(self, asked: tuple[Any, ...]) -> Any | None:

@@ -23,7 +23,7 @@ from core.records.assets import utc_now
 from core.records.clusterings import Clustering, ClusterRecord, Publication, Revision, RevisionConflict
 from core.store.sql.database import Database
 
-LONGEST_NAME = 80
+MAX_REVISION_NAME_LENGTH = 80
 _ID_BYTES = 32
 _COLUMNS = (
     "id, collection, collection_version, parent, threshold, plan, author, created_at, note, name, size, cluster_count,"
@@ -173,8 +173,10 @@ class RevisionStore:
     def name_revision(self, revision_id: int, name: str) -> Revision:
         """Give a revision a name, which keeps it from being pruned; an empty one takes the name away."""
         name = " ".join(name.split())
-        if len(name) > LONGEST_NAME:
-            raise ClusterError(f"a revision's name has up to {LONGEST_NAME} characters, not {len(name)}: shorten it")
+        if len(name) > MAX_REVISION_NAME_LENGTH:
+            raise ClusterError(
+                f"a revision's name has up to {MAX_REVISION_NAME_LENGTH} characters, not {len(name)}: shorten it"
+            )
         with self._database.transaction() as db:
             db.execute("UPDATE revisions SET name = ? WHERE id = ?", (name, revision_id))
             return _get(db, revision_id)

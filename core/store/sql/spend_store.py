@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from core.store.sql.database import Database
 
-KEPT_DAYS = 400
+RETENTION_DAYS = 400
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Budgets:
 
 
 @dataclass(frozen=True)
-class Spent:
+class Spending:
     """USD spent today and this month (UTC), requests under way counted at the most they can cost."""
 
     day_usd: float
@@ -49,7 +49,7 @@ class SpendStore:
                 return "day"
             if spent.month_usd + most_usd > self.budgets.monthly_usd:
                 return "month"
-            db.execute("DELETE FROM spend WHERE day < ?", ((day - timedelta(KEPT_DAYS)).isoformat(),))
+            db.execute("DELETE FROM spend WHERE day < ?", ((day - timedelta(RETENTION_DAYS)).isoformat(),))
             row = db.execute("INSERT INTO spend (day, usd, settled) VALUES (?, ?, 0)", (day.isoformat(), most_usd))
             return int(row.lastrowid or 0)
 
@@ -58,7 +58,7 @@ class SpendStore:
         with self._database.transaction() as db:
             db.execute("UPDATE spend SET usd = ?, settled = 1 WHERE id = ?", (usd, reservation))
 
-    def spent(self) -> Spent:
+    def spent(self) -> Spending:
         """What counts against the budgets now."""
         with self._database.reading() as db:
             return _spent(db, self._now().date().isoformat())
@@ -70,7 +70,7 @@ class SpendStore:
             return int(db.execute("SELECT count(*) FROM spend WHERE day = ?", (day,)).fetchone()[0])
 
 
-def _spent(db: sqlite3.Connection, day: str) -> Spent:
+def _spent(db: sqlite3.Connection, day: str) -> Spending:
     query = "SELECT coalesce(sum(usd * (day = ?)), 0), coalesce(sum(usd), 0) FROM spend WHERE day BETWEEN ? AND ?"
     today, month = db.execute(query, (day, f"{day[:7]}-01", f"{day[:7]}-31")).fetchone()
-    return Spent(float(today), float(month))
+    return Spending(float(today), float(month))

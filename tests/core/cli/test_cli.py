@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from core.app import App
-from core.cli.doctor import examine
 from core.cli.main import main as cli
 from core.cli.progress_bar import ProgressBar, describe, duration
+from core.doctor import examine
 from core.errors import SettingError
 from core.records.jobs import Progress
 from core.settings import PROJECT, Secret, Settings

@@ -10,8 +10,8 @@ import pytest
 
 from core.app import App
 from core.cli.metrics_commands import add_metrics_commands, span
-from core.metrics.summary import PREDECESSOR_MS, Money, summarise
-from core.records.events import STAGES, Event, Window
+from core.metrics.summary import BASELINE_MS, GeminiSpending, summarise
+from core.records.events import STAGES, Event, EventWindow
 
 NOW = datetime(2026, 11, 20, 12, 30, tzinfo=UTC)
 Run = Callable[..., str]
@@ -95,7 +95,7 @@ def test_the_document_says_what_happened_in_the_last_hour(app: App, run: Run) ->
 def test_percentiles_stand_beside_the_predecessors_with_a_verdict(app: App, run: Run) -> None:
     log_searches(app)
     stages = {row["stage"]: row for row in json.loads(run("--json"))["latencies"]}
-    assert {stage: row["predecessor_ms"] for stage, row in stages.items()} == PREDECESSOR_MS
+    assert {stage: row["predecessor_ms"] for stage, row in stages.items()} == BASELINE_MS
     assert [stages[stage]["verdict"] for stage in STAGES] == ["better", "worse", "no data", "no data", "better"]
     assert stages["total"]["p95_ms"] == pytest.approx(194, rel=0.01)
     assert stages["rank"]["p50_ms"] is None
@@ -162,6 +162,6 @@ def test_what_is_no_span_is_refused(text: str) -> None:
 
 
 def test_a_summary_is_made_of_windows_alone() -> None:
-    quiet = Window(NOW - timedelta(hours=1), NOW)
-    found = summarise(quiet, quiet, quiet, None, Money(0, 0, 2, 30), None)
+    quiet = EventWindow(NOW - timedelta(hours=1), NOW)
+    found = summarise(quiet, quiet, quiet, None, GeminiSpending(0, 0, 2, 30), None)
     assert (found.searches, found.error_rate, found.usd_per_search, found.uptime_s) == (0, None, None, 0.0)

@@ -7,7 +7,7 @@ import pytest
 
 from core.errors import SettingError
 from core.metrics.alert_rules import load_rules
-from core.metrics.prometheus_rules import RULES_FILE, expression_of, rules_file
+from core.metrics.prometheus_rules import RULES_FILE, promql_expression, rules_file
 from core.records.alerts import ALERT_MEASURES, AlertRule
 
 RULES = {rule.name: rule for rule in load_rules()}
@@ -122,5 +122,5 @@ def test_the_rules_file_follows_the_rules_it_is_made_from() -> None:
 
 
 def test_traffic_counts_only_where_a_rule_asks_for_some() -> None:
-    assert expression_of(RULES["SlowSearches"]).count(">= 10") == 2
-    assert ">=" not in expression_of(replace(RULES["SlowSearches"], least=0))
+    assert promql_expression(RULES["SlowSearches"]).count(">= 10") == 2
+    assert ">=" not in promql_expression(replace(RULES["SlowSearches"], least=0))

@@ -7,7 +7,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.metrics.alert_state import LONGEST_GAP, evaluate, step
+from core.metrics.alert_state import MAX_READING_GAP, evaluate, step
 from core.records.alerts import AlertReading, AlertRule, AlertState
 
 BEGIN = datetime(2026, 11, 20, tzinfo=UTC)
@@ -90,7 +90,7 @@ def test_it_never_fires_before_it_was_above_the_threshold_for_its_time(some: lis
             assert all(r.value > RULE.threshold for r in run)
             assert heard[0].at <= reading.at - RULE.lasting
             gaps = [b.at - a.at for a, b in pairwise(heard) if b in run]
-            assert all(gap <= max(RULE.window, LONGEST_GAP) for gap in gaps)
+            assert all(gap <= max(RULE.window, MAX_READING_GAP) for gap in gaps)
 
 
 @given(histories(), st.floats(1.51, 2.0))

@@ -14,11 +14,11 @@ import pytest
 from core.access import OPERATOR, Access, Person
 from core.errors import NotAllowed, StoreError
 from core.metrics.alert_readings import AlertReadings, LimitUsage
-from core.metrics.alert_service import AlertError, AlertService, AlertWatch
+from core.metrics.alert_service import AlertError, AlertService, AlertWatcher
 from core.metrics.alert_state import step
 from core.records.alerts import Alert, AlertReading, AlertRule, AlertState, Silence
-from core.records.events import Window
-from core.records.latency_sketch import Sketch
+from core.records.events import EventWindow
+from core.records.latency_sketch import LatencySketch
 from core.settings import Secret
 from core.store.sql import alert_store
 from core.store.sql.alert_store import AlertStore
@@ -225,7 +225,7 @@ def test_a_watch_checks_where_no_page_is_open(world: World) -> None:
     world.values["Spent"] = 0.9
     told = threading.Event()
     world.desk._tell = lambda alert: told.set()
-    with AlertWatch(world.desk, every_s=0.01):
+    with AlertWatcher(world.desk, every_s=0.01):
         assert told.wait(30)
 
 
@@ -240,19 +240,19 @@ def test_a_watch_outlives_a_check_that_fails(world: World, monkeypatch: pytest.M
         raise StoreError("the disk is full: make room")
 
     monkeypatch.setattr(world.desk, "check", failing)
-    with AlertWatch(world.desk, every_s=0.01):
+    with AlertWatcher(world.desk, every_s=0.01):
         assert twice.wait(30)
 
 
 # -- what is measured -------------------------------------------------------------------------------------------
 
 
-def measures(window: Window = Window(BEGIN, BEGIN), failed: int = 0, **used: LimitUsage) -> AlertReadings:
+def measures(window: EventWindow = EventWindow(BEGIN, BEGIN), failed: int = 0, **used: LimitUsage) -> AlertReadings:
     return AlertReadings(lambda since, until, kinds: window, lambda since: failed, lambda: used, lambda: used)
 
 
 def test_the_p95_of_searches_is_read_in_seconds_with_its_traffic() -> None:
-    window = Window(BEGIN, BEGIN, requests=30, stages={"total": Sketch.of([100.0] * 18 + [3000.0] * 2)})
+    window = EventWindow(BEGIN, BEGIN, requests=30, stages={"total": LatencySketch.of([100.0] * 18 + [3000.0] * 2)})
     reading = measures(window)(SLOW, at(0))
     assert (reading.at, reading.traffic) == (at(0), 20)
     assert reading.value == pytest.approx(3, rel=0.01)
@@ -260,7 +260,7 @@ def test_the_p95_of_searches_is_read_in_seconds_with_its_traffic() -> None:
 
 def test_the_share_of_errors_is_read_with_its_traffic() -> None:
     errors = AlertRule("Errors", "Errors", "error_share", 0.05, 0.02, 60, "critical", "Look.", ("search",), 300, 10)
-    assert measures(Window(BEGIN, BEGIN, requests=40, errors=3))(errors, at(0)) == AlertReading(at(0), 0.075, 40)
+    assert measures(EventWindow(BEGIN, BEGIN, requests=40, errors=3))(errors, at(0)) == AlertReading(at(0), 0.075, 40)
     assert math.isnan(measures()(errors, at(0)).value)
     assert measures()(SLOW, at(0)).traffic == 0
 
@@ -268,9 +268,9 @@ def test_the_share_of_errors_is_read_with_its_traffic() -> None:
 def test_a_rule_looks_at_its_kinds_within_its_window() -> None:
     asked = list[tuple[datetime, datetime, tuple[str, ...]]]()
 
-    def window(*question: datetime) -> Window:
+    def window(*question: datetime) -> EventWindow:
         asked.append(question)
-        return Window(BEGIN, BEGIN)
+        return EventWindow(BEGIN, BEGIN)
 
     AlertReadings(window, lambda since: 0, dict, dict)(SLOW, at(300))
     assert asked == [(at(0), at(300), ("search",))]
@@ -295,5 +295,5 @@ def test_failed_jobs_are_counted_from_the_windows_begin_on() -> None:
         asked.append(since)
         return 2
 
-    reading = AlertReadings(lambda *_: Window(BEGIN, BEGIN), failed, dict, dict)(jobs, at(3600))
+    reading = AlertReadings(lambda *_: EventWindow(BEGIN, BEGIN), failed, dict, dict)(jobs, at(3600))
     assert (reading, asked) == (AlertReading(at(3600), 2), [BEGIN])

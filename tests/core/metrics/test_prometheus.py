@@ -14,18 +14,18 @@ from hypothesis import strategies as st
 from core.errors import CollectionError, SettingError, StoreError
 from core.metrics.alert_readings import LimitUsage
 from core.metrics.alert_rules import load_rules
-from core.metrics.exposition import CLASSIC, OPENMETRICS, Family, render
+from core.metrics.exposition import CLASSIC, OPENMETRICS, MetricFamily, render
 from core.metrics.metrics_server import MetricsServer
-from core.metrics.prometheus import BOUNDS_S, MOST_COLLECTIONS, OTHERS, Exporter, Sources
-from core.metrics.prometheus_rules import expression_of
+from core.metrics.prometheus import BOUNDS_S, MAX_COLLECTIONS, OTHER_COLLECTIONS, MetricsExporter, MetricSources
+from core.metrics.prometheus_rules import promql_expression
 from core.records.alerts import Alert, AlertState
-from core.records.events import KINDS, Window
-from core.records.latency_sketch import Sketch
+from core.records.events import EVENT_KINDS, EventWindow
+from core.records.latency_sketch import LatencySketch
 from core.settings import PROJECT
 
 BEGIN = datetime(2026, 11, 20, tzinfo=UTC)
 RULE = load_rules()[0]
-SEARCHES = Window(
+SEARCHES = EventWindow(
     BEGIN,
     BEGIN,
     3,
@@ -33,17 +33,17 @@ SEARCHES = Window(
     1,
     {"timeout": 1, "QueryError": 1},
     {("search", "ok"): 1, ("search", "fallback"): 1, ("search", "error"): 1},
-    {"encode": Sketch.of([20.0, 30.0]), "total": Sketch.of([40.0, 3000.0]), "rank": Sketch()},
+    {"encode": LatencySketch.of([20.0, 30.0]), "total": LatencySketch.of([40.0, 3000.0]), "rank": LatencySketch()},
     {"prompt": 900, "cached": 400, "output": 50, "thought": 7},
     {"clip": 0.25, "compute": 0.5, "gemini": 1.0},
     1,
     0,
 )
-INGESTS = Window(BEGIN, BEGIN, 1, outcomes_by_kind={("ingest", "ok"): 1}, images=16)
+INGESTS = EventWindow(BEGIN, BEGIN, 1, outcomes_by_kind={("ingest", "ok"): 1}, images=16)
 TOTALS = {("search", "demo"): SEARCHES, ("search", 'odd "name"\\\n'): SEARCHES, ("ingest", "demo"): INGESTS}
 
 
-def sources(totals: Mapping[tuple[str, str], Window] = TOTALS) -> dict[str, object]:
+def sources(totals: Mapping[tuple[str, str], EventWindow] = TOTALS) -> dict[str, object]:
     return {
         "totals": lambda: totals,
         "assets": lambda: {"demo": 519, "caf\u00e9 \udcff": 2},
@@ -55,11 +55,11 @@ def sources(totals: Mapping[tuple[str, str], Window] = TOTALS) -> dict[str, obje
     }
 
 
-def exporter(**changed: object) -> Exporter:
-    return Exporter(Sources(**{**sources(), **changed}), BEGIN, "1.0")  # type: ignore[arg-type]
+def exporter(**changed: object) -> MetricsExporter:
+    return MetricsExporter(MetricSources(**{**sources(), **changed}), BEGIN, "1.0")  # type: ignore[arg-type]
 
 
-def families(**changed: object) -> list[Family]:
+def families(**changed: object) -> list[MetricFamily]:
     return exporter(**changed).families(BEGIN + timedelta(seconds=90))
 
 
@@ -103,7 +103,9 @@ def test_stages_are_cumulative_over_all_collections_in_seconds() -> None:
 def test_every_kind_has_its_total_from_the_start_and_no_empty_stages() -> None:
     found = values(totals=dict)
     counts = [name for name in found if name.startswith("contactsheet_stage_duration_seconds_count")]
-    assert counts == [f'contactsheet_stage_duration_seconds_count{{kind="{k}",stage="total"}}' for k in sorted(KINDS)]
+    assert counts == [
+        f'contactsheet_stage_duration_seconds_count{{kind="{k}",stage="total"}}' for k in sorted(EVENT_KINDS)
+    ]
     assert not any('stage="rank"' in name for name in values())
 
 
@@ -145,15 +147,15 @@ def test_a_source_that_fails_leaves_the_others_alone() -> None:
 
 def test_collections_beyond_the_first_hundred_share_a_label_that_only_grows() -> None:
     one = exporter(assets=dict)
-    names = {f"c{number:03}": number for number in range(MOST_COLLECTIONS + 20)}
+    names = {f"c{number:03}": number for number in range(MAX_COLLECTIONS + 20)}
     totals = {("search", name): SEARCHES for name in names}
-    for count in (MOST_COLLECTIONS - 1, MOST_COLLECTIONS + 20):
+    for count in (MAX_COLLECTIONS - 1, MAX_COLLECTIONS + 20):
         some = dict(list(totals.items())[-count:])
-        object.__setattr__(one, "_sources", Sources(**{**sources(some), "assets": dict}))  # type: ignore[arg-type]
+        object.__setattr__(one, "_sources", MetricSources(**{**sources(some), "assets": dict}))  # type: ignore[arg-type]
         (requests,) = (f for f in one.families(BEGIN) if f.name == "contactsheet_requests")
         labels = {dict(sample.labels)["collection"] for sample in requests.samples}
-    assert len(labels) == MOST_COLLECTIONS + 1
-    assert {OTHERS, "c119", "c021", "c000"} <= labels  # those of the first scrape keep their names
+    assert len(labels) == MAX_COLLECTIONS + 1
+    assert {OTHER_COLLECTIONS, "c119", "c021", "c000"} <= labels  # those of the first scrape keep their names
     assert "c001" not in labels
     assert sum(sample.value for sample in requests.samples) == 3 * len(totals)
 
@@ -161,7 +163,7 @@ def test_collections_beyond_the_first_hundred_share_a_label_that_only_grows() ->
 @given(st.lists(st.floats(0, 20_000), max_size=40), st.lists(st.floats(0, 20_000), max_size=40))
 def test_a_histogram_never_falls_while_events_come(first: list[float], more: list[float]) -> None:
     def buckets(some: list[float]) -> list[float]:
-        totals = {("search", "demo"): Window(BEGIN, BEGIN, stages={"total": Sketch.of(some)})}
+        totals = {("search", "demo"): EventWindow(BEGIN, BEGIN, stages={"total": LatencySketch.of(some)})}
         found = values(totals=lambda: totals).items()
         return [
             v for name, v in found if name.startswith("contactsheet_stage_duration_seconds_b") and '"search"' in name
@@ -208,7 +210,7 @@ def test_other_paths_say_where_the_metrics_are(server: MetricsServer) -> None:
 def test_a_scrape_that_fails_says_so_without_details_and_others_go_on() -> None:
     answers = iter([StoreError("/secret/path is full: make room"), KeyError("no such thing"), None])
 
-    def made() -> list[Family]:
+    def made() -> list[MetricFamily]:
         problem = next(answers)
         if problem is not None:
             raise problem
@@ -258,6 +260,6 @@ def test_the_dashboard_asks_for_what_is_served() -> None:
 
 def test_the_rules_ask_for_what_is_served() -> None:
     for rule in load_rules():
-        names = names_in(expression_of(rule))
+        names = names_in(promql_expression(rule))
         assert names
         assert names <= names_served()

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.metrics.exposition import (
-    Distribution,
+    HistogramData,
     counter,
     gauge,
     histogram,
@@ -20,7 +20,7 @@ from core.metrics.exposition import (
 SOME = [
     counter("a_usd", 'Say "what"\\\n', [((("b", 'x"\\\ny'),), 2)], "usd"),
     gauge("c_seconds", "C.", [((), 0.5)], "seconds"),
-    histogram("d_seconds", "D.", (0.5, 1.0), [Distribution((("k", "v"),), (1, 2), 3, 4.5)], "seconds"),
+    histogram("d_seconds", "D.", (0.5, 1.0), [HistogramData((("k", "v"),), (1, 2), 3, 4.5)], "seconds"),
     info("e", "E.", (("version", "1"),)),
 ]
 

@@ -24,9 +24,9 @@ from core.access import Access
 from core.metrics.alert_readings import AlertReadings, LimitUsage
 from core.metrics.alert_rules import load_rules
 from core.metrics.alert_service import AlertService
-from core.metrics.exposition import Family, render
+from core.metrics.exposition import MetricFamily, render
 from core.metrics.metrics_server import MetricsServer
-from core.metrics.prometheus import Exporter, Sources
+from core.metrics.prometheus import MetricsExporter, MetricSources
 from core.metrics.prometheus_rules import rules_file
 from core.records.events import Event
 from core.settings import PROJECT, Secret
@@ -70,7 +70,7 @@ class Running:
         self.rules = (replace(slow, window_s=5, for_s=1, least=3), *others)
         measures = AlertReadings(self.log.window, lambda since: 0, limits, limits)
         self.desk = AlertService(self.rules, AlertStore(folder / "alerts.db"), measures, Access(Secret()))
-        sources = Sources(
+        sources = MetricSources(
             self.log.totals,
             lambda: {"demo": 519, 'odd \\ "name"\n': 1},
             lambda: {"done": 1},
@@ -79,9 +79,9 @@ class Running:
             lambda: self.desk.current(datetime.now(UTC)),
             lambda: 123_456_789,
         )
-        self._exporter = Exporter(sources, datetime.now(UTC), "1.0")
+        self._exporter = MetricsExporter(sources, datetime.now(UTC), "1.0")
 
-    def families(self) -> list[Family]:
+    def families(self) -> list[MetricFamily]:
         return self._exporter.families(datetime.now(UTC))
 
     def search(self, total_ms: float) -> None:

@@ -11,7 +11,7 @@ from core.clusters.edits.plan import Plan
 from core.errors import CollectionBusy
 from core.ingest import pipeline
 from core.metrics.request_recorder import RequestRecorder
-from core.records.events import KINDS, Event
+from core.records.events import EVENT_KINDS, Event
 from core.store.objects.locks import ingest_lock
 from core.store.sql.event_log import EventLog
 from tests.fakes.encoder import ColourEncoder
@@ -99,4 +99,4 @@ def test_every_kind_that_is_written_is_documented(app: App, pictures: Path) -> N
     app.ingest(pictures, "c")
     app.clusters.view("c", Plan())
     app.search("red", "c")
-    assert {event.kind for event in app.events.latest()} == {"ingest", "assign", "cut", "search"} <= set(KINDS)
+    assert {event.kind for event in app.events.latest()} == {"ingest", "assign", "cut", "search"} <= set(EVENT_KINDS)

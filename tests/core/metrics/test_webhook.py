@@ -14,7 +14,7 @@ import pytest
 
 from core.errors import SettingError
 from core.metrics import webhook
-from core.metrics.webhook import Webhook, document
+from core.metrics.webhook import Webhook, webhook_document
 from core.records.alerts import Alert, AlertRule, AlertState
 from core.settings import Secret
 
@@ -168,7 +168,7 @@ def test_telling_never_waits_and_never_raises(spoken: queue.Queue[str]) -> None:
         hook = Webhook(Secret(address), pause)
         hook(FIRING)
         receiver.next()
-        for _ in range(webhook.WAITING + 1):
+        for _ in range(webhook.QUEUE_SIZE + 1):
             hook(RESOLVED)
         assert "an alert was dropped" in spoken.get(timeout=PATIENCE_S)
         release.set()
@@ -176,4 +176,4 @@ def test_telling_never_waits_and_never_raises(spoken: queue.Queue[str]) -> None:
 
 
 def test_a_document_is_plain_json() -> None:
-    assert json.loads(json.dumps(document(RESOLVED))) == document(RESOLVED)
+    assert json.loads(json.dumps(webhook_document(RESOLVED))) == webhook_document(RESOLVED)

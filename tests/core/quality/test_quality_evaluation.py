@@ -23,11 +23,11 @@ from core.quality.relevance import NAMES
 from core.quality.run_documents import comparison_document, difference_lines, evaluation_document, lift_line
 from core.quality.service import QualityService
 from core.records.assets import Asset, Description, Hit, SearchResult
-from core.records.evaluations import QueryOutcome, RankerName, Run
+from core.records.evaluations import EvaluationRun, QueryOutcome, RankerName
 from core.records.jobs import Progress
 from core.search.answer import Answer, CandidateRank, Ranking, RankingOutcome, RequestCost
 from core.store.sql.database import Database
-from core.store.sql.run_store import _MIGRATIONS, RunStore, read_run, run_document
+from core.store.sql.run_store import _MIGRATIONS, RunStore, run_from_document, run_to_document
 
 NOW = datetime(2026, 11, 22, 3, 4, 5, tzinfo=UTC)
 A, B, C, D = (letter * 64 for letter in "abcd")
@@ -62,8 +62,8 @@ def outcomes(*answers: Answer) -> tuple[QueryOutcome, ...]:
 VECTOR = (answer("dog", [B, A]), answer("cat", [B, C]), answer("red", [A, B, C, D]))
 
 
-def run(*answers: Answer, ranker: RankerName = "vector", **changes: Any) -> Run:
-    whole = Run(
+def run(*answers: Answer, ranker: RankerName = "vector", **changes: Any) -> EvaluationRun:
+    whole = EvaluationRun(
         0, "", NOW, "bundled", "sha256:1", "c", "v1", ranker, LABELS.name, LABELS.digest, 0, 0, 1.5, outcomes(*answers)
     )
     return replace(whole, **changes)
@@ -104,7 +104,7 @@ def test_scores_are_means_with_intervals_and_stand_for_each_kind_too() -> None:
 
 def test_a_run_is_the_same_after_it_was_a_document() -> None:
     whole = run(*VECTOR, name="first")
-    assert read_run(json.loads(json.dumps(run_document(whole)))) == whole
+    assert run_from_document(json.loads(json.dumps(run_to_document(whole)))) == whole
 
 
 def test_the_document_says_measures_costs_and_the_predecessors_figures() -> None:
@@ -182,7 +182,7 @@ def test_runs_of_different_label_sets_are_not_compared() -> None:
         compare(run(*VECTOR), run(*VECTOR, outcomes=()))
 
 
-def ranked_run(*answers: Answer, stand_in: str | None = "") -> Run:
+def ranked_run(*answers: Answer, stand_in: str | None = "") -> EvaluationRun:
     return run(*answers, ranker="gemini", stand_in=stand_in)
 
 
@@ -281,7 +281,7 @@ def test_the_list_of_runs_says_who_ranked(kept: RunStore) -> None:
 
 
 def test_runs_from_before_this_was_recorded_are_read_and_do_not_claim_gemini(tmp_path: Path) -> None:
-    path, document = tmp_path / "quality.db", run_document(ranked_run(*RANKED))
+    path, document = tmp_path / "quality.db", run_to_document(ranked_run(*RANKED))
     del document["stand_in"]
     old = Database(path, _MIGRATIONS[:1])
     with old.transaction() as db:

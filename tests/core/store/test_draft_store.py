@@ -144,8 +144,8 @@ def test_room_is_made_by_dropping_what_nobody_touched_for_90_days(
 
 
 def test_there_is_room_for_200_drafts(drafts: DraftStore) -> None:
-    assert drafts_module.MOST_KEPT == 200
-    assert drafts_module.ABANDONED_AFTER.days == 90
+    assert drafts_module.MAX_DRAFTS == 200
+    assert drafts_module.STALE_AFTER.days == 90
 
 
 def test_old_drafts_stay_as_long_as_there_is_room(drafts: DraftStore, clock: Clock) -> None:

@@ -15,14 +15,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.records.events import SERVICES, STAGES, TOKENS, Event, Window
-from core.records.latency_sketch import Sketch
+from core.records.events import COST_SERVICES, STAGES, TOKEN_TYPES, Event, EventWindow
+from core.records.latency_sketch import LatencySketch
 from core.store.sql import event_log as events_module
 from core.store.sql import event_retention as retention_module
 from core.store.sql.event_log import _MIGRATIONS, EventLog
 from core.store.sql.event_retention import Retention
 from core.store.sql.event_rollups import DAY_MS, HOUR_MS, MINUTE_MS
-from core.store.sql.event_windows import pieces
+from core.store.sql.event_windows import split_span
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 USD = st.floats(0, 1.0)
@@ -49,11 +49,11 @@ EVENTS = st.builds(
 MOMENTS = st.integers(-100_000_000, 1_000_000).map(lambda ms: NOON + timedelta(milliseconds=ms))
 
 
-def expected(events: Iterable[Event], since: datetime, until: datetime) -> Window:
+def expected(events: Iterable[Event], since: datetime, until: datetime) -> EventWindow:
     """The window of events, counted one by one."""
     inside = [e for e in events if since <= e.at < until]
     outcomes = Counter(e.outcome for e in inside)
-    return Window(
+    return EventWindow(
         since,
         until,
         len(inside),
@@ -61,9 +61,9 @@ def expected(events: Iterable[Event], since: datetime, until: datetime) -> Windo
         outcomes["fallback"],
         dict(Counter(e.reason for e in inside if e.outcome != "ok")),
         dict(Counter((e.kind, e.outcome) for e in inside)),
-        {stage: Sketch.of(e.stage_ms[stage] for e in inside if stage in e.stage_ms) for stage in STAGES},
-        {token: sum(getattr(e, f"{token}_tokens") for e in inside) for token in TOKENS},
-        {service: math.fsum(getattr(e, f"{service}_usd") for e in inside) for service in SERVICES},
+        {stage: LatencySketch.of(e.stage_ms[stage] for e in inside if stage in e.stage_ms) for stage in STAGES},
+        {token: sum(getattr(e, f"{token}_tokens") for e in inside) for token in TOKEN_TYPES},
+        {service: math.fsum(getattr(e, f"{service}_usd") for e in inside) for service in COST_SERVICES},
         sum(e.cache_hit for e in inside),
         sum(e.images for e in inside),
     )
@@ -91,7 +91,7 @@ def test_a_window_is_the_sum_of_its_events_to_the_last_digit(
     assert log.window(since, until) == expected(events, since, until)
     searches = [e for e in events if e.kind in ("search", "late") and e.collection == "demo"]
     assert log.window(since, until, ["search", "late"], "demo") == expected(searches, since, until)
-    assert log.window(since, until, []) == Window(since, until)
+    assert log.window(since, until, []) == EventWindow(since, until)
 
 
 @settings(max_examples=25)
@@ -113,7 +113,7 @@ def test_a_series_is_equal_steps_that_tile_the_time_and_add_up(
 @given(st.integers(0, 3 * DAY_MS), st.integers(0, 3 * DAY_MS))
 def test_pieces_tile_a_span_with_whole_units(one: int, other: int) -> None:
     since, until = sorted([one, other])
-    found, place = list(pieces(since, until)), since
+    found, place = list(split_span(since, until)), since
     for unit, start, end in found:
         assert (start, start < end) == (place, True)
         assert start % unit == end % unit == 0
@@ -257,5 +257,5 @@ def test_a_log_of_the_first_version_is_taken_over_with_all_its_events(tmp_path: 
     assert folded > 3_000 - events_module.FOLD_EVERY
     found = log.window(NOON - timedelta(hours=1), NOON + timedelta(seconds=1))
     assert (found.requests, found.usd["clip"]) == (3_000, math.fsum([0.1] * 3_000))
-    assert found.stages["total"] == Sketch.of(range(3_000))
+    assert found.stages["total"] == LatencySketch.of(range(3_000))
     assert log.get("7") == replace(log.get("7") or Event("", "", NOON), detail={"query": "red"}, images=0)

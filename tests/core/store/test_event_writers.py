@@ -91,8 +91,8 @@ def test_a_killed_writer_leaves_every_acknowledged_event_once(tmp_path: Path) ->
                 acknowledged = hears.recv()
             except EOFError:
                 break
-        stored, summed = counts(path)
-        assert stored == summed
+        stored, sum_rows = counts(path)
+        assert stored == sum_rows
         assert acknowledged <= stored <= acknowledged + 1
     with sqlite3.connect(path) as db:
         assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]

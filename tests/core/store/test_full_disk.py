@@ -18,7 +18,7 @@ from core.cli.main import main
 from core.errors import StoreError
 from core.ingest import pipeline
 from core.records.assets import ModelCard
-from core.store.disk_errors import read_faults, write_faults
+from core.store.disk_errors import wrap_read_errors, wrap_write_errors
 from core.store.lance import table as table_module
 from core.store.lance.collections import Collections
 from core.store.sql.database import Database
@@ -145,7 +145,10 @@ def test_a_read_only_data_folder_is_told_in_one_line_and_can_be_read(
     ],
 )
 def test_what_a_disk_or_lancedb_raise_becomes_one_line(error: Exception, message: str) -> None:
-    for faults, kept in ((write_faults, "what was committed before is kept"), (read_faults, "nothing was changed")):
+    for faults, kept in (
+        (wrap_write_errors, "what was committed before is kept"),
+        (wrap_read_errors, "nothing was changed"),
+    ):
         with pytest.raises(StoreError, match=message) as caught, faults(Path("/d")):
             raise error
         assert kept in str(caught.value)
@@ -196,4 +199,4 @@ def test_files_of_the_table_that_are_gone_are_told(tmp_path: Path) -> None:
 
 
 def test_old_versions_go_with_the_next_compaction_only_when_they_are_an_hour_old() -> None:
-    assert table_module.KEEP_VERSIONS.total_seconds() == 3600
+    assert table_module.VERSION_RETENTION.total_seconds() == 3600

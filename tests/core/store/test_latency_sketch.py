@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.records.latency_sketch import LARGEST_MS, SMALLEST_MS, Sketch
+from core.records.latency_sketch import MAX_MS, MIN_MS, LatencySketch
 from core.store.sql import exact_usd as exact
 
 MS = st.floats(0, 1e9)
@@ -19,14 +19,14 @@ SHARES = (0.0, 0.01, 0.25, 0.5, 0.9, 0.95, 0.99, 0.999, 1.0)
 USD = st.floats(0, 1e6) | st.floats(0, 1e-6) | st.sampled_from([0.0, 5e-324, 0.1])
 
 
-def agrees(sketch: Sketch, values: np.ndarray, q: float) -> bool:
+def agrees(sketch: LatencySketch, values: np.ndarray, q: float) -> bool:
     expected = float(np.quantile(values, q, method="inverted_cdf"))
-    return abs(sketch.quantile(q) - expected) <= max(0.01 * expected, SMALLEST_MS)
+    return abs(sketch.quantile(q) - expected) <= max(0.01 * expected, MIN_MS)
 
 
 @given(VALUES.filter(bool), st.floats(0, 1))
 def test_a_quantile_is_numpys_to_one_percent(values: list[float], q: float) -> None:
-    sketch = Sketch.of(values)
+    sketch = LatencySketch.of(values)
     assert all(agrees(sketch, np.array(values), share) for share in (*SHARES, q))
 
 
@@ -40,32 +40,32 @@ def test_quantiles_hold_for_whatever_shape(seed: int, shape: str) -> None:
         "mostly zero": np.where(rng.random(count) < 0.9, 0.0, rng.lognormal(2, 1, count)),
         "two humps": np.concatenate([rng.normal(25, 1, count // 2), rng.normal(2_000, 50, count // 2)]),
     }[shape]
-    values = values.clip(0, LARGEST_MS)
-    sketch = Sketch.of(values)
+    values = values.clip(0, MAX_MS)
+    sketch = LatencySketch.of(values)
     assert all(agrees(sketch, values, share) for share in SHARES)
 
 
 @given(st.lists(VALUES, max_size=6))
 def test_merged_sketches_are_the_sketch_of_all_values(parts: list[list[float]]) -> None:
-    whole = Sketch.of([value for part in parts for value in part])
-    assert Sketch.total(Sketch.of(part).to_bytes() for part in parts) == whole
-    merged = Sketch()
+    whole = LatencySketch.of([value for part in parts for value in part])
+    assert LatencySketch.total(LatencySketch.of(part).to_bytes() for part in parts) == whole
+    merged = LatencySketch()
     for part in parts:
-        merged = merged.merged(Sketch.of(part))
+        merged = merged.merged(LatencySketch.of(part))
     assert merged == whole
 
 
 @given(VALUES)
 def test_count_and_sum_are_those_of_the_values(values: list[float]) -> None:
-    sketch = Sketch.of(values)
+    sketch = LatencySketch.of(values)
     assert sketch.count == len(values)
     assert sketch.sum_ms == pytest.approx(math.fsum(values), rel=1e-9, abs=1e-6 * (len(values) + 1))
 
 
 @given(VALUES)
 def test_a_sketch_comes_back_from_its_bytes(values: list[float]) -> None:
-    sketch = Sketch.of(values)
-    assert Sketch.from_bytes(sketch.to_bytes()) == sketch
+    sketch = LatencySketch.of(values)
+    assert LatencySketch.from_bytes(sketch.to_bytes()) == sketch
     assert len(sketch.to_bytes()) <= 8 + 6 * len(values)
 
 
@@ -73,30 +73,35 @@ def test_a_sketch_comes_back_from_its_bytes(values: list[float]) -> None:
 def test_counts_up_to_a_limit_grow_with_it_and_are_right_to_one_percent(
     values: list[float], limits: list[float]
 ) -> None:
-    sketch = Sketch.of(values)
+    sketch = LatencySketch.of(values)
     counts = [sketch.at_most(limit) for limit in sorted(limits)]
     assert all(low <= high for low, high in pairwise(counts))
     assert sketch.at_most(math.inf) == len(values)
     for limit, count in zip(sorted(limits), counts, strict=True):
-        surely = sum(value <= limit / 1.01 for value in values if value >= SMALLEST_MS)
-        at_most = sum(value <= limit * 1.01 + SMALLEST_MS for value in values)
+        surely = sum(value <= limit / 1.01 for value in values if value >= MIN_MS)
+        at_most = sum(value <= limit * 1.01 + MIN_MS for value in values)
         assert surely <= count <= at_most
 
 
 def test_an_empty_sketch_has_no_quantile() -> None:
-    assert math.isnan(Sketch().quantile(0.5))
-    assert (Sketch().count, Sketch().sum_ms, Sketch().to_bytes(), Sketch.total([])) == (0, 0.0, b"", Sketch())
+    assert math.isnan(LatencySketch().quantile(0.5))
+    assert (LatencySketch().count, LatencySketch().sum_ms, LatencySketch().to_bytes(), LatencySketch.total([])) == (
+        0,
+        0.0,
+        b"",
+        LatencySketch(),
+    )
 
 
 def test_values_that_cannot_be_count_as_the_nearest_that_can() -> None:
-    odd = Sketch.of([-1.0, math.nan, 0.0, 1e-9])
+    odd = LatencySketch.of([-1.0, math.nan, 0.0, 1e-9])
     assert (odd.count, odd.quantile(1.0)) == (4, 0.0)
-    assert Sketch.of([math.inf]) == Sketch.of([LARGEST_MS])
+    assert LatencySketch.of([math.inf]) == LatencySketch.of([MAX_MS])
 
 
 def test_a_share_that_is_none_is_refused() -> None:
     with pytest.raises(ValueError, match=r"a quantile of 95 is asked for: give a share from 0 to 1"):
-        Sketch.of([1.0]).quantile(95)
+        LatencySketch.of([1.0]).quantile(95)
 
 
 @given(st.lists(USD, max_size=60))

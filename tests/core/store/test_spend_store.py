@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.store.sql.database import Database
-from core.store.sql.spend_store import KEPT_DAYS, Budgets, SpendStore, Spent
+from core.store.sql.spend_store import RETENTION_DAYS, Budgets, Spending, SpendStore
 from tests.core.gemini.test_gemini_faults import billed_usd, cause_of, collections_of, ranking_app, spent_usd
 from tests.fakes.gemini import StandIn
 from tests.fakes.gemini_client import KEY
@@ -51,9 +51,9 @@ def test_a_reservation_counts_until_its_true_cost_takes_its_place(
     reservation = spend.reserve(0.8)
     assert isinstance(reservation, int)
     assert spend.reserve(0.3) == "day"
-    assert spend.spent() == Spent(0.8, 0.8)
+    assert spend.spent() == Spending(0.8, 0.8)
     spend.settle(reservation, 0.1)
-    assert spend.spent() == Spent(0.1, 0.1)
+    assert spend.spent() == Spending(0.1, 0.1)
     assert isinstance(spend.reserve(0.9), int)
 
 
@@ -67,7 +67,7 @@ def test_a_day_ends_at_midnight_utc_and_the_month_goes_on(
     calendar.moment += timedelta(minutes=1)
     assert spend.reserve(0.6) == "month"
     assert isinstance(spend.reserve(0.5), int)
-    assert spend.spent() == Spent(0.5, 1.5)
+    assert spend.spent() == Spending(0.5, 1.5)
 
 
 def test_requests_are_counted_by_the_day_they_were_sent(
@@ -87,7 +87,7 @@ def test_a_month_ends_with_its_last_day(with_budgets: Callable[[float, float], S
     assert isinstance(spend.reserve(1.0), int)
     assert spend.reserve(0.1) == "month"
     calendar.moment += timedelta(minutes=1)
-    assert spend.spent() == Spent(0, 0)
+    assert spend.spent() == Spending(0, 0)
     assert isinstance(spend.reserve(1.0), int)
 
 
@@ -99,16 +99,16 @@ def test_a_request_over_midnight_belongs_to_the_day_it_was_sent(
     assert isinstance(reservation, int)
     calendar.moment += timedelta(minutes=1)
     spend.settle(reservation, 0.7)
-    assert spend.spent() == Spent(0, 0)
+    assert spend.spent() == Spending(0, 0)
     calendar.moment -= timedelta(minutes=1)
-    assert spend.spent() == Spent(0.7, 0.7)
+    assert spend.spent() == Spending(0.7, 0.7)
 
 
 def test_days_long_gone_are_dropped(
     with_budgets: Callable[[float, float], SpendStore], calendar: Calendar, tmp_path: Path
 ) -> None:
     spend = with_budgets(9.0, 9.0)
-    for days in (0, KEPT_DAYS, KEPT_DAYS + 1):
+    for days in (0, RETENTION_DAYS, RETENTION_DAYS + 1):
         calendar.moment = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days)
         spend.reserve(1.0)
     with Database(tmp_path / "spend.db").reading() as db:

@@ -23,7 +23,7 @@ from core.store.lance.collections import Collections
 from core.store.lance.snapshot import COLUMNS, Snapshot, collection_version, read_snapshot
 from core.store.lance.table import AssetTable
 from core.store.objects.locks import ingest_lock, write_lock
-from core.store.objects.names import check_collection_name, path_of, uri_of
+from core.store.objects.names import check_collection_name, path_to_uri, uri_to_path
 from core.store.sql.database import Database
 
 MODEL = ModelCard("local-dir:colour", "fake-1", 4)
@@ -253,14 +253,14 @@ def test_names_that_are_no_safe_folder_are_refused(name: str) -> None:
 @given(st.binary(min_size=1, max_size=40).filter(lambda raw: b"\x00" not in raw))
 def test_every_path_survives_as_text(raw: bytes) -> None:
     path = Path(os.fsdecode(b"/" + raw))
-    uri = uri_of(path)
+    uri = path_to_uri(path)
     uri.encode("utf-8")
-    assert path_of(uri) == path
+    assert uri_to_path(uri) == path
 
 
 def test_readable_paths_stay_readable() -> None:
-    assert uri_of(Path("/bilder/Vögel 1.jpg")) == "/bilder/Vögel 1.jpg"
-    assert uri_of(Path(os.fsdecode(b"/x/\xff.jpg"))) == "/x/%FF.jpg"
+    assert path_to_uri(Path("/bilder/Vögel 1.jpg")) == "/bilder/Vögel 1.jpg"
+    assert path_to_uri(Path(os.fsdecode(b"/x/\xff.jpg"))) == "/x/%FF.jpg"
 
 
 def _hold(folder: str, started: object, seconds: float) -> None:
