@@ -1,4 +1,4 @@
-"""What is worked out once and shared: the values used last, each made by one thread while others wait for it."""
+"""A cache for values that are expensive to create and shared between threads."""
 
 from __future__ import annotations
 
@@ -12,25 +12,29 @@ _T = TypeVar("_T")
 
 class _Slot:
     def __init__(self) -> None:
-        self.lock, self.value = threading.Lock(), cast(object, None)
+        self.lock = threading.Lock()
+        self.value: object = None
 
 
 class OnceCache:
-    """A bounded memory by key. Making one value keeps nobody waiting for another."""
+    """An LRU cache that creates each value once: threads wait for the one that creates it, but only for the same key.
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    Thread-safe.
+    """
+
+    def __init__(self, max_entries: int) -> None:
+        self._max_entries = max_entries
         self._lock = threading.Lock()
         self._slots: OrderedDict[Hashable, _Slot] = OrderedDict()
 
-    def get_or_create(self, key: Hashable, make: Callable[[], _T]) -> _T:
-        """What was made for this key, or make it. None is not kept; what `make` raises passes through."""
+    def get_or_create(self, key: Hashable, create: Callable[[], _T]) -> _T:
+        """The cached value, created if there is none. None is not cached; exceptions of `create` propagate."""
         with self._lock:
             slot = self._slots.setdefault(key, _Slot())
             self._slots.move_to_end(key)
-            while len(self._slots) > self._most:
+            while len(self._slots) > self._max_entries:
                 self._slots.popitem(last=False)
         with slot.lock:
             if slot.value is None:
-                slot.value = make()
+                slot.value = create()
             return cast(_T, slot.value)

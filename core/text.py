@@ -1,4 +1,4 @@
-"""Phrases that are the same wherever clusters are spoken of."""
+"""Text building blocks: counts, names and lists as words, and text made safe for a single line."""
 
 from __future__ import annotations
 
@@ -7,21 +7,12 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
+# -- words --------------------------------------------------------------------------------------------------------
 
-def counted(count: int, thing: str) -> str:
+
+def counted(count: int, noun: str) -> str:
     """`1 picture`, `25,000 pictures`."""
-    return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}s"
-
-
-def quoted(text: str, most: int = 60) -> str:
-    """A name in quotation marks, on one line, shortened if it is long."""
-    line = " ".join(text.split())
-    return f"‘{line if len(line) <= most else line[: most - 1].rstrip() + '…'}’"
-
-
-def called(name: str) -> str:
-    """A cluster by its name, where it has one."""
-    return quoted(name) if name else "a cluster without a name"
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def listed(items: Sequence[str]) -> str:
@@ -29,11 +20,25 @@ def listed(items: Sequence[str]) -> str:
     return " and ".join([", ".join(items[:-1]), items[-1]] if len(items) > 1 else items)
 
 
-def as_json(data: Any) -> str:
-    """Text from outside as JSON in one line; halves of characters, which cannot be sent, become question marks."""
-    return json.dumps(data, ensure_ascii=False).encode("utf-8", "replace").decode()
+def quoted(text: str, max_length: int = 60) -> str:
+    """A name in quotation marks, on one line, shortened to at most `max_length` characters."""
+    line = " ".join(text.split())
+    return f"‘{line if len(line) <= max_length else line[: max_length - 1].rstrip() + '…'}’"
+
+
+def called(name: str) -> str:
+    """A cluster's quoted name, or words for a cluster that has none."""
+    return quoted(name) if name else "a cluster without a name"
+
+
+# -- one-line-safe text -------------------------------------------------------------------------------------------
 
 
 def one_line(text: str) -> str:
-    """Text without line breaks, control characters and invisible marks that turn its direction."""
+    """Text on one line, without control characters and invisible marks that change its direction."""
     return " ".join("".join(c if unicodedata.category(c)[0] != "C" else " " for c in text).split())
+
+
+def as_json(data: Any) -> str:
+    """Untrusted data as JSON on one line; lone surrogates, which cannot be encoded, become question marks."""
+    return json.dumps(data, ensure_ascii=False).encode("utf-8", "replace").decode()

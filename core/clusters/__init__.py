@@ -1,1 +1,1 @@
-"""How a collection falls into clusters: the dendrogram, cuts of it, and what curators make of them."""
+"""Clusters of a collection: the dendrogram, cuts of it, and curators' edits."""

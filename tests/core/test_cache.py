@@ -8,64 +8,64 @@ import pytest
 from core.cache import OnceCache
 
 
-class Maker:
-    """Makes a new object each time, and counts."""
+class Factory:
+    """Creates a new object at each call, and counts them."""
 
     def __init__(self) -> None:
-        self.made = 0
+        self.calls = 0
 
     def __call__(self) -> object:
-        self.made += 1
+        self.calls += 1
         return object()
 
 
-def test_what_was_made_once_is_shared() -> None:
-    kept, make = OnceCache(2), Maker()
-    assert kept.get_or_create("a", make) is kept.get_or_create("a", make)
-    assert kept.get_or_create("b", make) is not kept.get_or_create("a", make)
-    assert make.made == 2
+def test_a_value_is_created_once_and_shared() -> None:
+    cache, create = OnceCache(2), Factory()
+    assert cache.get_or_create("a", create) is cache.get_or_create("a", create)
+    assert cache.get_or_create("b", create) is not cache.get_or_create("a", create)
+    assert create.calls == 2
 
 
-def test_the_values_used_last_stay() -> None:
-    kept, make = OnceCache(2), Maker()
-    first, _ = kept.get_or_create("a", make), kept.get_or_create("b", make)
-    assert kept.get_or_create("a", make) is first
-    kept.get_or_create("c", make)
-    assert kept.get_or_create("a", make) is first
-    kept.get_or_create("b", make)
-    assert make.made == 4
+def test_the_least_recently_used_value_is_evicted() -> None:
+    cache, create = OnceCache(2), Factory()
+    first, _ = cache.get_or_create("a", create), cache.get_or_create("b", create)
+    assert cache.get_or_create("a", create) is first
+    cache.get_or_create("c", create)
+    assert cache.get_or_create("a", create) is first
+    cache.get_or_create("b", create)
+    assert create.calls == 4
 
 
-def test_what_could_not_be_made_is_made_the_next_time() -> None:
-    kept, make = OnceCache(2), Maker()
+def test_a_value_that_could_not_be_created_is_created_the_next_time() -> None:
+    cache, create = OnceCache(2), Factory()
 
     def fail() -> object:
         raise OSError("no disk")
 
     with pytest.raises(OSError, match="no disk"):
-        kept.get_or_create("a", fail)
-    assert kept.get_or_create("a", lambda: None) is None
-    assert kept.get_or_create("a", make) is kept.get_or_create("a", make)
+        cache.get_or_create("a", fail)
+    assert cache.get_or_create("a", lambda: None) is None
+    assert cache.get_or_create("a", create) is cache.get_or_create("a", create)
 
 
-def test_many_threads_that_want_the_same_wait_for_one_that_makes_it() -> None:
-    kept, begun, go_on, made = OnceCache(2), threading.Event(), threading.Event(), []
+def test_threads_that_request_the_same_key_wait_for_the_one_that_creates_it() -> None:
+    cache, started, proceed, created = OnceCache(2), threading.Event(), threading.Event(), []
 
-    def make() -> object:
-        made.append(object())
-        begun.set()
-        assert go_on.wait(10)
-        return made[-1]
+    def create() -> object:
+        created.append(object())
+        started.set()
+        assert proceed.wait(10)
+        return created[-1]
 
     with ThreadPoolExecutor(5) as threads:
-        waiting = [threads.submit(kept.get_or_create, "a", make) for _ in range(4)]
-        assert begun.wait(10)
-        other = threads.submit(kept.get_or_create, "b", lambda: "at once").result(10)
-        go_on.set()
-        assert {id(one.result(10)) for one in waiting} == {id(made[0])}
-    assert (other, len(made)) == ("at once", 1)
+        waiting = [threads.submit(cache.get_or_create, "a", create) for _ in range(4)]
+        assert started.wait(10)
+        other = threads.submit(cache.get_or_create, "b", lambda: "at once").result(10)
+        proceed.set()
+        assert {id(one.result(10)) for one in waiting} == {id(created[0])}
+    assert (other, len(created)) == ("at once", 1)
 
 
-def test_a_value_may_be_made_from_another_one_that_is_kept() -> None:
-    kept = OnceCache(2)
-    assert kept.get_or_create("sum", lambda: kept.get_or_create("part", lambda: 20) + 1) == 21
+def test_a_value_may_be_created_from_another_cached_one() -> None:
+    cache = OnceCache(2)
+    assert cache.get_or_create("sum", lambda: cache.get_or_create("part", lambda: 20) + 1) == 21

@@ -1,1 +1,1 @@
-"""What curators change: the edit model, validation, applying, undo."""
+"""Curators' edits: the model, validation, applying them, undo."""

@@ -1,4 +1,4 @@
-"""Edits carried out on a cut, whichever cut it is."""
+"""Applying a plan's edits to the labels of a cut."""
 
 from __future__ import annotations
 
@@ -11,108 +11,121 @@ from numpy.typing import NDArray
 from core.clusters.edits.model import ClusterRef, Curation, Merge, Move, Pin, Split
 from core.clusters.edits.plan import Plan, pins
 from core.clusters.edits.unapplied import GONE, UnappliedEdit
-from core.clusters.tree.asset_index import AssetIndex, Labels, Places, holder
+from core.clusters.tree.asset_index import AssetIndex, Labels, Positions, majority_label
 from core.text import counted
 
-_NOWHERE = f"the pictures that its cluster is known by are {GONE}"
+_CLUSTER_GONE = f"the pictures that its cluster is known by are {GONE}"
 
 
 @dataclass(frozen=True, eq=False)
 class AppliedEdits:
-    """What came of a plan's edits.
+    """The result of applying a plan's edits.
 
-    `labels` (n,) int64 by place, `edited` those of them that an edit put together or gave members, `pinned` (k,) the
-    places that a pin holds.
+    `labels` (n,) int64 by position in the index, `edited` the labels that an edit created or added members to, `pinned`
+    (k,) the positions of pinned assets.
     """
 
     labels: Labels
     edited: NDArray[np.int64]
-    pinned: Places
-    losses: tuple[UnappliedEdit, ...]
+    pinned: Positions
+    unapplied: tuple[UnappliedEdit, ...]
 
 
-def replay(plan: Plan, labels: Labels, roster: AssetIndex) -> AppliedEdits:
-    """Carry out a plan's merges, moves and splits in their order, then its pins, on the labels (n,) of a cut by place.
+def apply_edits(plan: Plan, labels: Labels, index: AssetIndex) -> AppliedEdits:
+    """Apply a plan's merges, moves and splits in order, then its pins, to the labels (n,) of a cut, by position.
 
-    A piece that was split off and pictures moved into a new cluster are gathered from wherever the cut has put them.
-    Pins go where their cluster is once the other edits are done, all at once, so that their order does not matter.
+    The pictures of a split-off piece, and pictures moved into a new cluster, are collected from wherever the cut has
+    put them. Pins are resolved together once all other edits are done, so that their order does not matter.
     """
-    bench = EditApplier(roster, labels.copy())
+    applier = EditApplier(index, labels.copy())
     for edit in plan.edits:
         match edit:
             case Merge():
-                bench.merge(edit)
+                applier.merge(edit)
             case Move():
-                bench.move(edit)
+                applier.move(edit)
             case Split():
-                bench.split(edit)
-    pinned = bench.pin(plan)
-    return AppliedEdits(bench.labels, np.array(sorted(bench.edited), np.int64), pinned, tuple(bench.losses))
+                applier.split(edit)
+    pinned = applier.pin(plan)
+    return AppliedEdits(
+        labels=applier.labels,
+        edited=np.array(sorted(applier.edited), np.int64),
+        pinned=pinned,
+        unapplied=tuple(applier.unapplied),
+    )
 
 
 class EditApplier:
-    """Labels that are being worked on."""
+    """Applies edits to `labels` in place; collects the labels it has edited and what could not be applied."""
 
-    def __init__(self, roster: AssetIndex, labels: Labels) -> None:
-        self.labels, self.edited, self.losses = labels, set[int](), list[UnappliedEdit]()
-        self._roster, self._next_label = roster, int(labels.max(initial=-1)) + 1
+    def __init__(self, index: AssetIndex, labels: Labels) -> None:
+        self.labels = labels
+        self.edited: set[int] = set()
+        self.unapplied: list[UnappliedEdit] = []
+        self._index = index
+        self._next_label = int(labels.max(initial=-1)) + 1
 
     def merge(self, edit: Merge) -> None:
-        found = [self._find(ref) for ref in edit.refs]
+        """Give the members of all clusters that still exist the smallest of their labels."""
+        found = [self._label_of(ref) for ref in edit.refs]
         labels = sorted({label for label in found if label is not None})
         if None in found:
             gone = f"{found.count(None)} of its {len(found)} clusters"
-            self._lose(edit, f"A merge could not be done with {gone}", f"their pictures are {GONE}")
+            self._skip(edit, f"A merge could not be done with {gone}", f"their pictures are {GONE}")
         if len(labels) > 1 or None not in found:
-            self._put(np.flatnonzero(np.isin(self.labels, labels[1:])), labels[0])
+            self._assign(np.flatnonzero(np.isin(self.labels, labels[1:])), labels[0])
 
     def move(self, edit: Move) -> None:
-        places = self._here(edit, edit.asset_ids, "moved")
-        label = self._new_label() if edit.to is None else self._find(edit.to)
+        """Move the pictures that still exist into their cluster, or a new one."""
+        positions = self._positions(edit, edit.asset_ids, "moved")
+        label = self._new_label() if edit.to is None else self._label_of(edit.to)
         if label is None:
-            self._lose(edit, f"The move of {counted(len(edit.asset_ids), 'picture')} is not done", _NOWHERE)
-        elif len(places):
-            self._put(places, label)
+            self._skip(edit, f"The move of {counted(len(edit.asset_ids), 'picture')} is not done", _CLUSTER_GONE)
+        elif len(positions):
+            self._assign(positions, label)
 
     def split(self, edit: Split) -> None:
-        together = tuple(asset_id for piece in edit.pieces for asset_id in piece)
-        self._here(edit, together, "split off")
+        """Give each piece that still has pictures a new label."""
+        all_ids = tuple(asset_id for piece in edit.pieces for asset_id in piece)
+        self._positions(edit, all_ids, "split off")
         for piece in edit.pieces:
-            places = self._roster.places(piece)
-            if len(places):
-                self._put(places, self._new_label())
+            positions = self._index.positions(piece)
+            if len(positions):
+                self._assign(positions, self._new_label())
 
-    def pin(self, plan: Plan) -> Places:
-        """Carry out the pins that hold; returns the places of what is pinned."""
+    def pin(self, plan: Plan) -> Positions:
+        """Apply all pins in effect; returns the positions of the pinned pictures."""
         by_pin: dict[Pin, list[str]] = {}
         for asset_id, pin in pins(plan).items():
             by_pin.setdefault(pin, []).append(asset_id)
-        held = [(self._here(pin, ids, "pinned"), self._find(pin.to), pin) for pin, ids in by_pin.items()]
-        for places, label, pin in held:
+        # look up every cluster before any picture is put back into one
+        resolved = [(pin, self._positions(pin, ids, "pinned"), self._label_of(pin.to)) for pin, ids in by_pin.items()]
+        for pin, positions, label in resolved:
             if label is None:
-                self._lose(pin, f"The pin of {counted(len(pin.asset_ids), 'picture')} is not done", _NOWHERE)
-            elif len(places):
-                self._put(places, label)
-        return np.concatenate([np.empty(0, np.int64), *(places for places, label, _ in held if label is not None)])
+                self._skip(pin, f"The pin of {counted(len(pin.asset_ids), 'picture')} is not done", _CLUSTER_GONE)
+            elif len(positions):
+                self._assign(positions, label)
+        pinned = [positions for _, positions, label in resolved if label is not None]
+        return np.concatenate([np.empty(0, np.int64), *pinned])
 
-    def _find(self, ref: ClusterRef) -> int | None:
-        return holder(self.labels, self._roster.places(ref.witnesses))
+    def _label_of(self, ref: ClusterRef) -> int | None:
+        return majority_label(self.labels, self._index.positions(ref.sample_ids))
 
-    def _put(self, places: Places, label: int) -> None:
-        self.labels[places] = label
+    def _assign(self, positions: Positions, label: int) -> None:
+        self.labels[positions] = label
         self.edited.add(label)
 
     def _new_label(self) -> int:
         self._next_label += 1
         return self._next_label - 1
 
-    def _here(self, edit: Curation, asset_ids: Sequence[str], doing: str) -> Places:
-        """The places of an edit's assets; those that are gone are a loss."""
-        places = self._roster.places(asset_ids)
-        if len(places) < len(asset_ids):
-            missing = counted(len(asset_ids) - len(places), "picture")
-            self._lose(edit, f"{missing} of {len(asset_ids):,} could not be {doing}", GONE)
-        return places
+    def _positions(self, edit: Curation, asset_ids: Sequence[str], action: str) -> Positions:
+        """The positions of an edit's assets; reports those that are gone."""
+        positions = self._index.positions(asset_ids)
+        if len(positions) < len(asset_ids):
+            missing = counted(len(asset_ids) - len(positions), "picture")
+            self._skip(edit, f"{missing} of {len(asset_ids):,} could not be {action}", GONE)
+        return positions
 
-    def _lose(self, edit: Curation, what: str, why: str) -> None:
-        self.losses.append(UnappliedEdit(edit, what, why))
+    def _skip(self, edit: Curation, summary: str, reason: str) -> None:
+        self.unapplied.append(UnappliedEdit(edit, summary, reason))

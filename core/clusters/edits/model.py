@@ -1,7 +1,7 @@
-"""What a curator can do to a clustering, as values.
+"""Curators' edits as immutable values.
 
-An edit never names a cluster by a number that the next threshold would give to another one: it names it by some of its
-members (`ClusterRef`), and a branch of the dendrogram by two leaves (`Branch`).
+An edit never refers to a cluster by its number, which the next threshold would give to another cluster: it refers to a
+cluster by a sample of its members (`ClusterRef`) and to a branch of the dendrogram by two of its leaves (`Branch`).
 """
 
 from __future__ import annotations
@@ -10,35 +10,35 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from heapq import nsmallest
 
-WITNESSES = 128
+SAMPLE_SIZE = 128
 
 
 @dataclass(frozen=True)
 class ClusterRef:
-    """A cluster, named by its (at most) 128 smallest asset ids, ascending.
+    """A reference to a cluster by its (at most) 128 smallest asset ids, ascending.
 
-    Ids are SHA-256, so the smallest ones are a uniform sample of the members, the same whoever draws it (a bottom-k
-    sketch: Cohen and Kaplan, "Summarizing Data Using Bottom-k Sketches", 2007). Of up to 128 members it holds all. On
-    another partition it means the cluster that holds most of the witnesses; of several, the one with the smallest id.
+    Ids are SHA-256, so the smallest ones are a uniform, reproducible sample of the members (a bottom-k sketch: Cohen
+    and Kaplan, "Summarizing Data Using Bottom-k Sketches", 2007). It is complete for clusters of up to 128 members. On
+    another partition it refers to the cluster with most of the sampled ids; on a tie, to the one with the smallest id.
     """
 
-    witnesses: tuple[str, ...]
+    sample_ids: tuple[str, ...]
 
     @staticmethod
-    def of(asset_ids: Iterable[str]) -> ClusterRef:
-        """The name of the cluster that has these members."""
-        return ClusterRef(tuple(nsmallest(WITNESSES, asset_ids)))
+    def from_members(asset_ids: Iterable[str]) -> ClusterRef:
+        """The reference to the cluster with these members."""
+        return ClusterRef(tuple(nsmallest(SAMPLE_SIZE, asset_ids)))
 
 
 @dataclass(frozen=True)
 class Branch:
     """A subtree of the dendrogram with its own threshold (cosine similarity).
 
-    `witnesses` are an asset of each of the two parts that the subtree's top joins (one asset for a leaf): it is their
-    lowest common ancestor in any dendrogram that holds both.
+    `leaf_ids` are one asset from each of the two subtrees that its top node joins (one asset for a single leaf), so
+    that it is their lowest common ancestor in any dendrogram that contains both.
     """
 
-    witnesses: tuple[str, ...]
+    leaf_ids: tuple[str, ...]
     threshold: float
 
 
@@ -50,29 +50,29 @@ class SetThreshold:
 
 
 @dataclass(frozen=True)
-class SetSmallest:
-    """Show clusters of fewer pictures as unclustered, unless someone has edited, named or pinned them."""
+class SetMinClusterSize:
+    """Show smaller clusters as unclustered, unless someone has edited, named or pinned them."""
 
     size: int
 
 
 @dataclass(frozen=True)
 class SetBranch:
-    """Give one branch a threshold of its own."""
+    """Give a branch its own threshold."""
 
     branch: Branch
 
 
 @dataclass(frozen=True)
 class ClearBranch:
-    """Let the branch that has these witnesses follow the collection's threshold again."""
+    """Let the branch with these leaves follow the collection's threshold again."""
 
-    witnesses: tuple[str, ...]
+    leaf_ids: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Rename:
-    """Give a cluster a name of one line; this confirms it."""
+    """Name a cluster, in one line; this also confirms the name."""
 
     ref: ClusterRef
     name: str
@@ -80,7 +80,7 @@ class Rename:
 
 @dataclass(frozen=True)
 class Describe:
-    """Say what a cluster is about; an empty text takes the description away."""
+    """Describe a cluster; an empty text removes the description."""
 
     ref: ClusterRef
     text: str
@@ -88,14 +88,14 @@ class Describe:
 
 @dataclass(frozen=True)
 class Merge:
-    """Make one cluster of several."""
+    """Merge several clusters into one."""
 
     refs: tuple[ClusterRef, ...]
 
 
 @dataclass(frozen=True)
 class Move:
-    """Put pictures into a cluster, or (None) into a new one of their own."""
+    """Move pictures into a cluster, or (None) into a new one."""
 
     asset_ids: tuple[str, ...]
     to: ClusterRef | None
@@ -103,9 +103,9 @@ class Move:
 
 @dataclass(frozen=True)
 class Split:
-    """Make each piece of a cluster, a group of its pictures, a cluster of its own; who is in no piece stays.
+    """Make each piece of a cluster, a group of its pictures, a cluster of its own; the other pictures stay.
 
-    A piece is together from then on, whatever the threshold does.
+    From then on a piece stays together at any threshold.
     """
 
     ref: ClusterRef
@@ -114,7 +114,7 @@ class Split:
 
 @dataclass(frozen=True)
 class Pin:
-    """Hold pictures in a cluster, whatever thresholds and other edits do."""
+    """Hold pictures in a cluster at any threshold and whatever other edits do."""
 
     asset_ids: tuple[str, ...]
     to: ClusterRef
@@ -122,14 +122,14 @@ class Pin:
 
 @dataclass(frozen=True)
 class Unpin:
-    """Let pinned pictures go where they fall."""
+    """Release pinned pictures."""
 
     asset_ids: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class MarkNoGroup:
-    """Say that a cluster is not a group of anything, or (False) that it is one after all. It stays a cluster."""
+    """Mark a cluster as not a meaningful group, or (False) remove the mark. It stays a cluster."""
 
     ref: ClusterRef
     value: bool
@@ -137,13 +137,13 @@ class MarkNoGroup:
 
 @dataclass(frozen=True)
 class PairConstraint:
-    """Two pictures that a curator has judged to belong to the same group, or not; moves nothing."""
+    """A curator's judgement that two pictures belong together (must-link) or not (cannot-link); moves nothing."""
 
     a: str
     b: str
-    same: bool
+    must_link: bool
 
 
-Setting = SetThreshold | SetSmallest | SetBranch | ClearBranch
+Setting = SetThreshold | SetMinClusterSize | SetBranch | ClearBranch
 Curation = Rename | Describe | Merge | Move | Split | Pin | Unpin | MarkNoGroup | PairConstraint
 Edit = Setting | Curation

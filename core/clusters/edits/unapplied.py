@@ -1,11 +1,11 @@
-"""What of a plan, or of an earlier partition, could not be carried; said so that a curator understands."""
+"""Edits and annotations that could not be applied to a partition, with reasons that curators understand."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from core.clusters.edits.model import Branch, Curation
-from core.clusters.lineage.matching import KnownCluster, Overridden
+from core.clusters.lineage.matching import KnownCluster, OverriddenAnnotation
 from core.text import quoted
 
 GONE = "no longer in the collection"
@@ -13,36 +13,42 @@ GONE = "no longer in the collection"
 
 @dataclass(frozen=True)
 class UnappliedEdit:
-    """`what` is lost and `why`, two clauses; `of` is the edit, the branch or the earlier cluster that it comes from."""
+    """An edit, a branch's threshold or an earlier cluster that could not be carried over.
 
-    of: Curation | Branch | KnownCluster
-    what: str
-    why: str
+    `summary` says what was not applied, `reason` why: two clauses of one sentence.
+    """
+
+    source: Curation | Branch | KnownCluster
+    summary: str
+    reason: str
 
     @property
     def sentence(self) -> str:
-        return f"{self.what[:1].upper()}{self.what[1:]}: {self.why}."
+        return f"{self.summary[:1].upper()}{self.summary[1:]}: {self.reason}."
 
 
-def unapplied_name(defeat: Overridden) -> UnappliedEdit:
-    return _trait_loss(defeat, f"The name {quoted(str(defeat.claim.value))}", "is called")
+def unapplied_name(overridden: OverriddenAnnotation) -> UnappliedEdit:
+    """A name that its group does not have."""
+    return _unapplied(overridden, f"The name {quoted(str(overridden.annotation.value))}", "is called")
 
 
-def unapplied_description(defeat: Overridden) -> UnappliedEdit:
-    return _trait_loss(defeat, f"The description {quoted(str(defeat.claim.value))}", "is described as")
+def unapplied_description(overridden: OverriddenAnnotation) -> UnappliedEdit:
+    """A description that its group does not have."""
+    return _unapplied(overridden, f"The description {quoted(str(overridden.annotation.value))}", "is described as")
 
 
-def unapplied_mark(defeat: Overridden) -> UnappliedEdit:
-    return _trait_loss(defeat, f"The mark {_mark(defeat.claim.value)}", "is marked as")
+def unapplied_mark(overridden: OverriddenAnnotation) -> UnappliedEdit:
+    """A mark that its group does not have."""
+    return _unapplied(overridden, f"The mark {_mark(overridden.annotation.value)}", "is marked as")
 
 
-def _trait_loss(defeat: Overridden, what: str, verb: str) -> UnappliedEdit:
-    why = f"its pictures are {GONE}"
-    if defeat.winner is not None:
-        value = defeat.winner.value
+def _unapplied(overridden: OverriddenAnnotation, subject: str, verb: str) -> UnappliedEdit:
+    reason = f"its pictures are {GONE}"
+    if overridden.winner is not None:
+        value = overridden.winner.value
         other = _mark(value) if isinstance(value, bool) else quoted(value)
-        why = f"its pictures are now in a cluster that {verb} {other}"
-    return UnappliedEdit(defeat.claim.source, f"{what} is not used", why)
+        reason = f"its pictures are now in a cluster that {verb} {other}"
+    return UnappliedEdit(overridden.annotation.source, f"{subject} is not used", reason)
 
 
 def _mark(value: str | bool) -> str:

@@ -1,4 +1,4 @@
-"""What an edit may hold. Everything refused is refused with a sentence for curators."""
+"""Validation of edits; every error is a sentence for curators."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Sequence
 
 from core.clusters.edits.model import (
-    WITNESSES,
+    SAMPLE_SIZE,
     Branch,
     ClearBranch,
     ClusterRef,
@@ -21,30 +21,30 @@ from core.clusters.edits.model import (
     Pin,
     Rename,
     SetBranch,
-    SetSmallest,
+    SetMinClusterSize,
     SetThreshold,
     Split,
     Unpin,
 )
 from core.errors import ClusterError
 
-NAME_LENGTH, DESCRIPTION_LENGTH = 80, 2_000
+MAX_NAME_LENGTH, MAX_DESCRIPTION_LENGTH = 80, 2_000
 _ASSET_ID = re.compile(r"[0-9a-f]{64}")
-_TURNS_DIRECTION = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
-_BREAKS_LINE = ("Cc", "Zl", "Zp")
+_BIDI_CONTROLS = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+_LINE_BREAKING_CATEGORIES = ("Cc", "Zl", "Zp")
 
 
 def check_edit(edit: Edit) -> None:
-    """Raise ClusterError if the edit could not mean anything, whatever the clustering."""
+    """Raise ClusterError if the edit is invalid for any clustering."""
     match edit:
         case SetThreshold(threshold):
             _check_threshold(threshold)
-        case SetSmallest(size):
+        case SetMinClusterSize(size):
             _check_size(size)
         case SetBranch(branch):
             _check_branch(branch)
-        case ClearBranch(witnesses):
-            _check_ends(witnesses)
+        case ClearBranch(leaf_ids):
+            _check_leaves(leaf_ids)
         case Rename(ref, name):
             _check_ref(ref)
             _check_name(name)
@@ -91,20 +91,20 @@ def _check_size(size: int) -> None:
 
 def _check_branch(branch: Branch) -> None:
     _check_threshold(branch.threshold)
-    _check_ends(branch.witnesses)
+    _check_leaves(branch.leaf_ids)
 
 
-def _check_ends(witnesses: tuple[str, ...]) -> None:
-    if not 1 <= len(witnesses) <= 2:
-        raise ClusterError(f"a branch is marked by one or two pictures, not by {len(witnesses)}: choose it again")
-    _check_pictures(witnesses, "to mark a branch")
+def _check_leaves(leaf_ids: tuple[str, ...]) -> None:
+    if not 1 <= len(leaf_ids) <= 2:
+        raise ClusterError(f"a branch is marked by one or two pictures, not by {len(leaf_ids)}: choose it again")
+    _check_pictures(leaf_ids, "to mark a branch")
 
 
 def _check_ref(ref: ClusterRef) -> None:
-    ids = ref.witnesses
-    if not 1 <= len(ids) <= WITNESSES or list(ids) != sorted(set(ids)):
+    ids = ref.sample_ids
+    if not 1 <= len(ids) <= SAMPLE_SIZE or list(ids) != sorted(set(ids)):
         raise ClusterError(
-            f"a cluster is named by 1 to {WITNESSES} of its pictures in ascending order, not by these {len(ids)}: "
+            f"a cluster is named by 1 to {SAMPLE_SIZE} of its pictures in ascending order, not by these {len(ids)}: "
             "choose the cluster again"
         )
     _check_ids(ids)
@@ -113,22 +113,24 @@ def _check_ref(ref: ClusterRef) -> None:
 def _check_name(name: str) -> None:
     if not name.strip():
         raise ClusterError("a cluster's name cannot be empty: write what its pictures have in common")
-    if len(name) > NAME_LENGTH:
-        raise ClusterError(f"the name has {len(name)} characters, allowed are {NAME_LENGTH}: shorten it")
-    if any(unicodedata.category(c) in _BREAKS_LINE or _unfit(c) for c in name):
+    if len(name) > MAX_NAME_LENGTH:
+        raise ClusterError(f"the name has {len(name)} characters, allowed are {MAX_NAME_LENGTH}: shorten it")
+    if any(unicodedata.category(c) in _LINE_BREAKING_CATEGORIES or _is_unsafe(c) for c in name):
         raise ClusterError(f"the name {name!r} is not one line of plain text: type it again")
 
 
 def _check_description(text: str) -> None:
-    if len(text) > DESCRIPTION_LENGTH:
-        raise ClusterError(f"the description has {len(text)} characters, allowed are {DESCRIPTION_LENGTH}: shorten it")
-    if any(_unfit(c) or (unicodedata.category(c) == "Cc" and c not in "\n\t") for c in text):
+    if len(text) > MAX_DESCRIPTION_LENGTH:
+        raise ClusterError(
+            f"the description has {len(text)} characters, allowed are {MAX_DESCRIPTION_LENGTH}: shorten it"
+        )
+    if any(_is_unsafe(c) or (unicodedata.category(c) == "Cc" and c not in "\n\t") for c in text):
         raise ClusterError("the description holds characters that are not text: type it again")
 
 
-def _unfit(character: str) -> bool:
-    """Whether it turns the direction of the text around it, or is half of a character."""
-    return character in _TURNS_DIRECTION or unicodedata.category(character) == "Cs"
+def _is_unsafe(character: str) -> bool:
+    """Whether a character changes the direction of the text around it, or is a lone surrogate."""
+    return character in _BIDI_CONTROLS or unicodedata.category(character) == "Cs"
 
 
 def _check_merge(refs: tuple[ClusterRef, ...]) -> None:
@@ -143,8 +145,8 @@ def _check_pieces(pieces: tuple[tuple[str, ...], ...]) -> None:
         raise ClusterError("there is no piece to split off: choose pictures for at least one")
     for piece in pieces:
         _check_pictures(piece, "in a piece")
-    together = [asset_id for piece in pieces for asset_id in piece]
-    if len(set(together)) < len(together):
+    all_ids = [asset_id for piece in pieces for asset_id in piece]
+    if len(set(all_ids)) < len(all_ids):
         raise ClusterError("a picture is in two pieces: leave it in one of them")
 
 

@@ -11,106 +11,128 @@ from numpy.typing import NDArray
 from core.clusters.edits.model import Curation, Describe, MarkNoGroup, Rename
 from core.clusters.edits.plan import Plan
 from core.clusters.edits.unapplied import UnappliedEdit, unapplied_description, unapplied_mark, unapplied_name
-from core.clusters.edits.validation import NAME_LENGTH
-from core.clusters.lineage.matching import Annotation, ClusterMatch, KnownCluster, Overridden, resolve_annotations
+from core.clusters.edits.validation import MAX_NAME_LENGTH
+from core.clusters.lineage.matching import (
+    Annotation,
+    ClusterMatch,
+    KnownCluster,
+    OverriddenAnnotation,
+    resolve_annotations,
+)
 from core.clusters.tree.asset_index import Groups
 
 
 @dataclass(frozen=True)
 class GroupAnnotations:
-    """What stands for groups, by their numbers: names that somebody gave, descriptions, marks; and what does not."""
+    """Confirmed names, descriptions and marks by group number, and the annotations that no group has."""
 
     names: Mapping[int, str]
     descriptions: Mapping[int, str]
     no_group: frozenset[int]
-    losses: tuple[UnappliedEdit, ...]
+    unapplied: tuple[UnappliedEdit, ...]
 
     @property
     def groups(self) -> frozenset[int]:
-        """The groups that have any."""
+        """The groups with any annotation."""
         return self.no_group.union(self.names, self.descriptions)
 
 
 def annotate_groups(
-    plan: Plan, settled: int, groups: Groups, heritage: ClusterMatch, parents: Sequence[KnownCluster]
+    plan: Plan, saved_edit_count: int, groups: Groups, cluster_match: ClusterMatch, parents: Sequence[KnownCluster]
 ) -> GroupAnnotations:
-    """Each group's traits: those of the parent whose identity it takes, unless an edit says otherwise.
+    """Annotate each group like the parent whose identity it takes, unless an edit says otherwise.
 
-    `settled` is how many of the plan's edits, the first ones, the parents know of.
+    `saved_edit_count` is the number of the plan's leading edits that the parents already reflect.
     """
-
-    def standing(
-        of_known: Callable[[KnownCluster], str | bool], of_edit: Callable[[Curation], Annotation | None]
-    ) -> tuple[dict[int, Annotation], tuple[Overridden, ...]]:
-        before, since = (
-            [claim for edit in edits if (claim := of_edit(edit))]
-            for edits in (plan.edits[:settled], plan.edits[settled:])
-        )
-        tells = heritage.same.tolist() if before else [False] * len(groups)  # that a parent had none
-        inherited = {
-            heir: Annotation(known.sketch, value, known)
-            for heir, known in zip(heritage.heir_of.tolist(), parents, strict=True)
-            if heir >= 0 and ((value := of_known(known)) or tells[heir])
-        }
-        return resolve_annotations(before, inherited, since, groups)
-
-    names, names_lost = standing(lambda known: known.name if known.confirmed else "", _name_claim)
-    descriptions, descriptions_lost = standing(lambda known: known.description, _description_claim)
-    marks, marks_lost = standing(lambda known: known.no_group, _mark_claim)
+    saved, new = plan.edits[:saved_edit_count], plan.edits[saved_edit_count:]
+    lineage = _Lineage(saved, new, groups, cluster_match, parents)
+    names, unused_names = lineage.resolve(lambda parent: parent.name if parent.confirmed else "", _name_from)
+    descriptions, unused_descriptions = lineage.resolve(lambda parent: parent.description, _description_from)
+    marks, unused_marks = lineage.resolve(lambda parent: parent.no_group, _mark_from)
     return GroupAnnotations(
-        {group: str(claim.value) for group, claim in names.items()},
-        {group: str(claim.value) for group, claim in descriptions.items() if claim.value},
-        frozenset(group for group, claim in marks.items() if claim.value),
-        (
-            *map(unapplied_name, names_lost),
-            *map(unapplied_description, descriptions_lost),
-            *map(unapplied_mark, marks_lost),
+        names={group: str(annotation.value) for group, annotation in names.items()},
+        descriptions={g: str(annotation.value) for g, annotation in descriptions.items() if annotation.value},
+        no_group=frozenset(group for group, annotation in marks.items() if annotation.value),
+        unapplied=(
+            *map(unapplied_name, unused_names),
+            *map(unapplied_description, unused_descriptions),
+            *map(unapplied_mark, unused_marks),
         ),
     )
 
 
-def _name_claim(edit: Curation) -> Annotation | None:
-    return Annotation(edit.ref.witnesses, edit.name, edit) if isinstance(edit, Rename) else None
+@dataclass(frozen=True, eq=False)
+class _Lineage:
+    """Groups, their parents, and the edits that the parents reflect (`saved`) or do not (`new`)."""
+
+    saved: Sequence[Curation]
+    new: Sequence[Curation]
+    groups: Groups
+    cluster_match: ClusterMatch
+    parents: Sequence[KnownCluster]
+
+    def resolve(
+        self, value_of: Callable[[KnownCluster], str | bool], annotation_from: Callable[[Curation], Annotation | None]
+    ) -> tuple[dict[int, Annotation], tuple[OverriddenAnnotation, ...]]:
+        """One kind of annotation of every group, and those that were overridden."""
+        saved, new = (
+            [annotation for edit in edits if (annotation := annotation_from(edit))] for edits in (self.saved, self.new)
+        )
+        # An unchanged parent without a value shows that the saved edits did not give it one
+        inherits_empty = self.cluster_match.unchanged.tolist() if saved else [False] * len(self.groups)
+        inherited = {
+            successor: Annotation(parent.sample_ids, value, parent)
+            for successor, parent in zip(self.cluster_match.successor_of.tolist(), self.parents, strict=True)
+            if successor >= 0 and ((value := value_of(parent)) or inherits_empty[successor])
+        }
+        return resolve_annotations(saved, inherited, new, self.groups)
 
 
-def _description_claim(edit: Curation) -> Annotation | None:
-    return Annotation(edit.ref.witnesses, edit.text, edit) if isinstance(edit, Describe) else None
+def _name_from(edit: Curation) -> Annotation | None:
+    return Annotation(edit.ref.sample_ids, edit.name, edit) if isinstance(edit, Rename) else None
 
 
-def _mark_claim(edit: Curation) -> Annotation | None:
-    return Annotation(edit.ref.witnesses, edit.value, edit) if isinstance(edit, MarkNoGroup) else None
+def _description_from(edit: Curation) -> Annotation | None:
+    return Annotation(edit.ref.sample_ids, edit.text, edit) if isinstance(edit, Describe) else None
+
+
+def _mark_from(edit: Curation) -> Annotation | None:
+    return Annotation(edit.ref.sample_ids, edit.value, edit) if isinstance(edit, MarkNoGroup) else None
 
 
 def suggested_names(
-    shown: NDArray[np.int64], traits: GroupAnnotations, heritage: ClusterMatch, parents: Sequence[KnownCluster]
+    shown: NDArray[np.int64],
+    annotations: GroupAnnotations,
+    cluster_match: ClusterMatch,
+    parents: Sequence[KnownCluster],
 ) -> dict[int, str]:
-    """Names for groups that nobody has named: the suggestion that came with their identity, or `Flowers · 2` for what
-    has come off ‘Flowers’, numbered in the order of `shown`."""
-    taken, suggested = set(traits.names.values()), dict[int, str]()
-    parent_of, origin_of = heritage.parent_of[shown].tolist(), heritage.origin_of[shown].tolist()
+    """Names for groups that nobody has named: the suggestion of the parent whose identity they take, or `Flowers · 2`
+    for a part of ‘Flowers’, numbered in the order of `shown`."""
+    taken, suggested = set(annotations.names.values()), dict[int, str]()
+    parent_of, origin_of = cluster_match.parent_of[shown].tolist(), cluster_match.origin_of[shown].tolist()
     for group, parent, origin in zip(shown.tolist(), parent_of, origin_of, strict=True):
-        if group in traits.names:
+        if group in annotations.names:
             continue
         if parent >= 0:
             suggested[group] = parents[parent].name
         elif origin >= 0:
-            heir = int(heritage.heir_of[origin])
-            suggested[group] = _derived(_name_now(parents[origin], heir, traits), taken)
+            successor = int(cluster_match.successor_of[origin])
+            suggested[group] = _numbered(_current_name(parents[origin], successor, annotations), taken)
             taken.add(suggested[group])
     return suggested
 
 
-def _name_now(known: KnownCluster, heir: int, traits: GroupAnnotations) -> str:
-    """The name that a parent's heir goes by, or its own where it has none; empty if nobody has confirmed it."""
-    if heir >= 0:
-        return traits.names.get(heir, "")
-    return known.name if known.confirmed else ""
+def _current_name(parent: KnownCluster, successor: int, annotations: GroupAnnotations) -> str:
+    """The name of a parent's successor, or its own where it has none; empty if nobody has confirmed it."""
+    if successor >= 0:
+        return annotations.names.get(successor, "")
+    return parent.name if parent.confirmed else ""
 
 
-def _derived(name: str, taken: set[str]) -> str:
+def _numbered(name: str, taken: set[str]) -> str:
     if not name:
         return ""
     number = 2
-    while (derived := f"{name[: NAME_LENGTH - 8]} · {number}") in taken:
+    while (numbered := f"{name[: MAX_NAME_LENGTH - 8]} · {number}") in taken:
         number += 1
-    return derived
+    return numbered

@@ -1,4 +1,4 @@
-"""What is different between two partitions, of one collection version or of two."""
+"""The difference between two partitions, of one collection version or of two."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-NumberPair = tuple[int, int]
+LabelPair = tuple[int, int]
 ABSENT = -2
 
 
 class ClusterLike(Protocol):
-    """What a difference tells of a cluster, be it one of a partition or one of a saved revision."""
+    """What a diff needs to know of a cluster, whether of a partition or of a saved revision."""
 
     @property
     def id(self) -> str: ...
@@ -47,7 +47,7 @@ class PartitionLike(Protocol):
 
 @dataclass(frozen=True)
 class Flow:
-    """Assets that go from one cluster to another, by the clusters' ids; None is unclustered."""
+    """Assets that move from one cluster to another, by the clusters' ids; None is unclustered."""
 
     before: str | None
     after: str | None
@@ -56,10 +56,10 @@ class Flow:
 
 @dataclass(frozen=True)
 class Part:
-    """A cluster, and how many assets of another one went into it or came from it."""
+    """A cluster, and how many pictures it shares with the cluster that was split or merged."""
 
     cluster: ClusterLike
-    pictures: int
+    count: int
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class ClusterSplit:
 
 @dataclass(frozen=True)
 class ClusterMerge:
-    """A cluster, and the clusters that mainly went into it."""
+    """A cluster, and the clusters whose main destination it is."""
 
     after: ClusterLike
     parts: tuple[Part, ...]
@@ -80,25 +80,26 @@ class ClusterMerge:
 
 @dataclass(frozen=True)
 class MovedPictures:
-    """Assets that change place between clusters that go on, or are otherwise told of; None is unclustered."""
+    """How many pictures move from one cluster to another, other than by a split or a merge; None is unclustered."""
 
     before: ClusterLike | None
     after: ClusterLike | None
-    pictures: int
+    count: int
 
 
 @dataclass(frozen=True)
 class Diff:
-    """From one partition to another, in full.
+    """The complete difference from one partition to another.
 
-    `continues` are pairs of clusters, before and after, that are each other's main source and destination; `flows` is
-    every other change of place; `added` and `removed` are assets that only one side has. `apply_diff` needs no more.
-    The rest tells the same in a curator's terms: each flow belongs to a split, to a merge, to a cluster that vanished
-    (mostly unclustered now, or not in the collection) or appeared, or else to `moved`. `affected` are the clusters,
-    before, with a confirmed name, whose members change. `clusters` counts them, before and after. Largest first.
+    `continued` are pairs of clusters, before and after, that are each other's main source and destination; `flows` are
+    all other moves; `added` and `removed` are assets that only one side has. These are all that `apply_diff` needs.
+
+    The rest describes the same in a curator's terms: each flow belongs to a split, to a merge, to a cluster that
+    vanished (mostly unclustered now, or not in the collection) or appeared, or else to `moved`. `affected` are the
+    clusters, before, with a confirmed name, whose members change. `cluster_counts` are before and after. Largest first.
     """
 
-    continues: tuple[tuple[ClusterLike, ClusterLike], ...]
+    continued: tuple[tuple[ClusterLike, ClusterLike], ...]
     flows: tuple[Flow, ...]
     added: tuple[Flow, ...]
     removed: tuple[Flow, ...]
@@ -108,31 +109,31 @@ class Diff:
     appeared: tuple[ClusterLike, ...]
     moved: tuple[MovedPictures, ...]
     affected: tuple[ClusterLike, ...]
-    clusters: tuple[int, int]
+    cluster_counts: tuple[int, int]
 
     @property
     def renamed(self) -> tuple[tuple[ClusterLike, ClusterLike], ...]:
-        """Clusters that go on under another confirmed name, or gain or lose one."""
+        """Continued clusters whose confirmed name changed, was added or was removed."""
         return self._changed(lambda cluster: cluster.confirmed and cluster.name)
 
     @property
     def described(self) -> tuple[tuple[ClusterLike, ClusterLike], ...]:
-        """Clusters that go on with another description."""
+        """Continued clusters whose description changed."""
         return self._changed(lambda cluster: cluster.description)
 
     @property
     def marked(self) -> tuple[tuple[ClusterLike, ClusterLike], ...]:
-        """Clusters that go on and are marked as no group now, or no longer."""
+        """Continued clusters that were marked as no group, or unmarked."""
         return self._changed(lambda cluster: cluster.no_group)
 
     @property
     def thresholds(self) -> tuple[tuple[float, float, int], ...]:
-        """A threshold before and after, and how many clusters that go on changed so; the most frequent first."""
+        """A threshold before and after, and how many continued clusters changed so; the most frequent first."""
         changes = Counter((old.threshold, new.threshold) for old, new in self._changed(lambda c: c.threshold))
         return tuple((old, new, count) for (old, new), count in changes.most_common())
 
-    def _changed(self, trait: Callable[[ClusterLike], object]) -> tuple[tuple[ClusterLike, ClusterLike], ...]:
-        return tuple((old, new) for old, new in self.continues if trait(old) != trait(new))
+    def _changed(self, value_of: Callable[[ClusterLike], object]) -> tuple[tuple[ClusterLike, ClusterLike], ...]:
+        return tuple((old, new) for old, new in self.continued if value_of(old) != value_of(new))
 
 
 def assignment(partition: PartitionLike) -> dict[str, str | None]:
@@ -143,8 +144,8 @@ def assignment(partition: PartitionLike) -> dict[str, str | None]:
 
 def apply_diff(before: PartitionLike, diff: Diff) -> dict[str, str | None]:
     """The assignment that `diff` leads to from `before`."""
-    goes_on: dict[str | None, str] = {old.id: new.id for old, new in diff.continues}
-    after = {asset_id: goes_on.get(cluster_id) for asset_id, cluster_id in assignment(before).items()}
+    new_ids: dict[str | None, str] = {old.id: new.id for old, new in diff.continued}
+    after = {asset_id: new_ids.get(cluster_id) for asset_id, cluster_id in assignment(before).items()}
     for flow in (*diff.flows, *diff.added):
         after.update(dict.fromkeys(flow.asset_ids, flow.after))
     for flow in diff.removed:
@@ -156,74 +157,75 @@ def apply_diff(before: PartitionLike, diff: Diff) -> dict[str, str | None]:
 def diff(before: PartitionLike, after: PartitionLike) -> Diff:
     """What changes from `before` to `after`; the order of their rows does not matter."""
     assets = _assets_by_pair(before, after)
-    told = _Ledger(before.clusters, after.clusters, {p: len(ids) for p, ids in assets.items() if ABSENT not in p})
+    counts = {pair: len(ids) for pair, ids in assets.items() if ABSENT not in pair}
+    table = _ContingencyTable(before.clusters, after.clusters, counts)
     return Diff(
-        continues=tuple((told.before[old], told.after[new]) for old, new in told.pairs if told.goes_on((old, new))),
-        flows=tuple(told.flow(pair, assets[pair]) for pair in told.changed),
-        added=tuple(told.flow(pair, ids) for pair, ids in assets.items() if pair[0] == ABSENT),
-        removed=tuple(told.flow(pair, ids) for pair, ids in assets.items() if pair[1] == ABSENT),
-        splits=told.splits,
-        merges=told.merges,
-        vanished=tuple(told.before[old] for old in told.vanished),
-        appeared=tuple(told.after[new] for new in told.appeared),
-        moved=told.moved,
-        affected=told.affected,
-        clusters=(len(before.clusters), len(after.clusters)),
+        continued=tuple((table.before[old], table.after[new]) for old, new in table.continued),
+        flows=tuple(table.flow(pair, assets[pair]) for pair in table.changed),
+        added=tuple(table.flow(pair, ids) for pair, ids in assets.items() if pair[0] == ABSENT),
+        removed=tuple(table.flow(pair, ids) for pair, ids in assets.items() if pair[1] == ABSENT),
+        splits=table.splits,
+        merges=table.merges,
+        vanished=tuple(table.before[old] for old in table.vanished),
+        appeared=tuple(table.after[new] for new in table.appeared),
+        moved=table.moved,
+        affected=table.affected,
+        cluster_counts=(len(before.clusters), len(after.clusters)),
     )
 
 
-class _Ledger:
-    """How many assets pass from each cluster to each, by their numbers (-1: unclustered), and what that amounts to."""
+class _ContingencyTable:
+    """How many assets each pair of an old and a new cluster shares, by their labels (-1: unclustered)."""
 
     def __init__(
-        self, before: Sequence[ClusterLike], after: Sequence[ClusterLike], count: Mapping[NumberPair, int]
+        self, before: Sequence[ClusterLike], after: Sequence[ClusterLike], counts: Mapping[LabelPair, int]
     ) -> None:
-        self.before, self.after, self._count = before, after, count
-        self.pairs = sorted(count, key=self._rank)
+        self.before, self.after, self._counts = before, after, counts
+        self.pairs = sorted(counts, key=self._rank)
         self._destination = dict(reversed(self.pairs))
         self._source = {new: old for old, new in reversed(self.pairs)}
-        self.changed = [pair for pair in self.pairs if pair != (-1, -1) and not self.goes_on(pair)]
+        self.continued = [pair for pair in self.pairs if self._is_piece(pair) and self._is_part(pair)]
+        unchanged = {(-1, -1), *self.continued}
+        self.changed = [pair for pair in self.pairs if pair not in unchanged]
         self._pieces = self._grouped([pair for pair in self.pairs if self._is_piece(pair)], 0)
         self._parts = self._grouped([pair for pair in self.pairs if self._is_part(pair)], 1)
 
-    def _rank(self, pair: NumberPair) -> tuple[object, ...]:
-        """Largest first; of equal ones those that keep their id, then those between clusters."""
+    def _rank(self, pair: LabelPair) -> tuple[object, ...]:
+        """Largest first; on a tie, pairs that keep their id, then pairs without an unclustered side."""
         old, new = pair
         clusters = old >= 0 and new >= 0
-        return -self._count[pair], not (clusters and self.before[old].id == self.after[new].id), not clusters, old, new
+        keeps_id = clusters and self.before[old].id == self.after[new].id
+        return -self._counts[pair], not keeps_id, not clusters, old, new
 
-    def goes_on(self, pair: NumberPair) -> bool:
-        return self._is_piece(pair) and self._is_part(pair)
-
-    def _is_piece(self, pair: NumberPair) -> bool:
+    def _is_piece(self, pair: LabelPair) -> bool:
         """Whether the old cluster is the new one's main source."""
         return min(pair) >= 0 and self._source[pair[1]] == pair[0]
 
-    def _is_part(self, pair: NumberPair) -> bool:
+    def _is_part(self, pair: LabelPair) -> bool:
         """Whether the new cluster is the old one's main destination."""
         return min(pair) >= 0 and self._destination[pair[0]] == pair[1]
 
     @staticmethod
-    def _grouped(pairs: Sequence[NumberPair], side: int) -> dict[int, list[NumberPair]]:
-        found: dict[int, list[NumberPair]] = {}
+    def _grouped(pairs: Sequence[LabelPair], side: int) -> dict[int, list[LabelPair]]:
+        grouped: dict[int, list[LabelPair]] = {}
         for pair in pairs:
-            found.setdefault(pair[side], []).append(pair)
-        return found
+            grouped.setdefault(pair[side], []).append(pair)
+        return grouped
 
     @property
     def splits(self) -> tuple[ClusterSplit, ...]:
         return tuple(
-            ClusterSplit(self.before[old], tuple(Part(self.after[pair[1]], self._count[pair]) for pair in pairs))
+            ClusterSplit(self.before[old], tuple(Part(self.after[pair[1]], self._counts[pair]) for pair in pairs))
             for old, pairs in self._pieces.items()
-            if len(pairs) > 1 or not self.goes_on(pairs[0])
+            if len(pairs) > 1 or not self._is_part(pairs[0])
         )
 
     @property
     def merges(self) -> tuple[ClusterMerge, ...]:
         return tuple(
-            ClusterMerge(self.after[new], tuple(Part(self.before[pair[0]], self._count[pair]) for pair in pairs))
+            ClusterMerge(self.after[new], tuple(Part(self.before[pair[0]], self._counts[pair]) for pair in pairs))
             for new, pairs in self._parts.items()
-            if len(pairs) > 1 or not self.goes_on(pairs[0])
+            if len(pairs) > 1 or not self._is_piece(pairs[0])
         )
 
     @cached_property
@@ -238,37 +240,36 @@ class _Ledger:
 
     @property
     def moved(self) -> tuple[MovedPictures, ...]:
-        gone, come = set(self.vanished), set(self.appeared)
-        told = {(old, -1) for old in gone} | {(-1, new) for new in come}
+        covered = {(old, -1) for old in self.vanished} | {(-1, new) for new in self.appeared}
         return tuple(
-            MovedPictures(*self._sides(pair), self._count[pair])
+            MovedPictures(*self._sides(pair), self._counts[pair])
             for pair in self.changed
-            if pair not in told and not self._is_piece(pair) and not self._is_part(pair)
+            if pair not in covered and not self._is_piece(pair) and not self._is_part(pair)
         )
 
     @property
     def affected(self) -> tuple[ClusterLike, ...]:
         receiving = {new for _, new in self.changed}
-        numbers = {old for old, _ in self.changed} | set(self.vanished)
-        numbers |= {old for old, new in self.pairs if self.goes_on((old, new)) and new in receiving}
-        named = (self.before[old] for old in sorted(numbers - {-1}))
-        return tuple(cluster for cluster in named if cluster.confirmed and cluster.name)
+        labels = {old for old, _ in self.changed} | set(self.vanished)
+        labels |= {old for old, new in self.continued if new in receiving}
+        clusters = (self.before[old] for old in sorted(labels - {-1}))
+        return tuple(cluster for cluster in clusters if cluster.confirmed and cluster.name)
 
-    def flow(self, pair: NumberPair, asset_ids: Sequence[str]) -> Flow:
+    def flow(self, pair: LabelPair, asset_ids: Sequence[str]) -> Flow:
         old, new = self._sides(pair)
         return Flow(old.id if old else None, new.id if new else None, tuple(asset_ids))
 
-    def _sides(self, pair: NumberPair) -> tuple[ClusterLike | None, ClusterLike | None]:
+    def _sides(self, pair: LabelPair) -> tuple[ClusterLike | None, ClusterLike | None]:
         old, new = pair
         return self.before[old] if old >= 0 else None, self.after[new] if new >= 0 else None
 
 
-def _assets_by_pair(before: PartitionLike, after: PartitionLike) -> dict[NumberPair, list[str]]:
+def _assets_by_pair(before: PartitionLike, after: PartitionLike) -> dict[LabelPair, list[str]]:
     """The assets of each pair of an old and a new label; ABSENT where one side does not have them."""
     old = dict(zip(before.asset_ids, before.labels.tolist(), strict=True))
     new = dict(zip(after.asset_ids, after.labels.tolist(), strict=True))
-    found: dict[NumberPair, list[str]] = {}
+    assets: dict[LabelPair, list[str]] = {}
     for asset_id in (*before.asset_ids, *(asset_id for asset_id in after.asset_ids if asset_id not in old)):
         pair = (old.get(asset_id, ABSENT), new.get(asset_id, ABSENT))
-        found.setdefault(pair, []).append(asset_id)
-    return found
+        assets.setdefault(pair, []).append(asset_id)
+    return assets

@@ -1,4 +1,4 @@
-"""How identities, names and marks pass from the clusters that were known to those of a new partition."""
+"""Matching the clusters of a new partition to earlier ones, and resolving which annotations they keep."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.clusters.edits.model import Describe, MarkNoGroup, Rename
-from core.clusters.tree.asset_index import Groups, Places, estimated_containment
+from core.clusters.tree.asset_index import Groups, Positions, estimated_containment
 
 
 @dataclass(frozen=True)
 class KnownCluster:
-    """A cluster of an earlier partition, as its revision keeps it.
+    """A cluster of an earlier partition, as stored with its revision.
 
-    `sketch` are the (at most) 128 smallest ids of its members, ascending (see ClusterRef), `size` is how many it had.
-    `confirmed` tells a name that a curator gave from a suggested one.
+    `sample_ids` are the (at most) 128 smallest ids of its members, ascending (see ClusterRef), `size` is how many
+    members it had. `confirmed` distinguishes a curator's name from a suggested one.
     """
 
     id: str
@@ -25,138 +25,145 @@ class KnownCluster:
     confirmed: bool
     description: str
     no_group: bool
-    sketch: tuple[str, ...]
+    sample_ids: tuple[str, ...]
     size: int
 
     @property
     def curated(self) -> bool:
-        """Whether somebody's work would be lost with it."""
+        """Whether a curator has named, described or marked it."""
         return bool((self.confirmed and self.name) or self.description or self.no_group)
 
 
 @dataclass(frozen=True, eq=False)
 class ClusterMatch:
-    """Who takes after whom; parents and groups by their numbers, -1 is nobody.
+    """Which group continues which parent, both by their numbers; -1 is none.
 
-    `parent_of` (k,) is the parent whose identity each group takes, `heir_of` (p,) the same the other way round, and
-    `origin_of` (k,), for groups that take none, the parent that more than half of the group comes from. `same` (k,)
-    tells which groups are, by size and witnesses, what their parent was.
+    `parent_of` (k,) is the parent whose identity each group takes, `successor_of` (p,) the group that takes each
+    parent's identity, and `origin_of` (k,), for groups that take none, the parent that more than half of the group
+    comes from. `unchanged` (k,) tells which groups have, judging by size and sample, the same members as their parent.
     """
 
     parent_of: NDArray[np.int64]
-    heir_of: NDArray[np.int64]
+    successor_of: NDArray[np.int64]
     origin_of: NDArray[np.int64]
-    same: NDArray[np.bool_]
+    unchanged: NDArray[np.bool_]
 
 
 def match_clusters(groups: Groups, parents: Sequence[KnownCluster]) -> ClusterMatch:
-    """Pass the identities of `parents` on to groups.
+    """Decide which group takes the identity of each parent.
 
-    A parent offers its identity to the one group that shares most members with it (of several, the one with the
-    smallest id); a group takes, of those offered, the one that it shares most with (of several, that of the smallest
-    cluster id). Nobody gets a second choice: a name never moves on to a group that holds little of what it named.
+    A parent offers its identity to the one group that shares most members with it (on a tie, the one with the smallest
+    asset id); a group accepts, of those offered, the one that it shares most with (on a tie, the smallest cluster id).
+    There is no second choice: a name never moves on to a group with few of the members it was given for.
     """
     parent, group, shared = _overlaps(groups, parents)
-    rank = np.argsort(np.argsort(np.array([known.id for known in parents], dtype=str)))
+    rank = np.argsort(np.argsort(np.array([cluster.id for cluster in parents], dtype=str)))
     offers = _first_of_each(parent, (group, -shared))
-    taken = offers[_first_of_each(group[offers], (rank[parent[offers]], -shared[offers]))]
-    parent_of, heir_of, origin_of = (np.full(count, -1) for count in (len(groups), len(parents), len(groups)))
-    parent_of[group[taken]] = parent[taken]
-    heir_of[parent[taken]] = group[taken]
+    accepted = offers[_first_of_each(group[offers], (rank[parent[offers]], -shared[offers]))]
+    parent_of, successor_of, origin_of = (np.full(count, -1) for count in (len(groups), len(parents), len(groups)))
+    parent_of[group[accepted]] = parent[accepted]
+    successor_of[parent[accepted]] = group[accepted]
     main = _first_of_each(group, (rank[parent], -shared))
     main = main[(2 * shared[main] > groups.size[group[main]]) & (parent_of[group[main]] < 0)]
     origin_of[group[main]] = parent[main]
-    size = np.array([known.size for known in parents])
-    same = np.zeros(len(groups), bool)
-    same[group[taken]] = (groups.size[group[taken]] == size[parent[taken]]) & (shared[taken] == size[parent[taken]])
-    return ClusterMatch(parent_of, heir_of, origin_of, same)
+    size = np.array([cluster.size for cluster in parents])[parent[accepted]]
+    unchanged = np.zeros(len(groups), bool)
+    unchanged[group[accepted]] = (groups.size[group[accepted]] == size) & (shared[accepted] == size)
+    return ClusterMatch(parent_of, successor_of, origin_of, unchanged)
 
 
 def _overlaps(
     groups: Groups, parents: Sequence[KnownCluster]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-    """All pairs of a parent and a group that share members, and how many (by the sketch, exact up to 128)."""
-    place_of, drawn = groups.roster.place_of, np.array([len(known.sketch) for known in parents], np.int64)
+    """All pairs of a parent and a group that share members, and how many (estimated by sample, exact up to 128)."""
+    position_of = groups.index.position_of
+    sample_sizes = np.array([len(cluster.sample_ids) for cluster in parents], np.int64)
 
-    def found() -> Places:
-        return np.array([place_of.get(asset_id, -1) for known in parents for asset_id in known.sketch], np.int64)
+    def sampled_positions() -> Positions:
+        return np.array(
+            [position_of.get(asset_id, -1) for cluster in parents for asset_id in cluster.sample_ids], np.int64
+        )
 
-    places = groups.roster.places_once(parents, found)  # they stay the same while thresholds move
-    owner = np.repeat(np.arange(len(parents)), drawn)[places >= 0]
-    held = groups.group_at[places[places >= 0]]
-    pairs, hits = np.unique(owner * max(1, len(groups)) + held, return_counts=True)
+    positions = groups.index.cached_positions(parents, sampled_positions)  # the same while thresholds move
+    sampled_parent = np.repeat(np.arange(len(parents)), sample_sizes)[positions >= 0]
+    sampled_group = groups.group_at[positions[positions >= 0]]
+    pairs, hits = np.unique(sampled_parent * max(1, len(groups)) + sampled_group, return_counts=True)
     parent, group = np.divmod(pairs, max(1, len(groups)))
-    size = np.array([known.size for known in parents])
-    return parent, group, hits * size[parent] / np.maximum(drawn, 1)[parent]
+    size = np.array([cluster.size for cluster in parents])
+    return parent, group, hits * size[parent] / np.maximum(sample_sizes, 1)[parent]
 
 
 def _first_of_each(key: NDArray[np.int64], then_by: tuple[NDArray[np.generic], ...]) -> NDArray[np.intp]:
-    """For each value of `key`, the position that comes first by `then_by` (the last of them counts most)."""
+    """For each value of `key`, the index that comes first by `then_by` (the last of them counts most)."""
     order = np.lexsort((*then_by, key))
     return order[np.flatnonzero(np.diff(key[order], prepend=-1))]
 
 
 @dataclass(frozen=True)
 class Annotation:
-    """A name, description or mark that belongs to the cluster of its witnesses, and where it comes from."""
+    """A name, description or mark, the sample of the cluster it was given to, and its source."""
 
-    witnesses: tuple[str, ...]
+    sample_ids: tuple[str, ...]
     value: str | bool
     source: Rename | Describe | MarkNoGroup | KnownCluster
 
 
 @dataclass(frozen=True)
-class Overridden:
-    """A claim that does not stand: against `winner`, or (None) because none of its pictures is left."""
+class OverriddenAnnotation:
+    """An annotation that no group has: `winner` took its place, or (None) none of its pictures is left."""
 
-    claim: Annotation
+    annotation: Annotation
     winner: Annotation | None
 
 
 def resolve_annotations(
-    before: Iterable[Annotation], inherited: Mapping[int, Annotation], since: Iterable[Annotation], groups: Groups
-) -> tuple[dict[int, Annotation], tuple[Overridden, ...]]:
-    """Which claim stands in each group: edits that the parents know of, then what these hand down, then later edits.
+    saved: Iterable[Annotation], inherited: Mapping[int, Annotation], new: Iterable[Annotation], groups: Groups
+) -> tuple[dict[int, Annotation], tuple[OverriddenAnnotation, ...]]:
+    """Each group's annotation, and those that were overridden.
 
-    Each claim belongs to the group that holds most of its witnesses. Where two meet, the later one stands if it was
-    made for the same cluster (it holds most of the earlier one's witnesses: a second rename) or for a part of the group
-    that is at least as large; a small cluster that a lower threshold joins to a large one does not rename it. What is
-    inherited without a value (empty, False) takes away what the parents knew of and did not have.
+    Annotations apply in order: `saved` ones come from edits that the parents reflect, then what the groups inherit from
+    the parents, then `new` edits. Each belongs to the group with most of its sampled ids. Where two meet, the later one
+    wins if it was made for the same cluster (its sample contains most of the earlier one's: a second rename) or for a
+    part of the group that is at least as large; a small cluster that a lower threshold joins to a large one does not
+    rename it. Inheriting an empty value (empty text, False) removes a saved annotation that the parents did not have.
     """
-    contest = _Resolution(groups)
-    for claim in before:
-        contest.enter(claim, groups.resolve(claim.witnesses))
-    for group, claim in inherited.items():
-        if claim.value:
-            contest.enter(claim, group)
+    resolution = _Resolution(groups)
+    for annotation in saved:
+        resolution.add(annotation, groups.resolve(annotation.sample_ids))
+    for group, annotation in inherited.items():
+        if annotation.value:
+            resolution.add(annotation, group)
         else:
-            contest.standing.pop(group, None)
-    for claim in since:
-        contest.enter(claim, groups.resolve(claim.witnesses))
-    return contest.standing, tuple(contest.defeats)
+            resolution.current.pop(group, None)
+    for annotation in new:
+        resolution.add(annotation, groups.resolve(annotation.sample_ids))
+    return resolution.current, tuple(resolution.overridden)
 
 
 class _Resolution:
-    """Claims that stand so far, and those that do not."""
+    """The current annotation of each group, and those overridden so far."""
 
     def __init__(self, groups: Groups) -> None:
-        self.standing, self.defeats = dict[int, Annotation](), list[Overridden]()
+        self.current: dict[int, Annotation] = {}
+        self.overridden: list[OverriddenAnnotation] = []
         self._groups = groups
 
-    def enter(self, claim: Annotation, group: int | None) -> None:
-        """Let a claim take its group, or lose to the one that has it; None is no group at all."""
+    def add(self, annotation: Annotation, group: int | None) -> None:
+        """Annotate a group unless its current annotation wins; None means that the cluster is gone."""
         if group is None:
-            self.defeats.append(Overridden(claim, None))
+            self.overridden.append(OverriddenAnnotation(annotation, None))
             return
-        before = self.standing.get(group)
-        if before is None or estimated_containment(before.witnesses, claim.witnesses) > 0.5:
-            self.standing[group] = claim
-        elif self._groups.share(claim.witnesses, group) >= self._groups.share(before.witnesses, group):
-            self.standing[group] = claim
-            self._defeat(before, claim)
+        earlier = self.current.get(group)
+        if earlier is None or estimated_containment(earlier.sample_ids, annotation.sample_ids) > 0.5:
+            self.current[group] = annotation
+        elif self._groups.fraction_from(annotation.sample_ids, group) >= self._groups.fraction_from(
+            earlier.sample_ids, group
+        ):
+            self.current[group] = annotation
+            self._override(earlier, annotation)
         else:
-            self._defeat(claim, before)
+            self._override(annotation, earlier)
 
-    def _defeat(self, claim: Annotation, winner: Annotation) -> None:
-        if claim.value != winner.value:
-            self.defeats.append(Overridden(claim, winner))
+    def _override(self, annotation: Annotation, winner: Annotation) -> None:
+        if annotation.value != winner.value:
+            self.overridden.append(OverriddenAnnotation(annotation, winner))

@@ -14,11 +14,11 @@ from core.app import App
 from core.clusters import service as module
 from core.clusters.edits.model import ClusterRef, PairConstraint, Rename, SetBranch
 from core.clusters.edits.plan import Plan, apply
-from core.clusters.service import LINK, ClusterService
+from core.clusters.service import LINK, ClusterService, ClusterSources
 from core.clusters.tree.branches import branch_at
-from core.clusters.views.borderline_pairs import joined_at
+from core.clusters.views.borderline_pairs import cophenetic_similarity
+from core.clusters.views.cluster_view import ClusterView, build_view
 from core.clusters.views.naming import NameSuggestion
-from core.clusters.views.view import ClusterView, build_view
 from core.errors import ClusterError, CollectionError
 from core.jobs.background import BackgroundJobs
 from core.records.jobs import Job
@@ -69,7 +69,7 @@ def linked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 # -- dendrograms -----------------------------------------------------------------------------------------------
 
 
-def test_a_small_collection_is_linked_at_once_and_once(app: App, data: Path, linked: list[int]) -> None:
+def test_a_small_collection_is_linked_immediately_and_once(app: App, data: Path, linked: list[int]) -> None:
     view = app.clusters.view("c", Plan())
     assert sorted(map(len, shown(app, view).values())) == [3, 4]
     assert view.base.complete
@@ -78,7 +78,7 @@ def test_a_small_collection_is_linked_at_once_and_once(app: App, data: Path, lin
     assert linked == [8]
 
 
-def test_many_who_look_at_the_same_time_link_it_once_and_share_what_they_see(app: App, linked: list[int]) -> None:
+def test_concurrent_viewers_link_a_collection_once_and_share_the_view(app: App, linked: list[int]) -> None:
     with ThreadPoolExecutor(6) as people:
         views = list(people.map(lambda _: app.clusters.view("c", Plan()), range(6)))
     assert linked == [8]
@@ -111,7 +111,7 @@ def test_a_dendrogram_that_disappears_is_computed_again(app: App, data: Path, li
     assert linked == [8, 8]
 
 
-def test_new_pictures_of_a_small_collection_are_linked_in_when_somebody_looks(
+def test_new_pictures_of_a_small_collection_are_linked_when_it_is_viewed(
     app: App, tmp_path: Path, linked: list[int]
 ) -> None:
     app.clusters.base("c")
@@ -134,7 +134,7 @@ def spawned(monkeypatch: pytest.MonkeyPatch) -> list[Job]:
 @pytest.fixture
 def big(monkeypatch: pytest.MonkeyPatch, spawned: list[Job]) -> list[Job]:
     """Every collection is too big to be linked while people wait; the jobs that are started."""
-    monkeypatch.setattr(module, "AT_ONCE", 2)
+    monkeypatch.setattr(module, "INLINE_LINKAGE_LIMIT", 2)
     return spawned
 
 
@@ -176,10 +176,10 @@ def test_a_small_collection_needs_no_job(app: App, spawned: list[Job]) -> None:
     assert spawned == []
 
 
-def test_newcomers_of_a_big_collection_are_assigned_until_a_job_links_them_in(
+def test_new_assets_of_a_big_collection_are_assigned_until_a_job_links_them(
     app: App, data: Path, tmp_path: Path, big: list[Job], linked: list[int]
 ) -> None:
-    app.clusters.link("c")
+    app.clusters.compute_linkage("c")
     add(app, tmp_path, "red", 2)
     add(app, tmp_path, "blue", 2)
     view = app.clusters.view("c", Plan())
@@ -195,18 +195,18 @@ def test_newcomers_of_a_big_collection_are_assigned_until_a_job_links_them_in(
     assert len(files(data)) == 2
 
 
-def test_an_ingest_starts_no_job_where_nobody_has_looked_at_clusters(app: App, tmp_path: Path, big: list[Job]) -> None:
+def test_an_ingest_starts_no_job_where_nobody_has_viewed_clusters(app: App, tmp_path: Path, big: list[Job]) -> None:
     add(app, tmp_path, "red", 1)
     assert big == []
 
 
-def test_an_older_dendrogram_serves_where_the_newest_is_damaged(
+def test_an_older_dendrogram_is_used_where_the_newest_is_damaged(
     app: App, data: Path, tmp_path: Path, big: list[Job]
 ) -> None:
-    app.clusters.link("c")
+    app.clusters.compute_linkage("c")
     (older,) = files(data)
     add(app, tmp_path, "red", 1)
-    app.clusters.link("c")
+    app.clusters.compute_linkage("c")
     (newer,) = set(files(data)) - {older}
     newer.write_bytes(b"damaged")
     base = colour_app(data).clusters.base("c")
@@ -217,20 +217,20 @@ def test_an_older_dendrogram_serves_where_the_newest_is_damaged(
 # -- views -----------------------------------------------------------------------------------------------------
 
 
-def test_who_looks_at_the_same_plan_shares_one_view(app: App) -> None:
+def test_viewers_of_the_same_plan_share_one_view(app: App) -> None:
     view = app.clusters.view("c", Plan())
     assert app.clusters.view("c", Plan()) is view
     assert app.clusters.view("c", Plan(0.9)) is not view
     assert app.clusters.view("c", Plan()).base is app.clusters.view("c", Plan(0.9)).base
 
 
-def test_only_so_many_views_stay_in_memory(app: App, linked: list[int]) -> None:
+def test_the_number_of_cached_views_is_limited(app: App, linked: list[int]) -> None:
     first = app.clusters.view("c", Plan(0.5))
-    for step in range(module.MOST_VIEWS + 5):
+    for step in range(module.MAX_VIEWS + 5):
         app.clusters.view("c", Plan(0.6 + 0.001 * step))
-    looked_at = app.clusters._looked_at("c")
-    assert looked_at is not None
-    assert len(looked_at.views._slots) == module.MOST_VIEWS
+    cached = app.clusters._cached_base("c")
+    assert cached is not None
+    assert len(cached.views._slots) == module.MAX_VIEWS
     again = app.clusters.view("c", Plan(0.5))
     assert again is not first
     assert again.labels.tolist() == first.labels.tolist()
@@ -238,8 +238,8 @@ def test_only_so_many_views_stay_in_memory(app: App, linked: list[int]) -> None:
     assert linked == [8]
 
 
-def test_fewer_views_of_a_large_collection_stay_in_memory(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "ROWS_KEPT", 7 * app.size("c"))
+def test_fewer_views_of_a_large_collection_are_cached(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_CACHED_ROWS", 7 * app.size("c"))
     views = [app.clusters.view("c", Plan(0.6 + 0.001 * step)) for step in range(8)]
     assert app.clusters.view("c", views[-7].plan) is views[-7]
     assert app.clusters.view("c", views[0].plan) is not views[0]
@@ -253,7 +253,7 @@ def named(app: App, plan: Plan, name: str) -> Plan:
 def test_names_and_ids_stay_when_the_threshold_moves_and_comes_back(app: App) -> None:
     plan = named(app, Plan(0.9), "Fire")
     revision = app.curators.save_plan(OPERATOR, "c", plan, None)
-    saved = app.clusters.view_of(revision)
+    saved = app.clusters.revision_view(revision)
     assert saved.clusters[0].name == "Fire"
     everything = app.clusters.view("c", replace(plan, threshold=-1.0), revision.id)
     assert [(c.id, c.name) for c in everything.clusters] == [(saved.clusters[0].id, "Fire")]
@@ -263,48 +263,48 @@ def test_names_and_ids_stay_when_the_threshold_moves_and_comes_back(app: App) ->
     assert [(c.id, c.name) for c in back.clusters] == [(c.id, c.name) for c in saved.clusters]
 
 
-def test_a_saved_clustering_that_is_looked_at_has_lost_nothing(app: App) -> None:
+def test_a_view_of_a_saved_revision_has_no_unapplied_edits(app: App) -> None:
     whole = app.clusters.view("c", Plan(0.9)).partition.members(0)
     plan = apply(apply(Plan(0.9), Rename(ClusterRef(whole[:1]), "Flame")), Rename(ClusterRef(whole), "Blaze"))
     revision = app.curators.save_plan(OPERATOR, "c", plan, None)
     assert [c.name for c in app.clusters.clustering(revision.id).clusters][:1] == ["Blaze"]
-    view = app.clusters.view_of(revision)
+    view = app.clusters.revision_view(revision)
     assert view.clusters[0].name == "Blaze"
-    assert view.partition.losses == ()
+    assert view.partition.unapplied == ()
 
 
-def test_a_revision_of_pictures_that_came_later_is_seen_with_them(app: App, tmp_path: Path) -> None:
+def test_a_view_of_a_revision_includes_pictures_added_later(app: App, tmp_path: Path) -> None:
     revision = app.curators.save_plan(OPERATOR, "c", named(app, Plan(), "Fire"), None)
     add(app, tmp_path, "red", 2)
-    view = app.clusters.view_of(revision)
+    view = app.clusters.revision_view(revision)
     assert (view.clusters[0].name, view.sizes[0]) == ("Fire", 6)
     assert app.clusters.clustering(revision.id).clusters[0].size == 4
 
 
-def test_changes_are_told_from_the_revision_that_others_rely_on(app: App, tmp_path: Path) -> None:
+def test_changes_are_relative_to_the_given_revision(app: App, tmp_path: Path) -> None:
     revision = app.curators.save_plan(OPERATOR, "c", named(app, Plan(), "Fire"), None)
-    same = app.clusters.changes(revision.id, app.clusters.view_of(revision))
+    same = app.clusters.changes_since(revision.id, app.clusters.revision_view(revision))
     assert (same.flows, same.added, same.renamed) == ((), (), ())
     plan = named(app, Plan(), "Flames")
-    renamed = app.clusters.changes(revision.id, app.clusters.view("c", plan, revision.id))
+    renamed = app.clusters.changes_since(revision.id, app.clusters.view("c", plan, revision.id))
     assert [(old.name, new.name) for old, new in renamed.renamed] == [("Fire", "Flames")]
     new = add(app, tmp_path, "red", 1)
-    grown = app.clusters.changes(revision.id, app.clusters.view_of(revision))
-    assert [(flow.asset_ids, flow.after) for flow in grown.added] == [(tuple(new), same.continues[0][0].id)]
-    everything = app.clusters.changes(None, app.clusters.view("c", Plan()))
+    grown = app.clusters.changes_since(revision.id, app.clusters.revision_view(revision))
+    assert [(flow.asset_ids, flow.after) for flow in grown.added] == [(tuple(new), same.continued[0][0].id)]
+    everything = app.clusters.changes_since(None, app.clusters.view("c", Plan()))
     assert sum(len(flow.asset_ids) for flow in everything.added) == 9
 
 
 def test_two_revisions_differ_as_they_were_saved(app: App) -> None:
     first = app.curators.save_plan(OPERATOR, "c", Plan(), None)
     second = app.curators.save_plan(OPERATOR, "c", named(app, Plan(), "Fire"), first.id)
-    assert [new.name for _, new in app.clusters.difference(first.id, second.id).renamed] == ["Fire"]
-    assert app.clusters.difference(first.id, first.id).flows == ()
+    assert [new.name for _, new in app.clusters.diff_revisions(first.id, second.id).renamed] == ["Fire"]
+    assert app.clusters.diff_revisions(first.id, first.id).flows == ()
 
 
 def test_a_collection_without_revisions_has_the_default_plan(app: App) -> None:
-    assert app.clusters.plan_of(None) == Plan()
-    assert app.clusters.known(None) == ()
+    assert app.clusters.revision_plan(None) == Plan()
+    assert app.clusters.known_clusters(None) == ()
 
 
 def test_a_branch_holds_its_own_threshold_in_a_view(app: App) -> None:
@@ -312,77 +312,73 @@ def test_a_branch_holds_its_own_threshold_in_a_view(app: App) -> None:
     base = view.base
     node = view.clusters[0].node
     assert node is not None
-    plan = apply(Plan(0.5), SetBranch(branch_at(base.linkage, base.roster, node, 1.0)))
+    plan = apply(Plan(0.5), SetBranch(branch_at(base.linkage, base.index, node, 1.0)))
     assert [c.size for c in app.clusters.view("c", plan).clusters] == [3]
 
 
-# -- what the threshold decides --------------------------------------------------------------------------------
+# -- thresholds and borderline pairs ----------------------------------------------------------------------------
 
 
-def test_the_curve_and_its_steady_places_are_worked_out_once(app: App) -> None:
+def test_the_curve_and_its_plateaus_are_computed_once(app: App) -> None:
     base = app.clusters.base("c")
     assert base is not None
-    curve, steady = app.clusters.curve(base, "c", 2)
+    curve, plateaus = app.clusters.curve(base, "c", 2)
     assert app.clusters.curve(base, "c", 2)[0] is curve
     assert app.clusters.curve(base, "c", 3)[0] is not curve
-    groups = curve.at(np.array([0.82])).groups.tolist()
+    groups = curve.counts_at(np.array([0.82])).groups.tolist()
     assert groups == [len(app.clusters.view("c", Plan(0.82)).clusters)]
-    assert all(plateau.lowest <= plateau.threshold <= plateau.highest for plateau in steady)
+    assert all(plateau.lowest <= plateau.threshold <= plateau.highest for plateau in plateaus)
 
 
-def test_border_pairs_are_rows_of_the_collection_and_judged_ones_are_not_asked_again(
+def test_borderline_pairs_are_rows_of_the_collection_without_judged_ones(
     app: App, tmp_path: Path, big: list[Job]
 ) -> None:
-    app.clusters.link("c")
+    app.clusters.compute_linkage("c")
     add(app, tmp_path, "blue", 2)  # rows that the dendrogram does not know
     plan = Plan(0.82)
     for left in (7, 6, 5, 4):
         view = app.clusters.view("c", plan)
         pairs = app.clusters.borderline_pairs(view, 20)
         assert len(pairs) == left
-        rows = {asset_id: row for row, asset_id in enumerate(view.base.roster.asset_ids)}
+        rows = {asset_id: row for row, asset_id in enumerate(view.base.index.asset_ids)}
         for pair in pairs:
             a, b = (rows[view.asset_ids[row]] for row in (pair.a, pair.b))
-            assert joined_at(view.base.linkage, a, b) == pair.similarity
+            assert cophenetic_similarity(view.base.linkage, a, b) == pair.similarity
         first, second = sorted(view.asset_ids[row] for row in (pairs[0].a, pairs[0].b))
         judged = (first, second) if left % 2 else (second, first)
-        plan = apply(plan, PairConstraint(*judged, same=pairs[0].similarity > 0.5))
-    advice = app.clusters.advice(app.clusters.view("c", plan))
-    assert advice is None or advice.answers == 4
+        plan = apply(plan, PairConstraint(*judged, must_link=pairs[0].similarity > 0.5))
+    estimate = app.clusters.threshold_estimate(app.clusters.view("c", plan))
+    assert estimate is None or estimate.answers == 4
 
 
-def test_advice_comes_from_the_plans_own_answers(app: App) -> None:
+def test_the_threshold_is_estimated_from_the_plans_own_judgements(app: App) -> None:
     titles = {title: asset_id for asset_id, title in app.titles("c").items()}
     plan = Plan()
-    assert app.clusters.advice(app.clusters.view("c", plan)) is None
+    assert app.clusters.threshold_estimate(app.clusters.view("c", plan)) is None
     for a, b in (("red_0", "red_1"), ("red_1", "red_3"), ("green_0", "green_1")):
-        plan = apply(plan, PairConstraint(titles[f"{a}.png"], titles[f"{b}.png"], same=True))
-    assert app.clusters.advice(app.clusters.view("c", plan)) is None
-    plan = apply(plan, PairConstraint(titles["red_0.png"], titles["green_0.png"], same=False))
-    plan = apply(plan, PairConstraint(titles["red_0.png"], IDS[0], same=False))  # no longer in the collection
-    advice = app.clusters.advice(app.clusters.view("c", plan))
-    assert advice is not None
-    assert advice.answers == 4
-    assert -0.4 < advice.threshold < 0.99
+        plan = apply(plan, PairConstraint(titles[f"{a}.png"], titles[f"{b}.png"], must_link=True))
+    assert app.clusters.threshold_estimate(app.clusters.view("c", plan)) is None
+    plan = apply(plan, PairConstraint(titles["red_0.png"], titles["green_0.png"], must_link=False))
+    plan = apply(plan, PairConstraint(titles["red_0.png"], IDS[0], must_link=False))  # no longer in the collection
+    estimate = app.clusters.threshold_estimate(app.clusters.view("c", plan))
+    assert estimate is not None
+    assert estimate.answers == 4
+    assert -0.4 < estimate.threshold < 0.99
 
 
-# -- collections that lose pictures, or are read in another order -----------------------------------------------
+# -- collections that lose pictures or are read in another order ------------------------------------------------
 
 
-class Shelf:
-    """A desk over a collection that a test puts there."""
+class SingleCollection:
+    """A ClusterService over one collection whose snapshot a test can replace."""
 
     def __init__(self, root: Path, now: Snapshot) -> None:
         self.now, self.encoded = now, 0
         database = Database(root / "contactsheet.db")
-        self.desk = ClusterService(
-            lambda _: self.now,
-            lambda _: LinkageFiles(root / "linkages"),
-            RevisionStore(database),
-            BackgroundJobs(JobStore(database), root / "jobs", {}),
-            self._encode,
-            lambda: ["thing"],
-        )
+        linkages = LinkageFiles(root / "linkages")
+        sources = ClusterSources(lambda _: self.now, lambda _: linkages, self._encode, lambda: ["thing"])
+        background = BackgroundJobs(JobStore(database), root / "jobs", {})
+        self.service = ClusterService(sources, RevisionStore(database), background)
 
     def _encode(self, collection: str, texts: list[str]) -> np.ndarray:
         self.encoded += 1
@@ -390,8 +386,8 @@ class Shelf:
 
     def names(self) -> list[tuple[set[str], str]]:
         """The titles in each cluster, and the name that is suggested for it."""
-        view = self.desk.view("c", Plan(0.5))
-        found = [one.name for one in self.desk.suggestions("c", view) if one]
+        view = self.service.view("c", Plan(0.5))
+        found = [one.name for one in self.service.name_suggestions("c", view) if one]
         titles = np.array(view.base.snapshot.titles)
         pairs = [(set(titles[view.labels == number].tolist()), name) for number, name in enumerate(found)]
         return sorted(pairs, key=lambda pair: pair[1])
@@ -402,77 +398,77 @@ ANIMALS = ("cat", "cat", "dog", "dog", "hen", "hen")
 
 
 @pytest.fixture
-def shelf(tmp_path: Path) -> Shelf:
-    return Shelf(tmp_path, replace(snapshot(IDS[:6], PAIRS), titles=ANIMALS))
+def single(tmp_path: Path) -> SingleCollection:
+    return SingleCollection(tmp_path, replace(snapshot(IDS[:6], PAIRS), titles=ANIMALS))
 
 
-def test_names_are_suggested_from_the_words_of_a_collection_which_are_encoded_once(shelf: Shelf) -> None:
-    assert shelf.names() == [({"cat"}, "Cat"), ({"dog"}, "Dog"), ({"hen"}, "Hen")]
-    shelf.names()
-    assert shelf.encoded == 1
+def test_names_are_suggested_from_the_words_of_a_collection_which_are_encoded_once(single: SingleCollection) -> None:
+    assert single.names() == [({"cat"}, "Cat"), ({"dog"}, "Dog"), ({"hen"}, "Hen")]
+    single.names()
+    assert single.encoded == 1
 
 
-def test_names_do_not_depend_on_the_thresholds_before(shelf: Shelf, tmp_path: Path) -> None:
-    def names(desk: ClusterService, threshold: float) -> list[NameSuggestion | None]:
-        return desk.suggestions("c", desk.view("c", Plan(threshold)))
+def test_names_do_not_depend_on_the_thresholds_before(single: SingleCollection, tmp_path: Path) -> None:
+    def names(service: ClusterService, threshold: float) -> list[NameSuggestion | None]:
+        return service.name_suggestions("c", service.view("c", Plan(threshold)))
 
-    moved = [names(shelf.desk, threshold) for threshold in (0.5, -1.0, 0.2, 0.5)]
+    moved = [names(single.service, threshold) for threshold in (0.5, -1.0, 0.2, 0.5)]
     assert moved[0] == moved[3] == moved[2]
-    assert names(Shelf(tmp_path / "other", shelf.now).desk, -1.0) == moved[1]
+    assert names(SingleCollection(tmp_path / "other", single.now).service, -1.0) == moved[1]
 
 
-def test_the_names_of_a_view_are_worked_out_once(shelf: Shelf) -> None:
-    view = shelf.desk.view("c", Plan(0.5))
-    assert shelf.desk.suggestions("c", view) is shelf.desk.suggestions("c", view)
+def test_the_names_of_a_view_are_computed_once(single: SingleCollection) -> None:
+    view = single.service.view("c", Plan(0.5))
+    assert single.service.name_suggestions("c", view) is single.service.name_suggestions("c", view)
 
 
-def test_names_fit_their_clusters_when_the_same_pictures_are_read_in_another_order(shelf: Shelf) -> None:
-    before, base = shelf.names(), shelf.desk.base("c")
+def test_names_fit_their_clusters_when_the_same_pictures_are_read_in_another_order(single: SingleCollection) -> None:
+    before, base = single.names(), single.service.base("c")
     assert base is not None
     order = [5, 2, 0, 4, 3, 1]
-    shelf.now = replace(snapshot(tuple(IDS[i] for i in order), PAIRS[order]), titles=tuple(ANIMALS[i] for i in order))
-    shelf.desk.suggestions("c", build_view(base, Plan(0.5)))
-    assert shelf.desk.base("c") is not base
-    assert shelf.names() == before
+    single.now = replace(snapshot(tuple(IDS[i] for i in order), PAIRS[order]), titles=tuple(ANIMALS[i] for i in order))
+    single.service.name_suggestions("c", build_view(base, Plan(0.5)))
+    assert single.service.base("c") is not base
+    assert single.names() == before
 
 
 def test_where_pictures_are_gone_the_others_stay_in_their_clusters(
-    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+    single: SingleCollection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shelf.desk.base("c")
-    monkeypatch.setattr(module, "AT_ONCE", 0)
-    shelf.now = replace(snapshot(IDS[2:5], PAIRS[2:5], "later"), titles=ANIMALS[2:5])
-    view = shelf.desk.view("c", Plan(0.5))
+    single.service.base("c")
+    monkeypatch.setattr(module, "INLINE_LINKAGE_LIMIT", 0)
+    single.now = replace(snapshot(IDS[2:5], PAIRS[2:5], "later"), titles=ANIMALS[2:5])
+    view = single.service.view("c", Plan(0.5))
     assert sorted(view.sizes.tolist()) == [0, 1, 2]
-    assert shelf.desk.borderline_pairs(view, 5) == []
+    assert single.service.borderline_pairs(view, 5) == []
     assert not view.base.complete
 
 
 def test_a_collection_that_grows_while_it_is_linked_is_linked_as_it_is_then(
-    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+    single: SingleCollection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     grown = replace(snapshot(IDS[:6], PAIRS, "grown"), titles=ANIMALS)
-    shelf.now = replace(snapshot(IDS[:4], PAIRS[:4], "small"), titles=ANIMALS[:4])
-    original = ClusterService.link
+    single.now = replace(snapshot(IDS[:4], PAIRS[:4], "small"), titles=ANIMALS[:4])
+    original = ClusterService.compute_linkage
 
-    def link(desk: ClusterService, collection: str) -> str:
-        shelf.now = grown
-        return original(desk, collection)
+    def link(service: ClusterService, collection: str) -> str:
+        single.now = grown
+        return original(service, collection)
 
-    monkeypatch.setattr(ClusterService, "link", link)
-    base = shelf.desk.base("c")
+    monkeypatch.setattr(ClusterService, "compute_linkage", link)
+    base = single.service.base("c")
     assert base is not None
-    assert (base.version, base.complete, len(base.newcomers)) == ("grown", False, 0)
-    complete = shelf.desk.base("c")
+    assert (base.version, base.complete, len(base.new_rows)) == ("grown", False, 0)
+    complete = single.service.base("c")
     assert complete is not None
     assert complete.complete
 
 
-def test_nothing_is_linked_where_nothing_is_there(tmp_path: Path) -> None:
-    shelf = Shelf(tmp_path, snapshot((), np.empty((0, 3))))
-    view = shelf.desk.view("c", Plan())
+def test_an_empty_collection_has_an_empty_view(tmp_path: Path) -> None:
+    single = SingleCollection(tmp_path, snapshot((), np.empty((0, 3))))
+    view = single.service.view("c", Plan())
     assert view.clusters == ()
-    assert shelf.desk.suggestions("c", view) == []
-    assert shelf.desk.borderline_pairs(view, 3) == []
-    assert shelf.desk.advice(view) is None
-    assert shelf.desk.changes(None, view).added == ()
+    assert single.service.name_suggestions("c", view) == []
+    assert single.service.borderline_pairs(view, 3) == []
+    assert single.service.threshold_estimate(view) is None
+    assert single.service.changes_since(None, view).added == ()

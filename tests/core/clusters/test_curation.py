@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from core.access import Person
 from core.app import App
-from core.clusters.curation import CurationService, OpenDraft, clustering_of, name_of
+from core.clusters.curation import CurationService, OpenDraft, cluster_name, clustering_from_view
 from core.clusters.edits.model import (
-    WITNESSES,
+    SAMPLE_SIZE,
     ClearBranch,
     ClusterRef,
     Describe,
@@ -27,14 +27,14 @@ from core.clusters.edits.model import (
     Pin,
     Rename,
     SetBranch,
-    SetSmallest,
+    SetMinClusterSize,
     SetThreshold,
     Unpin,
 )
 from core.clusters.edits.plan import Plan, apply
 from core.clusters.tree.branches import branch_at
+from core.clusters.views.cluster_view import ClusterBase, build_view
 from core.clusters.views.naming import NameSuggestion
-from core.clusters.views.view import ClusterBase, build_view
 from core.errors import ClusterError, NotAllowed
 from core.records.clusterings import DraftConflict, Revision, RevisionConflict
 from core.settings import Secret, Settings
@@ -59,78 +59,80 @@ def app(data: Path) -> App:
 
 
 def largest(app: App, opened: OpenDraft) -> ClusterRef:
-    """How an edit names the largest cluster of a draft."""
-    return app.clusters.view("c", opened.plan, opened.draft.parent).partition.ref(0)
+    """A reference to the largest cluster of a draft."""
+    return app.clusters.view("c", opened.plan, opened.record.parent).partition.ref(0)
 
 
-def renamed(app: App, who: Person, name: str) -> OpenDraft:
+def renamed(app: App, person: Person, name: str) -> OpenDraft:
     """A draft of this person in which the largest cluster has this name."""
-    opened = app.curators.open(who, "c")
-    return app.curators.edit(who, opened, Rename(largest(app, opened), name))
+    opened = app.curators.open(person, "c")
+    return app.curators.edit(person, opened, Rename(largest(app, opened), name))
 
 
-def saved(app: App, who: Person, name: str) -> Revision:
-    return app.curators.save(who, renamed(app, who, name))
+def saved(app: App, person: Person, name: str) -> Revision:
+    return app.curators.save(person, renamed(app, person, name))
 
 
 def names(app: App, revision: Revision) -> list[str]:
     return [c.name for c in app.clusters.clustering(revision.id).clusters if c.confirmed]
 
 
-def written(data: Path) -> dict[str, list[tuple[object, ...]]]:
+def stored_rows(data: Path) -> dict[str, list[tuple[object, ...]]]:
     """Everything that curators write."""
     with sqlite3.connect(data / "contactsheet.db") as db:
         tables = ("revisions", "revision_clusters", "published", "publications", "drafts", "asset_lists")
         return {table: db.execute(f"SELECT * FROM {table}").fetchall() for table in tables}
 
 
-# -- who may ---------------------------------------------------------------------------------------------------
+# -- access -----------------------------------------------------------------------------------------------------
 
 WRITES: dict[str, Callable[[CurationService, Person, OpenDraft, Revision], object]] = {
-    "open": lambda curators, who, draft, revision: curators.open(who, "c"),
-    "edit": lambda curators, who, draft, revision: curators.edit(who, draft, SetThreshold(0.7)),
-    "an edit that changes nothing": lambda curators, who, draft, revision: curators.edit(
+    "open": lambda curation, person, draft, revision: curation.open(person, "c"),
+    "edit": lambda curation, person, draft, revision: curation.edit(person, draft, SetThreshold(0.7)),
+    "an edit that changes nothing": lambda curation, person, draft, revision: curation.edit(
         who, draft, SetThreshold(draft.plan.threshold)
     ),
-    "an edit that is not possible": lambda curators, who, draft, revision: curators.edit(who, draft, SetThreshold(7)),
-    "undo": lambda curators, who, draft, revision: curators.undo(who, draft),
-    "redo": lambda curators, who, draft, revision: curators.redo(who, draft),
-    "discard": lambda curators, who, draft, revision: curators.discard(who, draft),
-    "rebase": lambda curators, who, draft, revision: curators.rebase(who, draft),
-    "save": lambda curators, who, draft, revision: curators.save(who, draft),
-    "save_plan": lambda curators, who, draft, revision: curators.save_plan(who, "c", Plan(0.7), revision.id),
-    "publish": lambda curators, who, draft, revision: curators.publish(who, revision.id, None),
-    "restore": lambda curators, who, draft, revision: curators.restore(who, revision.id),
-    "name": lambda curators, who, draft, revision: curators.name(who, revision.id, "keep"),
-    "prune": lambda curators, who, draft, revision: curators.prune(who, "c", 1),
+    "an edit that is not possible": lambda curation, person, draft, revision: curation.edit(
+        person, draft, SetThreshold(7)
+    ),
+    "undo": lambda curation, person, draft, revision: curation.undo(person, draft),
+    "redo": lambda curation, person, draft, revision: curation.redo(person, draft),
+    "discard": lambda curation, person, draft, revision: curation.discard(person, draft),
+    "rebase": lambda curation, person, draft, revision: curation.rebase(person, draft),
+    "save": lambda curation, person, draft, revision: curation.save(person, draft),
+    "save_plan": lambda curation, person, draft, revision: curation.save_plan(person, "c", Plan(0.7), revision.id),
+    "publish": lambda curation, person, draft, revision: curation.publish(person, revision.id, None),
+    "restore": lambda curation, person, draft, revision: curation.restore(person, revision.id),
+    "name_revision": lambda curation, person, draft, revision: curation.name_revision(person, revision.id, "keep"),
+    "prune": lambda curation, person, draft, revision: curation.prune(person, "c", 1),
 }
 
 
 @pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
 def test_only_curators_write(app: App, data: Path, write: Callable[..., object]) -> None:
     revision, draft = saved(app, ADA, "Fire"), renamed(app, ADA, "Flames")
-    before = written(data)
+    before = stored_rows(data)
     with pytest.raises(NotAllowed, match="only curators may"):
         write(app.curators, EVE, draft, revision)
-    assert written(data) == before
+    assert stored_rows(data) == before
 
 
-def test_every_method_that_writes_is_tried() -> None:
-    reads = {"draft", "left_behind"}
+def test_every_writing_method_is_covered() -> None:
+    reads = {"draft", "unsaved_draft"}
     assert {name for name in vars(CurationService) if not name.startswith("_")} - reads <= WRITES.keys()
 
 
-def test_a_key_makes_a_curator_from_anywhere_and_nobody_else_is_one(data: Path) -> None:
+def test_only_the_curator_key_makes_a_curator_of_someone_elsewhere(data: Path) -> None:
     settings = Settings(data=data, model="local-dir:colour", model_is_explicit=True, curator_key=Secret("key"))
     app = App(settings, Collections(data / "collections"), lambda *_: ColourEncoder())
     with pytest.raises(NotAllowed, match="only curators may change clusters: enter the curator key"):
         app.curators.open(ADA, "c")
-    assert app.curators.open(Person("Eve", key=Secret("key")), "c").draft.author == "Eve"
+    assert app.curators.open(Person("Eve", key=Secret("key")), "c").record.author == "Eve"
 
 
-def test_everyone_may_look_at_a_draft(app: App) -> None:
+def test_anyone_may_read_a_draft(app: App) -> None:
     draft = renamed(app, ADA, "Fire")
-    assert app.curators.draft(draft.draft.id) == draft
+    assert app.curators.draft(draft.record.id) == draft
     with pytest.raises(ClusterError, match="there is no draft 'gone'"):
         app.curators.draft("gone")
 
@@ -141,35 +143,35 @@ def test_everyone_may_look_at_a_draft(app: App) -> None:
 def test_unsaved_work_is_resumed_after_a_restart(app: App, data: Path) -> None:
     draft = renamed(app, ADA, "Fire")
     again = colour_app(data)
-    assert again.curators.left_behind(ADA, "c") == draft
+    assert again.curators.unsaved_draft(ADA, "c") == draft
     assert again.curators.open(ADA, "c") == draft
-    assert again.curators.left_behind(BOB, "c") is None
+    assert again.curators.unsaved_draft(BOB, "c") is None
 
 
-def test_what_was_undone_is_unsaved_work_too(app: App, data: Path) -> None:
+def test_undone_edits_are_unsaved_work_too(app: App, data: Path) -> None:
     undone = app.curators.undo(ADA, renamed(app, ADA, "Fire"))
     resumed = colour_app(data).curators.open(ADA, "c")
     assert resumed == undone
     assert app.curators.redo(ADA, resumed).history.can_undo
 
 
-def test_without_unsaved_work_a_draft_begins_on_the_newest_revision(app: App) -> None:
+def test_without_unsaved_work_a_draft_starts_on_the_newest_revision(app: App) -> None:
     revision = saved(app, BOB, "Fire")
     draft = app.curators.open(ADA, "c")
-    assert (draft.draft.parent, draft.draft.author) == (revision.id, "Ada")
-    assert draft.plan == app.clusters.plan_of(revision)
+    assert (draft.record.parent, draft.record.author) == (revision.id, "Ada")
+    assert draft.plan == app.clusters.revision_plan(revision)
     newer = saved(app, BOB, "Flames")
-    assert app.curators.open(ADA, "c").draft.parent == newer.id
+    assert app.curators.open(ADA, "c").record.parent == newer.id
 
 
-def test_opening_again_and_again_leaves_one_draft(app: App, data: Path) -> None:
-    assert len({app.curators.open(ADA, "c").draft.id for _ in range(5)}) == 1
-    assert len(written(data)["drafts"]) == 1
+def test_opening_repeatedly_leaves_one_draft(app: App, data: Path) -> None:
+    assert len({app.curators.open(ADA, "c").record.id for _ in range(5)}) == 1
+    assert len(stored_rows(data)["drafts"]) == 1
 
 
 def test_every_change_of_a_draft_is_written_at_once(app: App) -> None:
     def stored(draft: OpenDraft) -> OpenDraft:
-        return app.curators.draft(draft.draft.id)
+        return app.curators.draft(draft.record.id)
 
     draft = renamed(app, ADA, "Fire")
     assert stored(draft) == draft
@@ -183,39 +185,39 @@ def test_every_change_of_a_draft_is_written_at_once(app: App) -> None:
     assert app.curators.undo(ADA, draft).plan.threshold == 0.82
 
 
-def test_an_edit_that_is_not_possible_leaves_the_draft_as_it_was(app: App, data: Path) -> None:
+def test_an_impossible_edit_leaves_the_draft_unchanged(app: App, data: Path) -> None:
     draft = renamed(app, ADA, "Fire")
-    before = written(data)
+    before = stored_rows(data)
     with pytest.raises(ClusterError, match="a threshold of 7 is not possible"):
         app.curators.edit(ADA, draft, SetThreshold(7))
     with pytest.raises(ClusterError, match="nothing has been undone"):
         app.curators.redo(ADA, draft)
     assert app.curators.edit(ADA, draft, SetThreshold(0.82)) is draft
-    assert written(data) == before
+    assert stored_rows(data) == before
 
 
-def test_of_two_windows_on_one_draft_the_second_hears_of_the_first_and_loses_nothing(app: App) -> None:
+def test_of_two_windows_on_one_draft_the_second_gets_a_conflict_and_loses_nothing(app: App) -> None:
     draft = renamed(app, ADA, "Fire")
     first = app.curators.edit(ADA, draft, SetThreshold(0.7))
     with pytest.raises(DraftConflict, match="was changed elsewhere") as conflict:
-        app.curators.edit(ADA, draft, SetSmallest(3))
+        app.curators.edit(ADA, draft, SetMinClusterSize(3))
     current = app.curators.draft(conflict.value.current.id)
     assert current == first
-    both = app.curators.edit(ADA, current, SetSmallest(3))
-    assert (both.plan.threshold, both.plan.smallest) == (0.7, 3)
+    both = app.curators.edit(ADA, current, SetMinClusterSize(3))
+    assert (both.plan.threshold, both.plan.min_cluster_size) == (0.7, 3)
 
 
-def test_a_window_that_is_behind_does_not_save_over_the_other(app: App) -> None:
+def test_an_outdated_window_does_not_overwrite_the_other(app: App) -> None:
     draft = renamed(app, ADA, "Fire")
     ahead = app.curators.edit(ADA, draft, SetThreshold(0.7))
     with pytest.raises(DraftConflict, match="was changed elsewhere"):
         app.curators.save(ADA, draft)
     assert app.clusters.revisions.newest("c") is None
-    assert app.curators.draft(draft.draft.id) == ahead
+    assert app.curators.draft(draft.record.id) == ahead
     assert app.curators.save(ADA, ahead).threshold == 0.7
 
 
-def test_what_another_window_adds_while_a_draft_is_saved_is_kept(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_edits_from_another_window_during_a_save_are_kept(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
     draft = renamed(app, ADA, "Fire")
     save_plan = CurationService.save_plan
 
@@ -226,7 +228,7 @@ def test_what_another_window_adds_while_a_draft_is_saved_is_kept(app: App, monke
 
     monkeypatch.setattr(CurationService, "save_plan", slowly)
     assert names(app, app.curators.save(ADA, draft)) == ["Fire"]
-    left = app.curators.left_behind(ADA, "c")
+    left = app.curators.unsaved_draft(ADA, "c")
     assert left is not None
     assert left.plan.threshold == 0.7
 
@@ -242,7 +244,7 @@ def test_a_draft_that_another_window_saved_cannot_be_saved_again(app: App) -> No
 def test_a_discarded_draft_is_gone(app: App) -> None:
     draft = renamed(app, ADA, "Fire")
     app.curators.discard(ADA, draft)
-    assert app.curators.left_behind(ADA, "c") is None
+    assert app.curators.unsaved_draft(ADA, "c") is None
     with pytest.raises(ClusterError, match="there is no draft"):
         app.curators.edit(ADA, draft, SetThreshold(0.7))
 
@@ -250,16 +252,16 @@ def test_a_discarded_draft_is_gone(app: App) -> None:
 # -- saving ----------------------------------------------------------------------------------------------------
 
 
-def test_saving_ends_the_draft_and_is_signed(app: App) -> None:
+def test_saving_deletes_the_draft_and_records_the_author(app: App) -> None:
     revision = app.curators.save(Person("  Ada   L. ", over_loopback=True), renamed(app, ADA, "Fire"), "first")
     assert (revision.author, revision.note, revision.parent, revision.threshold) == ("Ada L.", "first", None, 0.82)
     assert (revision.size, revision.cluster_count, revision.named_count) == (8, 2, 1)
     assert revision.collection_version == app.version("c")
-    assert app.curators.left_behind(ADA, "c") is None
-    assert app.curators.open(ADA, "c").draft.parent == revision.id
+    assert app.curators.unsaved_draft(ADA, "c") is None
+    assert app.curators.open(ADA, "c").record.parent == revision.id
 
 
-def test_a_clustering_is_saved_as_it_is_seen(app: App) -> None:
+def test_a_clustering_is_saved_as_it_is_shown(app: App) -> None:
     draft = renamed(app, ADA, "Fire")
     view = app.clusters.view("c", draft.plan)
     clustering = app.clusters.clustering(app.curators.save(ADA, draft).id)
@@ -267,17 +269,17 @@ def test_a_clustering_is_saved_as_it_is_seen(app: App) -> None:
     assert [place[i] for i in clustering.asset_ids] == clustering.labels.tolist()
     for number, record in enumerate(clustering.clusters):
         assert (record.id, record.size) == (view.clusters[number].id, view.sizes[number])
-        assert record.centroid == pytest.approx(view.measures.centroids[number])
-        assert record.sketch == view.partition.ref(number).witnesses
-        assert view.asset_ids[int(view.measures.representatives[number])] == record.representative
+        assert record.centroid == pytest.approx(view.statistics.centroids[number])
+        assert record.sample_ids == view.partition.ref(number).sample_ids
+        assert view.asset_ids[int(view.statistics.representatives[number])] == record.representative
     assert (clustering.clusters[0].name, clustering.clusters[0].confirmed) == ("Fire", True)
     assert clustering.clusters[1].confirmed is False
 
 
-def test_of_two_who_save_the_second_is_told_and_can_lay_the_work_on_the_first(app: App) -> None:
+def test_of_two_who_save_the_second_gets_a_conflict_and_can_rebase(app: App) -> None:
     first = saved(app, BOB, "Fire")
     ada, bob = app.curators.open(ADA, "c"), app.curators.open(BOB, "c")
-    ada = app.curators.edit(ADA, ada, SetSmallest(3))
+    ada = app.curators.edit(ADA, ada, SetMinClusterSize(3))
     ada = app.curators.edit(ADA, ada, Describe(largest(app, ada), "warm"))
     bob = app.curators.edit(BOB, bob, Rename(largest(app, bob), "Flames"))
     second = app.curators.save(BOB, bob)
@@ -286,36 +288,36 @@ def test_of_two_who_save_the_second_is_told_and_can_lay_the_work_on_the_first(ap
     assert conflict.value.newest.id == second.id
     assert app.curators.open(ADA, "c") == ada
     rebased = app.curators.rebase(ADA, ada)
-    assert rebased.lost == ()
-    assert (rebased.draft.draft.parent, rebased.draft.plan.smallest) == (second.id, 3)
+    assert rebased.unapplied == ()
+    assert (rebased.draft.record.parent, rebased.draft.plan.min_cluster_size) == (second.id, 3)
     third = app.curators.save(ADA, rebased.draft)
     assert (third.parent, third.author, names(app, third)) == (second.id, "Ada", ["Flames"])
     assert app.clusters.clustering(third.id).clusters[0].description == "warm"
     assert first.id < second.id < third.id
 
 
-def test_after_the_rebased_work_is_saved_the_old_draft_does_not_come_back(app: App) -> None:
+def test_the_old_draft_does_not_come_back_after_the_rebased_one_is_saved(app: App) -> None:
     ada = renamed(app, ADA, "Fire")
     saved(app, BOB, "Flames")
     rebased = app.curators.rebase(ADA, ada)
-    assert app.curators.left_behind(ADA, "c") == rebased.draft
+    assert app.curators.unsaved_draft(ADA, "c") == rebased.draft
     app.curators.save(ADA, rebased.draft)
-    assert app.curators.left_behind(ADA, "c") is None
+    assert app.curators.unsaved_draft(ADA, "c") is None
 
 
-def test_what_is_not_possible_on_the_newest_is_listed_and_the_old_draft_stays(app: App) -> None:
+def test_edits_that_cannot_be_rebased_are_listed_and_the_old_draft_stays(app: App) -> None:
     opened = app.curators.open(BOB, "c")
     base = app.clusters.base("c")
     assert base is not None
     node = app.clusters.view("c", opened.plan).clusters[0].node
     assert node is not None
-    branch = branch_at(base.linkage, base.roster, node, 0.9)
+    branch = branch_at(base.linkage, base.index, node, 0.9)
     pinned = Pin((min(app.titles("c")),), largest(app, opened))
     for edit in (SetBranch(branch), pinned):
         opened = app.curators.edit(BOB, opened, edit)
     app.curators.save(BOB, opened)
     ada = app.curators.open(ADA, "c")
-    mine: list[Edit] = [ClearBranch(branch.witnesses), Unpin(pinned.asset_ids), SetThreshold(0.7)]
+    mine: list[Edit] = [ClearBranch(branch.leaf_ids), Unpin(pinned.asset_ids), SetThreshold(0.7)]
     for edit in mine:
         ada = app.curators.edit(ADA, ada, edit)
     bob = app.curators.open(BOB, "c")
@@ -323,13 +325,13 @@ def test_what_is_not_possible_on_the_newest_is_listed_and_the_old_draft_stays(ap
         bob = app.curators.edit(BOB, bob, edit)
     app.curators.save(BOB, bob)
     rebased = app.curators.rebase(ADA, ada)
-    assert [edit for edit, _ in rebased.lost] == mine[:2]
-    assert "nothing to clear" in rebased.lost[0][1]
+    assert [edit for edit, _ in rebased.unapplied] == mine[:2]
+    assert "nothing to clear" in rebased.unapplied[0][1]
     assert rebased.draft.plan.threshold == 0.7
-    assert app.curators.draft(ada.draft.id) == ada
+    assert app.curators.draft(ada.record.id) == ada
 
 
-def test_many_curators_who_save_at_once_lose_nothing(app: App, data: Path) -> None:
+def test_curators_who_save_at_the_same_time_lose_nothing(app: App, data: Path) -> None:
     people = [Person(f"Person {number}", over_loopback=True) for number in range(4)]
     drafts = [renamed(app, who, f"Name {number}") for number, who in enumerate(people)]
 
@@ -343,7 +345,7 @@ def test_many_curators_who_save_at_once_lose_nothing(app: App, data: Path) -> No
         outcomes = list(threads.map(save, range(4)))
     (winner,) = [place for place, revision in enumerate(outcomes) if revision]
     for place, who in enumerate(people):
-        assert app.curators.left_behind(who, "c") == (None if place == winner else drafts[place])
+        assert app.curators.unsaved_draft(who, "c") == (None if place == winner else drafts[place])
 
 
 def test_new_pictures_are_part_of_what_is_saved(app: App, tmp_path: Path) -> None:
@@ -369,19 +371,19 @@ def test_an_empty_collection_and_one_of_one_picture_can_be_curated(app: App, tmp
     revision = app.curators.save(ADA, draft)
     assert (revision.size, revision.cluster_count) == (pictures, 0)
     assert app.clusters.clustering(revision.id).labels.tolist() == [-1] * pictures
-    assert app.clusters.view_of(revision).clusters == ()
+    assert app.clusters.revision_view(revision).clusters == ()
     app.curators.publish(ADA, revision.id, None)
     add_to = tmp_path / "more"
     paint(add_to, "red", 3, first=10)
     app.ingest(add_to, "few")
-    assert {a.cluster_id[:1] for a in app.newcomers.of("few", revision)} == {"n"}
-    assert len({a.cluster_id for a in app.newcomers.of("few", revision)}) == 1
+    assert {a.cluster_id[:1] for a in app.assignments.list("few", revision)} == {"n"}
+    assert len({a.cluster_id for a in app.assignments.list("few", revision)}) == 1
 
 
 # -- revisions -------------------------------------------------------------------------------------------------
 
 
-def test_publishing_needs_to_know_what_is_published(app: App) -> None:
+def test_publishing_requires_the_currently_published_revision(app: App) -> None:
     first, second = saved(app, ADA, "Fire"), saved(app, ADA, "Flames")
     assert app.curators.publish(ADA, first.id, None).published
     with pytest.raises(RevisionConflict, match=f"revision {first.id} of c was published meanwhile"):
@@ -398,17 +400,17 @@ def test_an_old_revision_is_restored_as_the_newest(app: App) -> None:
     restored = app.curators.restore(BOB, first.id)
     assert (restored.parent, restored.author, restored.note) == (second.id, "Bob", f"revision {first.id} again")
     assert names(app, restored) == ["Fire"]
-    assert app.clusters.difference(first.id, restored.id).renamed == ()
-    assert app.curators.open(ADA, "c").plan == app.clusters.plan_of(first)
+    assert app.clusters.diff_revisions(first.id, restored.id).renamed == ()
+    assert app.curators.open(ADA, "c").plan == app.clusters.revision_plan(first)
     assert app.curators.restore(BOB, first.id, "as it was").note == "as it was"
     with pytest.raises(ClusterError, match="there is no revision 99"):
         app.curators.restore(BOB, 99)
 
 
-def test_pruning_keeps_what_is_published_named_or_worked_on(app: App) -> None:
+def test_pruning_keeps_revisions_published_named_or_being_edited(app: App) -> None:
     revisions = [saved(app, ADA, f"Name {number}") for number in range(6)]
     app.curators.publish(ADA, revisions[0].id, None)
-    app.curators.name(ADA, revisions[1].id, " for  the book ")
+    app.curators.name_revision(ADA, revisions[1].id, " for  the book ")
     assert app.curators.prune(ADA, "c", 2) == 2
     kept = [(r.id, r.name, r.published) for r in app.clusters.revisions.list("c")]
     assert kept == [
@@ -417,31 +419,31 @@ def test_pruning_keeps_what_is_published_named_or_worked_on(app: App) -> None:
         (revisions[1].id, "for the book", False),
         (revisions[0].id, "", True),
     ]
-    app.curators.name(ADA, revisions[1].id, "")
+    app.curators.name_revision(ADA, revisions[1].id, "")
     draft = app.curators.open(BOB, "c")
     saved(app, ADA, "Newest")
     assert app.curators.prune(ADA, "c", 1) == 2
-    assert app.curators.draft(draft.draft.id).draft.parent == revisions[5].id
+    assert app.curators.draft(draft.record.id).record.parent == revisions[5].id
     with pytest.raises(ClusterError, match="keep 1 or more, not 0"):
         app.curators.prune(ADA, "c", 0)
 
 
-def test_only_so_many_revisions_pile_up(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.clusters.curation.KEPT_REVISIONS", 2)
+def test_the_number_of_revisions_is_limited(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.clusters.curation.MAX_REVISIONS", 2)
     revisions = [saved(app, ADA, f"Name {number}") for number in range(4)]
     assert [r.id for r in app.clusters.revisions.list("c")] == [r.id for r in revisions[:1:-1]]
 
 
-# -- what is saved of a view -----------------------------------------------------------------------------------
+# -- the clustering of a view -----------------------------------------------------------------------------------
 
 
 @settings(deadline=None)
 @given(BASES, PLANS, st.booleans())
-def test_whatever_is_seen_can_be_saved(base: ClusterBase, plan: Plan, suggested: bool) -> None:
+def test_every_view_can_be_saved(base: ClusterBase, plan: Plan, suggested: bool) -> None:
     view = build_view(base, plan)
     guess = NameSuggestion("Guess", 0.5, "words") if suggested else None
-    clustering = clustering_of(view, [guess] * len(view.clusters))
-    clustering.check()
+    clustering = clustering_from_view(view, [guess] * len(view.clusters))
+    clustering.validate()
     where = {
         i: (view.clusters[label].id if label >= 0 else None)
         for i, label in zip(view.asset_ids, view.labels.tolist(), strict=True)
@@ -452,31 +454,31 @@ def test_whatever_is_seen_can_be_saved(base: ClusterBase, plan: Plan, suggested:
         assert where[asset] == (record.id if record else None)
     for record in clustering.clusters:
         members = sorted(asset for asset, cluster in where.items() if cluster == record.id)
-        assert (record.size, record.sketch) == (len(members), tuple(members[:WITNESSES]))
+        assert (record.size, record.sample_ids) == (len(members), tuple(members[:SAMPLE_SIZE]))
         assert record.representative in members
         assert record.name or not suggested
 
 
-def test_members_that_cancel_out_are_saved_with_a_direction_all_the_same() -> None:
+def test_members_that_cancel_out_still_have_a_unit_centroid() -> None:
     base = complete_base(2, 1)
     base.snapshot.vectors[1] = -base.snapshot.vectors[0]
     view = build_view(base, Plan(-1.0))
-    clustering = clustering_of(view, [None])
-    clustering.check()
+    clustering = clustering_from_view(view, [None])
+    clustering.validate()
     assert np.abs(clustering.clusters[0].centroid) == pytest.approx(np.abs(base.snapshot.vectors[0]))
 
 
-def test_a_name_that_somebody_gave_comes_before_a_suggested_one() -> None:
+def test_a_given_name_takes_precedence_over_a_suggested_one() -> None:
     ids = IDS[:4]
-    plan = apply(Plan(1.0, smallest=2), Move(ids[:2], None))
-    plan = apply(apply(plan, Move(ids[2:], None)), Rename(ClusterRef.of(ids[:2]), "Given"))
+    plan = apply(Plan(1.0, min_cluster_size=2), Move(ids[:2], None))
+    plan = apply(apply(plan, Move(ids[2:], None)), Rename(ClusterRef.from_members(ids[:2]), "Given"))
     clusters = build_view(complete_base(4, 1), plan).clusters
     guess = NameSuggestion("Guess", 0.5, "looks")
-    assert {name_of(cluster, guess) for cluster in clusters} == {"Given", "Guess"}
-    assert {name_of(cluster, None) for cluster in clusters} == {"Given", ""}
+    assert {cluster_name(cluster, guess) for cluster in clusters} == {"Given", "Guess"}
+    assert {cluster_name(cluster, None) for cluster in clusters} == {"Given", ""}
 
 
-def test_merges_and_marks_go_through_a_draft_into_the_revision(app: App) -> None:
+def test_merges_and_marks_pass_from_the_draft_into_the_revision(app: App) -> None:
     draft = app.curators.open(ADA, "c")
     view = app.clusters.view("c", draft.plan)
     refs = (view.partition.ref(0), view.partition.ref(1))

@@ -1,7 +1,7 @@
-"""A curator's hour, played by lot on the demo collection; what is acknowledged is there at the end, and nothing else.
+"""A curator's hour of random edits on the demo collection: exactly what was acknowledged is there at the end.
 
-`python -m tests.core.clusters.test_curation_hour DATA SEED EDITS` is the curator's process: before each step it prints
-`try` and what it is about to do, after it `done`. It goes on from what is stored, whoever was killed before it.
+`python -m tests.core.clusters.test_curation_hour DATA SEED EDITS` is the curator's process. It prints `try` and the step
+before each step and `done` after it, and continues from what is stored, even if an earlier process was killed.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from core.clusters.edits.model import (
     PairConstraint,
     Pin,
     Rename,
-    SetSmallest,
+    SetMinClusterSize,
     SetThreshold,
     Split,
     Unpin,
@@ -41,9 +41,9 @@ from core.clusters.edits.plan import Plan, pins
 from core.clusters.edits.undo import History
 from core.clusters.tree.asset_index import AssetIndex
 from core.clusters.tree.linkage import average_linkage
-from core.clusters.views.branch_preview import preview
-from core.clusters.views.partition import Partition, materialise
-from core.clusters.views.view import ClusterView
+from core.clusters.views.branch_preview import preview_branch
+from core.clusters.views.cluster_view import ClusterView
+from core.clusters.views.partition import Partition, build_partition
 from core.errors import ClusterError
 from core.records.clusterings import Clustering, Revision
 from core.settings import PROJECT, Settings
@@ -63,11 +63,11 @@ class Step:
 
 @dataclass(frozen=True)
 class Model:
-    """What should be stored: the plans saved, which of them is published, and the draft on top of the last."""
+    """The expected state: the saved plans, which of them is published, and the draft on top of the last."""
 
     saved: tuple[Plan, ...] = ()
     published: int = 0
-    draft: History = History.of(Plan())
+    draft: History = History.from_plan(Plan())
 
     def after(self, step: Step) -> Model:
         match step.act:
@@ -79,37 +79,37 @@ class Model:
             case "redo":
                 return replace(self, draft=self.draft.redo())
             case "save":
-                return replace(self, saved=(*self.saved, self.draft.plan), draft=History.of(self.draft.plan))
+                return replace(self, saved=(*self.saved, self.draft.plan), draft=History.from_plan(self.draft.plan))
             case "publish":
                 return replace(self, published=len(self.saved))
         return self
 
 
 def stored(app: App) -> Model:
-    """What is stored, as the model has it."""
+    """The stored state as a model."""
     revisions = app.clusters.revisions
-    kept = revisions.list(DEMO, 1_000)[::-1]
-    published, left = revisions.published(DEMO), app.curators.left_behind(ADA, DEMO)
-    places = {revision.id: place for place, revision in enumerate(kept, 1)}
-    plans = tuple(app.clusters.plan_of(revision) for revision in kept)
-    draft = left.history if left else History.of(plans[-1] if plans else Plan())
-    return Model(plans, places[published.id] if published else 0, draft)
+    newest_last = revisions.list(DEMO, 1_000)[::-1]
+    published, unsaved = revisions.published(DEMO), app.curators.unsaved_draft(ADA, DEMO)
+    numbers = {revision.id: number for number, revision in enumerate(newest_last, 1)}
+    plans = tuple(app.clusters.revision_plan(revision) for revision in newest_last)
+    draft = unsaved.history if unsaved else History.from_plan(plans[-1] if plans else Plan())
+    return Model(plans, numbers[published.id] if published else 0, draft)
 
 
 # -- the curator ------------------------------------------------------------------------------------------------
 
 
 def any_edit(rng: random.Random, view: ClusterView) -> list[Edit]:
-    """Any edit that the present clusters suggest; a branch's threshold may take several."""
+    """A random edit that fits the current clusters; a branch's threshold may take several."""
     numbers = [number for number, size in enumerate(view.sizes.tolist()) if size]
     a, b = rng.sample(numbers, 2)
     ref, other = view.partition.ref(a), view.partition.ref(b)
-    members, anyone = view.partition.members(a), rng.sample(view.asset_ids, 4)
+    members, some_assets = view.partition.members(a), rng.sample(view.asset_ids, 4)
     held, branches, text = sorted(pins(view.plan)), view.plan.branches, f"Group {rng.randrange(1000)}"
-    some = tuple(sorted(anyone[: rng.randint(1, 4)]))
+    some = tuple(sorted(some_assets[: rng.randint(1, 4)]))
     choices: list[list[Edit]] = [
         [SetThreshold(rng.choice((rng.uniform(0.5, 0.95), round(rng.uniform(0.6, 0.9), 3))))],
-        [SetSmallest(rng.randint(1, 5))],
+        [SetMinClusterSize(rng.randint(1, 5))],
         list(branch_edits(rng, view, a)),
         [Rename(ref, text)],
         [Describe(ref, text)],
@@ -118,21 +118,21 @@ def any_edit(rng: random.Random, view: ClusterView) -> list[Edit]:
         [Split(ref, (members[::2],))],
         [Pin(some, ref)],
         [MarkNoGroup(ref, rng.random() < 0.5)],
-        [PairConstraint(anyone[0], anyone[1], rng.random() < 0.5)],
+        [PairConstraint(some_assets[0], some_assets[1], rng.random() < 0.5)],
         [Unpin(tuple(rng.sample(held, 1)))] if held else [],
-        [ClearBranch(rng.choice(branches).witnesses)] if branches else [],
+        [ClearBranch(rng.choice(branches).leaf_ids)] if branches else [],
     ]
     assert len(choices) == KINDS
     return rng.choice(choices)
 
 
 def branch_edits(rng: random.Random, view: ClusterView, number: int) -> tuple[Edit, ...]:
-    found = preview(view, number, rng.uniform(0.5, 0.95))
+    found = preview_branch(view, number, rng.uniform(0.5, 0.95))
     return found.edits if found else ()
 
 
 def any_steps(rng: random.Random, app: App) -> list[Step]:
-    """What the curator does next, from what is stored alone."""
+    """The curator's next steps, from the stored state alone."""
     history, newest = app.curators.open(ADA, DEMO).history, app.clusters.revisions.newest(DEMO)
     acts = ["edit"] * 10 + ["undo"] * 2 * history.can_undo + ["redo"] * 2 * history.can_redo + ["reload"]
     acts += ["save"] * history.can_undo + ["publish"] * (newest is not None and not newest.published)
@@ -144,7 +144,7 @@ def any_steps(rng: random.Random, app: App) -> list[Step]:
 
 
 def take(app: App, step: Step) -> App:
-    """Take a step; the App to go on with."""
+    """Take a step; returns the App to continue with."""
     curators, newest = app.curators, app.clusters.revisions.newest(DEMO)
     opened = curators.open(ADA, DEMO)
     match step.act:
@@ -156,7 +156,7 @@ def take(app: App, step: Step) -> App:
         case "redo":
             curators.redo(ADA, opened)
         case "save":
-            curators.save(ADA, opened, "by lot")
+            curators.save(ADA, opened, "random")
         case "publish":
             assert newest is not None
             before = app.clusters.revisions.published(DEMO)
@@ -167,21 +167,21 @@ def take(app: App, step: Step) -> App:
 
 
 def play(data: Path, seed: int, edits: int) -> None:
-    """Play until so many edits are made, telling each step."""
+    """Take random steps until this many edits are made, and report each step."""
     rng, app = random.Random(seed), opened_on(data)
     while edits > 0:
         for step in any_steps(rng, app):
-            tell("try", pickle.dumps(step).hex())
+            report("try", pickle.dumps(step).hex())
             try:
                 app = take(app, step)
             except ClusterError:
-                tell("refused")
+                report("refused")
                 break
             edits -= step.act == "edit"
-            tell("done")
+            report("done")
 
 
-def tell(*words: str) -> None:
+def report(*words: str) -> None:
     print(*words, flush=True)
 
 
@@ -212,18 +212,18 @@ def playing(data: Path, seed: int, edits: int) -> Iterator[subprocess.Popen[str]
 
 
 def watch(process: subprocess.Popen[str], model: Model, kill_after: int | None, inside: bool) -> tuple[Model, Model]:
-    """Follow a process to its end or its kill: what it acknowledged, and the same with the step it was killed in."""
+    """Follow a process until it ends or is killed: what it acknowledged, and that with the step it was killed in."""
     assert process.stdout is not None
-    trying, edits = Step("reload"), 0
+    current, edits = Step("reload"), 0
     for line in process.stdout:
         word, *rest = line.split()
         if word == "try":
-            trying = pickle.loads(bytes.fromhex(rest[0]))
-            if inside and edits == kill_after and trying.act == "edit":
+            current = pickle.loads(bytes.fromhex(rest[0]))
+            if inside and edits == kill_after and current.act == "edit":
                 process.kill()
-                return model, attempted(model, trying)
+                return model, attempted(model, current)
         elif word == "done":
-            model, edits = model.after(trying), edits + (trying.act == "edit")
+            model, edits = model.after(current), edits + (current.act == "edit")
             if not inside and edits == kill_after:
                 process.kill()
                 return model, model
@@ -245,25 +245,25 @@ def data(demo_data: Path, tmp_path: Path) -> Path:
 
 
 def test_after_an_hour_with_two_kills_everything_is_as_predicted(data: Path) -> None:
-    model, left = Model(), EDITS
+    model, remaining = Model(), EDITS
     for seed, (edits, inside) in enumerate(((70, False), (70, True), (None, False))):
-        with playing(data, seed, left) as process:
+        with playing(data, seed, remaining) as process:
             acknowledged, with_last = watch(process, model, edits, inside)
         model = stored(opened_on(data))
         assert model in (acknowledged, with_last)
-        left -= edits or left
+        remaining -= edits or remaining
     assert len(model.saved) > 3
     assert model.published > 0
     assert_clustering_is_predicted(opened_on(data), model)
 
 
 def assert_clustering_is_predicted(app: App, model: Model) -> None:
-    """The draft, saved, gives the clusters that its plan makes of a dendrogram computed anew."""
+    """Saving the draft gives the same clusters as applying its plan to a recomputed dendrogram."""
     newest, snapshot = app.clusters.revisions.newest(DEMO), app._opened.snapshot(DEMO)
     assert newest is not None
-    parents, settled = app.clusters.known(newest.id), len(model.saved[-1].edits)
-    roster, linkage = AssetIndex.of(snapshot.ids), average_linkage(snapshot.vectors)
-    predicted = materialise(model.draft.plan, roster, linkage, parents, settled)
+    parents, saved_edit_count = app.clusters.known_clusters(newest.id), len(model.saved[-1].edits)
+    index, linkage = AssetIndex.from_ids(snapshot.ids), average_linkage(snapshot.vectors)
+    predicted = build_partition(model.draft.plan, index, linkage, parents, saved_edit_count)
     revision = app.curators.save(ADA, app.curators.open(ADA, DEMO), "the end")
     assert clusters_of(app, revision) == groups_of(predicted)
 
@@ -282,7 +282,7 @@ def clusters_of(app: App, revision: Revision) -> Counter[tuple[str, ...]]:
 
 if __name__ == "__main__":
     from tests.core.clusters.test_curation_hour import (
-        play as played,  # what it pickles has this module's name, not __main__'s
+        play as played,  # so that pickled steps have this module's name, not __main__
     )
 
     played(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))
