@@ -13,7 +13,7 @@ from typing import Any, get_args
 from core.cli.progress_bar import ProgressBar
 from core.errors import QualityError
 from core.quality.evaluation import scores
-from core.quality.label_sets import LabelSet, as_jsonl, read_labels
+from core.quality.label_sets import LabelSet, read_label_set, to_jsonl
 from core.quality.run_documents import (
     comparison_document,
     difference_lines,
@@ -24,7 +24,7 @@ from core.quality.run_documents import (
     scores_document,
 )
 from core.quality.service import QualityService
-from core.quality.weak_labels import WeakLabelMinimums
+from core.quality.weak_labels import WeakLabelLimits
 from core.records.evaluations import EvaluationRun, RankerName
 from core.settings import PROJECT
 
@@ -99,7 +99,7 @@ def _add_weak_labels(commands: Any, finish: Finish, desk: _Commands) -> None:
     )
     parser.add_argument("place", metavar="DIR|ZIP|URL", help="the dataset: a folder, a ZIP, or the address of a ZIP")
     parser.add_argument("--collection", required=True, metavar="NAME", help="the collection of its photos")
-    least, what = WeakLabelMinimums(), "default: %(default)s"
+    least, what = WeakLabelLimits(), "default: %(default)s"
     parser.add_argument(
         "--downloads", type=_count, default=least.downloads, metavar="N", help=f"that make a photo an answer ({what})"
     )
@@ -127,11 +127,11 @@ class _Commands:
         self._open, self._print_json = open_desk, print_json
 
     def evaluate(self, options: argparse.Namespace) -> int:
-        labels = read_labels(options.labels)
+        labels = read_label_set(options.labels)
         desk = self._open(options.collection)
         with _bar() as bar:
             run = desk.evaluate(labels, options.collection, options.ranker, options.save, bar.show)
-        run, tracked = desk.keep(run)
+        run, tracked = desk.save(run)
         if options.record_floor:
             desk.record_floor(options.labels.parent, run)
         found = desk.lift(run) if options.ranker == "gemini" else None
@@ -198,15 +198,15 @@ class _Commands:
         return 0
 
     def weak_labels(self, options: argparse.Namespace) -> int:
-        least, desk = WeakLabelMinimums(options.downloads, options.photos, options.queries), self._open(None)
+        least, desk = WeakLabelLimits(options.downloads, options.photos, options.queries), self._open(None)
         with _bar() as bar:
-            labels = desk.weak.label_set(options.place, options.collection, least, bar.show)
+            labels = desk.weak_labels.label_set(options.place, options.collection, least, bar.show)
         self._export(labels, options)
         print(f"{len(labels.queries)} searches led to downloads of {options.collection}'s photos", file=sys.stderr)
         return 0
 
     def _export(self, labels: LabelSet, options: argparse.Namespace) -> None:
-        text = as_jsonl(labels.queries)
+        text = to_jsonl(labels.queries)
         if options.output:
             options.output.write_text(text, encoding="utf-8")
         if options.json:

@@ -1,1 +1,1 @@
-"""Asking Gemini: the client, prices, budgets, the circuit breaker, and what its replies mean."""
+"""Gemini: the client, calls with deadline and retries, prices, budget, circuit breaker, and parsing of replies."""

@@ -1,84 +1,40 @@
-"""One question to Gemini within its deadline: budget, circuit breaker, retries, and what it did cost."""
+"""One call to Gemini within its deadline: budget, circuit breaker, retries, and what it cost."""
 
 from __future__ import annotations
 
-import json
 import logging
-import queue
-import random
-import threading
-import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
-from core.errors import ContactSheetError
 from core.gemini.breaker import CircuitBreaker
+from core.gemini.cost_meter import CostMeter
+from core.gemini.deadline import DeadlineRunner, TooManyPending
+from core.gemini.failures import NOT_SENT, OUTAGE, PERSISTENT, TRANSIENT, CallFailure, Cause, GeminiError
 from core.gemini.prices import PricedUsage, PriceTable, TokenUsage
-from core.gemini.refusals import LASTING, TRANSIENT, UNSENT, UNWELL, Cause, GeminiFault, Refusal
+from core.gemini.time_sources import TimeSources
+from core.gemini.transport import GeminiReply, GeminiRequest, GeminiTransport
 from core.logs import log
 from core.settings import Secret
 from core.store.sql.spend_store import SpendStore
 
-FIRST_WAIT_S, LASTING_PAUSE_S, QUOTA_PAUSE_S = 0.4, 60.0, 60.0
-MOST_WAITING = 16
-LEAST_USEFUL_S = 0.2
-MOST_IMAGE_TOKENS = 1120
+FIRST_BACKOFF_S, PERSISTENT_PAUSE_S, QUOTA_PAUSE_S = 0.4, 60.0, 60.0
+MIN_TIMEOUT_S = 0.2
 PACIFIC = ZoneInfo("America/Los_Angeles")
 
-
-@dataclass(frozen=True)
-class GeminiRequest:
-    """What is sent: a system instruction of our own, a message of texts and JPEGs, the schema of the wanted JSON."""
-
-    instruction: str
-    parts: tuple[str | bytes, ...]
-    schema: dict[str, Any]
-    most_output_tokens: int
-
-    @property
-    def most_usage(self) -> TokenUsage:
-        """No request of this size uses more: a token per byte of text, the highest price of an image, all output."""
-        texts = [self.instruction, json.dumps(self.schema), *(p for p in self.parts if isinstance(p, str))]
-        images = sum(isinstance(p, bytes) for p in self.parts)
-        prompt = sum(len(text.encode()) for text in texts) + images * MOST_IMAGE_TOKENS
-        return TokenUsage(prompt=prompt, output=self.most_output_tokens)
-
-
-@dataclass(frozen=True)
-class GeminiReply:
-    """The text of an answer, what it used (None: it does not say), and the version of the model that gave it."""
-
-    text: str
-    usage: TokenUsage | None
-    model_version: str = ""
-
-
-class GeminiTransport(Protocol):
-    """Sends one question and waits for its answer."""
-
-    @property
-    def key(self) -> Secret:
-        """What no answer may repeat."""
-        ...
-
-    def generate(self, model: str, question: GeminiRequest, timeout_s: float) -> GeminiReply:
-        """One request, never repeated. Raises GeminiFault."""
-        ...
+LateReplyListener = Callable[[str, TokenUsage, float], None]
 
 
 @dataclass(frozen=True)
 class CallOutcome:
-    """How a question ended: the answer's text, or why there is none; what all its requests used and cost (USD).
+    """The text of the reply, or why there is none, with the usage and cost (USD) of all requests of the call.
 
-    `unknown_usd` is the most that requests without a reply may have cost on top; it counts against the budget.
+    `unknown_usd` is the most that requests without a reported usage may have cost on top; it counts against the budget.
     """
 
-    text: str | None
-    refusal: Refusal | None
+    text: str | None = None
+    failure: CallFailure | None = None
     usage: TokenUsage = TokenUsage()
     usd: float = 0.0
     unknown_usd: float = 0.0
@@ -86,12 +42,28 @@ class CallOutcome:
     requests: int = 0
     model_version: str = ""
 
+    def with_request(self, usage: TokenUsage, cost: PricedUsage) -> CallOutcome:
+        """This outcome after one more request of known usage."""
+        return replace(
+            self,
+            usage=self.usage + usage,
+            usd=self.usd + cost.usd,
+            requests=self.requests + 1,
+            price_known=self.price_known and cost.known,
+        )
 
-LateReply = Callable[[str, TokenUsage, float], None]
+    def with_unknown_request(self, max_cost: PricedUsage) -> CallOutcome:
+        """This outcome after one more request of unknown usage."""
+        return replace(
+            self,
+            unknown_usd=self.unknown_usd + max_cost.usd,
+            requests=self.requests + 1,
+            price_known=self.price_known and max_cost.known,
+        )
 
 
 class GeminiCalls:
-    """Asks questions. May be shared between threads; never raises and never waits past the deadline."""
+    """Sends requests. May be shared between threads; never raises and never waits past the deadline."""
 
     def __init__(
         self,
@@ -99,209 +71,156 @@ class GeminiCalls:
         model: str,
         prices: PriceTable,
         spend: SpendStore,
-        *,
-        on_late: LateReply = lambda *_: None,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
-        jitter: Callable[[], float] = random.random,
+        on_late_reply: LateReplyListener = lambda *_: None,
+        times: TimeSources = TimeSources(),
     ) -> None:
-        """Without a client every question ends with `no_key`. `on_late` hears of replies after the deadline."""
-        self._client, self.model, self._prices, self._spend = client, model, prices, spend
-        self._on_late, self._clock, self._sleep, self._now, self._jitter = on_late, clock, sleep, now, jitter
-        self._breaker = CircuitBreaker(clock)
-        self._held: Refusal | None = None
-        self._room = threading.BoundedSemaphore(MOST_WAITING)
+        """Without a client every call fails with `no_key`.
+
+        `on_late_reply(model, usage, usd)` is called for a reply that comes after the deadline.
+        """
+        self._client, self.model, self._on_late_reply, self._times = client, model, on_late_reply, times
+        self._meter = CostMeter(model, prices, spend, times.now)
+        self._breaker = CircuitBreaker(times.clock)
+        self._runner = DeadlineRunner(times.wait)
+        self._last_failure: CallFailure | None = None
 
     @property
     def key(self) -> Secret:
-        """What no answer may repeat."""
+        """The API key, which no answer may repeat."""
         return self._client.key if self._client else Secret()
 
     @property
-    def open(self) -> bool:
-        """Whether a question would be sent now, as far as one can know before."""
-        return self._client is not None and self._holding() is None and self._breaker.wait_s() == 0
+    def available(self) -> bool:
+        """Whether a request would be sent now, as far as can be known in advance."""
+        return self._client is not None and self._lasting_failure() is None and self._breaker.wait_s() == 0
 
-    def ask(self, question: GeminiRequest, deadline_s: float) -> CallOutcome:
-        """Ask, and again after what may pass, until the deadline."""
-        end, so_far = self._clock() + deadline_s, CallOutcome(None, None)
+    def send(self, request: GeminiRequest, deadline_s: float) -> CallOutcome:
+        """Send a request, and again after transient failures, until the deadline."""
+        end, outcome = self._times.clock() + deadline_s, CallOutcome()
         while True:
-            refusal = self._closed(end - self._clock())
-            if refusal is not None:
-                return replace(so_far, refusal=refusal)
+            failure = self._blocked(end - self._times.clock())
+            if failure is not None:
+                return replace(outcome, failure=failure)
             try:
-                reply, so_far = self._request(question, end, so_far)
-            except GeminiFault as fault:
-                so_far = self._billed(so_far, fault)
-                self._note(fault)
-                wait_s = self._wait_s(fault, so_far.requests, end - self._clock())
+                reply, outcome = self._attempt(request, end, outcome)
+            except GeminiError as error:
+                outcome = self._add_cost(outcome, error)
+                self._record_failure(error)
+                wait_s = self._backoff_s(error, outcome.requests, end - self._times.clock())
                 if wait_s is None:
-                    return replace(so_far, refusal=self._given_up(fault))
-                self._sleep(wait_s)
+                    return replace(outcome, failure=self._give_up(error))
+                self._times.sleep(wait_s)
             else:
-                self._breaker.succeeded()
-                return replace(so_far, text=reply.text, model_version=reply.model_version)
+                self._breaker.record_success()
+                return replace(outcome, text=reply.text, model_version=reply.model_version)
 
-    def _closed(self, left_s: float) -> Refusal | None:
+    def _blocked(self, left_s: float) -> CallFailure | None:
+        """Why nothing may be sent now, if so."""
         if self._client is None:
-            return Refusal("no_key")
-        held = self._holding()
-        if held is None and not self._breaker.admits(left_s):
-            return Refusal("paused", self._now() + timedelta(seconds=self._breaker.wait_s()))
-        return held
+            return CallFailure("no_key")
+        failure = self._lasting_failure()
+        if failure is None and not self._breaker.allow_request(left_s):
+            return CallFailure("paused", self._times.now() + timedelta(seconds=self._breaker.wait_s()))
+        return failure
 
-    def _holding(self) -> Refusal | None:
-        """What an earlier question met and the next one would meet again, as long as it would."""
-        held = self._held
-        return held if held is not None and held.until is not None and held.until > self._now() else None
+    def _lasting_failure(self) -> CallFailure | None:
+        """The failure of an earlier call, for as long as the next one would meet it again."""
+        failure = self._last_failure
+        lasts = failure is not None and failure.retry_at is not None and failure.retry_at > self._times.now()
+        return failure if lasts else None
 
-    def _request(self, question: GeminiRequest, end: float, so_far: CallOutcome) -> tuple[GeminiReply, CallOutcome]:
-        """One request, with its cost reserved before and settled after. Raises GeminiFault."""
-        most = self._prices.cost(self.model, question.most_usage, self._now().date())
-        reservation = self._reserve(most.usd)
-        reply = self._within(question, end, reservation, most)
+    def _attempt(self, request: GeminiRequest, end: float, outcome: CallOutcome) -> tuple[GeminiReply, CallOutcome]:
+        """One request, its cost reserved before and settled after. Raises GeminiError."""
+        max_cost = self._meter.price(request.max_usage)
+        reply = self._reply_before(end, request, self._meter.reserve(max_cost.usd), max_cost)
         if reply.usage is None:
-            return reply, _with_unknown(so_far, most)
-        return reply, self._add(so_far, reply.usage)
+            return reply, outcome.with_unknown_request(max_cost)
+        return reply, outcome.with_request(reply.usage, self._meter.price(reply.usage))
 
-    def _reserve(self, most_usd: float) -> int:
-        try:
-            reservation = self._spend.reserve(most_usd)
-        except ContactSheetError as error:
-            log("search", "spend cannot be noted", logging.ERROR, error=str(error))
-            raise GeminiFault("unmetered", type(error).__name__) from error
-        if isinstance(reservation, str):
-            raise GeminiFault("budget_day" if reservation == "day" else "budget_month")
-        return reservation
+    def _reply_before(self, end: float, request: GeminiRequest, reservation: int, max_cost: PricedUsage) -> GeminiReply:
+        """Wait for a reply until the deadline; the request settles its own cost, late or not. Raises GeminiError."""
 
-    def _within(self, question: GeminiRequest, end: float, reservation: int, most: PricedUsage) -> GeminiReply:
-        """Wait for a request in a thread of its own until the deadline; it settles its cost itself, late or not."""
-        if not self._room.acquire(blocking=False):
-            self._settle(reservation, TokenUsage())
-            raise GeminiFault("busy")
-        box: queue.Queue[GeminiReply | GeminiFault] = queue.Queue(1)
-        hand_over, given_up = threading.Lock(), threading.Event()
-
-        def run() -> None:
-            try:
-                result = self._generate(question, max(end - self._clock(), LEAST_USEFUL_S))
-            finally:
-                self._room.release()
+        def generate_and_settle() -> GeminiReply | GeminiError:
+            result = self._generate(request, max(end - self._times.clock(), MIN_TIMEOUT_S))
             if result.usage is not None:
-                self._settle(reservation, result.usage)
-            with hand_over:
-                late = given_up.is_set()
-                box.put(result)
-            if late and result.usage is not None and result.usage.total:
-                self._on_late(self.model, result.usage, self._usd(result.usage))
+                self._meter.settle(reservation, result.usage)
+            return result
 
-        threading.Thread(target=run, name="gemini", daemon=True).start()
-        result = _taken(box, max(end - self._clock(), 0.0), hand_over, given_up)
+        try:
+            result = self._runner.run(generate_and_settle, max(end - self._times.clock(), 0.0), self._report_late)
+        except TooManyPending:
+            self._meter.settle(reservation, TokenUsage())
+            raise GeminiError("busy") from None
         if result is None:
-            raise _Unfinished(most)
-        if isinstance(result, GeminiFault):
-            raise result if result.usage is not None else _Unfinished(most, result)
+            raise _UnknownCostError(max_cost)
+        if isinstance(result, GeminiError):
+            raise result if result.usage is not None else _UnknownCostError(max_cost, result)
         return result
 
-    def _generate(self, question: GeminiRequest, timeout_s: float) -> GeminiReply | GeminiFault:
+    def _generate(self, request: GeminiRequest, timeout_s: float) -> GeminiReply | GeminiError:
         try:
-            return self._client.generate(self.model, question, timeout_s) if self._client else GeminiFault("no_key")
-        except GeminiFault as fault:
-            return fault
+            return self._client.generate(self.model, request, timeout_s) if self._client else GeminiError("no_key")
+        except GeminiError as error:
+            return error
         except Exception as error:  # noqa: BLE001 - whatever a client raises, a search goes on
             log("search", "Gemini's client failed", logging.ERROR, error=type(error).__name__)
-            return GeminiFault("malformed", type(error).__name__, usage=None)
+            return GeminiError("malformed", type(error).__name__, usage=None)
 
-    def _settle(self, reservation: int, usage: TokenUsage) -> None:
-        try:
-            self._spend.settle(reservation, self._usd(usage))
-        except ContactSheetError as error:  # the reservation keeps counting, so the budget holds
-            log("search", "a cost could not be settled", logging.ERROR, error=str(error))
+    def _report_late(self, result: GeminiReply | GeminiError) -> None:
+        if result.usage is not None and result.usage.total:
+            self._on_late_reply(self.model, result.usage, self._meter.price(result.usage).usd)
 
-    def _usd(self, usage: TokenUsage) -> float:
-        return self._prices.cost(self.model, usage, self._now().date()).usd if usage.total else 0.0
+    def _add_cost(self, outcome: CallOutcome, error: GeminiError) -> CallOutcome:
+        if error.cause in NOT_SENT:
+            return outcome
+        if isinstance(error, _UnknownCostError):
+            return outcome.with_unknown_request(error.max_cost)
+        usage = error.usage or TokenUsage()
+        return outcome.with_request(usage, self._meter.price(usage))
 
-    def _add(self, so_far: CallOutcome, usage: TokenUsage) -> CallOutcome:
-        cost = self._prices.cost(self.model, usage, self._now().date())
-        return replace(
-            so_far,
-            usage=so_far.usage + usage,
-            usd=so_far.usd + self._usd(usage),
-            requests=so_far.requests + 1,
-            price_known=so_far.price_known and cost.known,
-        )
+    def _record_failure(self, error: GeminiError) -> None:
+        """Log it, and let the circuit breaker know how well the service is."""
+        log("search", "no answer from Gemini", logging.WARNING, cause=error.cause, detail=error.detail)
+        if error.cause in OUTAGE:
+            self._breaker.record_failure()
+        elif error.cause not in NOT_SENT:
+            self._breaker.record_success()  # it answered, if only to refuse
 
-    def _billed(self, so_far: CallOutcome, fault: GeminiFault) -> CallOutcome:
-        if fault.cause in UNSENT:
-            return so_far
-        if isinstance(fault, _Unfinished):
-            return _with_unknown(so_far, fault.most)
-        return self._add(so_far, fault.usage or TokenUsage())
-
-    def _wait_s(self, fault: GeminiFault, requests: int, left_s: float) -> float | None:
-        """Seconds until the next try, None if there is none: it would not help, or not end in time."""
-        returns = fault.cause == "quota_minute" and fault.retry_after_s is not None
-        if not returns and fault.cause not in TRANSIENT:
+    def _backoff_s(self, error: GeminiError, requests: int, left_s: float) -> float | None:
+        """Seconds until the next attempt, None if there is none: it would not help, or not end in time."""
+        quota_returns = error.cause == "quota_minute" and error.retry_after_s is not None
+        if not quota_returns and error.cause not in TRANSIENT:
             return None
-        backoff_s = FIRST_WAIT_S * 2 ** (requests - 1) * (0.5 + self._jitter())
-        wait_s = max(backoff_s, fault.retry_after_s or 0.0, self._breaker.wait_s())
-        return wait_s if wait_s + LEAST_USEFUL_S < left_s else None
+        backoff_s = FIRST_BACKOFF_S * 2 ** (requests - 1) * (0.5 + self._times.jitter())
+        wait_s = max(backoff_s, error.retry_after_s or 0.0, self._breaker.wait_s())
+        return wait_s if wait_s + MIN_TIMEOUT_S < left_s else None
 
-    def _note(self, fault: GeminiFault) -> None:
-        """What it says of how well the service is."""
-        log("search", "no answer from Gemini", logging.WARNING, cause=fault.cause, detail=fault.detail)
-        if fault.cause in UNWELL:
-            self._breaker.failed()
-        elif fault.cause not in UNSENT:
-            self._breaker.succeeded()  # it answered, if only to refuse
-
-    def _given_up(self, fault: GeminiFault) -> Refusal:
-        """The fault as the end of a question; what the next one would meet again is remembered."""
-        refusal = Refusal(fault.cause, self._until(fault.cause, fault.retry_after_s), fault.detail)
-        if refusal.until is not None:
-            self._held = refusal
-        return refusal
-
-    def _until(self, cause: Cause, retry_after_s: float | None) -> datetime | None:
-        now = self._now()
-        if cause == "quota_day":
-            return pacific_midnight_after(now)
-        if cause == "quota_minute":
-            return now + timedelta(seconds=QUOTA_PAUSE_S if retry_after_s is None else retry_after_s)
-        return now + timedelta(seconds=LASTING_PAUSE_S) if cause in LASTING else None
+    def _give_up(self, error: GeminiError) -> CallFailure:
+        """The error as the end of a call; one that the next call would meet again is remembered."""
+        retry_at = _retry_at(error.cause, error.retry_after_s, self._times.now())
+        failure = CallFailure(error.cause, retry_at, error.detail)
+        if failure.retry_at is not None:
+            self._last_failure = failure
+        return failure
 
 
-class _Unfinished(GeminiFault):
-    """A request whose reply was not seen to its end, and the most that it may have cost."""
+class _UnknownCostError(GeminiError):
+    """A request whose reply was not read to its end, and the most that it may have cost."""
 
-    def __init__(self, most: PricedUsage, fault: GeminiFault | None = None) -> None:
-        super().__init__(fault.cause if fault else "timeout", fault.detail if fault else "", usage=None)
-        self.most = most
-
-
-def _with_unknown(so_far: CallOutcome, most: PricedUsage) -> CallOutcome:
-    return replace(
-        so_far,
-        unknown_usd=so_far.unknown_usd + most.usd,
-        requests=so_far.requests + 1,
-        price_known=so_far.price_known and most.known,
-    )
+    def __init__(self, max_cost: PricedUsage, error: GeminiError | None = None) -> None:
+        super().__init__(error.cause if error else "timeout", error.detail if error else "", usage=None)
+        self.max_cost = max_cost
 
 
-def _taken(
-    box: queue.Queue[GeminiReply | GeminiFault], timeout_s: float, hand_over: threading.Lock, given_up: threading.Event
-) -> GeminiReply | GeminiFault | None:
-    """What came in time; otherwise None, and whoever brings it later knows that nobody waits."""
-    with suppress(queue.Empty):
-        return box.get(timeout=timeout_s)
-    with hand_over, suppress(queue.Empty):
-        given_up.set()
-        return box.get_nowait()
-    return None
+def _retry_at(cause: Cause, retry_after_s: float | None, now: datetime) -> datetime | None:
+    if cause == "quota_day":
+        return next_pacific_midnight(now)
+    if cause == "quota_minute":
+        return now + timedelta(seconds=QUOTA_PAUSE_S if retry_after_s is None else retry_after_s)
+    return now + timedelta(seconds=PERSISTENT_PAUSE_S) if cause in PERSISTENT else None
 
 
-def pacific_midnight_after(moment: datetime) -> datetime:
-    """The next midnight in Los Angeles, where Gemini's quota per day is counted; in UTC."""
+def next_pacific_midnight(moment: datetime) -> datetime:
+    """The next midnight in Los Angeles, when Gemini's daily quota is renewed; in UTC."""
     tomorrow = moment.astimezone(PACIFIC).date() + timedelta(days=1)
     return datetime.combine(tomorrow, datetime.min.time(), PACIFIC).astimezone(UTC)

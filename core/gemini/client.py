@@ -1,4 +1,4 @@
-"""google-generativeai, and nothing else of the house knows it: one request, and what every reply and error means."""
+"""The Gemini client, the only module that knows google-generativeai: one request, and what replies and errors mean."""
 
 from __future__ import annotations
 
@@ -7,48 +7,54 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
-from core.gemini.calls import GeminiReply, GeminiRequest
+from core.gemini.failures import Cause, GeminiError
 from core.gemini.prices import TokenUsage
-from core.gemini.refusals import Cause, GeminiFault
+from core.gemini.transport import GeminiReply, GeminiRequest
 from core.settings import Secret
 
-BLOCKED = frozenset(
+BLOCKED_REASONS = frozenset(
     {"SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "OTHER", "IMAGE_SAFETY"}
 )
-BY_STATUS: dict[int, Cause] = {401: "bad_key", 403: "forbidden", 404: "retired", 499: "unreachable", 504: "timeout"}
+CAUSE_BY_STATUS: dict[int, Cause] = {
+    401: "bad_key",
+    403: "forbidden",
+    404: "retired",
+    499: "unreachable",
+    504: "timeout",
+}
 
 
 class GeminiClient:
-    """Speaks to Gemini over REST. May be shared between threads."""
+    """Talks to Gemini over REST. May be shared between threads."""
 
     def __init__(self, key: Secret, endpoint: str = "") -> None:
-        """`endpoint` is asked instead of Google's own address. Nothing is imported or sent before the first request."""
+        """`endpoint` replaces Google's own address. Nothing is imported or sent before the first request."""
         self.key, self._endpoint = key, endpoint
         self._lock = threading.Lock()
-        self._parts: tuple[Any, Any] | None = None
+        self._service: tuple[Any, Any] | None = None
 
     def prepare(self) -> tuple[Any, Any]:
         """The service and its message types; the first call imports the SDK, which takes a second."""
         with self._lock:
-            if self._parts is None:
-                self._parts = _connected(self.key, self._endpoint)
-            return self._parts
+            if self._service is None:
+                self._service = _connect(self.key, self._endpoint)
+            return self._service
 
-    def generate(self, model: str, question: GeminiRequest, timeout_s: float) -> GeminiReply:
-        """One request. Raises GeminiFault; what it says holds nothing that the server wrote.
+    def generate(self, model: str, request: GeminiRequest, timeout_s: float) -> GeminiReply:
+        """Send one request. Raises GeminiError, whose message holds nothing that the server wrote.
 
-        The SDK gives up only when no byte comes for `timeout_s`, so a reply may take longer: keep a deadline.
+        The SDK gives up only when no byte arrives for `timeout_s`, so a reply may take longer: set a deadline.
         """
         service, protos = self.prepare()
-        request = _request(protos, model, question)
+        message = _message(protos, model, request)
         try:
-            response = service.generate_content(request, retry=None, timeout=timeout_s)
+            response = service.generate_content(message, retry=None, timeout=timeout_s)
         except Exception as error:  # noqa: BLE001 - the SDK raises what five layers below it raise
-            raise _fault(error) from None
+            raise _gemini_error(error) from None
         return _reply(response)
 
 
-def _connected(key: Secret, endpoint: str) -> tuple[Any, Any]:
+def _connect(key: Secret, endpoint: str) -> tuple[Any, Any]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # it announces the end of its support
         import google.generativeai as genai
@@ -60,21 +66,21 @@ def _connected(key: Secret, endpoint: str) -> tuple[Any, Any]:
     return service, protos
 
 
-def _request(protos: Any, model: str, question: GeminiRequest) -> Any:
+def _message(protos: Any, model: str, request: GeminiRequest) -> Any:
     parts = [
         protos.Part(text=part)
         if isinstance(part, str)
         else protos.Part(inline_data=protos.Blob(mime_type="image/jpeg", data=part))
-        for part in question.parts
+        for part in request.parts
     ]
     return protos.GenerateContentRequest(
         model=f"models/{model}",
-        system_instruction=protos.Content(parts=[protos.Part(text=question.instruction)]),
+        system_instruction=protos.Content(parts=[protos.Part(text=request.instruction)]),
         contents=[protos.Content(role="user", parts=parts)],
         generation_config=protos.GenerationConfig(
             response_mime_type="application/json",
-            response_schema=_schema(protos, question.schema),
-            max_output_tokens=question.most_output_tokens,
+            response_schema=_schema(protos, request.schema),
+            max_output_tokens=request.max_output_tokens,
             temperature=0.0,
         ),
     )
@@ -93,27 +99,29 @@ def _schema(protos: Any, schema: Mapping[str, Any]) -> Any:
 def _reply(response: Any) -> GeminiReply:
     usage = _usage(response.usage_metadata)
     if not response.candidates:
-        blocked = response.prompt_feedback.block_reason
-        raise GeminiFault("blocked" if blocked else "malformed", f"no candidates ({_name(blocked)})", usage=usage)
+        block_reason = response.prompt_feedback.block_reason
+        raise GeminiError(
+            "blocked" if block_reason else "malformed", f"no candidates ({_enum_name(block_reason)})", usage=usage
+        )
     candidate = response.candidates[0]
-    reason = _name(candidate.finish_reason)
+    reason = _enum_name(candidate.finish_reason)
     text = "".join(part.text for part in candidate.content.parts)
-    if reason in BLOCKED:
-        raise GeminiFault("blocked", f"finishReason {reason}", usage=usage)
+    if reason in BLOCKED_REASONS:
+        raise GeminiError("blocked", f"finishReason {reason}", usage=usage)
     if reason == "MAX_TOKENS":
-        raise GeminiFault("truncated", f"{len(text)} characters", usage=usage)
+        raise GeminiError("truncated", f"{len(text)} characters", usage=usage)
     if not text:
-        raise GeminiFault("malformed", f"no text, finishReason {reason}", usage=usage)
+        raise GeminiError("malformed", f"no text, finishReason {reason}", usage=usage)
     return GeminiReply(text, usage, response.model_version)
 
 
-def _name(value: Any) -> str:
+def _enum_name(value: Any) -> str:
     """The name of an enum's value; a number that the SDK does not know stays a number."""
     return str(getattr(value, "name", value))
 
 
 def _usage(metadata: Any) -> TokenUsage | None:
-    """What a reply says it used, None where it does not say; the SDK drops the thoughts, the total holds them."""
+    """The usage a reply reports, None if it reports none; the SDK drops the thoughts, the total includes them."""
     prompt, output, total = (
         metadata.prompt_token_count,
         metadata.candidates_token_count,
@@ -124,27 +132,27 @@ def _usage(metadata: Any) -> TokenUsage | None:
     return TokenUsage(prompt, metadata.cached_content_token_count, output, max(0, total - prompt - output))
 
 
-def _fault(error: Exception) -> GeminiFault:
+def _gemini_error(error: Exception) -> GeminiError:
     from google.api_core.exceptions import GoogleAPICallError
     from requests import exceptions as http
     from urllib3.exceptions import NewConnectionError, ProxyError, SSLError
 
     if isinstance(error, GoogleAPICallError):
-        return _refusal(int(error.code or 0), _details(error))
+        return _error_of_status(int(error.code or 0), _details(error))
     if isinstance(error, http.ConnectTimeout):
-        return GeminiFault("unreachable", "no connection")
+        return GeminiError("unreachable", "no connection")
     if isinstance(error, http.Timeout):
-        return GeminiFault("timeout", usage=None)
+        return GeminiError("timeout", usage=None)
     if isinstance(error, http.ConnectionError) and error.args:
         never_sent = isinstance(getattr(error.args[0], "reason", None), NewConnectionError | ProxyError | SSLError)
-        return GeminiFault(
+        return GeminiError(
             "unreachable",
             "no connection" if never_sent else "connection lost",
             usage=TokenUsage() if never_sent else None,
         )
     if isinstance(error, http.RequestException):
-        return GeminiFault("unreachable", type(error).__name__, usage=None)
-    return GeminiFault("malformed", type(error).__name__, usage=None)
+        return GeminiError("unreachable", type(error).__name__, usage=None)
+    return GeminiError("malformed", type(error).__name__, usage=None)
 
 
 def _details(error: Any) -> dict[str, Mapping[str, Any]]:
@@ -153,16 +161,16 @@ def _details(error: Any) -> dict[str, Mapping[str, Any]]:
     return {str(detail.get("@type", "")).rpartition(".")[2]: detail for detail in found}
 
 
-def _refusal(status: int, details: Mapping[str, Mapping[str, Any]]) -> GeminiFault:
-    said = f"HTTP {status}"
+def _error_of_status(status: int, details: Mapping[str, Mapping[str, Any]]) -> GeminiError:
+    detail = f"HTTP {status}"
     if status == 429:
         per_day = any("PerDay" in quota for quota in _quotas(details))
-        return GeminiFault("quota_day" if per_day else "quota_minute", said, _seconds(details.get("RetryInfo", {})))
+        return GeminiError("quota_day" if per_day else "quota_minute", detail, _seconds(details.get("RetryInfo", {})))
     if status == 400 and details.get("ErrorInfo", {}).get("reason") == "API_KEY_INVALID":
-        return GeminiFault("bad_key", said)
-    if status in BY_STATUS:
-        return GeminiFault(BY_STATUS[status], said)
-    return GeminiFault("overloaded" if status >= 500 else "refused", said, _seconds(details.get("RetryInfo", {})))
+        return GeminiError("bad_key", detail)
+    if status in CAUSE_BY_STATUS:
+        return GeminiError(CAUSE_BY_STATUS[status], detail)
+    return GeminiError("overloaded" if status >= 500 else "refused", detail, _seconds(details.get("RetryInfo", {})))
 
 
 def _quotas(details: Mapping[str, Mapping[str, Any]]) -> list[str]:

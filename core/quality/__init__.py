@@ -1,1 +1,1 @@
-"""Is what a search finds any good: label sets, measures, evaluations, judgements and the gate."""
+"""Search quality: label sets, relevance measures, evaluations, judgements and the gate."""

@@ -1,4 +1,4 @@
-"""Judging blind: the results of several rankers in one shuffled list that does not say whose they are."""
+"""Blind judging: the results of several rankers in one shuffled list that does not say which ranker found what."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Pooled:
-    """A picture to judge, and at which place (from 1) each ranker that found it had it."""
+class PooledPicture:
+    """A picture to judge, and its position (from 1) in the order of each ranker that found it."""
 
     asset_id: str
-    places: Mapping[str, int]
+    positions: Mapping[str, int]
 
 
-def pooled(orders: Mapping[str, Sequence[str]], depth: int, seed: str) -> tuple[Pooled, ...]:
+def pool_rankings(orders: Mapping[str, Sequence[str]], depth: int, seed: str) -> tuple[PooledPicture, ...]:
     """The first `depth` pictures of every ranker's order, each picture once, shuffled.
 
-    The same `seed` (the query and the person, say) gives the same order, so that a page that is drawn again does not
-    jump; whichever ranker comes first in `orders` makes no difference to it.
+    The same `seed` (the query and the person, say) gives the same list, so that it does not change when a page is drawn
+    again; the order of the rankers in `orders` makes no difference.
     """
-    places: dict[str, dict[str, int]] = {}
+    positions: dict[str, dict[str, int]] = {}
     for ranker in sorted(orders):
-        for place, asset_id in enumerate(orders[ranker][:depth], 1):
-            places.setdefault(asset_id, {})[ranker] = place
-    found = [Pooled(asset_id, places[asset_id]) for asset_id in sorted(places)]
-    random.Random(seed).shuffle(found)  # noqa: S311 - an order that can be had again, no secret
-    return tuple(found)
+        for position, asset_id in enumerate(orders[ranker][:depth], 1):
+            positions.setdefault(asset_id, {})[ranker] = position
+    pool = [PooledPicture(asset_id, positions[asset_id]) for asset_id in sorted(positions)]
+    random.Random(seed).shuffle(pool)  # noqa: S311 - a reproducible order, not a secret
+    return tuple(pool)

@@ -1,4 +1,4 @@
-"""One evaluation: every query of a label set is asked once, and what came back is measured."""
+"""One evaluation: search for every query of a label set once, and measure the results."""
 
 from __future__ import annotations
 
@@ -9,50 +9,53 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.quality.intervals import Interval, bootstrap
-from core.quality.label_sets import Fit, LabelledQuery
-from core.quality.relevance import DEPTH, NAMES, measures_of
+from core.quality.label_sets import FittedLabels, LabelledQuery
+from core.quality.relevance import DEPTH, MEASURE_NAMES, compute_measures
 from core.records.assets import Hit
 from core.records.evaluations import QueryOutcome
 from core.records.jobs import Progress, ProgressListener, ignore
 from core.search.answer import Answer
 
-Ask = Callable[[str], Answer]
+SearchQuery = Callable[[str], Answer]
 
 
 @dataclass(frozen=True)
 class Scores:
-    """The measures of some queries, by name, each with its interval."""
+    """The mean measures of some queries, by name, each with its interval."""
 
     count: int
     measures: Mapping[str, Interval]
 
 
 def evaluate(
-    labels: Fit, ask: Ask, listener: ProgressListener = ignore, clock: Callable[[], float] = time.perf_counter
+    labels: FittedLabels,
+    search: SearchQuery,
+    listener: ProgressListener = ignore,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> tuple[tuple[QueryOutcome, ...], float]:
-    """Ask every query; the outcomes in the label set's order, and the seconds taken. Raises what `ask` raises."""
-    began, outcomes = clock(), list[QueryOutcome]()
+    """Run every query; return the outcomes in that order, and the seconds taken. Raises what `search` does."""
+    started, outcomes = clock(), list[QueryOutcome]()
     for query in labels.queries:
-        outcomes.append(_outcome(query, ask(query.query)))
+        outcomes.append(_outcome(query, search(query.query)))
         listener(Progress("evaluate", len(outcomes), len(labels.queries)))
-    return tuple(outcomes), clock() - began
+    return tuple(outcomes), clock() - started
 
 
 def _outcome(query: LabelledQuery, answer: Answer) -> QueryOutcome:
     order, vector_order = _ids(answer.hits), _ids(answer.result.hits)
     ranking = answer.ranking
     return QueryOutcome(
-        query.id,
-        query.query,
-        query.kind,
-        query.relevant,
-        order,
-        vector_order,
-        measures_of(order, query.relevant),
-        measures_of(vector_order, query.relevant),
-        ranking.outcome if ranking else "",
-        ranking.usd if ranking else 0.0,
-        answer.stage_ms.get("rank", 0.0) / 1000,
+        id=query.id,
+        query=query.query,
+        kind=query.kind,
+        relevant=query.relevant,
+        order=order,
+        vector_order=vector_order,
+        measures=compute_measures(order, query.relevant),
+        vector_measures=compute_measures(vector_order, query.relevant),
+        ranking=ranking.outcome if ranking else "",
+        usd=ranking.usd if ranking else 0.0,
+        rank_s=answer.stage_ms.get("rank", 0.0) / 1000,
     )
 
 
@@ -61,13 +64,13 @@ def _ids(hits: Iterable[Hit]) -> tuple[str, ...]:
 
 
 def scores(outcomes: Sequence[QueryOutcome]) -> Scores:
-    """The measures of these queries; there has to be at least one."""
-    values = np.array([[outcome.measures[name] for name in NAMES] for outcome in outcomes])
-    return Scores(len(outcomes), dict(zip(NAMES, bootstrap(values), strict=True)))
+    """The mean measures of these queries; there must be at least one."""
+    values = np.array([[outcome.measures[name] for name in MEASURE_NAMES] for outcome in outcomes])
+    return Scores(len(outcomes), dict(zip(MEASURE_NAMES, bootstrap(values), strict=True)))
 
 
 def scores_by_kind(outcomes: Sequence[QueryOutcome]) -> dict[str, Scores]:
-    """The measures of each kind of query, the most frequent kind first."""
+    """The mean measures of each kind of query, the most frequent kind first."""
     kinds: dict[str, list[QueryOutcome]] = {}
     for outcome in outcomes:
         kinds.setdefault(outcome.kind, []).append(outcome)

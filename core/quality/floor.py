@@ -1,4 +1,4 @@
-"""The gate: what a label set has to reach, recorded as the lower bootstrap bound of a run."""
+"""The gate: the minimum a label set has to reach, recorded as the lower bootstrap bound of a run."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from typing import Any
 from core.errors import QualityError
 from core.quality.evaluation import scores
 from core.quality.label_sets import LabelSet
-from core.quality.relevance import NAMES, RELEVANCE_MEASURES
+from core.quality.relevance import MEASURE_NAMES, RELEVANCE_MEASURES
 from core.records.evaluations import EvaluationRun
 
-FILE = "floor.json"
+FLOOR_FILE = "floor.json"
 
 
 @dataclass(frozen=True)
 class Floor:
-    """What was measured of a label set when it was recorded, and the `least` every measure may fall to."""
+    """What a label set measured when its floor was recorded, and the minimum of every measure."""
 
     digest: str
     queries: int
@@ -28,21 +28,21 @@ class Floor:
     collection_version: str
     recorded_at: str
     measured: Mapping[str, float]
-    least: Mapping[str, float]
+    minimum: Mapping[str, float]
 
 
-def floor_of(run: EvaluationRun) -> Floor:
-    """The floor that a run sets; to four digits, the least rounded down."""
+def floor_from_run(run: EvaluationRun) -> Floor:
+    """The floor that a run sets, to four digits, minimums rounded down."""
     found = scores(run.outcomes).measures
     return Floor(
-        run.digest,
-        len(run.outcomes),
-        run.model,
-        run.checkpoint,
-        run.collection_version,
-        run.at.isoformat(timespec="seconds"),
-        {name: round(found[name].value, 4) for name in NAMES},
-        {name: int(found[name].low * 10_000) / 10_000 for name in NAMES},
+        digest=run.digest,
+        queries=len(run.outcomes),
+        model=run.model,
+        checkpoint=run.checkpoint,
+        collection_version=run.collection_version,
+        recorded_at=run.at.isoformat(timespec="seconds"),
+        measured={name: round(found[name].value, 4) for name in MEASURE_NAMES},
+        minimum={name: int(found[name].low * 10_000) / 10_000 for name in MEASURE_NAMES},
     )
 
 
@@ -52,27 +52,33 @@ def read_floors(path: Path) -> dict[str, Floor]:
         return {}
     try:
         return {name: _floor(entry) for name, entry in json.loads(path.read_text(encoding="utf-8")).items()}
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, AttributeError, KeyError) as error:
         raise QualityError(f"{path} cannot be read as floors ({error!r}): restore it, or record it again") from error
 
 
 def _floor(entry: Mapping[str, Any]) -> Floor:
-    floor = Floor(**entry)
-    if set(floor.least) != set(NAMES) or not all(0 <= float(least) <= 1 for least in floor.least.values()):
-        raise ValueError(f"least is {floor.least!r}")
-    return floor
+    least = entry["least"]
+    if set(least) != set(MEASURE_NAMES) or not all(0 <= float(value) <= 1 for value in least.values()):
+        raise ValueError(f"least is {least!r}")
+    return Floor(**{name: value for name, value in entry.items() if name != "least"}, minimum=least)
+
+
+def _entry(floor: Floor) -> dict[str, Any]:
+    """A floor as its file holds it: what is `minimum` here is `least` there."""
+    entry = asdict(floor)
+    return {**{name: value for name, value in entry.items() if name != "minimum"}, "least": entry["minimum"]}
 
 
 def write_floor(path: Path, labels: str, floor: Floor) -> None:
-    """Set the floor of one label file, whole or not at all."""
-    floors = {name: asdict(known) for name, known in read_floors(path).items()} | {labels: asdict(floor)}
-    draft = path.with_name(f".{path.name}.draft")
-    draft.write_text(json.dumps(floors, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    draft.replace(path)
+    """Set the floor of one label file, atomically."""
+    floors = {name: _entry(known) for name, known in read_floors(path).items()} | {labels: _entry(floor)}
+    temporary = path.with_name(f".{path.name}.draft")
+    temporary.write_text(json.dumps(floors, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    temporary.replace(path)
 
 
-def check_labels(floor: Floor, labels: LabelSet) -> None:
-    """Raise QualityError if a label set is not the one that the floor was recorded for."""
+def check_label_set(floor: Floor, labels: LabelSet) -> None:
+    """Raise QualityError if a label set has changed since its floor was recorded."""
     if floor.digest != labels.digest:
         raise QualityError(
             f"{labels.name} has changed since its floor was recorded ({floor.digest}, now {labels.digest}): "
@@ -80,13 +86,13 @@ def check_labels(floor: Floor, labels: LabelSet) -> None:
         )
 
 
-def below(floor: Floor, run: EvaluationRun) -> list[str]:
-    """The measures of a run that are under the floor, each as a phrase; also pictures that went missing."""
+def violations(floor: Floor, run: EvaluationRun) -> list[str]:
+    """The measures of a run that are below the floor, each as a phrase; also queries that can no longer be asked."""
     found = scores(run.outcomes).measures
     faults = [
-        f"{m.title} {found[m.name].value:.4f} is under {floor.least[m.name]:.4f}"
+        f"{m.title} {found[m.name].value:.4f} is under {floor.minimum[m.name]:.4f}"
         for m in RELEVANCE_MEASURES
-        if found[m.name].value < floor.least[m.name]
+        if found[m.name].value < floor.minimum[m.name]
     ]
     if len(run.outcomes) < floor.queries:
         faults.append(f"only {len(run.outcomes)} of {floor.queries} queries could be asked")

@@ -1,4 +1,4 @@
-"""How sure a figure is: percentile bootstrap over queries, and Wilson's interval for shares. All at 95 %."""
+"""95 % intervals: percentile bootstrap over queries, and Wilson's interval for shares."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ DRAWS = 2_000
 SEED = 20_260_101
 _PERCENTILES = (2.5, 97.5)
 _Z = 1.959964
-_INDICES_AT_ONCE = 1_000_000
+_BLOCK_INDICES = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def bootstrap(values: NDArray[np.float64], draws: int = DRAWS, seed: int = SEED)
     """
     count, columns = values.shape
     generator, means = np.random.default_rng(seed), np.empty((draws, columns))
-    block = max(1, _INDICES_AT_ONCE // count)
+    block = max(1, _BLOCK_INDICES // count)
     for start in range(0, draws, block):
         rows = generator.integers(0, count, (min(block, draws - start), count))
         for column in range(columns):  # one column at a time keeps the block small

@@ -1,8 +1,9 @@
-"""Judging results: who may, what it adds up to, and the label set that comes of it."""
+"""Judging results: who may, what the votes add up to, and the label set they make."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from datetime import datetime
 
 from core.access import Person
@@ -14,71 +15,80 @@ from core.store.sql.judgement_store import JudgementStore
 KIND = "judged"
 
 
-class JudgingService:
-    """Thumbs up and down. Whoever may search may judge: an opinion changes nothing that others rely on.
+@dataclass(frozen=True)
+class Vote:
+    """A thumb on one result: up, down, or None to withdraw it.
 
-    One opinion per signed name, query and picture; people who give no name share one, so that the unnamed cannot
-    outvote the named.
+    `ranker` is whose order the result was in, `position` its position there (from 1), and `blind` whether the person
+    could not know that.
+    """
+
+    asset_id: str
+    up: bool | None
+    ranker: str
+    position: int
+    blind: bool = False
+
+
+class JudgingService:
+    """Thumbs up and down. Whoever may search may judge: a vote changes nothing that others rely on.
+
+    One vote per signed name, query and picture; people without a name share one, so that the unnamed cannot outvote the
+    named.
     """
 
     def __init__(self, judgements: JudgementStore, model: Callable[[str], str]) -> None:
-        """`model` is the name of the model of a collection."""
+        """`model` gives the name of the model of a collection."""
         self._judgements, self._model = judgements, model
 
-    def judge(
-        self,
-        person: Person,
-        collection: str,
-        query: str,
-        asset_id: str,
-        up: bool | None,
-        *,
-        ranker: str,
-        position: int,
-        blind: bool = False,
-    ) -> None:
-        """Keep what a person thinks of a result: a thumb up, down, or None to take theirs back.
+    def judge(self, person: Person, collection: str, query: str, vote: Vote) -> None:
+        """Save a person's vote on a result of a query, or withdraw it.
 
-        `ranker` says whose order it was, `position` its place in it when it was judged, from 1. Raises QueryError for
-        an empty or overlong query, CollectionError, StoreError.
+        Raises QueryError for an empty or overlong query, CollectionError, StoreError.
         """
-        if up is None:
-            self.take_back(person, collection, query, asset_id)
+        if vote.up is None:
+            self.withdraw(person, collection, query, vote.asset_id)
             return
-        model = self._model(collection)
-        judged = Judgement(collection, query, asset_id, up, model, ranker, position, blind)
-        self._judgements.put(judged, person.author)
+        judgement = Judgement(
+            collection=collection,
+            query=query,
+            asset_id=vote.asset_id,
+            up=vote.up,
+            model=self._model(collection),
+            ranker=vote.ranker,
+            position=vote.position,
+            blind=vote.blind,
+        )
+        self._judgements.save(judgement, person.author)
 
-    def take_back(self, person: Person, collection: str, query: str, asset_id: str) -> bool:
-        """Undo: forget the person's own opinion; whether there was one."""
-        return self._judgements.take_back(person.author, collection, query, asset_id)
+    def withdraw(self, person: Person, collection: str, query: str, asset_id: str) -> bool:
+        """Delete the person's own vote; whether there was one."""
+        return self._judgements.delete(person.author, collection, query, asset_id)
 
-    def of(self, person: Person, collection: str, query: str) -> dict[str, bool]:
-        """The person's own thumbs for a query, by asset id."""
-        return self._judgements.of(person.author, collection, query)
+    def votes(self, person: Person, collection: str, query: str) -> dict[str, bool]:
+        """The person's own votes on a query's results, by asset id."""
+        return self._judgements.by_author(person.author, collection, query)
 
     def satisfaction(
         self, since: datetime, until: datetime, collection: str | None = None, ranker: str | None = None
     ) -> tuple[Interval | None, int]:
-        """The share of thumbs up in a range of time with Wilson's interval (None without any), and their number."""
+        """The share of thumbs up in a span of time with Wilson's interval (None without votes), and their number."""
         up, total = self._judgements.counts(since, until, collection, ranker)
         return wilson(up, total), total
 
     def label_set(self, collection: str) -> LabelSet:
-        """What was judged as labels that `evaluate` reads."""
+        """The votes on a collection as labels that `evaluate` reads."""
         return label_set(self._judgements.tallies(collection), f"judged-{collection}.jsonl")
 
 
 def label_set(tallies: Iterable[Tally], name: str) -> LabelSet:
-    """A label set of thumbs: 1 where more people say yes than no, 0 where more say no; undecided ones are left out."""
-    queries: dict[str, dict[str, int]] = {}
+    """A label set of votes: 1 where more people say yes than no, 0 where more say no; ties are left out."""
+    grades_by_query: dict[str, dict[str, int]] = {}
     for tally in tallies:
         if tally.up != tally.down:
-            queries.setdefault(tally.query, {})[tally.asset_id] = int(tally.up > tally.down)
-    return LabelSet(
-        name,
-        tuple(
-            LabelledQuery(f"j{number:04}", query, KIND, grades)
-            for number, (query, grades) in enumerate(sorted(queries.items()), 1)
-        ),
-    )
+            grades_by_query.setdefault(tally.query, {})[tally.asset_id] = int(tally.up > tally.down)
+    queries = [
+        LabelledQuery(f"j{number:04}", query, KIND, grades)
+        for number, (query, grades) in enumerate(sorted(grades_by_query.items()), 1)
+    ]
+    return LabelSet(name, tuple(queries))

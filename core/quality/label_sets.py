@@ -1,4 +1,4 @@
-"""Label sets: queries, and which pictures answer them. One JSON object per line; pictures are named by content."""
+"""Label sets: queries, and which pictures answer them. One JSON object per line; pictures are named by content hash."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from core.errors import QualityError
 
 GRADES = {0: "not relevant", 1: "partly", 2: "exactly"}
 KNOWN_FIELDS = frozenset({"id", "query", "kind", "relevant", "note"})
-MOST_BYTES = 64_000_000
+MAX_BYTES = 64_000_000
 _ASSET_ID = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
 class LabelledQuery:
-    """A query with the grades of the pictures somebody judged, by asset id; all other pictures are not relevant."""
+    """A query with the grades of the judged pictures, by asset id; all other pictures are not relevant."""
 
     id: str
     query: str
@@ -30,7 +30,7 @@ class LabelledQuery:
 
     @property
     def answers(self) -> dict[str, int]:
-        """The pictures that answer it at least in part."""
+        """The pictures that answer it at least partly."""
         return {asset_id: grade for asset_id, grade in self.relevant.items() if grade > 0}
 
 
@@ -43,24 +43,24 @@ class LabelSet:
     digest: str = field(init=False)
 
     def __post_init__(self) -> None:
-        told = [[q.id, q.query, q.kind, sorted(q.relevant.items())] for q in self.queries]
-        object.__setattr__(self, "digest", hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16])
+        content = [[q.id, q.query, q.kind, sorted(q.relevant.items())] for q in self.queries]
+        object.__setattr__(self, "digest", hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16])
 
 
 @dataclass(frozen=True)
-class Fit:
-    """A label set cut down to a collection: `absent` pictures are not in it, `unanswerable` queries lost them all."""
+class FittedLabels:
+    """A label set reduced to a collection: it lacks `absent` pictures, and all pictures of `unanswerable` queries."""
 
     queries: tuple[LabelledQuery, ...]
     absent: int
     unanswerable: int
 
 
-def read_labels(path: Path) -> LabelSet:
+def read_label_set(path: Path) -> LabelSet:
     """Read a label set. Raises QualityError with the number of the line that is wrong."""
     try:
-        if path.stat().st_size > MOST_BYTES:
-            raise QualityError(f"{path} has {path.stat().st_size:,} bytes, allowed are {MOST_BYTES:,}: split it")
+        if path.stat().st_size > MAX_BYTES:
+            raise QualityError(f"{path} has {path.stat().st_size:,} bytes, allowed are {MAX_BYTES:,}: split it")
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise QualityError(f"{path} cannot be read as UTF-8 text ({error}): check the path") from error
@@ -79,20 +79,20 @@ def read_labels(path: Path) -> LabelSet:
     return LabelSet(path.name, tuple(queries.values()))
 
 
-def as_jsonl(queries: Iterable[LabelledQuery]) -> str:
+def to_jsonl(queries: Iterable[LabelledQuery]) -> str:
     """Queries as the text of a label file."""
     return "".join(json.dumps({**vars(query)}, ensure_ascii=False) + "\n" for query in queries)
 
 
-def fit(labels: LabelSet, collection: Container[str]) -> Fit:
-    """The queries that a collection can answer, with the answers it holds; what it lacks is counted, never silent."""
-    kept, absent = [], set()
+def fit_to_collection(labels: LabelSet, collection: Container[str]) -> FittedLabels:
+    """The queries that a collection can answer, with the answers it holds; what it lacks is counted."""
+    answerable, absent = [], set()
     for query in labels.queries:
-        here = {asset_id: grade for asset_id, grade in query.answers.items() if asset_id in collection}
-        absent |= query.answers.keys() - here.keys()
-        if here:
-            kept.append(LabelledQuery(query.id, query.query, query.kind, here, query.note))
-    return Fit(tuple(kept), len(absent), len(labels.queries) - len(kept))
+        present = {asset_id: grade for asset_id, grade in query.answers.items() if asset_id in collection}
+        absent |= query.answers.keys() - present.keys()
+        if present:
+            answerable.append(LabelledQuery(query.id, query.query, query.kind, present, query.note))
+    return FittedLabels(tuple(answerable), len(absent), len(labels.queries) - len(answerable))
 
 
 def _query(line: str) -> LabelledQuery:
@@ -102,7 +102,7 @@ def _query(line: str) -> LabelledQuery:
     except (ValueError, RecursionError) as error:
         raise ValueError(f"not JSON ({error})") from error
     if not isinstance(document, dict):
-        raise ValueError(f"{line[:40]!r} is no JSON object")  # noqa: TRY004 - one kind of fault for all of a line
+        raise ValueError(f"{line[:40]!r} is no JSON object")  # noqa: TRY004 - one kind of error for the whole line
     unknown = sorted(document.keys() - KNOWN_FIELDS)
     if unknown:
         raise ValueError(f"field {unknown[0]!r} is not known: use {', '.join(sorted(KNOWN_FIELDS))}")
@@ -115,7 +115,7 @@ def _query(line: str) -> LabelledQuery:
 def _text(document: Mapping[str, Any], name: str) -> str:
     value = document.get(name, "")
     if not isinstance(value, str):
-        raise ValueError(f"{name} is {value!r}, not text")  # noqa: TRY004 - one kind of fault for all of a line
+        raise ValueError(f"{name} is {value!r}, not text")  # noqa: TRY004 - one kind of error for the whole line
     return " ".join(value.split())
 
 

@@ -1,4 +1,4 @@
-"""Runs logged to MLflow, where it is installed and configured; it is no part of what Contact Sheet needs."""
+"""Runs logged to MLflow, where it is installed and configured; Contact Sheet does not need it."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ URI = "MLFLOW_TRACKING_URI"
 EXPERIMENT = "contact-sheet"
 
 
-def track(run: EvaluationRun, environ: Mapping[str, str]) -> str:
-    """Log a run to MLflow if MLFLOW_TRACKING_URI is set: what came of it in one line, empty if it is not set.
+def log_to_mlflow(run: EvaluationRun, environ: Mapping[str, str]) -> str:
+    """Log a run to MLflow if MLFLOW_TRACKING_URI is set; return how that went in one line, empty if it is not set.
 
-    Never raises: a server that is away costs nobody an evaluation.
+    Never raises: an evaluation does not fail because a server is down.
     """
     if not environ.get(URI):
         return ""
@@ -26,7 +26,7 @@ def track(run: EvaluationRun, environ: Mapping[str, str]) -> str:
         _log(importlib.import_module("mlflow"), run)
     except ImportError:
         return f"not logged: {URI} is set, but mlflow is not installed (pip install mlflow)"
-    except Exception as error:  # noqa: BLE001 - whatever a vendor's client raises; its text may hold the address
+    except Exception as error:  # noqa: BLE001 - whatever a vendor's client raises; its message may contain the address
         log("quality", "a run was not logged to MLflow", logging.WARNING, error=type(error).__name__)
         return f"not logged: MLflow failed ({type(error).__name__}); the run is kept here"
     return "logged to MLflow"

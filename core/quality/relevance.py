@@ -1,10 +1,10 @@
-"""Relevance measures, as TREC's program computes them.
+"""Relevance measures, as trec_eval computes them.
 
-They are written out here because the bindings that ir-measures stands on have no build for Linux on ARM, where
-an installation would need a compiler and the network; tests hold these formulas against ir-measures.
+They are implemented here because the bindings that ir-measures depends on have no build for Linux on ARM, where an
+installation would need a compiler and the network; tests check these formulas against ir-measures.
 
-Pictures graded 1 or 2 are relevant; pictures that nobody graded are not. The order is the one that a person saw: equal
-similarities are no ties here, because the list that was shown has settled them.
+Pictures graded 1 or 2 are relevant; ungraded pictures are not. The order is the one that a person saw: equal
+similarities are not ties here, because the list that was shown has settled them.
 """
 
 from __future__ import annotations
@@ -20,47 +20,47 @@ Order = Sequence[str]
 
 @dataclass(frozen=True)
 class RelevanceMeasure:
-    """One measure: what it is called, what it says, and the predecessor's figure, which nobody could check."""
+    """One measure: its name and meaning, how it is computed, and the baseline's figure, which could not be verified."""
 
     name: str
     title: str
     meaning: str
-    predecessor: float | None
-    of: Callable[[Order, Grades], float]
+    baseline: float | None
+    compute: Callable[[Order, Grades], float]
 
 
-def precision(order: Order, grades: Grades, places: int = SHOWN) -> float:
-    """The share of the first places with a relevant picture; places that stay empty count against it."""
-    return sum(grades.get(asset_id, 0) > 0 for asset_id in order[:places]) / places
+def precision(order: Order, grades: Grades, cutoff: int = SHOWN) -> float:
+    """The share of the first `cutoff` positions with a relevant picture; empty positions count against it."""
+    return sum(grades.get(asset_id, 0) > 0 for asset_id in order[:cutoff]) / cutoff
 
 
-def recall(order: Order, grades: Grades, places: int = DEPTH) -> float:
-    """The share of the relevant pictures that are among the first places, 0 where none is relevant."""
+def recall(order: Order, grades: Grades, cutoff: int = DEPTH) -> float:
+    """The share of the relevant pictures that are in the first `cutoff` positions, 0 if there are none."""
     relevant = sum(grade > 0 for grade in grades.values())
-    return sum(grades.get(asset_id, 0) > 0 for asset_id in order[:places]) / relevant if relevant else 0.0
+    return sum(grades.get(asset_id, 0) > 0 for asset_id in order[:cutoff]) / relevant if relevant else 0.0
 
 
-def ndcg(order: Order, grades: Grades, places: int = SHOWN) -> float:
-    """Discounted gain of the first places against the best order's (Järvelin and Kekäläinen 2002), 0 where that is 0.
+def ndcg(order: Order, grades: Grades, cutoff: int = SHOWN) -> float:
+    """Discounted gain of the first `cutoff` positions relative to the best order's (Järvelin and Kekäläinen 2002).
 
-    The gain is the grade, the discount log2(place + 1).
+    The gain is the grade, the discount log2(position + 1). 0 if no picture is relevant.
     """
-    best = _gain(sorted(grades.values(), reverse=True)[:places])
-    return _gain([grades.get(asset_id, 0) for asset_id in order[:places]]) / best if best else 0.0
+    best = _gain(sorted(grades.values(), reverse=True)[:cutoff])
+    return _gain([grades.get(asset_id, 0) for asset_id in order[:cutoff]]) / best if best else 0.0
 
 
-def reciprocal_rank(order: Order, grades: Grades, places: int = DEPTH) -> float:
-    """1 / place of the first relevant picture, 0 if none is among the first places."""
-    return next((1 / place for place, i in enumerate(order[:places], 1) if grades.get(i, 0) > 0), 0.0)
+def reciprocal_rank(order: Order, grades: Grades, cutoff: int = DEPTH) -> float:
+    """1 / position of the first relevant picture, 0 if none is in the first `cutoff` positions."""
+    return next((1 / position for position, i in enumerate(order[:cutoff], 1) if grades.get(i, 0) > 0), 0.0)
 
 
-def success(order: Order, grades: Grades, places: int = SHOWN) -> float:
-    """1 if a relevant picture is among the first places, else 0."""
-    return float(any(grades.get(asset_id, 0) > 0 for asset_id in order[:places]))
+def success(order: Order, grades: Grades, cutoff: int = SHOWN) -> float:
+    """1 if a relevant picture is in the first `cutoff` positions, else 0."""
+    return float(any(grades.get(asset_id, 0) > 0 for asset_id in order[:cutoff]))
 
 
 def _gain(grades: Sequence[int]) -> float:
-    return sum(grade / math.log2(place + 1) for place, grade in enumerate(grades, 1))
+    return sum(grade / math.log2(position + 1) for position, grade in enumerate(grades, 1))
 
 
 RELEVANCE_MEASURES: tuple[RelevanceMeasure, ...] = (
@@ -76,9 +76,9 @@ RELEVANCE_MEASURES: tuple[RelevanceMeasure, ...] = (
         "success@4", "Query success", "share of queries with a relevant picture in the first 4", 0.94, success
     ),
 )
-NAMES: tuple[str, ...] = tuple(measure.name for measure in RELEVANCE_MEASURES)
+MEASURE_NAMES: tuple[str, ...] = tuple(measure.name for measure in RELEVANCE_MEASURES)
 
 
-def measures_of(order: Order, grades: Grades) -> dict[str, float]:
-    """Every measure of one query by name. `order` has asset ids, the best first, none twice."""
-    return {measure.name: measure.of(order, grades) for measure in RELEVANCE_MEASURES}
+def compute_measures(order: Order, grades: Grades) -> dict[str, float]:
+    """Every measure of one query by name. `order` has unique asset ids, the best first."""
+    return {measure.name: measure.compute(order, grades) for measure in RELEVANCE_MEASURES}

@@ -1,4 +1,4 @@
-"""Runs as JSON documents and back, and what the commands print of them."""
+"""Runs as JSON documents and as the lines that the commands print."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from core.store.sql.run_store import run_to_document
 
 
 def scores_document(found: Scores) -> dict[str, Any]:
-    """Every measure with its interval and the predecessor's figure."""
-    measures = {m.name: {**asdict(found.measures[m.name]), "predecessor": m.predecessor} for m in RELEVANCE_MEASURES}
+    """Every measure with its interval and the baseline's figure."""
+    measures = {m.name: {**asdict(found.measures[m.name]), "predecessor": m.baseline} for m in RELEVANCE_MEASURES}
     return {"queries": found.count, "measures": measures}
 
 
 def evaluation_document(run: EvaluationRun, found: Lift | None) -> dict[str, Any]:
-    """The JSON document of `evaluate --json`; the lift only where Gemini was to rank."""
+    """The JSON document of `evaluate --json`; with the lift if Gemini was to rank."""
     document = run_to_document(replace(run, outcomes=()))
     document |= {
         "usd": run.usd,
@@ -37,8 +37,8 @@ def comparison_document(found: Comparison) -> dict[str, Any]:
         "first": found.first.id,
         "second": found.second.id,
         "queries": len(found.changes),
-        "alone": found.alone,
-        "rankers": [{"ranker": run.ranker, "stand_in": run.stand_in} for run in (found.first, found.second)],
+        "alone": found.unpaired,
+        "rankers": [{"ranker": run.ranker, "stand_in": run.mock_server} for run in (found.first, found.second)],
         "differences": {name: asdict(interval) for name, interval in found.differences.items()},
         "changes": [
             {
@@ -55,11 +55,11 @@ def comparison_document(found: Comparison) -> dict[str, Any]:
 
 
 def score_lines(found: Scores) -> list[str]:
-    """A line per measure: the figure, its interval and the predecessor's figure."""
+    """A line per measure: its value, its interval and the baseline's value."""
     lines = [f"{'':<14} {'measured':>8}  {'95 % interval':<15}  predecessor"]
     for m in RELEVANCE_MEASURES:
-        interval, before = found.measures[m.name], "–" if m.predecessor is None else f"{m.predecessor:.2f}"
-        lines.append(f"{m.title:<14} {interval.value:>8.3f}  {interval.low:.3f} to {interval.high:.3f}  {before}")
+        interval, baseline = found.measures[m.name], "–" if m.baseline is None else f"{m.baseline:.2f}"
+        lines.append(f"{m.title:<14} {interval.value:>8.3f}  {interval.low:.3f} to {interval.high:.3f}  {baseline}")
     return lines
 
 
@@ -73,12 +73,12 @@ def kind_lines(run: EvaluationRun) -> list[str]:
 
 
 def difference_lines(found: Comparison) -> list[str]:
-    """Who ranked in each run, a line per measure, and the queries that changed, those that lost most first."""
+    """Who ranked in each run, a line per measure, and the queries that changed, the largest losses first."""
     lines = [f"run {run.id}: ranked {run.ranked_by}" for run in (found.first, found.second)]
     for m in RELEVANCE_MEASURES:
         d = found.differences[m.name]
-        sure = "" if d.excludes_zero else "  within chance"
-        lines.append(f"{m.title:<14} {d.value:>+8.3f}  {d.low:+.3f} to {d.high:+.3f}{sure}")
+        chance = "" if d.excludes_zero else "  within chance"
+        lines.append(f"{m.title:<14} {d.value:>+8.3f}  {d.low:+.3f} to {d.high:+.3f}{chance}")
     return lines + [f"{c.difference:>+8.3f}  {c.first.query}" for c in found.changes if c.difference]
 
 

@@ -1,22 +1,22 @@
-"""The quality desk: what a page or a command asks of evaluations, the gate and judging."""
+"""The quality service: what a page or a command can ask of evaluations, the gate and judging."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 from core.embedding.encoder import Encoder
 from core.errors import QualityError
-from core.quality.blind import Pooled, pooled
+from core.quality.blind import PooledPicture, pool_rankings
 from core.quality.comparison import Comparison, Lift, compare, lift
 from core.quality.evaluation import evaluate
-from core.quality.floor import FILE, Floor, below, check_labels, floor_of, read_floors, write_floor
+from core.quality.floor import FLOOR_FILE, Floor, check_label_set, floor_from_run, read_floors, violations, write_floor
 from core.quality.judging import JudgingService
-from core.quality.label_sets import LabelSet, fit, read_labels
-from core.quality.mlflow_tracking import track
+from core.quality.label_sets import LabelSet, fit_to_collection, read_label_set
+from core.quality.mlflow_tracking import log_to_mlflow
 from core.quality.weak_labels import WeakLabels
 from core.quality.zero_shot import Accuracy, labelled_folder, zero_shot
 from core.records.evaluations import EvaluationRun, RankerName
@@ -25,12 +25,36 @@ from core.search.answer import Answer
 from core.store.lance.snapshot import Snapshot
 from core.store.sql.run_store import RunStore
 
-Search = Callable[[str, str, bool], Answer]
+SearchFunction = Callable[[str, str, bool], Answer]
+
+
+@dataclass(frozen=True)
+class EvaluationTarget:
+    """What is evaluated: `search(query, collection, ranked)`, and a collection's snapshot and encoder.
+
+    The search answers with ten pictures or more, where the collection has so many.
+    """
+
+    search: SearchFunction
+    snapshot: Callable[[str], Snapshot]
+    encoder: Callable[[str], Encoder]
+
+
+@dataclass(frozen=True)
+class QualityOptions:
+    """Whether a Gemini key is set, the host of the mock server used instead of Gemini (or ""), and the environment.
+
+    The environment says whether runs are logged to MLflow.
+    """
+
+    key_is_set: bool = True
+    mock_server_host: str = ""
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
 
 
 @dataclass(frozen=True)
 class GateResult:
-    """One label set at the gate: the run and what of it is under the floor."""
+    """One label set at the gate: its run, and which measures are below the floor."""
 
     labels: str
     run: EvaluationRun
@@ -42,23 +66,15 @@ class QualityService:
 
     def __init__(
         self,
-        search: Search,
-        snapshot: Callable[[str], Snapshot],
-        encoder: Callable[[str], Encoder],
+        target: EvaluationTarget,
         runs: RunStore,
         judging: JudgingService,
-        weak: WeakLabels,
-        key_is_set: bool = True,
-        stand_in: str = "",
-        environ: Mapping[str, str] = os.environ,
+        weak_labels: WeakLabels,
+        options: QualityOptions = QualityOptions(),
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """`search(query, collection, ranked)` answers with ten pictures or more where there are so many; `snapshot` and
-        `encoder` are those of a collection; `stand_in` is the host that it asks instead of Gemini, if it does.
-        """
-        self._search, self._snapshot, self._encoder = search, snapshot, encoder
-        self.runs, self.judging, self.weak = runs, judging, weak
-        self._key_is_set, self._stand_in, self._environ, self._now = key_is_set, stand_in, environ, now
+        self._target, self._options, self._now = target, options, now
+        self.runs, self.judging, self.weak_labels = runs, judging, weak_labels
 
     def evaluate(
         self,
@@ -68,51 +84,52 @@ class QualityService:
         name: str = "",
         listener: ProgressListener = ignore,
     ) -> EvaluationRun:
-        """Ask a collection every query of a label set and measure what comes back; the run is not kept.
+        """Search a collection for every query of a label set and measure the results; the run is not saved.
 
         Raises QualityError if the collection holds none of the pictures, CollectionError, ModelUnavailable.
         """
-        snapshot, card = self._snapshot(collection), self._encoder(collection).card
-        fitting = fit(labels, frozenset(snapshot.ids))
-        if not fitting.queries:
+        snapshot, model = self._target.snapshot(collection), self._target.encoder(collection).card
+        fitted = fit_to_collection(labels, frozenset(snapshot.ids))
+        if not fitted.queries:
             raise QualityError(
-                f"{collection} holds none of the pictures that {labels.name} names ({fitting.absent}): choose the "
+                f"{collection} holds none of the pictures that {labels.name} names ({fitted.absent}): choose the "
                 "collection it was made for with --collection"
             )
-        outcomes, seconds = evaluate(fitting, lambda text: self._search(text, collection, ranker == "gemini"), listener)
-        ranked = any(outcome.ranking in ("ranked", "cached") for outcome in outcomes)
+        ranked = ranker == "gemini"
+        outcomes, seconds = evaluate(fitted, lambda text: self._target.search(text, collection, ranked), listener)
+        ranked_any = any(outcome.ranking in ("ranked", "cached") for outcome in outcomes)
         return EvaluationRun(
-            0,
-            name,
-            self._now(),
-            card.name,
-            card.checkpoint,
-            collection,
-            snapshot.version,
-            ranker,
-            labels.name,
-            labels.digest,
-            fitting.absent,
-            fitting.unanswerable,
-            seconds,
-            outcomes,
-            self._stand_in if ranked else "",
+            id=0,
+            name=name,
+            at=self._now(),
+            model=model.name,
+            checkpoint=model.checkpoint,
+            collection=collection,
+            collection_version=snapshot.version,
+            ranker=ranker,
+            labels=labels.name,
+            digest=labels.digest,
+            absent=fitted.absent,
+            unanswerable=fitted.unanswerable,
+            seconds=seconds,
+            outcomes=outcomes,
+            mock_server=self._options.mock_server_host if ranked_any else "",
         )
 
-    def keep(self, run: EvaluationRun) -> tuple[EvaluationRun, str]:
-        """Keep a run and log it to MLflow where that is set up; what came of the latter, in one line or none.
+    def save(self, run: EvaluationRun) -> tuple[EvaluationRun, str]:
+        """Save a run and log it to MLflow where that is configured; with one line on how the latter went, or none.
 
         Raises QualityError if the run's name is taken.
         """
-        kept = self.runs.keep(run)
-        return kept, track(kept, self._environ)
+        saved = self.runs.save(run)
+        return saved, log_to_mlflow(saved, self._options.environ)
 
     def lift(self, run: EvaluationRun) -> Lift:
         """What Gemini's order adds in a run, per dollar and per second; or why that was not measured."""
-        return lift(run, self._key_is_set)
+        return lift(run, self._options.key_is_set)
 
     def compare(self, first: int | str, second: int | str) -> Comparison:
-        """Two kept runs, by number or name. Raises QualityError if one is missing or their label sets differ."""
+        """Compare two saved runs, by number or name. Raises QualityError if one is missing or their labels differ."""
         return compare(self.runs.get(first), self.runs.get(second))
 
     def record_floor(self, folder: Path, run: EvaluationRun) -> Floor:
@@ -122,39 +139,40 @@ class QualityService:
                 f"a floor is recorded by similarity over a whole collection (ranker: {run.ranker}, pictures absent: "
                 f"{run.absent}): evaluate with --ranker vector on the collection of the label set"
             )
-        floor = floor_of(run)
-        write_floor(folder / FILE, run.labels, floor)
+        floor = floor_from_run(run)
+        write_floor(folder / FLOOR_FILE, run.labels, floor)
         return floor
 
     def validate(self, folder: Path, collection: str, listener: ProgressListener = ignore) -> list[GateResult]:
-        """Hold every label set that has a floor in `folder` against it.
+        """Check every label set in `folder` that has a floor against it.
 
-        Raises QualityError if there is no floor, or a label set is not the one its floor was recorded for.
+        Raises QualityError if there is no floor, or a label set has changed since its floor was recorded.
         """
-        floors = read_floors(folder / FILE)
+        path = folder / FLOOR_FILE
+        floors = read_floors(path)
         if not floors:
-            raise QualityError(f"{folder / FILE} holds no floor: run `python -m core evaluate FILE --record-floor`")
-        checked = []
+            raise QualityError(f"{path} holds no floor: run `python -m core evaluate FILE --record-floor`")
+        results = []
         for name, floor in sorted(floors.items()):
-            labels = read_labels(folder / name)
-            check_labels(floor, labels)
+            labels = read_label_set(folder / name)
+            check_label_set(floor, labels)
             run = self.evaluate(labels, collection, listener=listener)
-            checked.append(GateResult(name, run, below(floor, run)))
-        return checked
+            results.append(GateResult(name, run, violations(floor, run)))
+        return results
 
     def zero_shot(self, folder: Path, collection: str, listener: ProgressListener = ignore) -> Accuracy:
         """How well the collection's model tells the classes of a labelled folder apart. Raises QualityError."""
         labelled = labelled_folder(folder)
-        return zero_shot(self._encoder(collection), labelled, listener)
+        return zero_shot(self._target.encoder(collection), labelled, listener)
 
-    def blind(self, query: str, collection: str, depth: int, seed: str) -> tuple[Pooled, ...]:
+    def blind_pool(self, query: str, collection: str, depth: int, seed: str) -> tuple[PooledPicture, ...]:
         """The first `depth` pictures of Gemini's order and of the vector order in one shuffled list, to judge blind.
 
         Both orders come from one search. Raises QueryError, CollectionError, ModelUnavailable.
         """
-        answer = self._search(query, collection, True)
+        answer = self._target.search(query, collection, True)
         orders = {
             "gemini": [hit.asset.id for hit in answer.hits],
             "vector": [hit.asset.id for hit in answer.result.hits],
         }
-        return pooled(orders, depth, seed)
+        return pool_rankings(orders, depth, seed)

@@ -1,4 +1,4 @@
-"""Weak labels: what people searched for before they downloaded a photo says that the photo answers the search."""
+"""Weak labels: a photo that people downloaded after a search counts as an answer to that search."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ KIND = "conversion"
 
 
 class SearchConversion(Protocol):
-    """A download of a photo after a search, as Unsplash's table `conversions` tells it."""
+    """A download of a photo after a search, as in Unsplash's table `conversions`."""
 
     @property
     def keyword(self) -> str: ...
@@ -25,8 +25,8 @@ class SearchConversion(Protocol):
 
 
 @dataclass(frozen=True)
-class WeakLabelMinimums:
-    """What a weak label needs: downloads of one photo after one search, photos of a query; and queries at most."""
+class WeakLabelLimits:
+    """Minimum `downloads` of a photo after one search, minimum `photos` of a query, maximum number of `queries`."""
 
     downloads: int = 2
     photos: int = 4
@@ -34,24 +34,24 @@ class WeakLabelMinimums:
 
 
 class WeakLabels:
-    """Label sets from the conversions of datasets."""
+    """Builds label sets from the conversions of datasets."""
 
     def __init__(
         self,
         conversions: Callable[[str, ProgressListener], Iterable[SearchConversion]],
         photos: Callable[[str], Mapping[str, str]],
     ) -> None:
-        """`conversions` are those of the dataset at a place; `photos` has the asset of each photo of a collection."""
+        """`conversions` reads those of a dataset; `photos` gives the asset ids of a collection by photo id."""
         self._conversions, self._photos = conversions, photos
 
     def label_set(
         self,
         place: str,
         collection: str,
-        least: WeakLabelMinimums = WeakLabelMinimums(),
+        limits: WeakLabelLimits = WeakLabelLimits(),
         listener: ProgressListener = ignore,
     ) -> LabelSet:
-        """The weak labels of a collection that the dataset at `place` (a folder, a ZIP or the address of one) gives.
+        """The weak labels of a collection, from the dataset at `place` (a folder, a ZIP or its address).
 
         Raises QualityError where there are none, CollectionError, and ContactSheetError if the dataset cannot be read.
         """
@@ -61,10 +61,10 @@ class WeakLabels:
                 f"{collection} holds no photo of an Unsplash dataset, and conversions are of nothing else: add some "
                 "with `python -m core ingest-unsplash`, or choose their collection with --collection"
             )
-        labels = weak_labels(self._conversions(place, listener), asset_ids, least, f"conversions-{collection}.jsonl")
+        labels = weak_labels(self._conversions(place, listener), asset_ids, limits, f"conversions-{collection}.jsonl")
         if not labels.queries:
             raise QualityError(
-                f"no search in {place} led to {least.downloads} downloads each of {least.photos} of the "
+                f"no search in {place} led to {limits.downloads} downloads each of {limits.photos} of the "
                 f"{len(asset_ids)} Unsplash photos in {collection}: lower --downloads or --photos, or add more of the "
                 "dataset"
             )
@@ -74,13 +74,13 @@ class WeakLabels:
 def weak_labels(
     conversions: Iterable[SearchConversion],
     asset_ids: Mapping[str, str],
-    least: WeakLabelMinimums = WeakLabelMinimums(),
+    limits: WeakLabelLimits = WeakLabelLimits(),
     name: str = "conversions",
 ) -> LabelSet:
-    """Queries from searches, the most downloaded first; all grades are 1, since a download says yes and not how much.
+    """Queries from searches, the most downloaded first; all grades are 1, since a download does not say how relevant.
 
-    `asset_ids` has the asset of each photo id; conversions of other photos are passed over, so that no more than the
-    collection's own searches are held in memory. Searches are compared without case and outer space.
+    `asset_ids` has the asset id of each photo id; conversions of other photos are skipped, so that only the
+    collection's own searches are held in memory. Searches are compared without case and surplus spaces.
     """
     downloads: Counter[tuple[str, str]] = Counter()
     for conversion in conversions:
@@ -89,11 +89,13 @@ def weak_labels(
             downloads[keyword, asset_ids[conversion.photo_id]] += 1
     queries: dict[str, dict[str, int]] = {}
     for (keyword, asset_id), count in downloads.items():
-        if count >= least.downloads:
+        if count >= limits.downloads:
             queries.setdefault(keyword, {})[asset_id] = count
-    rich = {keyword: found for keyword, found in queries.items() if len(found) >= least.photos}
-    best = sorted(rich, key=lambda keyword: (-sum(rich[keyword].values()), keyword))[: least.queries]
-    return LabelSet(name, tuple(_query(number, keyword, rich[keyword]) for number, keyword in enumerate(best, 1)))
+    well_covered = {keyword: found for keyword, found in queries.items() if len(found) >= limits.photos}
+    best = sorted(well_covered, key=lambda keyword: (-sum(well_covered[keyword].values()), keyword))[: limits.queries]
+    return LabelSet(
+        name, tuple(_query(number, keyword, well_covered[keyword]) for number, keyword in enumerate(best, 1))
+    )
 
 
 def _query(number: int, keyword: str, downloads: Mapping[str, int]) -> LabelledQuery:

@@ -1,4 +1,4 @@
-"""Zero-shot classification of a labelled folder: sub-folders are the classes, their names are all the model gets."""
+"""Zero-shot classification of a labelled folder: the names of its sub-folders are the classes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PROMPT = "a photo of a {}"
 
 @dataclass(frozen=True)
 class LabelledFolder:
-    """The classes of a folder, sorted, and its pictures with the number of their class."""
+    """The classes of a folder, sorted, and its pictures with the index of their class."""
 
     classes: tuple[str, ...]
     pictures: tuple[tuple[Path, int], ...]
@@ -42,7 +42,7 @@ class Accuracy:
 
 
 def labelled_folder(folder: Path) -> LabelledFolder:
-    """The pictures right below the sub-folders of `folder`. Raises QualityError unless two classes have some."""
+    """The pictures directly in the sub-folders of `folder`. Raises QualityError unless two classes have some."""
     try:
         by_class = {entry.name: _pictures(entry) for entry in sorted(folder.iterdir()) if _is_class(entry)}
     except OSError as error:
@@ -64,7 +64,7 @@ def _pictures(folder: Path) -> list[Path]:
 
 
 def zero_shot(encoder: Encoder, labelled: LabelledFolder, listener: ProgressListener = ignore) -> Accuracy:
-    """Classify every picture; what is no picture is listed and left out. Raises QualityError if none is left."""
+    """Classify every picture; unreadable files are listed and left out. Raises QualityError if none is left."""
     names = [PROMPT.format(name.replace("_", " ").replace("-", " ")) for name in labelled.classes]
     prompts, ranks, failures = encoder.encode_texts(names), list[int](), list[Failure]()
     paths = [path for path, _ in labelled.pictures]
@@ -72,20 +72,20 @@ def zero_shot(encoder: Encoder, labelled: LabelledFolder, listener: ProgressList
         decoded = look_ahead(pool, lambda path: encoder.preprocess(images.load(path)), paths, 2 * encoder.batch_size)
         pairs = zip(labelled.pictures, decoded, strict=True)
         while batch := list(islice(pairs, encoder.batch_size)):
-            pixels, truth = _readable(batch, failures)
+            pixels, truth = _decode_batch(batch, failures)
             if pixels:
                 ranks += ranks_of(encoder.encode_pixels(np.stack(pixels)), prompts, truth)
             listener(Progress("classify", len(ranks) + len(failures), len(paths)))
-    top1, top5 = (wilson(sum(rank <= most for rank in ranks), len(ranks)) for most in (1, 5))
+    top1, top5 = (wilson(sum(rank <= k for rank in ranks), len(ranks)) for k in (1, 5))
     if top1 is None or top5 is None:
         raise QualityError(f"none of {len(failures)} files could be read as a picture: check the folder")
     return Accuracy(encoder.card.name, len(names), len(ranks), top1, top5, tuple(failures))
 
 
-def _readable(
+def _decode_batch(
     batch: Sequence[tuple[tuple[Path, int], Future[NDArray[np.float32]]]], failures: list[Failure]
 ) -> tuple[list[NDArray[np.float32]], list[int]]:
-    """The pixels of a batch and the classes they belong to; what cannot be read is added to `failures`."""
+    """The pixels of a batch and their true classes; unreadable files are added to `failures`."""
     pixels, truth = [], []
     for (path, number), future in batch:
         try:
@@ -97,9 +97,9 @@ def _readable(
 
 
 def ranks_of(vectors: NDArray[np.float32], prompts: NDArray[np.float32], truth: Sequence[int]) -> list[int]:
-    """The rank, from 1, of each picture's own class by cosine; classes that are as similar count as before it.
+    """The rank, from 1, of each picture's true class by cosine; ties count against it.
 
-    `vectors` is (n, d), `prompts` (classes, d), both float32 of unit length; `truth` has n class numbers.
+    `vectors` is (n, d), `prompts` (classes, d), both float32 of unit length; `truth` has n class indices.
     """
     similarity = vectors @ prompts.T
     own = similarity[np.arange(len(truth)), truth][:, np.newaxis]

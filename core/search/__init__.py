@@ -1,1 +1,1 @@
-"""From a query to ranked assets: filters, exact vector search over the resident matrix."""
+"""From a query to ranked assets: filters, exact vector search, ranking by Gemini, follow-ups, duplicates."""

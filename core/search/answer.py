@@ -1,4 +1,4 @@
-"""What a search gives back: the pictures in their final order, and the receipt of how that order came about."""
+"""The answer to a search: the pictures in their final order, and the receipt of how that order came about."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Literal
 
+from core.gemini.failures import CallFailure
 from core.gemini.prices import TokenUsage
-from core.gemini.refusals import Refusal
 from core.records.assets import Hit, SearchResult
 
 RankingOutcome = Literal["ranked", "cached", "fallback"]
@@ -16,7 +16,7 @@ RankingOutcome = Literal["ranked", "cached", "fallback"]
 
 @dataclass(frozen=True)
 class CandidateRank:
-    """A candidate's way from the vector order to the final one (ranks from 1); score and reason are Gemini's."""
+    """A candidate's rank in the vector order and in the final one (from 1), with Gemini's score and reason."""
 
     asset_id: str
     vector_rank: int
@@ -27,16 +27,16 @@ class CandidateRank:
 
 @dataclass(frozen=True)
 class Ranking:
-    """An order of the candidates, and who made it.
+    """An order of the candidates, and where it comes from.
 
-    `refusal` says why the vector order stands, where it does. `usd` is what was billed for this request; where
-    `price_known` is false the table of prices lacks the model and it is the dearest known one's price. `unknown_usd` is
+    `failure` says why the vector order was kept, if it was. `usd` is the billed cost of this search; where
+    `price_known` is false the price table lacks the model, and the cost is at the highest known rate. `unknown_usd` is
     the most that requests without a reply may have cost on top.
     """
 
     outcome: RankingOutcome
-    places: tuple[CandidateRank, ...]
-    refusal: Refusal | None = None
+    candidates: tuple[CandidateRank, ...]
+    failure: CallFailure | None = None
     model: str = ""
     model_version: str = ""
     prompt_version: str = ""
@@ -50,7 +50,7 @@ class Ranking:
 
 @dataclass(frozen=True)
 class RequestCost:
-    """USD by service: CLIP = the seconds of encoding, compute = those of the other stages, Gemini = its usage."""
+    """USD by service: CLIP for the seconds of encoding, compute for the other stages', Gemini for its usage."""
 
     clip_usd: float = 0.0
     compute_usd: float = 0.0
@@ -63,7 +63,7 @@ class RequestCost:
 
 @dataclass(frozen=True)
 class HourlyRates:
-    """What an hour of work costs, in USD: encoding, and everything else."""
+    """USD per hour of work: encoding, and everything else."""
 
     clip_usd: float
     compute_usd: float
@@ -77,14 +77,14 @@ class HourlyRates:
         )
 
     def stages_usd(self, stage_ms: Mapping[str, float]) -> tuple[float, float]:
-        """What the stages of something that asks no Gemini cost: CLIP and compute, in USD."""
+        """The cost of stages without Gemini: CLIP and compute, in USD."""
         cost = self.cost(stage_ms)
         return cost.clip_usd, cost.compute_usd
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A search's result with its ranking, if one was asked for, and its receipt.
+    """A search's result with its ranking, if one was requested, and its receipt.
 
     `stage_ms` has the keys `encode`, `search`, `load`, `total`, and `rank` where pictures were ranked.
     """
@@ -102,13 +102,14 @@ class Answer:
         if self.ranking is None:
             return self.result.hits
         by_id = {hit.asset.id: hit for hit in self.result.hits}
-        first = {place.asset_id: by_id.pop(place.asset_id) for place in self.ranking.places if place.asset_id in by_id}
-        return (*first.values(), *by_id.values())
+        ids = [candidate.asset_id for candidate in self.ranking.candidates]
+        first = [by_id.pop(asset_id) for asset_id in ids if asset_id in by_id]
+        return (*first, *by_id.values())
 
-    def place(self, asset_id: str) -> CandidateRank | None:
-        """The way of one picture through the ranking, None if it was no candidate."""
-        places = self.ranking.places if self.ranking else ()
-        return next((place for place in places if place.asset_id == asset_id), None)
+    def candidate(self, asset_id: str) -> CandidateRank | None:
+        """The ranks of one picture, None if it was not a candidate."""
+        candidates = self.ranking.candidates if self.ranking else ()
+        return next((candidate for candidate in candidates if candidate.asset_id == asset_id), None)
 
     def receipt(self) -> dict[str, Any]:
         """The receipt as a JSON document."""
@@ -127,12 +128,12 @@ class Answer:
 
 
 def _ranking_document(ranking: Ranking) -> dict[str, Any]:
-    refusal = ranking.refusal
+    failure = ranking.failure
     return {
         "outcome": ranking.outcome,
-        "cause": refusal.cause if refusal else "",
-        "notice": refusal.notice if refusal else "",
-        "ask_again_at": refusal.until.isoformat() if refusal and refusal.until else None,
+        "cause": failure.cause if failure else "",
+        "notice": failure.notice if failure else "",
+        "ask_again_at": failure.retry_at.isoformat() if failure and failure.retry_at else None,
         "model": ranking.model,
         "model_version": ranking.model_version,
         "prompt_version": ranking.prompt_version,
@@ -142,5 +143,5 @@ def _ranking_document(ranking: Ranking) -> dict[str, Any]:
         "unknown_usd": ranking.unknown_usd,
         "price_known": ranking.price_known,
         "requests": ranking.requests,
-        "places": [asdict(place) for place in ranking.places],
+        "places": [asdict(candidate) for candidate in ranking.candidates],
     }

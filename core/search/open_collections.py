@@ -1,4 +1,4 @@
-"""The collections in use: a table and a searcher each, opened once and anew where a name means another table."""
+"""The collections in use: a table and a searcher each, opened once, and again where a name refers to another table."""
 
 from __future__ import annotations
 
@@ -29,42 +29,42 @@ class OpenCollections:
     """Collections by name; each method raises CollectionError if there is none. May be shared between threads."""
 
     def __init__(self, collections: Collections, encoder: Callable[[str], Encoder]) -> None:
-        """`encoder` gives the encoder of a model by the model's name; it is asked when words have to be encoded."""
+        """`encoder` gives the encoder of a model by its name; it is called when a text has to be encoded."""
         self._collections, self._encoder = collections, encoder
         self._lock, self._open = threading.RLock(), dict[str, _OpenCollection]()
 
     def searcher(self, collection: str) -> Searcher:
-        """What answers searches over a collection."""
-        return self._of(collection).searcher
+        """The searcher of a collection."""
+        return self._get(collection).searcher
 
     def snapshot(self, collection: str) -> Snapshot:
         """A collection as a search would see it now."""
-        return self._of(collection).searcher.snapshot
+        return self._get(collection).searcher.snapshot
 
     def table(self, collection: str) -> AssetTable:
-        """Where the assets of a collection lie."""
-        return self._of(collection).table
+        """The table that stores the assets of a collection."""
+        return self._get(collection).table
 
     def encoder(self, collection: str) -> Encoder:
         """The encoder of a collection's model, loaded at its first use. Raises ModelUnavailable too."""
-        return self._encoder(self._of(collection).table.model.name)
+        return self._encoder(self._get(collection).table.model.name)
 
     def encode_texts(self, collection: str, texts: list[str]) -> NDArray[np.float32]:
         """Texts as the collection's model encodes them: (n, d) float32 of unit length. Raises ModelUnavailable too."""
         return self.encoder(collection).encode_texts(texts)
 
     def stamp(self, collection: str) -> Stamp:
-        """Something that changes when the name means another table."""
-        return self._of(collection).stamp
+        """A value that changes when the name refers to another table."""
+        return self._get(collection).stamp
 
     def forget(self, collection: str) -> None:
-        """Open it anew the next time."""
+        """Open it again the next time."""
         with self._lock:
             self._open.pop(collection, None)
 
-    def _of(self, collection: str) -> _OpenCollection:
+    def _get(self, collection: str) -> _OpenCollection:
         with self._lock:
-            stamp = self._collections.stamp(collection)  # another one where the name was switched, or made anew
+            stamp = self._collections.change_token(collection)  # changes when the name was switched or created again
             known = self._open.get(collection)
             if known is None or known.stamp != stamp:
                 table = self._collections.open(collection)

@@ -1,4 +1,4 @@
-"""A picture from outside that is searched by; it is never stored."""
+"""A picture from outside to search by; it is never stored."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from core.embedding.encoder import Encoder
 from core.embedding.hashes import content_id
 from core.errors import QueryError
 
-MOST_MB = 20
+MAX_MB = 20
 NAME = "the picture"
 FORMATS = sorted(suffix.removeprefix(".") for suffix in images.SUFFIXES)
 
@@ -27,19 +27,19 @@ class QueryPicture:
     thumbnail: bytes = field(repr=False)
 
 
-def query_picture(data: bytes, max_megapixels: float) -> QueryPicture:
-    """Read a picture to search by, no larger than a model looks at.
+def read_query_picture(data: bytes, max_megapixels: float) -> QueryPicture:
+    """Read a picture to search by, reduced to what a model needs.
 
-    Raises QueryError if the file is too large, BadImage if it is no picture.
+    Raises QueryError if the file is too large, BadImage if it is not an image.
     """
-    if len(data) > MOST_MB * 1_000_000:
-        raise QueryError(f"{NAME} has {len(data) / 1e6:.1f} MB, allowed are {MOST_MB}: choose a smaller one")
-    image = images.upright_rgb(images.open_image(data, NAME, max_megapixels), NAME, images.ENOUGH_PX)
-    small = image.reduce(max(1, min(image.size) // images.ENOUGH_PX))
+    if len(data) > MAX_MB * 1_000_000:
+        raise QueryError(f"{NAME} has {len(data) / 1e6:.1f} MB, allowed are {MAX_MB}: choose a smaller one")
+    image = images.upright_rgb(images.open_image(data, NAME, max_megapixels), NAME, images.MIN_SIDE_PX)
+    small = image.reduce(max(1, min(image.size) // images.MIN_SIDE_PX))
     return QueryPicture(content_id(data), small, images.thumbnail(image))
 
 
-def encode(encoder: Encoder, image: Image.Image) -> NDArray[np.float32]:
-    """The unit vector of an RGB picture, (d,) float32, as an ingest would compute it."""
-    vector: NDArray[np.float32] = encoder.encode_pixels(encoder.preprocess(image)[np.newaxis])[0]
+def encode_query_picture(encoder: Encoder, picture: QueryPicture) -> NDArray[np.float32]:
+    """The unit vector of a picture, (d,) float32, as an ingest would compute it."""
+    vector: NDArray[np.float32] = encoder.encode_pixels(encoder.preprocess(picture.image)[np.newaxis])[0]
     return vector

@@ -1,10 +1,10 @@
-"""Answers searches over one collection from a snapshot that follows the table."""
+"""Searches one collection by a snapshot that follows the table."""
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,20 +14,23 @@ from core.embedding.encoder import Encoder
 from core.errors import ModelUnavailable, QueryError
 from core.metrics.stage_timer import StageTimer
 from core.records.assets import Asset, Filters, Hit, ModelCard, SearchResult
+from core.records.searches import SearchOptions
 from core.search.filters import Facets, FilterColumns
-from core.search.query_picture import QueryPicture, encode
-from core.search.vector_search import blend_query_vectors, nearest_rows, spread_rows
+from core.search.query_picture import QueryPicture, encode_query_picture
+from core.search.vector_search import Matches, blend_query_vectors, nearest_rows, spread_rows
 from core.store.lance.snapshot import Snapshot
 from core.store.lance.table import AssetTable
 
 MAX_QUERY_LENGTH = 2_000
-MASKS_KEPT = 16
-EXAMPLE_LENGTH = 22
+MAX_CACHED_MASKS = 16
+MAX_EXAMPLE_LENGTH = 22
 
 
 @dataclass(frozen=True)
 class _Resident:
-    mark: int
+    """One state of the collection in memory."""
+
+    change_token: int
     snapshot: Snapshot
     row_of: dict[str, int]
     columns: FilterColumns
@@ -39,7 +42,7 @@ class Searcher:
     """Exact search over one collection. May be shared between threads; sees every committed asset."""
 
     def __init__(self, table: AssetTable, encoder: Callable[[], Encoder]) -> None:
-        """`encoder` is called when a text has to be encoded, so that looking around needs no model."""
+        """`encoder` is called when a text has to be encoded, so that browsing needs no model."""
         self._table, self._encoder = table, encoder
         self._lock = threading.Lock()
         self._resident: _Resident | None = None
@@ -60,90 +63,74 @@ class Searcher:
         """What the collection can be filtered by."""
         return self._current().facets
 
-    def by_text(self, query: str, top: int, filters: Filters = Filters(), floor: float = -1.0) -> SearchResult:
-        """The `top` assets most similar to a text. Raises QueryError for an empty or overlong query."""
-        text = plain_words(query)
+    def by_text(self, text: str, options: SearchOptions = SearchOptions()) -> SearchResult:
+        """The assets most similar to a text. Raises QueryError for an empty or overlong text."""
+        text = normalize_query(text)
         if not text:
             raise QueryError("the query is empty: write what the picture should show")
-        encoder = self._fitting_encoder()  # loading it, once, is no part of a search
+        encoder = self._matching_encoder()  # loading it, once, is not part of a search
         stages = StageTimer()
         with stages.stage("encode"):
             vector = encoder.encode_texts([text])[0]
-        return self._search(text, vector, top, filters, floor, stages)
+        return self._search(text, vector, options, stages)
 
     def by_asset(
-        self,
-        asset_id: str,
-        top: int,
-        filters: Filters = Filters(),
-        floor: float = -1.0,
-        words: str = "",
-        weight: float = 0.5,
+        self, asset_id: str, options: SearchOptions = SearchOptions(), text: str = "", text_weight: float = 0.5
     ) -> SearchResult:
-        """The `top` assets most similar to one of the collection, and to `words`, itself left out.
+        """The assets most similar to one of the collection, itself excluded, and to `text`.
 
-        `weight` is the words' share, from 0 to 1. Raises QueryError if the asset is unknown, or as `by_text` does.
+        `text_weight` is the text's share, from 0 to 1. Raises QueryError if the asset is unknown, or as `by_text` does.
         """
-        text, resident = plain_words(words), self._current()
+        text, resident = normalize_query(text), self._current()
         row = resident.row_of.get(asset_id)
         if row is None:
             raise QueryError(
                 f"collection {self._table.name} has no picture {asset_id[:12]!r}: it may have been removed"
             )
-        encoder = self._fitting_encoder() if text else None
+        encoder = self._matching_encoder() if text else None
         stages = StageTimer()
         with stages.stage("encode"):
             vector = resident.snapshot.vectors[row]
             if encoder is not None:
-                vector = blend_query_vectors(vector, encoder.encode_texts([text])[0], weight)
-        return self._search(text, vector, top, filters, floor, stages, without=row)
+                vector = blend_query_vectors(vector, encoder.encode_texts([text])[0], text_weight)
+        return self._search(text, vector, options, stages, excluded_row=row)
 
     def by_picture(
-        self,
-        picture: QueryPicture,
-        top: int,
-        filters: Filters = Filters(),
-        floor: float = -1.0,
-        words: str = "",
-        weight: float = 0.5,
+        self, picture: QueryPicture, options: SearchOptions = SearchOptions(), text: str = "", text_weight: float = 0.5
     ) -> SearchResult:
-        """The `top` assets most similar to a picture from outside, and to `words`, whose share is `weight`, 0 to 1.
+        """The assets most similar to a picture from outside, and to `text`, whose share is `text_weight`, 0 to 1.
 
-        A picture that the collection holds is found by its own vector: it is most similar to itself. Raises as
+        A picture that the collection holds is searched by its stored vector: it is most similar to itself. Raises as
         `by_text` does.
         """
-        text, resident = plain_words(words), self._current()
-        row, encoder = resident.row_of.get(picture.id), self._fitting_encoder()
+        text, resident = normalize_query(text), self._current()
+        row, encoder = resident.row_of.get(picture.id), self._matching_encoder()
         stages = StageTimer()
         with stages.stage("encode"):
-            vector = encode(encoder, picture.image) if row is None else resident.snapshot.vectors[row]
+            vector = encode_query_picture(encoder, picture) if row is None else resident.snapshot.vectors[row]
             if text:
-                vector = blend_query_vectors(vector, encoder.encode_texts([text])[0], weight)
-        return self._search(text, vector, top, filters, floor, stages)
+                vector = blend_query_vectors(vector, encoder.encode_texts([text])[0], text_weight)
+        return self._search(text, vector, options, stages)
 
     def browse(self, top: int, filters: Filters = Filters()) -> SearchResult:
-        """The newest `top` assets that pass the filters, with similarity 0: what one sees before asking anything."""
+        """The newest `top` assets that pass the filters, with similarity 0: what a page shows before any query."""
         stages, resident = StageTimer(), self._current()
         with stages.stage("search"):
             mask = self._mask(resident, filters)
             rows = resident.newest_first if mask is None else resident.newest_first[mask[resident.newest_first]]
-        return self._load(resident, "", rows[:top], np.zeros(min(top, len(rows)), np.float32), len(rows), stages)
+        newest = Matches(rows[:top], np.zeros(min(top, len(rows)), np.float32), len(rows))
+        return self._load(resident, "", newest, stages)
 
     def examples(self, count: int) -> list[str]:
-        """Up to `count` titles of pictures that differ most from each other, to begin a search with."""
+        """Up to `count` titles of pictures that differ most from each other, as example queries."""
         snapshot = self._current().snapshot
         ids = [snapshot.ids[row] for row in spread_rows(snapshot.vectors, 5 * count)]
-        titles = [
-            asset.about.title for asset, _ in self._table.assets(ids) if 0 < len(asset.about.title) <= EXAMPLE_LENGTH
-        ]
-        return list(dict.fromkeys(titles))[:count]
+        titles = [asset.about.title for asset, _ in self._table.assets(ids)]
+        return list(dict.fromkeys(title for title in titles if 0 < len(title) <= MAX_EXAMPLE_LENGTH))[:count]
 
     def pictures(self, asset_ids: Sequence[str], similarities: Sequence[float] | None = None) -> tuple[Hit, ...]:
-        """Assets by their ids, in that order, with their thumbnails; those that are gone are left out."""
-        loaded = {asset.id: (asset, thumbnail) for asset, thumbnail in self._table.assets(list(asset_ids))}
-        cosines = [0.0] * len(asset_ids) if similarities is None else similarities
-        found = [(i, s) for i, s in zip(asset_ids, cosines, strict=True) if i in loaded]
-        return tuple(Hit(rank, s, *loaded[i]) for rank, (i, s) in enumerate(found, 1))
+        """Assets by their ids, in that order, with their thumbnails; those no longer stored are left out."""
+        return self._hits(asset_ids, [0.0] * len(asset_ids) if similarities is None else similarities)
 
     def asset(self, asset_id: str) -> tuple[Asset, bytes] | None:
         """One asset and its thumbnail (JPEG), or None if the collection does not hold it."""
@@ -152,40 +139,33 @@ class Searcher:
 
     def _search(
         self,
-        query: str,
+        text: str,
         vector: NDArray[np.float32],
-        top: int,
-        filters: Filters,
-        floor: float,
+        options: SearchOptions,
         stages: StageTimer,
-        without: int | None = None,
+        excluded_row: int | None = None,
     ) -> SearchResult:
         resident = self._current()
         with stages.stage("search"):
-            mask = self._mask(resident, filters)
-            if without is not None:
+            mask = self._mask(resident, options.filters)
+            if excluded_row is not None:
                 mask = np.ones(len(resident.snapshot), bool) if mask is None else mask.copy()
-                mask[without] = False
-            rows, similarities, matching = nearest_rows(resident.snapshot.vectors, vector, top, mask, floor)
-        return self._load(resident, query, rows, similarities, matching, stages)
+                mask[excluded_row] = False
+            matches = nearest_rows(resident.snapshot.vectors, vector, options.top, mask, options.min_similarity)
+        return self._load(resident, text, matches, stages)
 
-    def _load(
-        self,
-        resident: _Resident,
-        query: str,
-        rows: NDArray[np.intp],
-        similarities: NDArray[np.float32],
-        matching: int,
-        stages: StageTimer,
-    ) -> SearchResult:
-        ids = [resident.snapshot.ids[row] for row in rows]
+    def _load(self, resident: _Resident, text: str, matches: Matches, stages: StageTimer) -> SearchResult:
         with stages.stage("load"):
-            loaded = {asset.id: (asset, thumbnail) for asset, thumbnail in self._table.assets(ids)}
-        found = [(i, s) for i, s in zip(ids, similarities.tolist(), strict=True) if i in loaded]
-        hits = tuple(Hit(rank, s, *loaded[i]) for rank, (i, s) in enumerate(found, 1))
-        return SearchResult(self._table.name, resident.snapshot.version, query, hits, matching, stages.finish())
+            hits = self._hits([resident.snapshot.ids[row] for row in matches.rows], matches.similarities.tolist())
+        return SearchResult(self._table.name, resident.snapshot.version, text, hits, matches.passing, stages.finish())
 
-    def _fitting_encoder(self) -> Encoder:
+    def _hits(self, asset_ids: Sequence[str], similarities: Iterable[float]) -> tuple[Hit, ...]:
+        loaded = {asset.id: (asset, thumbnail) for asset, thumbnail in self._table.assets(list(asset_ids))}
+        found = [(i, similarity) for i, similarity in zip(asset_ids, similarities, strict=True) if i in loaded]
+        return tuple(Hit(rank, similarity, *loaded[i]) for rank, (i, similarity) in enumerate(found, 1))
+
+    def _matching_encoder(self) -> Encoder:
+        """The encoder, if its model is the one that the collection was embedded with. Raises ModelUnavailable."""
         encoder, model = self._encoder(), self._table.model
         if (encoder.card.checkpoint, encoder.card.dimension) != (model.checkpoint, model.dimension):
             raise ModelUnavailable(
@@ -196,23 +176,23 @@ class Searcher:
 
     def _current(self) -> _Resident:
         with self._lock:
-            mark = self._table.change_mark()
-            if self._resident is None or self._resident.mark != mark:
-                self._resident = _build(mark, self._table.snapshot())
+            token = self._table.change_token()
+            if self._resident is None or self._resident.change_token != token:
+                self._resident = _make_resident(token, self._table.snapshot())
                 self._masks.clear()
             return self._resident
 
     def _mask(self, resident: _Resident, filters: Filters) -> NDArray[np.bool_] | None:
-        key = (resident.mark, filters)
+        key = (resident.change_token, filters)
         with self._lock:
             if key not in self._masks:
                 self._masks[key] = resident.columns.mask(filters)
-                while len(self._masks) > MASKS_KEPT:
+                while len(self._masks) > MAX_CACHED_MASKS:
                     self._masks.popitem(last=False)
             return self._masks[key]
 
 
-def plain_words(query: str) -> str:
+def normalize_query(query: str) -> str:
     """A query with one space between its words. Raises QueryError if it is overlong."""
     text = " ".join(query.split())
     if len(text) > MAX_QUERY_LENGTH:
@@ -220,10 +200,10 @@ def plain_words(query: str) -> str:
     return text
 
 
-def _build(mark: int, snapshot: Snapshot) -> _Resident:
+def _make_resident(change_token: int, snapshot: Snapshot) -> _Resident:
     columns = FilterColumns(snapshot)
     return _Resident(
-        mark=mark,
+        change_token=change_token,
         snapshot=snapshot,
         row_of={asset_id: row for row, asset_id in enumerate(snapshot.ids)},
         columns=columns,

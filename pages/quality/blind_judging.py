@@ -1,4 +1,4 @@
-"""Judging blind: both orders in one shuffled list; whose they were is shown in the end."""
+"""Judging blind: both orders in one shuffled list, whose origins are revealed at the end."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import streamlit as st
 
 from core.app import App
-from core.quality.blind import Pooled
+from core.quality.blind import PooledPicture
 from core.quality.relevance import DEPTH
-from pages.clusters.explorer import leave_or_look
 from pages.quality.reveal import place_captions, reveal_rows, same_order
 from pages.search.conversation import load_model
+from pages.search.picture_details import follow_picture_links
 from pages.search.thumbs import JudgedAnswer, answer_thumbs
-from pages.ui.gallery import find_similar, gallery, open_picture
+from pages.ui.gallery import GalleryActions, GalleryLayout, find_similar, gallery, open_picture
 from pages.ui.notices import show_mock_server_notice
 from pages.ui.person import person
 
@@ -23,16 +23,16 @@ POOLED_RANKER = "pooled"
 
 @dataclass(frozen=True)
 class Pool:
-    """What one person judges: the pictures of both orders for a query, shuffled by `seed`."""
+    """What one person judges: the pictures of both orders for a query, shuffled with `seed`."""
 
     collection: str
     query: str
     seed: str
-    pictures: tuple[Pooled, ...]
+    pictures: tuple[PooledPicture, ...]
 
 
 def show_blind_judging(app: App, collection: str) -> None:
-    """A query, its pictures, thumbs; then what they say of the two orders."""
+    """A query, its pictures with thumbs; then what these say about the two orders."""
     st.caption(
         f"The first {DEPTH} pictures by similarity and the first {DEPTH} by Gemini come in one shuffled list. Judge "
         "each by whether it answers the query; whose it was is shown at the end."
@@ -48,52 +48,51 @@ def show_blind_judging(app: App, collection: str) -> None:
     ).strip()
     if query:
         pool = current_pool(app, collection, query)
-        leave_or_look(app, collection)
+        follow_picture_links(app, collection)
         judge_pool(app, pool)
 
 
 def current_pool(app: App, collection: str, query: str) -> Pool:
-    """This person's list for a query; searched for once."""
+    """This person's pool for a query; searched for once."""
     seed = f"{collection} {query} {person().author}"
-    kept: Pool | None = st.session_state.get(POOL_KEY)
-    if kept is None or kept.seed != seed:
+    pool: Pool | None = st.session_state.get(POOL_KEY)
+    if pool is None or pool.seed != seed:
         load_model(app, collection)
         with st.spinner("Searching"):
-            kept = Pool(collection, query, seed, app.quality.blind(query, collection, DEPTH, seed))
-        st.session_state[POOL_KEY] = kept
+            pool = Pool(collection, query, seed, app.quality.blind_pool(query, collection, DEPTH, seed))
+        st.session_state[POOL_KEY] = pool
         st.session_state.pop(REVEALED_KEY, None)
-    return kept
+    return pool
 
 
 def judge_pool(app: App, pool: Pool) -> None:
-    """The pictures with thumbs and how many are judged; once shown whose they were, none can be judged any more."""
+    """The pictures with thumbs, and how many are judged; once revealed, none can be judged any more."""
     ids = [picture.asset_id for picture in pool.pictures]
-    given = answer_thumbs(app, JudgedAnswer(pool.collection, pool.query, POOLED_RANKER, blind=True), "blind", ids)
-    mine = {asset_id: up for asset_id, up in (given.given if given else {}).items() if asset_id in ids}
+    thumbs = answer_thumbs(app, JudgedAnswer(pool.collection, pool.query, POOLED_RANKER, blind=True), "blind", ids)
+    judged = {asset_id: up for asset_id, up in (thumbs.given if thumbs else {}).items() if asset_id in ids}
     if not ids:
         st.info("Nothing was found.", icon=":material/search_off:")
         return
-    shown = bool(st.session_state.get(REVEALED_KEY))
+    revealed = bool(st.session_state.get(REVEALED_KEY))
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.progress(len(mine) / len(ids), text=f"{len(mine)} of {len(ids)} judged", width="stretch")
+        st.progress(len(judged) / len(ids), text=f"{len(judged)} of {len(ids)} judged", width="stretch")
         st.button(
             "Show whose they were",
-            type="primary" if len(mine) == len(ids) else "secondary",
-            disabled=not mine or shown,
+            type="primary" if len(judged) == len(ids) else "secondary",
+            disabled=not judged or revealed,
             on_click=on_reveal,
             key="reveal",
         )
-    if shown:
-        show_reveal(pool, mine)
+    if revealed:
+        show_reveal(pool, judged)
     hits = app.pictures(pool.collection, ids)
     gallery(
+        pool.collection,
         hits,
         "blind",
-        open_picture,
-        find_similar,
-        show_similarity=False,
-        thumbs=None if shown else given,
-        reasons=place_captions(pool.pictures) if shown else None,
+        GalleryActions(open_picture, find_similar),
+        GalleryLayout(show_similarity=False, reasons=place_captions(pool.pictures) if revealed else {}),
+        thumbs=None if revealed else thumbs,
     )
 
 
@@ -101,9 +100,9 @@ def on_reveal() -> None:
     st.session_state[REVEALED_KEY] = True
 
 
-def show_reveal(pool: Pool, mine: dict[str, bool]) -> None:
-    """How good each order was by this person's thumbs."""
-    st.dataframe(reveal_rows(pool.pictures, mine), hide_index=True)
+def show_reveal(pool: Pool, judged: dict[str, bool]) -> None:
+    """How good each order was, by this person's thumbs."""
+    st.dataframe(reveal_rows(pool.pictures, judged), hide_index=True)
     if same_order(pool.pictures):
         st.caption("Both orders are the same: Gemini gave none, or agrees with similarity.")
     else:

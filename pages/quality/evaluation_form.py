@@ -1,4 +1,4 @@
-"""Starting an evaluation, and how far it is."""
+"""A form to start an evaluation, its progress and its outcome."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FAULT_KEY, AWAITED_KEY, OPENED_KEY = "evaluation_fault", "evaluation_awaited", "
 
 
 def show_evaluation(app: App, evaluations: Evaluations, collection: str) -> None:
-    """The form in a popover, and beneath it the evaluation that runs or has ended."""
+    """The form in a popover, and below it the evaluation that is running or has ended."""
     with st.popover("Evaluate", icon=":material/science:", key="evaluate"):
         if only_curators(app.access, START_EVALUATIONS):
             evaluation_form(app, evaluations, collection)
@@ -50,21 +50,21 @@ def evaluation_form(app: App, evaluations: Evaluations, collection: str) -> None
         st.caption("Pictures that nobody judged count as not relevant, so these figures are a lower bound.")
     ranker = st.segmented_control("Order", list(RANKERS), default=next(iter(RANKERS)), required=True, key="ranker")
     name = st.text_input("Name of the run", max_chars=80, key="run_name", placeholder="none needed")
-    wanted = EvaluationRequest(labels, collection, RANKERS[ranker or next(iter(RANKERS))], name.strip())
+    request = EvaluationRequest(labels, collection, RANKERS[ranker or next(iter(RANKERS))], name.strip())
     running = evaluations.latest is not None and not evaluations.latest.done
     st.button(
         f"Evaluate {escape_markdown(collection)}",
         type="primary",
         disabled=running,
         on_click=start_evaluation,
-        args=(evaluations, wanted),
+        args=(evaluations, request),
     )
 
 
 @uninterrupted
-def start_evaluation(evaluations: Evaluations, wanted: EvaluationRequest) -> None:
+def start_evaluation(evaluations: Evaluations, request: EvaluationRequest) -> None:
     try:
-        evaluations.start(person(), wanted)
+        evaluations.start(person(), request)
         st.session_state[AWAITED_KEY] = True
     except ContactSheetError as error:
         st.session_state[FAULT_KEY] = str(error)
@@ -72,20 +72,20 @@ def start_evaluation(evaluations: Evaluations, wanted: EvaluationRequest) -> Non
 
 @st.fragment(run_every=1.0)
 def show_evaluation_progress(app: App, evaluations: Evaluations) -> None:
-    """A bar while it runs; then the page is drawn anew."""
+    """A progress bar while it runs; then the whole page is rerun."""
     latest = evaluations.latest
     if latest is None or latest.done:
         st.rerun()
         return
-    wanted = latest.wanted
-    what = f"{wanted.labels or 'What people judged'} on {wanted.collection}. "
+    request = latest.request
+    what = f"{request.labels or 'What people judged'} on {request.collection}. "
     show_progress(st.empty(), latest.progress, escape_markdown(what))
     if app.access.is_curator(person()):
         st.button("Stop", icon=":material/stop:", on_click=lambda: evaluations.stop(person()), key="stop_evaluation")
 
 
 def show_outcome(latest: Evaluation) -> None:
-    """How the evaluation that this person waited for ended."""
+    """The outcome of the evaluation that this person waited for."""
     if latest.run is None:
         st.error(escape_markdown(latest.message), icon=":material/error:")
     else:
@@ -93,7 +93,7 @@ def show_outcome(latest: Evaluation) -> None:
 
 
 def newly_saved_run(evaluations: Evaluations) -> int | None:
-    """The run that this person waited for, once: it is opened as soon as it is kept."""
+    """The run that this person waited for, returned once: it is opened as soon as it is saved."""
     latest = evaluations.latest
     if latest is None or latest.run is None or not st.session_state.get(AWAITED_KEY):
         return None

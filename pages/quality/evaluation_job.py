@@ -1,4 +1,4 @@
-"""Evaluations in the background of a server: one at a time, for all who look."""
+"""Evaluations in the background of the server: one at a time, shared by all sessions."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from core.access import Person
 from core.app import App
 from core.errors import ContactSheetError, QualityError
 from core.logs import log
-from core.quality.floor import FILE, read_floors
-from core.quality.label_sets import LabelSet, read_labels
+from core.quality.floor import FLOOR_FILE, read_floors
+from core.quality.label_sets import LabelSet, read_label_set
 from core.records.evaluations import EvaluationRun, RankerName
 from core.records.jobs import Cancelled, Progress
 from core.settings import PROJECT
@@ -23,7 +23,7 @@ LABEL_SETS = PROJECT / "data" / "eval"
 
 @dataclass(frozen=True)
 class EvaluationRequest:
-    """An evaluation somebody asked for: the committed label set of that name, or what was judged where it is empty."""
+    """What to evaluate: the committed label set of this name or, if `labels` is empty, what people judged."""
 
     labels: str
     collection: str
@@ -33,9 +33,9 @@ class EvaluationRequest:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """An evaluation as it stands: how far it is; once `done`, the number it is kept under or why there is none."""
+    """The state of an evaluation: its progress and, once `done`, the id of its run or a message why there is none."""
 
-    wanted: EvaluationRequest
+    request: EvaluationRequest
     progress: Progress = Progress("", 0, 0)
     done: bool = False
     run: int | None = None
@@ -43,36 +43,36 @@ class Evaluation:
 
 
 class Evaluations:
-    """Runs evaluations in a thread, so that no click and no closed window breaks one off."""
+    """Runs evaluations in a thread, so that no click or closed window interrupts one."""
 
     def __init__(self, app: App) -> None:
         self._app, self._lock, self._stop = app, threading.Lock(), threading.Event()
         self.latest: Evaluation | None = None
 
-    def start(self, person: Person, wanted: EvaluationRequest) -> None:
-        """Begin one. Raises NotAllowed, and QualityError while another one runs or where there are no labels."""
+    def start(self, person: Person, request: EvaluationRequest) -> None:
+        """Start one. Raises NotAllowed, and QualityError if another one is running or there are no labels."""
         self._app.access.require_curator(person, START_EVALUATIONS)
-        labels = load_labels(self._app, wanted)
+        labels = load_labels(self._app, request)
         with self._lock:
             if self.latest is not None and not self.latest.done:
                 raise QualityError("an evaluation is running: wait for its end, or stop it")
-            self.latest = Evaluation(wanted)
+            self.latest = Evaluation(request)
             self._stop.clear()
-        threading.Thread(target=self._run, args=(wanted, labels), name="evaluation", daemon=True).start()
+        threading.Thread(target=self._run, args=(request, labels), name="evaluation", daemon=True).start()
 
     def stop(self, person: Person) -> None:
-        """Ask the running one to end; nothing of it is kept. Raises NotAllowed."""
+        """Cancel the running one; nothing of it is saved. Raises NotAllowed."""
         self._app.access.require_curator(person, "stop evaluations")
         self._stop.set()
 
-    def _run(self, wanted: EvaluationRequest, labels: LabelSet) -> None:
-        how = (labels, wanted.collection, wanted.ranker, wanted.name)
-        self._end(lambda: self._app.quality.keep(self._app.quality.evaluate(*how, self._listen)))
+    def _run(self, request: EvaluationRequest, labels: LabelSet) -> None:
+        arguments = (labels, request.collection, request.ranker, request.name)
+        self._finish(lambda: self._app.quality.save(self._app.quality.evaluate(*arguments, self._listen)))
 
-    def _end(self, work: Callable[[], tuple[EvaluationRun, str]]) -> None:
+    def _finish(self, evaluate: Callable[[], tuple[EvaluationRun, str]]) -> None:
         number, message = None, ""
         try:
-            run, tracked = work()
+            run, tracked = evaluate()
             number, message = run.id, " · ".join(filter(None, [outcome_line(run), tracked]))
         except ContactSheetError as error:
             message = str(error)
@@ -90,24 +90,24 @@ class Evaluations:
 
 
 def committed_label_sets() -> list[str]:
-    """The label sets that come with the project: those that have a floor."""
-    return sorted(read_floors(LABEL_SETS / FILE))
+    """The label sets that come with the project: those with a quality floor."""
+    return sorted(read_floors(LABEL_SETS / FLOOR_FILE))
 
 
-def load_labels(app: App, wanted: EvaluationRequest) -> LabelSet:
-    """The labels of an evaluation. Raises QualityError if they cannot be read, or nobody judged anything yet."""
-    if wanted.labels:
-        return read_labels(LABEL_SETS / wanted.labels)
-    found = app.quality.judging.label_set(wanted.collection)
-    if not found.queries:
-        raise QualityError(f"nobody judged results of {wanted.collection} yet: give some thumbs on the Search page")
-    return found
+def load_labels(app: App, request: EvaluationRequest) -> LabelSet:
+    """The labels to evaluate with. Raises QualityError if they cannot be read, or nobody has judged anything yet."""
+    if request.labels:
+        return read_label_set(LABEL_SETS / request.labels)
+    labels = app.quality.judging.label_set(request.collection)
+    if not labels.queries:
+        raise QualityError(f"nobody judged results of {request.collection} yet: give some thumbs on the Search page")
+    return labels
 
 
 def outcome_line(run: EvaluationRun) -> str:
-    """One line: what an evaluation did, and what of the labels or the ranking could not be had."""
+    """One line: the run, and which labels or rankings were not available."""
     parts = [f"Run {run.id} is kept: {len(run.outcomes)} queries in {run.seconds:.1f} s"]
-    if run.stand_in:
+    if run.mock_server:
         parts.append(f"ranked {run.ranked_by}")
     if run.usd:
         parts.append(f"${run.usd:.4f}")

@@ -1,4 +1,4 @@
-"""Quality: how good the results are, and how sure one can be of it."""
+"""Quality: how good the results are, and how certain that is."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def main() -> None:
 
 
 def show_runs(app: App, collection: str) -> None:
-    """What people think, the kept runs, and one of them."""
+    """The satisfaction of people, the evaluation form, and one of the saved runs."""
     show_satisfaction(app, collection)
     evaluations = resources.evaluations()
     show_evaluation(app, evaluations, collection)
@@ -60,7 +60,7 @@ def show_runs(app: App, collection: str) -> None:
 
 
 def chosen_run(rows: list[EvaluationRunSummary], new: int | None) -> EvaluationRunSummary:
-    """The run to show: the newest one, unless another is chosen; `new` is chosen for this person."""
+    """The run to show: the newest, unless another is chosen; a run with the id `new` is chosen at once."""
     labels = {run_label(row): row for row in rows}
     for label, row in labels.items():
         if row.id == new:
@@ -69,21 +69,21 @@ def chosen_run(rows: list[EvaluationRunSummary], new: int | None) -> EvaluationR
 
 
 def show_satisfaction(app: App, collection: str) -> None:
-    """The share of thumbs up of the last days, with its interval."""
+    """The share of thumbs up in the last days, with its interval."""
     until = datetime.now(UTC)
     since = until - timedelta(days=SATISFACTION_DAYS)
     share, count = app.quality.judging.satisfaction(since, until, collection)
     if share is None:
         st.caption(
-            f":material/thumbs_up_down: Satisfaction: nobody judged results of {escape_markdown(collection)} in the last {SATISFACTION_DAYS} "
-            "days. The thumbs are under the results on the Search page."
+            f":material/thumbs_up_down: Satisfaction: nobody judged results of {escape_markdown(collection)} "
+            f"in the last {SATISFACTION_DAYS} days. The thumbs are under the results on the Search page."
         )
         return
     parts = [f"{share.value:.0%} of {count} thumbs are up ({share.low:.0%} to {share.high:.0%})"]
     for ranker, name in RANKER_NAMES.items():
-        of, given = app.quality.judging.satisfaction(since, until, collection, ranker)
-        if of is not None:
-            parts.append(f"{name} {of.value:.0%} of {given}")
+        ranker_share, ranker_count = app.quality.judging.satisfaction(since, until, collection, ranker)
+        if ranker_share is not None:
+            parts.append(f"{name} {ranker_share.value:.0%} of {ranker_count}")
     st.markdown(f":material/thumbs_up_down: **Satisfaction**, last {SATISFACTION_DAYS} days: {' · '.join(parts)}")
     st.caption("Of those who judged, who need not be like those who did not; blind judgements count too.")
 

@@ -1,41 +1,41 @@
-"""What judging blind reveals; plain functions, no drawing."""
+"""What judging blind reveals; pure functions."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from core.quality.blind import Pooled
+from core.quality.blind import PooledPicture
 from core.quality.relevance import DEPTH, SHOWN
 
 RANKER_TITLES = {"vector": "By similarity", "gemini": "By Gemini"}
 
 
-def reveal_rows(pool: Sequence[Pooled], thumbs: Mapping[str, bool]) -> list[dict[str, str]]:
-    """A row per order: of its first pictures, how many of those judged were good."""
+def reveal_rows(pool: Sequence[PooledPicture], thumbs: Mapping[str, bool]) -> list[dict[str, str]]:
+    """A row per order: how many of its first pictures that were judged are good."""
     rows = []
     for ranker, name in RANKER_TITLES.items():
         row = {"Order": name}
         for depth in (SHOWN, DEPTH):
-            given = [
-                thumbs[p.asset_id] for p in pool if p.places.get(ranker, depth + 1) <= depth and p.asset_id in thumbs
+            judged = [
+                thumbs[p.asset_id] for p in pool if p.positions.get(ranker, depth + 1) <= depth and p.asset_id in thumbs
             ]
-            row[f"Good of its first {depth}"] = f"{sum(given)} of {len(given)} judged"
+            row[f"Good of its first {depth}"] = f"{sum(judged)} of {len(judged)} judged"
         rows.append(row)
     return rows
 
 
-def place_captions(pool: Sequence[Pooled]) -> dict[str, str]:
-    """Where each order had a picture, by id: `by similarity 3 · by Gemini 1`."""
+def place_captions(pool: Sequence[PooledPicture]) -> dict[str, str]:
+    """The position of each picture in both orders, by asset id: `by similarity 3 · by Gemini 1`."""
     return {
         p.asset_id: " · ".join(
-            f"{name.lower().replace('gemini', 'Gemini')} {p.places[ranker]}"
+            f"{name.lower().replace('gemini', 'Gemini')} {p.positions[ranker]}"
             for ranker, name in RANKER_TITLES.items()
-            if ranker in p.places
+            if ranker in p.positions
         )
         for p in pool
     }
 
 
-def same_order(pool: Sequence[Pooled]) -> bool:
+def same_order(pool: Sequence[PooledPicture]) -> bool:
     """Whether both orders are the same: Gemini gave none, or agrees."""
-    return all(p.places.get("vector") == p.places.get("gemini") for p in pool)
+    return all(p.positions.get("vector") == p.positions.get("gemini") for p in pool)

@@ -1,4 +1,4 @@
-"""Two runs beside each other: the differences, query by query, with the pictures."""
+"""Two runs side by side: the differences per measure and per query, with the pictures."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import streamlit as st
 from core.app import App
 from core.quality.comparison import Comparison, QueryChange
 from core.records.evaluations import EvaluationRunSummary
-from pages.clusters.explorer import leave_or_look
 from pages.quality.graded_pictures import show_graded_pictures
+from pages.quality.query_table import query_table
 from pages.quality.run_figures import change_rows, difference_rows, outcome_label, run_label
+from pages.search.picture_details import follow_picture_links
 from pages.ui.format import escape_markdown
 
 SIGNED = st.column_config.NumberColumn(format="%+.3f")
@@ -17,7 +18,7 @@ UNSIGNED = st.column_config.NumberColumn(format="%.2f")
 
 
 def show_comparison(app: App, rows: list[EvaluationRunSummary]) -> None:
-    """Choose two runs of one label set; what changed from the first to the second."""
+    """Choose two runs of the same label set; what changed from the first to the second."""
     if len(rows) < 2:
         st.info("Two runs are needed to compare: evaluate twice, before and after a change.", icon=":material/compare:")
         return
@@ -29,64 +30,43 @@ def show_comparison(app: App, rows: list[EvaluationRunSummary]) -> None:
         st.info("No other run used this label set.", icon=":material/compare:")
         return
     first = left.selectbox("First", others, key="first", bind="query-params")
-    found = app.quality.compare(labels[first].id, labels[second].id)
-    leave_or_look(app, found.second.collection)
-    show_differences(found)
-    show_changed_queries(app, found)
+    comparison = app.quality.compare(labels[first].id, labels[second].id)
+    follow_picture_links(app, comparison.second.collection)
+    show_differences(comparison)
+    show_changed_queries(app, comparison)
 
 
-def show_differences(found: Comparison) -> None:
-    """Second less first, per measure."""
+def show_differences(comparison: Comparison) -> None:
+    """Second minus first, per measure."""
     st.dataframe(
-        difference_rows(found),
+        difference_rows(comparison),
         hide_index=True,
         column_config={"Difference": SIGNED, "From": SIGNED, "To": SIGNED, "Says": st.column_config.Column(" ")},
     )
-    alone = f" {found.alone} queries that only one of them asked are left out." if found.alone else ""
+    alone = f" {comparison.unpaired} queries that only one of them asked are left out." if comparison.unpaired else ""
     st.caption(
-        f"Second less first over the {len(found.changes)} queries of both, with 95 % intervals of the paired "
+        f"Second less first over the {len(comparison.changes)} queries of both, with 95 % intervals of the paired "
         f"bootstrap: the same queries are drawn for both runs.{alone} The first is ranked "
-        f"{escape_markdown(found.first.ranked_by)}, the second {escape_markdown(found.second.ranked_by)}."
+        f"{escape_markdown(comparison.first.ranked_by)}, the second {escape_markdown(comparison.second.ranked_by)}."
     )
 
 
-def show_changed_queries(app: App, found: Comparison) -> None:
+def show_changed_queries(app: App, comparison: Comparison) -> None:
     """Every query with its NDCG@4 in both; one of them with the pictures of both."""
     st.subheader("Queries, the greatest losses first", anchor=False)
-    moved = sum(bool(change.difference) for change in found.changes)
-    st.caption(f"NDCG@4 of each; {moved} of {len(found.changes)} changed.")
-    labels = [outcome_label(change.first) for change in found.changes]
-    key = f"changes_{found.first.id}_{found.second.id}"
-    st.dataframe(
-        change_rows(found),
-        hide_index=True,
-        height=320,
-        key=key,
-        selection_mode="single-row",
-        on_select=lambda: open_selected(key, labels),
-        column_config={"First": UNSIGNED, "Second": UNSIGNED, "Difference": SIGNED},
-    )
-    opened = st.selectbox(
-        "Open a query",
-        labels,
-        index=None,
-        key="changed",
-        bind="query-params",
-        placeholder="Choose one here, or tick a row above",
-    )
-    if opened:
-        show_change(app, found, found.changes[labels.index(opened)])
+    moved = sum(bool(change.difference) for change in comparison.changes)
+    st.caption(f"NDCG@4 of each; {moved} of {len(comparison.changes)} changed.")
+    labels = [outcome_label(change.first) for change in comparison.changes]
+    key = f"changes_{comparison.first.id}_{comparison.second.id}"
+    columns = {"First": UNSIGNED, "Second": UNSIGNED, "Difference": SIGNED}
+    opened = query_table(change_rows(comparison), labels, key, "changed", columns)
+    if opened is not None:
+        show_change(app, comparison, comparison.changes[opened])
 
 
-def open_selected(key: str, labels: list[str]) -> None:
-    rows = st.session_state[key]["selection"]["rows"]
-    if rows and rows[0] < len(labels):
-        st.session_state["changed"] = labels[rows[0]]
-
-
-def show_change(app: App, found: Comparison, change: QueryChange) -> None:
-    """The pictures of both runs beside each other."""
-    sides = ((found.first, change.first, "first"), (found.second, change.second, "second"))
+def show_change(app: App, comparison: Comparison, change: QueryChange) -> None:
+    """The pictures of both runs side by side."""
+    sides = ((comparison.first, change.first, "first"), (comparison.second, change.second, "second"))
     for column, (run, outcome, key) in zip(st.columns(2, gap="medium"), sides, strict=True):
         with column:
             figures = f"NDCG@4 {outcome.measures['ndcg@4']:.2f} · MRR {outcome.measures['mrr']:.2f}"

@@ -1,4 +1,4 @@
-"""What runs come to, as tables and figures; plain functions, no drawing."""
+"""Runs and comparisons as table rows, texts and figures; pure functions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from core.quality.comparison import Comparison
 from core.quality.evaluation import Scores
 from core.quality.intervals import Interval
 from core.quality.label_sets import GRADES
-from core.quality.relevance import NAMES, RELEVANCE_MEASURES, RelevanceMeasure, measures_of
+from core.quality.relevance import MEASURE_NAMES, RELEVANCE_MEASURES, RelevanceMeasure, compute_measures
 from core.records.evaluations import EvaluationRun, EvaluationRunSummary, QueryOutcome
 
 LEADING_MEASURE = "ndcg@4"
@@ -30,18 +30,18 @@ def utc_time(at: datetime) -> str:
 
 
 def measure_text(value: float, measure: RelevanceMeasure) -> str:
-    """A measure as its predecessor was told: query success in per cent, the others with two digits."""
+    """A measure in the notation of its baseline: query success in per cent, the others with two decimals."""
     return f"{value:.0%}" if measure.name.startswith("success") else f"{value:.2f}"
 
 
-def interval_text(found: Interval, measure: RelevanceMeasure) -> str:
-    return f"{measure_text(found.low, measure)} to {measure_text(found.high, measure)}"
+def interval_text(interval: Interval, measure: RelevanceMeasure) -> str:
+    return f"{measure_text(interval.low, measure)} to {measure_text(interval.high, measure)}"
 
 
 def best_possible(outcomes: Sequence[QueryOutcome]) -> Mapping[str, float]:
-    """What the best possible orders would reach: where one picture is relevant, Precision@4 is 0.25 at most."""
-    best = [measures_of(sorted(o.relevant, key=lambda i: -o.relevant[i]), o.relevant) for o in outcomes]
-    return {name: sum(measures[name] for measures in best) / len(best) for name in NAMES}
+    """The measures of the best possible orders: with one relevant picture, Precision@4 is at most 0.25."""
+    best = [compute_measures(sorted(o.relevant, key=lambda i: -o.relevant[i]), o.relevant) for o in outcomes]
+    return {name: sum(measures[name] for measures in best) / len(best) for name in MEASURE_NAMES}
 
 
 def worst_first(run: EvaluationRun) -> list[QueryOutcome]:
@@ -50,7 +50,7 @@ def worst_first(run: EvaluationRun) -> list[QueryOutcome]:
 
 
 def outcome_label(outcome: QueryOutcome) -> str:
-    """`d012 · a red car`, which names one query of a label set."""
+    """`d012 · a red car`: unique in a label set."""
     return f"{outcome.id} · {outcome.query}"
 
 
@@ -63,8 +63,8 @@ def query_rows(outcomes: Sequence[QueryOutcome]) -> list[dict[str, object]]:
     ]
 
 
-def change_rows(found: Comparison) -> list[dict[str, object]]:
-    """A row per query of two runs, those that lost most first."""
+def change_rows(comparison: Comparison) -> list[dict[str, object]]:
+    """A row per query of two runs, the greatest losses first."""
     return [
         {
             "Query": c.first.query,
@@ -73,42 +73,39 @@ def change_rows(found: Comparison) -> list[dict[str, object]]:
             "Second": c.second.measures[LEADING_MEASURE],
             "Difference": c.difference,
         }
-        for c in found.changes
+        for c in comparison.changes
     ]
 
 
-def difference_rows(found: Comparison) -> list[dict[str, object]]:
-    """A row per measure: second less first."""
+def difference_rows(comparison: Comparison) -> list[dict[str, object]]:
+    """A row per measure: second minus first."""
     rows: list[dict[str, object]] = []
     for m in RELEVANCE_MEASURES:
-        d = found.differences[m.name]
-        says = (
-            "within chance"
-            if not d.excludes_zero
-            else ("the second is better" if d.value > 0 else "the second is worse")
-        )
+        d = comparison.differences[m.name]
+        better_or_worse = "the second is better" if d.value > 0 else "the second is worse"
+        says = better_or_worse if d.excludes_zero else "within chance"
         rows.append({"Measure": m.title, "Difference": d.value, "From": d.low, "To": d.high, "Says": says})
     return rows
 
 
 def grade_captions(order: Sequence[str], relevant: Mapping[str, int]) -> dict[str, str]:
-    """What the labels say of each picture, by id."""
+    """The grade of each picture in words, by asset id."""
     return {asset_id: GRADES[relevant.get(asset_id, 0)] for asset_id in order}
 
 
 def missed_ids(outcome: QueryOutcome) -> list[str]:
-    """The relevant pictures that are not among the first ten, those graded highest first."""
-    answers = [asset_id for asset_id, grade in outcome.relevant.items() if grade > 0]
-    return sorted(set(answers) - set(outcome.order), key=lambda i: (-outcome.relevant[i], i))
+    """The relevant pictures that are not among the first ten, the highest grades first."""
+    relevant = {asset_id for asset_id, grade in outcome.relevant.items() if grade > 0}
+    return sorted(relevant - set(outcome.order), key=lambda i: (-outcome.relevant[i], i))
 
 
 def kinds_figure(kinds: Mapping[str, Scores], measure: RelevanceMeasure) -> go.Figure:
-    """One measure of every kind of query, with its interval; the most frequent kind on top."""
+    """One measure per kind of query, with its interval; the most frequent kind on top."""
     names = list(kinds)
-    found = [kinds[name].measures[measure.name] for name in names]
-    drawn = go.Figure(
+    intervals = [kinds[name].measures[measure.name] for name in names]
+    figure = go.Figure(
         go.Scatter(
-            x=[i.value for i in found],
+            x=[i.value for i in intervals],
             y=[f"{name} ({kinds[name].count})" for name in names],
             mode="markers",
             marker={"size": 9, "color": POINT_COLOUR},
@@ -116,20 +113,20 @@ def kinds_figure(kinds: Mapping[str, Scores], measure: RelevanceMeasure) -> go.F
             error_x={
                 "type": "data",
                 "symmetric": False,
-                "array": [i.high - i.value for i in found],
-                "arrayminus": [i.value - i.low for i in found],
+                "array": [i.high - i.value for i in intervals],
+                "arrayminus": [i.value - i.low for i in intervals],
                 "color": INTERVAL_COLOUR,
                 "thickness": 1.5,
             },
-            customdata=[[i.low, i.high] for i in found],
+            customdata=[[i.low, i.high] for i in intervals],
             hovertemplate="%{y}: %{x:.2f} (%{customdata[0]:.2f} to %{customdata[1]:.2f})<extra></extra>",
         )
     )
-    drawn.update_layout(
+    figure.update_layout(
         height=FRAME_PX + ROW_PX * len(names),
         margin={"l": 8, "r": 16, "t": 8, "b": 32},
         dragmode=False,
         xaxis={"range": [-0.02, 1.02], "fixedrange": True, "title": measure.title},
         yaxis={"autorange": "reversed", "fixedrange": True, "automargin": True},
     )
-    return drawn
+    return figure

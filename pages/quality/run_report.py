@@ -1,4 +1,4 @@
-"""One run: its measures, its kinds of queries, its queries, and what Gemini's order is worth."""
+"""One evaluation run: its measures, the lift of Gemini's order, the kinds of queries and the queries."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from core.quality.comparison import Lift
 from core.quality.evaluation import scores, scores_by_kind
 from core.quality.relevance import RELEVANCE_MEASURES
 from core.records.evaluations import EvaluationRun, QueryOutcome
-from pages.clusters.explorer import leave_or_look
 from pages.quality.graded_pictures import show_graded_pictures
+from pages.quality.query_table import query_table
 from pages.quality.run_figures import (
     LEADING_MEASURE,
     best_possible,
@@ -23,6 +23,7 @@ from pages.quality.run_figures import (
     utc_time,
     worst_first,
 )
+from pages.search.picture_details import follow_picture_links
 from pages.ui.format import escape_markdown
 
 INTERVALS_NOTE = (
@@ -33,8 +34,8 @@ INTERVALS_NOTE = (
 
 
 def show_run(app: App, run: EvaluationRun) -> None:
-    """Everything about one run."""
-    leave_or_look(app, run.collection)
+    """The whole report."""
+    follow_picture_links(app, run.collection)
     facts = [
         f"{len(run.outcomes)} queries of {run.labels} on {run.collection}",
         f"ranked {run.ranked_by}",
@@ -52,35 +53,35 @@ def show_run(app: App, run: EvaluationRun) -> None:
 
 
 def show_measures(run: EvaluationRun) -> None:
-    """A card per measure, with its interval, the most that could be reached and the predecessor's figure."""
-    found, most = scores(run.outcomes).measures, best_possible(run.outcomes)
+    """A card per measure, with its interval, the best possible value and the baseline."""
+    intervals, best = scores(run.outcomes).measures, best_possible(run.outcomes)
     with st.grid("auto", min_column_width=150):
         for m in RELEVANCE_MEASURES:
             with st.container(border=True):
-                st.metric(m.title, measure_text(found[m.name].value, m), help=m.meaning)
-                before = "none told" if m.predecessor is None else measure_text(m.predecessor, m)
+                st.metric(m.title, measure_text(intervals[m.name].value, m), help=m.meaning)
+                baseline = "none told" if m.baseline is None else measure_text(m.baseline, m)
                 st.caption(
-                    f"95 %: {interval_text(found[m.name], m)}  \nbest possible: {measure_text(most[m.name], m)}  \n"
-                    f"predecessor: {before}"
+                    f"95 %: {interval_text(intervals[m.name], m)}  \nbest possible: {measure_text(best[m.name], m)}  \n"
+                    f"predecessor: {baseline}"
                 )
     st.caption(INTERVALS_NOTE)
 
 
 def show_lift(lift: Lift) -> None:
-    """What Gemini's order adds, per dollar and per second; or why that is not known."""
+    """The gain of Gemini's order, per dollar and per second; or why it was not measured."""
     if lift.gain is None:
         st.markdown(f"**Lift of Gemini's order**: not measured ({escape_markdown(lift.not_measured)}).")
         return
-    g = lift.gain
-    sure = "" if g.excludes_zero else ", which is within chance"
-    per = [
-        f"{value:+.3g} points per {what}"
-        for value, what in ((lift.per_usd, "dollar"), (lift.per_s, "second"))
+    gain = lift.gain
+    chance = "" if gain.excludes_zero else ", which is within chance"
+    rates = [
+        f"{value:+.3g} points per {unit}"
+        for value, unit in ((lift.per_usd, "dollar"), (lift.per_s, "second"))
         if value is not None
     ]
     st.markdown(
-        f"**Lift of Gemini's order** over {lift.queries} queries: {g.value:+.3f} NDCG@4 ({g.low:+.3f} to "
-        f"{g.high:+.3f}{sure}); {escape_markdown(', '.join(per)) or 'price and time are not known'}."
+        f"**Lift of Gemini's order** over {lift.queries} queries: {gain.value:+.3f} NDCG@4 ({gain.low:+.3f} to "
+        f"{gain.high:+.3f}{chance}); {escape_markdown(', '.join(rates)) or 'price and time are not known'}."
     )
 
 
@@ -113,43 +114,19 @@ def show_queries(app: App, run: EvaluationRun) -> None:
     st.subheader("Queries, the worst first", anchor=False)
     outcomes = worst_first(run)
     labels = [outcome_label(outcome) for outcome in outcomes]
-    key = f"queries_{run.id}"
-    st.dataframe(
-        query_rows(outcomes),
-        hide_index=True,
-        height=320,
-        key=key,
-        selection_mode="single-row",
-        on_select=lambda: open_selected(key, labels),
-        column_config={
-            m.title: st.column_config.NumberColumn(format="%.2f", help=m.meaning) for m in RELEVANCE_MEASURES
-        },
-    )
-    opened = st.selectbox(
-        "Open a query",
-        labels,
-        index=None,
-        key="query",
-        bind="query-params",
-        placeholder="Choose one here, or tick a row above",
-    )
-    if opened:
-        show_query(app, run, outcomes[labels.index(opened)])
-
-
-def open_selected(key: str, labels: list[str]) -> None:
-    rows = st.session_state[key]["selection"]["rows"]
-    if rows and rows[0] < len(labels):
-        st.session_state["query"] = labels[rows[0]]
+    columns = {m.title: st.column_config.NumberColumn(format="%.2f", help=m.meaning) for m in RELEVANCE_MEASURES}
+    opened = query_table(query_rows(outcomes), labels, f"queries_{run.id}", "query", columns)
+    if opened is not None:
+        show_query(app, run, outcomes[opened])
 
 
 def show_query(app: App, run: EvaluationRun, outcome: QueryOutcome) -> None:
     """The pictures that were found, and the relevant ones that were missed."""
     st.markdown(f"Found for **{escape_markdown(outcome.query)}**, as shown:")
     show_graded_pictures(app, run.collection, outcome.order, outcome.relevant, "found")
-    lost = missed_ids(outcome)
-    if lost:
-        st.markdown(f"Relevant, but not among the first ten ({len(lost)}):")
-        show_graded_pictures(app, run.collection, lost, outcome.relevant, "missed")
+    missed = missed_ids(outcome)
+    if missed:
+        st.markdown(f"Relevant, but not among the first ten ({len(missed)}):")
+        show_graded_pictures(app, run.collection, missed, outcome.relevant, "missed")
     else:
         st.caption("No relevant picture was missed.")

@@ -1,28 +1,17 @@
-"""What a click does to the question that the page asks."""
+"""What a click changes in the search of the URL."""
 
 from __future__ import annotations
 
 import streamlit as st
 
 
-def forget_results() -> None:
-    """A new question starts on its first page, and no longer from a picture of the collection."""
+def leave_similar_search() -> None:
+    """A new search no longer starts from a picture of the collection, and shows its first page."""
     st.query_params.pop("like", None)
-    start_over()
+    back_to_first_page()
 
 
-def start_over() -> None:
-    """What is asked changes: from its first page again; a picture that is searched by stays, and words refine it."""
+def back_to_first_page() -> None:
+    """Other words show the first page again, without open details; a picture that is searched by stays."""
     for name in ("n", "photo"):
         st.query_params.pop(name, None)
-
-
-def use_example() -> None:
-    chosen = st.session_state.pop("example", None)
-    if chosen:
-        st.session_state["q"] = chosen
-
-
-def forget_latest() -> None:
-    """The next run asks the same question anew."""
-    st.session_state["turns"] = st.session_state.get("turns", ())[:-1]

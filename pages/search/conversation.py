@@ -1,4 +1,4 @@
-"""The turns of one person: the one that is shown, what may follow it, and the earlier ones."""
+"""The conversation of one person: the current turn, a follow-up to it, and the earlier turns."""
 
 from __future__ import annotations
 
@@ -12,113 +12,113 @@ from streamlit.delta_generator import DeltaGenerator
 from core.app import App
 from core.records.assets import SearchResult
 from core.search.answer import Answer
-from pages.search.actions import forget_results, start_over
-from pages.search.picture_details import ask_for_similar
-from pages.search.picture_query import chosen, put_away
-from pages.search.search_state import Ask
-from pages.search.turns import Turn, key_of, queries, with_more, with_turn
-from pages.ui.format import plain
-from pages.ui.gallery import gallery, open_picture
+from pages.search.actions import back_to_first_page, leave_similar_search
+from pages.search.picture_details import RESULT_ACTIONS, search_similar
+from pages.search.picture_query import chosen_picture, clear_picture
+from pages.search.search_state import SearchParams
+from pages.search.turns import Turn, queries, turn_key, with_more, with_turn
+from pages.ui.format import escape_markdown
+from pages.ui.gallery import GalleryLayout, gallery
 from pages.ui.progress import show_progress
 
-
-def turns() -> tuple[Turn, ...]:
-    """This person's conversation."""
-    kept: tuple[Turn, ...] = st.session_state.setdefault("turns", ())
-    return kept
+TURNS_KEY, FOLLOW_UP_KEY, INTERPRETATION_KEY = "turns", "pending_follow_up", "follow_up_interpretation"
 
 
-def current_turn(app: App, collection: str, ask: Ask) -> Turn:
-    """The turn that the page shows: the latest one if it asked the same, otherwise a new one."""
-    latest, version = turns()[-1] if turns() else None, app.version(collection)
-    understood = st.session_state.pop("understood", None)
-    if latest is not None and latest.key == key_of(collection, version, ask):
-        if understood is not None:  # it means the same search again, and says why
-            latest = replace(latest, understood=understood)
-            st.session_state["turns"] = (*turns()[:-1], latest)
-        if ask.top > latest.ask.top and len(latest.answer.result.hits) < latest.answer.result.matching:
-            result = unranked(app, collection, ask).result
-            st.session_state["turns"] = (*turns()[:-1], with_more(latest, ask, result))
-        return turns()[-1]
-    turn = Turn(collection, version, ask, answer(app, collection, ask), understood)
-    # Another weight is the same search, adjusted: it takes the place of the one before.
-    adjusted = latest is not None and replace(latest, ask=replace(latest.ask, weight=ask.weight)).key == turn.key
-    st.session_state["turns"] = with_turn(turns()[:-1] if adjusted else turns(), turn)
-    return turn
+def conversation() -> tuple[Turn, ...]:
+    """This person's turns, the latest last."""
+    turns: tuple[Turn, ...] = st.session_state.setdefault(TURNS_KEY, ())
+    return turns
 
 
-def answer(app: App, collection: str, ask: Ask) -> Answer:
-    place = st.empty()
+def current_turn(app: App, collection: str, params: SearchParams) -> Turn:
+    """The turn that the page shows: the latest one if it is the same search, otherwise a new one."""
+    version, follow_up = app.version(collection), st.session_state.pop(INTERPRETATION_KEY, None)
+    earlier, latest = conversation()[:-1], conversation()[-1] if conversation() else None
+    if latest is None or latest.key != turn_key(collection, version, params):
+        turn = Turn(collection, version, params, run_search(app, collection, params), follow_up)
+        # Another weight is the same search, adjusted: it replaces the turn before.
+        adjusted = latest is not None and latest.with_weight(params.weight).key == turn.key
+        st.session_state[TURNS_KEY] = with_turn(earlier if adjusted else conversation(), turn)
+        return turn
+    if follow_up is not None:  # it means the same search again, with an explanation
+        latest = replace(latest, follow_up=follow_up)
+    if params.top > latest.params.top and len(latest.answer.result.hits) < latest.answer.result.matching:
+        latest = with_more(latest, params, search_unranked(app, collection, params).result)
+    st.session_state[TURNS_KEY] = (*earlier, latest)
+    return latest
+
+
+def run_search(app: App, collection: str, params: SearchParams) -> Answer:
+    placeholder = st.empty()
     try:
         with st.spinner("Searching"):
-            if ask.query or ask.picture:
+            if params.query or params.picture:
                 load_model(app, collection)
-            if ask.by_picture:
-                return unranked(app, collection, ask)
-            preview = partial(show_candidates, place, app.settings.rank_candidates)
-            return app.search(ask.query, collection, ask.top, ask.filters, ask.floor, True, preview)
+            if params.by_picture:
+                return search_unranked(app, collection, params)
+            preview = partial(show_candidates, placeholder, app.settings.rank_candidates)
+            return app.searches.by_text(params.query, collection, params.options, True, preview)
     finally:
-        place.empty()
+        placeholder.empty()
 
 
-def unranked(app: App, collection: str, ask: Ask) -> Answer:
-    """The answer by similarity alone, to whatever is asked."""
-    how = (collection, ask.top, ask.filters, ask.floor)
-    outside = chosen()
-    if ask.picture and outside is not None:
-        return app.searches.by_picture(outside.picture, *how, ask.query, ask.weight)
-    if ask.like:
-        return app.searches.similar(ask.like, *how, ask.query, ask.weight)
-    return app.search(ask.query, *how)
+def search_unranked(app: App, collection: str, params: SearchParams) -> Answer:
+    """The answer by similarity alone."""
+    uploaded = chosen_picture()
+    if params.picture and uploaded is not None:
+        return app.searches.by_picture(uploaded.picture, collection, params.options, params.query, params.weight)
+    if params.like:
+        return app.searches.by_asset(params.like, collection, params.options, params.query, params.weight)
+    return app.searches.by_text(params.query, collection, params.options)
 
 
 def load_model(app: App, collection: str) -> None:
-    """Words need the collection's model: loaded at the first search, and downloaded first where it is not there."""
-    place = st.empty()
-    app.warm(collection, lambda progress: show_progress(place, progress))
-    place.empty()
+    """Load the collection's model before its first search, showing the progress where it has to be downloaded."""
+    placeholder = st.empty()
+    app.warm(collection, lambda progress: show_progress(placeholder, progress))
+    placeholder.empty()
 
 
-def show_candidates(place: DeltaGenerator, count: int, result: SearchResult) -> None:
-    """By similarity, while Gemini looks at them."""
-    with place.container():
+def show_candidates(placeholder: DeltaGenerator, count: int, result: SearchResult) -> None:
+    """The candidates by similarity, while Gemini ranks them."""
+    with placeholder.container():
         st.caption(f"The most similar first; Gemini is looking at the first {min(count, len(result.hits))}")
-        gallery(result.hits[:count], "candidates", open_picture, ask_for_similar)
+        gallery(result.collection, result.hits[:count], "candidates", RESULT_ACTIONS)
 
 
-def follow_up(app: App, turn: Turn) -> None:
-    """A few words that refine this search; the next run searches for what they mean."""
+def follow_up_input(app: App, turn: Turn) -> None:
+    """A chat input that refines this search; the next run searches for its interpretation."""
     with st.container():
         text = st.chat_input("Refine: only the ones at night, more like the second …", key="follow_up", max_chars=300)
     if not text:
         return
-    shown = shown_pictures(app, turn.answer)
+    shown = shown_ids(app, turn.answer)
     with st.spinner("Understanding"):
-        understood = app.follow_ups.understand(queries(turns()), text, len(shown))
-    st.session_state["follow_up_ask"] = (understood, shown[understood.place - 1] if understood.place else "")
+        follow_up = app.follow_ups.interpret(queries(conversation()), text, len(shown))
+    st.session_state[FOLLOW_UP_KEY] = (follow_up, shown[follow_up.position - 1] if follow_up.position else "")
     st.rerun()
 
 
-def shown_pictures(app: App, found: Answer) -> list[str]:
-    """The ids of the pictures on the page, in their order: what "the second" counts."""
-    ranked = found.ranking is not None and found.ranking.outcome != "fallback" and not st.session_state.get("all")
-    return [hit.asset.id for hit in found.hits[: app.settings.rank_results if ranked else None]]
+def shown_ids(app: App, answer: Answer) -> list[str]:
+    """The ids of the pictures on the page in order, which "the second" refers to."""
+    ranked = answer.ranking is not None and answer.ranking.outcome != "fallback" and not st.session_state.get("all")
+    return [hit.asset.id for hit in answer.hits[: app.settings.rank_results if ranked else None]]
 
 
-def take_over_follow_up() -> None:
-    """Put what a follow-up means where a question stands, before the widgets are drawn."""
-    if "follow_up_ask" not in st.session_state:
+def apply_follow_up() -> None:
+    """Write the interpretation of a follow-up into the search's widgets, before they are drawn."""
+    if FOLLOW_UP_KEY not in st.session_state:
         return
-    understood, like = st.session_state.pop("follow_up_ask")
-    st.session_state["understood"] = understood
+    follow_up, like = st.session_state.pop(FOLLOW_UP_KEY)
+    st.session_state[INTERPRETATION_KEY] = follow_up
     if like:
-        ask_for_similar(like)
+        search_similar(like)
     else:
-        start_over()
-        st.session_state["q"] = understood.query
+        back_to_first_page()
+        st.session_state["q"] = follow_up.query
 
 
-def earlier_turns(earlier: Sequence[Turn]) -> None:
+def show_earlier_turns(earlier: Sequence[Turn]) -> None:
     """Earlier searches with their first pictures, the latest first."""
     if not earlier:
         return
@@ -132,33 +132,43 @@ def earlier_turns(earlier: Sequence[Turn]) -> None:
             key="clear_history",
             type="tertiary",
         )
-    for place, turn in reversed(list(enumerate(earlier))):
-        what = "More like a picture" if turn.ask.by_picture else ""
-        what = " and ".join(filter(None, [what, f"**{plain(turn.ask.query)}**" if turn.ask.query else ""]))
+    for position, turn in reversed(list(enumerate(earlier))):
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(f"{what} in {plain(turn.collection)}", width="content")
-            if can_go_back(turn):
-                st.button("Again", on_click=go_back, args=(turn,), key=f"again_{place}", type="tertiary")
-        gallery(turn.answer.hits, f"turn_{place}", open_picture, ask_for_similar, size="small")
+            st.markdown(turn_line(turn), width="content")
+            if can_repeat(turn):
+                st.button("Again", on_click=repeat_turn, args=(turn,), key=f"again_{position}", type="tertiary")
+        gallery(turn.collection, turn.answer.hits, f"turn_{position}", RESULT_ACTIONS, GalleryLayout("small"))
 
 
-def can_go_back(turn: Turn) -> bool:
-    """Not where it needs a picture from outside that is no longer here."""
-    outside = chosen()
-    return not turn.ask.picture or (outside is not None and outside.picture.id == turn.ask.picture)
+def turn_line(turn: Turn) -> str:
+    """`More like a picture and **red** in demo`."""
+    picture = "More like a picture" if turn.params.by_picture else ""
+    words = f"**{escape_markdown(turn.params.query)}**" if turn.params.query else ""
+    return f"{' and '.join(filter(None, [picture, words]))} in {escape_markdown(turn.collection)}"
 
 
-def go_back(turn: Turn) -> None:
-    """Ask an earlier question again."""
-    if turn.ask.picture:
-        forget_results()
+def can_repeat(turn: Turn) -> bool:
+    """Whether the search needs no uploaded picture, or the one that is still there."""
+    uploaded = chosen_picture()
+    return not turn.params.picture or (uploaded is not None and uploaded.picture.id == turn.params.picture)
+
+
+def repeat_turn(turn: Turn) -> None:
+    """Repeat an earlier search."""
+    if turn.params.picture:
+        leave_similar_search()
     else:
-        put_away()
-    st.session_state["q"], st.session_state["collection"] = turn.ask.query, turn.collection
-    st.session_state["weight"] = turn.ask.weight
-    if turn.ask.like:
-        st.query_params["like"] = turn.ask.like
+        clear_picture()
+    st.session_state["q"], st.session_state["collection"] = turn.params.query, turn.collection
+    st.session_state["weight"] = turn.params.weight
+    if turn.params.like:
+        st.query_params["like"] = turn.params.like
+
+
+def discard_latest_turn() -> None:
+    """The next run repeats the latest search."""
+    st.session_state[TURNS_KEY] = conversation()[:-1]
 
 
 def clear_history() -> None:
-    st.session_state["turns"] = st.session_state.get("turns", ())[-1:]
+    st.session_state[TURNS_KEY] = conversation()[-1:]

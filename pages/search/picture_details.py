@@ -1,4 +1,4 @@
-"""One picture, large, with all that is known of it."""
+"""The details of one picture: a large view and its metadata."""
 
 from __future__ import annotations
 
@@ -7,12 +7,22 @@ from collections.abc import Callable
 import streamlit as st
 
 from core.app import App
-from core.errors import ContactSheetError
 from core.records.assets import Asset
-from pages.search.picture_query import put_away
-from pages.ui.credit import credit, photo_page
-from pages.ui.format import plain
+from pages.search.picture_query import clear_picture
+from pages.ui.credit import photo_credit, photo_page
+from pages.ui.format import escape_markdown
+from pages.ui.gallery import GalleryActions, open_picture
 from pages.ui.person import person
+from pages.ui.routes import image_address
+
+
+def follow_picture_links(app: App, collection: str, more: Callable[[Asset], None] | None = None) -> None:
+    """On other pages than Search: open the details of the URL's `photo`, or search for pictures like its `like`."""
+    like = st.query_params.pop("like", None)
+    if like:
+        st.switch_page("pages/search/page.py", query_params={"collection": collection, "like": like})
+    if "photo" in st.query_params:
+        show_details(app, collection, st.query_params["photo"], more)
 
 
 def show_details(app: App, collection: str, asset_id: str, more: Callable[[Asset], None] | None = None) -> None:
@@ -21,27 +31,27 @@ def show_details(app: App, collection: str, asset_id: str, more: Callable[[Asset
     if found is None:
         st.warning("This picture is no longer in the collection.", icon=":material/hide_image:")
         return
-    asset, thumbnail = found
+    asset = found[0]
 
-    @st.dialog(plain(asset.title), width="large", on_dismiss=close)
+    @st.dialog(escape_markdown(asset.title), width="large", on_dismiss=close_details)
     def dialog() -> None:
-        _body(app, asset, thumbnail)
+        _show_body(app, collection, asset)
         if more is not None:
             more(asset)
 
     dialog()
 
 
-def close() -> None:
+def close_details() -> None:
     """Take the open picture out of the URL."""
     st.query_params.pop("photo", None)
 
 
-def _body(app: App, asset: Asset, thumbnail: bytes) -> None:
+def _show_body(app: App, collection: str, asset: Asset) -> None:
     original = app.original(asset)
-    picture, known = st.columns([3, 2], gap="medium")
-    with picture:
-        st.image(_view(app, original[1]) if original else thumbnail, alt=asset.title)
+    picture_column, metadata_column = st.columns([3, 2], gap="medium")
+    with picture_column:
+        st.image(image_address(collection, asset.id, "view" if original else "thumbnail"), alt=asset.title)
         if original is None:
             st.caption("The original file is not where it was ingested from; this is the thumbnail.")
         with st.container(horizontal=True):
@@ -49,7 +59,7 @@ def _body(app: App, asset: Asset, thumbnail: bytes) -> None:
                 "More like this",
                 icon=":material/image_search:",
                 type="primary",
-                on_click=ask_for_similar,
+                on_click=search_similar,
                 args=(asset.id,),
             ):
                 st.rerun()
@@ -57,34 +67,30 @@ def _body(app: App, asset: Asset, thumbnail: bytes) -> None:
                 st.download_button(
                     "Original file", original[1], original[0].name, on_click="ignore", icon=":material/download:"
                 )
-    with known:
+    with metadata_column:
         if asset.about.description:
             st.text(asset.about.description)
         page = photo_page(asset)
         if page:
-            st.markdown(f"[{plain(credit(asset))}]({page})")
-        for name, value in facts(asset, show_folders=app.access.is_curator(person())).items():
-            st.caption(f"**{name}**  \n{plain(value)}")
+            st.markdown(f"[{escape_markdown(photo_credit(asset))}]({page})")
+        for name, value in asset_facts(asset, show_folders=app.access.is_curator(person())).items():
+            st.caption(f"**{name}**  \n{escape_markdown(value)}")
 
 
-def _view(app: App, original: bytes) -> bytes:
-    try:
-        return app.view(original)
-    except ContactSheetError:
-        return original
-
-
-def ask_for_similar(asset_id: str) -> None:
-    """Make the next run search by this picture instead of by words or another picture."""
-    put_away()
+def search_similar(asset_id: str) -> None:
+    """The next run searches by this picture instead of by words or another picture."""
+    clear_picture()
     st.session_state["q"] = ""
     st.query_params["like"] = asset_id
 
 
-def facts(asset: Asset, show_folders: bool) -> dict[str, str]:
-    """What is known of a picture, by name; the folders it lies in are for curators."""
+RESULT_ACTIONS = GalleryActions(open_picture, search_similar)
+
+
+def asset_facts(asset: Asset, show_folders: bool) -> dict[str, str]:
+    """The metadata of a picture by name, without empty ones; the folders of its files are for curators."""
     about = asset.about
-    places = asset.uris if show_folders else tuple(dict.fromkeys(uri.rsplit("/", 1)[-1] for uri in asset.uris))
+    files = asset.uris if show_folders else tuple(dict.fromkeys(uri.rsplit("/", 1)[-1] for uri in asset.uris))
     rows = {
         "Author": about.author,
         "Licence": about.licence,
@@ -93,6 +99,6 @@ def facts(asset: Asset, show_folders: bool) -> dict[str, str]:
         "Taken": about.created_at.strftime("%-d %B %Y") if about.created_at else "",
         "Size": f"{asset.width} × {asset.height} pixels",
         "Added": asset.ingested_at.strftime("%-d %B %Y, %H:%M UTC"),
-        "File": ", ".join(places),
+        "File": ", ".join(files),
     }
     return {name: value for name, value in rows.items() if value}

@@ -1,4 +1,4 @@
-"""What a search brought: the pictures in their order, why they are in it, and its receipt."""
+"""The results of a search: the pictures in order, the reasons for it, and the receipt."""
 
 from __future__ import annotations
 
@@ -11,121 +11,123 @@ from core.app import App
 from core.cli.progress_bar import duration
 from core.records.assets import Hit, SearchResult
 from core.search.answer import Answer, Ranking
-from pages.search.actions import forget_latest
-from pages.search.picture_details import ask_for_similar
-from pages.search.picture_query import chosen, put_away
+from pages.search.conversation import discard_latest_turn
+from pages.search.picture_details import RESULT_ACTIONS
+from pages.search.picture_query import chosen_picture, clear_picture
 from pages.search.receipt import show_receipt
-from pages.search.search_state import PAGE_SIZE, Ask, summary
-from pages.search.thumbs import judged, thumbs
+from pages.search.search_state import PAGE_SIZE, SearchParams, result_summary
+from pages.search.thumbs import answer_thumbs, judged_answer
 from pages.search.turns import Turn
-from pages.ui.format import milliseconds, plain
-from pages.ui.gallery import gallery, open_picture
+from pages.ui.format import escape_markdown, format_ms
+from pages.ui.gallery import GalleryLayout, gallery
+from pages.ui.routes import image_address
 
 
-def results(app: App, turn: Turn) -> None:
-    """The pictures of the turn, or what to do where there are none."""
-    if turn.understood is not None and turn.ask.query:
-        how = "Gemini" if turn.understood.by == "gemini" else "a plain rule"
-        st.markdown(f"Understood by {how} as **{plain(turn.ask.query)}**. {turn.understood.note}")
-    if turn.ask.by_picture:
-        origin(app, turn.collection, turn.ask)
+def show_turn(app: App, turn: Turn) -> None:
+    """The pictures of the turn, or advice if there are none."""
+    if turn.follow_up is not None and turn.params.query:
+        interpreter = "Gemini" if turn.follow_up.by == "gemini" else "a plain rule"
+        st.markdown(f"Understood by {interpreter} as **{escape_markdown(turn.params.query)}**. {turn.follow_up.note}")
+    if turn.params.by_picture:
+        show_reference(app, turn.collection, turn.params)
     if turn.answer.hits:
-        show_answer(app, turn.ask, turn.answer)
+        show_answer(app, turn.params, turn.answer)
     else:
-        nothing_found(turn.ask)
+        show_nothing_found(turn.params)
 
 
-def look_around(result: SearchResult, ask: Ask) -> None:
-    """The newest pictures, before anything is asked."""
+def show_newest(result: SearchResult, params: SearchParams) -> None:
+    """The newest pictures, before any search."""
     if result.hits:
-        st.caption(summary(ask, result))
-        gallery(result.hits, "results", open_picture, ask_for_similar, show_similarity=False)
-        show_more(ask, result)
+        st.caption(result_summary(params, result))
+        gallery(result.collection, result.hits, "results", RESULT_ACTIONS, GalleryLayout(show_similarity=False))
+        show_more(params, result)
     else:
-        nothing_found(ask)
+        show_nothing_found(params)
 
 
-def origin(app: App, collection: str, ask: Ask) -> None:
-    """The picture that the results are like, and the words that refine it."""
-    outside, found = chosen(), app.asset(ask.like, collection) if ask.like else None
+def show_reference(app: App, collection: str, params: SearchParams) -> None:
+    """The picture that is searched by, and the words that refine it."""
+    uploaded, found = chosen_picture(), app.asset(params.like, collection) if params.like else None
+    image: str | bytes
     if found is not None:
-        title, thumbnail = found[0].title, found[1]
-    elif outside is not None:
-        title, thumbnail = outside.name, outside.picture.thumbnail
+        title, image = found[0].title, image_address(collection, found[0].id)
+    elif uploaded is not None:
+        title, image = uploaded.name, uploaded.picture.thumbnail  # not stored anywhere
     else:
         return
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.image(thumbnail, width=96, alt=title)
-        words = f" and **{plain(ask.query)}**" if ask.query else ""
-        st.markdown(f"Pictures like **{plain(title)}**{words}", width="content")
-        st.button("Clear", icon=":material/close:", on_click=put_away, help="Search by this picture no longer")
+        st.image(image, width=96, alt=title)
+        words = f" and **{escape_markdown(params.query)}**" if params.query else ""
+        st.markdown(f"Pictures like **{escape_markdown(title)}**{words}", width="content")
+        st.button("Clear", icon=":material/close:", on_click=clear_picture, help="Search by this picture no longer")
 
 
-def nothing_found(ask: Ask) -> None:
-    if ask.filters.active or ask.floor > 0:
+def show_nothing_found(params: SearchParams) -> None:
+    if params.filters.active or params.min_similarity > 0:
         st.info("No picture fits. Lower the least similarity, or loosen the filters.", icon=":material/search_off:")
     else:
         st.info("This collection holds no pictures yet.", icon=":material/photo_library:")
         st.code("python -m core ingest FOLDER --collection NAME", language="bash")
 
 
-def show_answer(app: App, ask: Ask, answer: Answer) -> None:
-    """The pictures; ranked ones first, the others one click away."""
+def show_answer(app: App, params: SearchParams, answer: Answer) -> None:
+    """The pictures: by similarity, or the ranked ones first."""
     ranking = answer.ranking
     if ranking is None or ranking.outcome == "fallback":
-        st.caption(summary(ask, answer.result))
+        st.caption(result_summary(params, answer.result))
         if ranking is not None:
-            refusal(ranking)
-        given = thumbs(app, judged(app, ask, answer), "results", ids(answer.hits))
-        gallery(answer.hits, "results", open_picture, ask_for_similar, thumbs=given)
-        show_more(ask, answer.result)
+            show_failure(ranking)
+        thumbs = answer_thumbs(app, judged_answer(app, params, answer), "results", asset_ids(answer.hits))
+        gallery(answer.result.collection, answer.hits, "results", RESULT_ACTIONS, thumbs=thumbs)
+        show_more(params, answer.result)
     else:
-        show_ranked(app, ask, answer, ranking)
+        show_ranked(app, params, answer, ranking)
     show_receipt(answer)
 
 
-def show_ranked(app: App, ask: Ask, answer: Answer, ranking: Ranking) -> None:
-    """The best ones with the reasons; the other candidates, and then what is less similar, where someone asks."""
-    count, about = min(app.settings.rank_results, len(ranking.places)), judged(app, ask, answer)
-    reasons = {place.asset_id: place.reason for place in ranking.places}
+def show_ranked(app: App, params: SearchParams, answer: Answer, ranking: Ranking) -> None:
+    """The best pictures with the reasons; behind a toggle the other candidates, then less similar pictures."""
+    count, judged = min(app.settings.rank_results, len(ranking.candidates)), judged_answer(app, params, answer)
+    reasons = {candidate.asset_id: candidate.reason for candidate in ranking.candidates}
     st.caption(ranked_line(ranking, count, answer))
-    best, others = answer.hits[:count], answer.hits[count:]
-    given = thumbs(app, about, "results", ids(best))
-    gallery(best, "results", open_picture, ask_for_similar, reasons=reasons, first=1, size="large", thumbs=given)
+    best, others, collection = answer.hits[:count], answer.hits[count:], answer.result.collection
+    thumbs = answer_thumbs(app, judged, "results", asset_ids(best))
+    gallery(collection, best, "results", RESULT_ACTIONS, GalleryLayout("large", first=1, reasons=reasons), thumbs)
     if others and st.toggle(f"Show {len(others)} more, the other candidates first", key="all", bind="query-params"):
-        given = thumbs(app, about, "others", ids(others), count + 1)
-        gallery(others, "others", open_picture, ask_for_similar, reasons=reasons, first=count + 1, thumbs=given)
-        show_more(ask, answer.result)
+        thumbs = answer_thumbs(app, judged, "others", asset_ids(others), count + 1)
+        gallery(collection, others, "others", RESULT_ACTIONS, GalleryLayout(first=count + 1, reasons=reasons), thumbs)
+        show_more(params, answer.result)
 
 
-def ids(hits: Sequence[Hit]) -> list[str]:
+def asset_ids(hits: Sequence[Hit]) -> list[str]:
     return [hit.asset.id for hit in hits]
 
 
-def show_more(ask: Ask, result: SearchResult) -> None:
+def show_more(params: SearchParams, result: SearchResult) -> None:
     if result.matching > len(result.hits) and st.button("Show more", icon=":material/expand_more:"):
-        st.query_params["n"] = str(ask.top + PAGE_SIZE)
+        st.query_params["n"] = str(params.top + PAGE_SIZE)
         st.rerun()
 
 
 def ranked_line(ranking: Ranking, chosen: int, answer: Answer) -> str:
-    """One line: who chose, of how many, how long it took."""
+    """`gemini-… chose 4 of 10 candidates · 1.2 s`."""
     cached = " · remembered, at no cost" if ranking.outcome == "cached" else ""
     return (
-        f"{plain(ranking.model)} chose {chosen} of {len(ranking.places)} candidates · "
-        f"{milliseconds(answer.stage_ms['total'])}{cached}"
+        f"{escape_markdown(ranking.model)} chose {chosen} of {len(ranking.candidates)} candidates · "
+        f"{format_ms(answer.stage_ms['total'])}{cached}"
     )
 
 
-def refusal(ranking: Ranking) -> None:
-    """One line that says why the order is the one by similarity, and when that may change."""
-    if ranking.refusal is None:
+def show_failure(ranking: Ranking) -> None:
+    """One line that says why there is no ranking, and when to try again."""
+    if ranking.failure is None:
         return
-    until = ranking.refusal.until
+    until = ranking.failure.retry_at
     if until is None:
-        st.caption(f":material/info: {ranking.refusal.notice}")
+        st.caption(f":material/info: {ranking.failure.notice}")
     else:
-        st.fragment(_countdown, run_every=1.0)(ranking.refusal.notice, until)
+        st.fragment(_countdown, run_every=1.0)(ranking.failure.notice, until)
 
 
 def _countdown(notice: str, until: datetime) -> None:
@@ -134,5 +136,5 @@ def _countdown(notice: str, until: datetime) -> None:
         wait = f" Asking again is possible in {duration(left_s)}." if left_s > 0 else ""
         st.caption(f":material/timer: {notice}{wait}", width="content")
         if st.button("Ask again", disabled=left_s > 0, key="ask_again", type="tertiary"):
-            forget_latest()
+            discard_latest_turn()
             st.rerun()

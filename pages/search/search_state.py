@@ -1,4 +1,4 @@
-"""What the search page asks for, read from its widgets and its URL; plain functions, no drawing."""
+"""The parameters of a search, from the page's widgets and its URL; pure functions."""
 
 from __future__ import annotations
 
@@ -7,48 +7,55 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 
 from core.records.assets import Filters, Orientation, SearchResult
-from pages.ui.format import milliseconds
+from core.records.searches import SearchOptions
+from core.text import counted
+from pages.ui.format import format_ms
 
 PAGE_SIZE = 24
-MOST_SHOWN = 960
-EVEN = 0.5
+MAX_SHOWN = 960
+EQUAL_WEIGHT = 0.5
 
 
 @dataclass(frozen=True)
-class Ask:
-    """One question to a collection: by words, by a picture, by both, or by neither, which means looking around.
+class SearchParams:
+    """A search of a collection: by words, by a picture, by both, or by neither, which means browsing.
 
-    The picture is one of the collection (`like`) or from outside (`picture`), by its id; `weight` is the share that
-    words have beside it.
+    The picture is the id of one of the collection (`like`) or of an uploaded one (`picture`); `weight` is the share of
+    the words next to it.
     """
 
     query: str = ""
     like: str = ""
     filters: Filters = Filters()
-    floor: float = -1.0
+    min_similarity: float = -1.0
     top: int = PAGE_SIZE
     picture: str = ""
-    weight: float = EVEN
+    weight: float = EQUAL_WEIGHT
+
+    @property
+    def options(self) -> SearchOptions:
+        """The options of the search, apart from what is searched by."""
+        return SearchOptions(self.top, self.filters, self.min_similarity)
 
     @property
     def by_picture(self) -> bool:
-        """Whether a picture is searched by, with or without words."""
+        """Whether it is a search by a picture, with or without words."""
         return bool(self.like or self.picture)
 
     @property
-    def anything(self) -> bool:
-        """Whether anything is asked at all."""
+    def has_query(self) -> bool:
+        """Whether it is a search at all, not browsing."""
         return bool(self.query) or self.by_picture
 
 
-def filters_of(
+def build_filters(
     sources: Sequence[str],
     keywords: Sequence[str],
     orientations: Sequence[Orientation],
     since: date | None,
     until: date | None,
 ) -> Filters:
-    """Filters from what the widgets return; days are whole days in UTC."""
+    """Filters from the values of the widgets; days are whole days in UTC."""
     return Filters(tuple(sources), tuple(keywords), tuple(orientations), _midnight(since), _midnight(until))
 
 
@@ -56,29 +63,25 @@ def _midnight(day: date | None) -> datetime | None:
     return datetime.combine(day, time(), UTC) if day else None
 
 
-def shown(params: Mapping[str, str]) -> int:
-    """How many results the URL asks for: a multiple of a page, at least one page, bounded."""
+def requested_count(url_params: Mapping[str, str]) -> int:
+    """The number of results in the URL, rounded up to whole pages: at least one, at most MAX_SHOWN results."""
     try:
-        wanted = int(params.get("n", PAGE_SIZE))
+        requested = int(url_params.get("n", PAGE_SIZE))
     except ValueError:
         return PAGE_SIZE
-    pages = -(-max(1, wanted) // PAGE_SIZE)
-    return min(pages * PAGE_SIZE, MOST_SHOWN)
+    pages = -(-max(1, requested) // PAGE_SIZE)
+    return min(pages * PAGE_SIZE, MAX_SHOWN)
 
 
-def floor_of(slider: float) -> float:
-    """The similarity floor; the slider's left end means that there is none."""
+def minimum_similarity(slider: float) -> float:
+    """The minimum similarity of a slider, whose left end means no minimum."""
     return slider if slider > 0 else -1.0
 
 
-def summary(ask: Ask, result: SearchResult) -> str:
-    """One line about a result: how many, of how many, and how long it took."""
+def result_summary(params: SearchParams, result: SearchResult) -> str:
+    """One line about a result: how many of how many, and the time it took."""
     count, matching = len(result.hits), result.matching
-    what = f"{count} of {matching} pictures" if matching > count else _pictures(count)
-    if not ask.anything:
-        return f"The newest {what}" if matching > count else what
-    return f"{what}, the most similar first · {milliseconds(result.stage_ms['total'])}"
-
-
-def _pictures(count: int) -> str:
-    return "1 picture" if count == 1 else f"{count} pictures"
+    pictures = f"{count} of {matching} pictures" if matching > count else counted(count, "picture")
+    if not params.has_query:
+        return f"The newest {pictures}" if matching > count else pictures
+    return f"{pictures}, the most similar first · {format_ms(result.stage_ms['total'])}"

@@ -1,4 +1,4 @@
-"""Thumbs on results: what is judged, and how a click is kept."""
+"""Thumbs on results: what they judge, and recording the clicks."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import streamlit as st
 
 from core.app import App
 from core.errors import ContactSheetError
+from core.quality.judging import Vote
 from core.search.answer import Answer
-from pages.search.search_state import Ask
-from pages.ui.format import plain
+from pages.search.search_state import SearchParams
+from pages.ui.format import escape_markdown
 from pages.ui.gallery import Click, Thumbs
 from pages.ui.person import person
 from pages.ui.streamlit_internals import uninterrupted
@@ -20,7 +21,7 @@ from pages.ui.streamlit_internals import uninterrupted
 
 @dataclass(frozen=True)
 class JudgedAnswer:
-    """What the pictures answer, whose order they are in, and whether the person cannot know that."""
+    """What thumbs judge: the query, the ranker whose order is shown, and whether the person is blind to it."""
 
     collection: str
     query: str
@@ -28,45 +29,41 @@ class JudgedAnswer:
     blind: bool = False
 
 
-def judged(app: App, ask: Ask, answer: Answer) -> JudgedAnswer | None:
-    """What thumbs on an answer are about; None where a picture was searched by: a label is about words."""
-    if ask.by_picture or not ask.query:
+def judged_answer(app: App, params: SearchParams, answer: Answer) -> JudgedAnswer | None:
+    """What thumbs on an answer judge; None for a search by a picture: labels are about words."""
+    if params.by_picture or not params.query:
         return None
     ranked = answer.ranking is not None and answer.ranking.outcome != "fallback"
-    ranker = "stand-in" if app.settings.gemini_stand_in else "gemini"
-    return JudgedAnswer(answer.result.collection, ask.query, ranker if ranked else "vector")
+    ranker = "stand-in" if app.settings.mock_server_host else "gemini"
+    return JudgedAnswer(answer.result.collection, params.query, ranker if ranked else "vector")
 
 
-def thumbs(app: App, about: JudgedAnswer | None, key: str, asset_ids: Sequence[str], first: int = 1) -> Thumbs | None:
-    """The thumbs of the gallery `key`, whose pictures stand at the places from `first`."""
-    if about is None:
+def answer_thumbs(
+    app: App, judged: JudgedAnswer | None, key: str, asset_ids: Sequence[str], first: int = 1
+) -> Thumbs | None:
+    """The thumbs of the gallery `key`, whose pictures have positions from `first` on."""
+    if judged is None:
         return None
-    places = {asset_id: place for place, asset_id in enumerate(asset_ids, first)}
-    given = app.quality.judging.of(person(), about.collection, about.query)
-    return Thumbs(given, st.session_state.get(_heard(key), 0), partial(keep, app, about, key, places))
+    positions = {asset_id: position for position, asset_id in enumerate(asset_ids, first)}
+    given = app.quality.judging.votes(person(), judged.collection, judged.query)
+    return Thumbs(
+        given, st.session_state.get(_last_click_key(key), 0), partial(record_clicks, app, judged, key, positions)
+    )
 
 
 @uninterrupted
-def keep(app: App, about: JudgedAnswer, key: str, places: Mapping[str, int], clicks: list[Click]) -> None:
-    """Keep what was clicked since the last time."""
-    heard: int = st.session_state.get(_heard(key), 0)
-    st.session_state[_heard(key)] = max([heard, *(click.number for click in clicks)])
+def record_clicks(app: App, judged: JudgedAnswer, key: str, positions: Mapping[str, int], clicks: list[Click]) -> None:
+    """Record the clicks that are newer than the last recorded one."""
+    last: int = st.session_state.get(_last_click_key(key), 0)
+    st.session_state[_last_click_key(key)] = max([last, *(click.number for click in clicks)])
     try:
         for click in clicks:
-            if click.number > heard and click.asset_id in places:
-                app.quality.judging.judge(
-                    person(),
-                    about.collection,
-                    about.query,
-                    click.asset_id,
-                    click.up,
-                    ranker=about.ranker,
-                    position=places[click.asset_id],
-                    blind=about.blind,
-                )
+            if click.number > last and click.asset_id in positions:
+                vote = Vote(click.asset_id, click.up, judged.ranker, positions[click.asset_id], judged.blind)
+                app.quality.judging.judge(person(), judged.collection, judged.query, vote)
     except ContactSheetError as error:
-        st.toast(plain(str(error)), icon=":material/error:")
+        st.toast(escape_markdown(str(error)), icon=":material/error:")
 
 
-def _heard(key: str) -> str:
-    return f"{key} heard"
+def _last_click_key(key: str) -> str:
+    return f"{key}_last_click"

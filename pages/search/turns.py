@@ -1,4 +1,4 @@
-"""The conversation of one person: a search is a turn, and the latest turns are kept; plain values, no drawing."""
+"""A conversation: its turns are searches, the latest of which are stored; pure values."""
 
 from __future__ import annotations
 
@@ -8,53 +8,58 @@ from dataclasses import dataclass, replace
 from core.records.assets import SearchResult
 from core.search.answer import Answer
 from core.search.follow_ups import FollowUp
-from pages.search.search_state import Ask
+from pages.search.search_state import SearchParams
 
-MOST_TURNS = 12
-KEPT_EARLIER = 4
+MAX_TURNS = 12
+MAX_EARLIER_HITS = 4
 
 
 @dataclass(frozen=True)
 class Turn:
-    """One search: what was asked of which collection (and its version), what came back, how a follow-up was taken."""
+    """A search of a collection version, its answer, and how the follow-up that led to it was interpreted."""
 
     collection: str
     version: str
-    ask: Ask
+    params: SearchParams
     answer: Answer
-    understood: FollowUp | None = None
+    follow_up: FollowUp | None = None
 
     @property
     def key(self) -> Hashable:
-        """What makes it this search; showing more of it is no other."""
-        return key_of(self.collection, self.version, self.ask)
+        """What identifies the search; showing more results is the same search."""
+        return turn_key(self.collection, self.version, self.params)
+
+    def with_weight(self, weight: float) -> Turn:
+        """The same turn, as if its words had this weight."""
+        return replace(self, params=replace(self.params, weight=weight))
 
 
-def key_of(collection: str, version: str, ask: Ask) -> Hashable:
-    return (collection, version, replace(ask, top=0))
+def turn_key(collection: str, version: str, params: SearchParams) -> Hashable:
+    return (collection, version, replace(params, top=0))
 
 
 def with_turn(turns: Sequence[Turn], turn: Turn) -> tuple[Turn, ...]:
-    """The conversation with one more turn; earlier ones keep their first pictures only."""
-    return (*(shortened(earlier) for earlier in turns[-(MOST_TURNS - 1) :]), turn)
+    """The conversation with one more turn; earlier ones are shortened."""
+    return (*(shorten(earlier) for earlier in turns[-(MAX_TURNS - 1) :]), turn)
 
 
-def with_more(turn: Turn, ask: Ask, result: SearchResult) -> Turn:
-    """The same turn with more pictures."""
-    return replace(turn, ask=ask, answer=replace(turn.answer, result=result))
+def with_more(turn: Turn, params: SearchParams, result: SearchResult) -> Turn:
+    """The turn with more pictures."""
+    return replace(turn, params=params, answer=replace(turn.answer, result=result))
 
 
-def shortened(turn: Turn) -> Turn:
-    """A turn with the first pictures of its final order, and only those that were ranked among them."""
+def shorten(turn: Turn) -> Turn:
+    """A turn with only the first pictures of its final order, and their ranking."""
     answer = turn.answer
-    hits = answer.hits[:KEPT_EARLIER]
+    hits = answer.hits[:MAX_EARLIER_HITS]
     ids = {hit.asset.id for hit in hits}
     ranking = answer.ranking
     if ranking is not None:
-        ranking = replace(ranking, places=tuple(place for place in ranking.places if place.asset_id in ids))
+        shown = tuple(candidate for candidate in ranking.candidates if candidate.asset_id in ids)
+        ranking = replace(ranking, candidates=shown)
     return replace(turn, answer=replace(answer, result=replace(answer.result, hits=hits), ranking=ranking))
 
 
 def queries(turns: Sequence[Turn]) -> list[str]:
-    """What was searched for in words, the latest last."""
-    return [turn.ask.query for turn in turns if turn.ask.query]
+    """The queries in words, the latest last."""
+    return [turn.params.query for turn in turns if turn.params.query]

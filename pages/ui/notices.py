@@ -5,20 +5,20 @@ from __future__ import annotations
 import streamlit as st
 
 from core.app import App
-from pages.ui.format import plain
+from pages.ui.format import escape_markdown
 from pages.ui.progress import show_progress
 from pages.ui.resources import DemoBuild, demo_build, retry_demo_build
 
 
-def stand_in_notice(app: App) -> None:
-    """Say whose rankings these are, where they are not Gemini's."""
-    if app.settings.gemini_stand_in and app.settings.gemini_api_key:
-        where = plain(app.settings.gemini_stand_in)
-        st.caption(f":material/science: Rankings come from a stand-in at {where}, not from Gemini.")
+def show_mock_server_notice(app: App) -> None:
+    """Say so if rankings come from a mock server instead of Gemini."""
+    if app.settings.mock_server_host and app.settings.gemini_api_key:
+        host = escape_markdown(app.settings.mock_server_host)
+        st.caption(f":material/science: Rankings come from a stand-in at {host}, not from Gemini.")
 
 
 def wait_for_demo() -> None:
-    """Return at once if the demo collection is there; otherwise show the progress and end this run of the page."""
+    """Return if the demo collection is complete; otherwise show the progress and stop this run of the page."""
     build = demo_build()
     build.wait(1.5)
     if build.error is not None:
@@ -26,12 +26,12 @@ def wait_for_demo() -> None:
         st.button("Try again", on_click=retry_demo_build)
         st.stop()
     if build.running:
-        _progress(build)
+        _show_build_progress(build)
         st.stop()
 
 
 @st.fragment(run_every=1.0)
-def _progress(build: DemoBuild) -> None:
+def _show_build_progress(build: DemoBuild) -> None:
     show_progress(st.empty(), build.progress, "The demo collection is being built. ")
     if not build.running:
         st.rerun()

@@ -18,7 +18,7 @@ from PIL import Image, ImageEnhance
 
 from core.app import DEMO, open_app
 from core.embedding import images
-from core.search.duplicates import COSINE, MOST_ASPECT, MOST_DIFFERENT_BITS, alike, structure
+from core.search.duplicates import MAX_ASPECT_RATIO, MAX_HASH_DISTANCE, MIN_SIMILARITY, similar_pairs, structure_hash
 from core.settings import Settings
 
 PICTURES, DIMENSION, TWICE = 25_000, 512, 100
@@ -60,14 +60,14 @@ def speed() -> None:
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     began = time.perf_counter()
-    pairs = sum(len(part) for part in alike(vectors, COSINE))
+    pairs = sum(len(part) for part in similar_pairs(vectors, MIN_SIMILARITY))
     seconds = time.perf_counter() - began
     more_mb = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     print(f"{PICTURES:,} x {DIMENSION}: {pairs} pairs in {seconds:.1f} s, {more_mb:.0f} MB more than the vectors")
     thumbnail = images.thumbnail(Image.effect_noise((384, 288), 90).convert("RGB"))
     began = time.perf_counter()
     for _ in range(500):
-        structure(thumbnail)
+        structure_hash(thumbnail)
     print(f"structure of a 384 px thumbnail: {(time.perf_counter() - began) * 2:.2f} ms")
 
 
@@ -75,7 +75,7 @@ def recognition() -> None:
     with TemporaryDirectory() as folder:
         app = open_app(Settings(data=Path(folder) / "data", model="bundled", model_is_explicit=True))
         app.ensure_demo()
-        encoder = app.encoders.named("bundled")
+        encoder = app.encoders.get("bundled")
         ids = sorted(app.titles(DEMO))
         found = [app.original(hit.asset) for hit in app.pictures(DEMO, ids)]
         pictures = [images.decode(original[1]) for original in found if original]
@@ -86,20 +86,20 @@ def recognition() -> None:
     def seen(shown: list[Image.Image]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         pixels = [encoder.preprocess(picture) for picture in shown]
         vectors = [encoder.encode_pixels(np.stack(pixels[at : at + 32])) for at in range(0, len(pixels), 32)]
-        hashes = np.array([structure(images.thumbnail(picture)) for picture in shown])
+        hashes = np.array([structure_hash(images.thumbnail(picture)) for picture in shown])
         return np.concatenate(vectors), hashes, np.log([picture.width / picture.height for picture in shown])
 
     vectors, hashes, shapes = seen(pictures)
     a, b = np.triu_indices(len(pictures), 1)
     cosine = np.einsum("ij,ij->i", vectors[a], vectors[b])
-    said = (cosine >= COSINE) & (np.abs(shapes[a] - shapes[b]) <= np.log(MOST_ASPECT))
-    wrong = said & ((hashes[a] != hashes[b]).sum(1) <= MOST_DIFFERENT_BITS)
+    said = (cosine >= MIN_SIMILARITY) & (np.abs(shapes[a] - shapes[b]) <= np.log(MAX_ASPECT_RATIO))
+    wrong = said & ((hashes[a] != hashes[b]).sum(1) <= MAX_HASH_DISTANCE)
     print(f"pairs of different photographs: {len(a):,}, of which {said.sum()} pass the model, {wrong.sum()} all three")
     right = total = 0
     for name, change in CHANGES.items():
         other, bits, shape = seen([change(picture) for picture in pictures])
-        hit = ((vectors * other).sum(1) >= COSINE) & ((hashes != bits).sum(1) <= MOST_DIFFERENT_BITS)
-        hit &= np.abs(shapes - shape) <= np.log(MOST_ASPECT)
+        hit = ((vectors * other).sum(1) >= MIN_SIMILARITY) & ((hashes != bits).sum(1) <= MAX_HASH_DISTANCE)
+        hit &= np.abs(shapes - shape) <= np.log(MAX_ASPECT_RATIO)
         print(f"{name:<14} recall {hit.mean():.3f}")
         if name != "cropped 10 %":
             right, total = right + int(hit.sum()), total + len(hit)

@@ -1,6 +1,6 @@
 """Ranking: what a request takes besides Gemini's own time, and what both ways of sending cost.
 
-Gemini is a stand-in in a process of its own that answers every request after a fixed time.
+Gemini is a mock server in a process of its own that answers every request after a fixed time.
 
 `make bench NAME=ranking`
 """
@@ -22,12 +22,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.app import App, open_app
-from core.gemini.calls import GeminiReply, GeminiRequest
 from core.gemini.client import GeminiClient
+from core.gemini.transport import GeminiReply, GeminiRequest
 from core.search.answer import Answer
 from core.settings import Secret, Settings
 from tests.benchmarks.measure import Timing, show, verdict
-from tests.fakes.gemini import HAND_KEY
+from tests.fakes.gemini import MANUAL_KEY
 
 FIXED_MS, BUDGET_P95_MS = 200.0, 60.0
 WARMUP, COMPARED = 5, 20
@@ -48,22 +48,22 @@ SETTINGS = (
 QUERIES = tuple(f"{subject} {setting}" for setting in SETTINGS for subject in SUBJECTS)
 
 
-class Watched(GeminiClient):
-    """The real client, which notes how long each request took (ms)."""
+class TimedClient(GeminiClient):
+    """The real client, which records how long each request took (ms)."""
 
     def __init__(self, key: Secret, endpoint: str = "") -> None:
         super().__init__(key, endpoint)
         self.took_ms: list[float] = []
 
-    def generate(self, model: str, question: GeminiRequest, timeout_s: float) -> GeminiReply:
+    def generate(self, model: str, request: GeminiRequest, timeout_s: float) -> GeminiReply:
         began = time.perf_counter()
-        reply = super().generate(model, question, timeout_s)
+        reply = super().generate(model, request, timeout_s)
         self.took_ms.append((time.perf_counter() - began) * 1000)
         return reply
 
 
 @dataclass(frozen=True)
-class Run:
+class RankingRun:
     """A hundred requests: their wall times and those of the SDK within them (ms, the fixed time taken off)."""
 
     whole_ms: NDArray[np.float64]
@@ -83,8 +83,8 @@ class Run:
 
 
 @contextmanager
-def stand_in() -> Iterator[str]:
-    """The address of a stand-in in another process."""
+def mock_server() -> Iterator[str]:
+    """The address of a mock server in another process."""
     command = [sys.executable, "-m", "tests.fakes.gemini", "--delay", str(FIXED_MS / 1000)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
@@ -94,9 +94,9 @@ def stand_in() -> Iterator[str]:
             process.terminate()
 
 
-def ranking_app(data: Path, send: str, key: Secret, endpoint: str = "") -> tuple[App, Watched]:
-    """An App on the demo collection, its client watched."""
-    client = Watched(key, endpoint)
+def ranking_app(data: Path, send: str, key: Secret, endpoint: str = "") -> tuple[App, TimedClient]:
+    """An App on the demo collection, its client timed."""
+    client = TimedClient(key, endpoint)
     with patch("core.app.GeminiClient", lambda *_: client):
         settings = Settings(
             data=data,
@@ -114,12 +114,12 @@ def ranking_app(data: Path, send: str, key: Secret, endpoint: str = "") -> tuple
 def ranked(app: App, query: str) -> Answer:
     answer = app.search(query, ranked=True)
     assert answer.ranking is not None
-    assert answer.ranking.outcome == "ranked", answer.ranking.refusal
+    assert answer.ranking.outcome == "ranked", answer.ranking.failure
     return answer
 
 
-def measured(data: Path, send: str, endpoint: str) -> Run:
-    app, client = ranking_app(data, send, Secret(HAND_KEY), endpoint)
+def measured(data: Path, send: str, endpoint: str) -> RankingRun:
+    app, client = ranking_app(data, send, Secret(MANUAL_KEY), endpoint)
     for number in range(WARMUP):
         ranked(app, f"warm-up {number}")
     client.took_ms.clear()
@@ -128,14 +128,14 @@ def measured(data: Path, send: str, endpoint: str) -> Run:
         began = time.perf_counter()
         answers.append(ranked(app, query))
         took_ms.append((time.perf_counter() - began) * 1000)
-    return Run(np.array(took_ms) - FIXED_MS, np.array(client.took_ms) - FIXED_MS, answers)
+    return RankingRun(np.array(took_ms) - FIXED_MS, np.array(client.took_ms) - FIXED_MS, answers)
 
 
 def timing(name: str, ms: NDArray[np.float64]) -> Timing:
     return Timing(name, *np.percentile(ms, [50, 95]).tolist())
 
 
-def report(send: str, run: Run) -> bool:
+def report(send: str, run: RankingRun) -> bool:
     whole, own = (
         timing("whole search − 200 ms", run.whole_ms),
         timing("ours: without the SDK", run.whole_ms - run.client_ms),
@@ -148,7 +148,7 @@ def report(send: str, run: Run) -> bool:
     return verdict(f"our own overhead, {send}, p95", own.p95_ms, BUDGET_P95_MS, "ms")
 
 
-def show_costs(runs: dict[str, Run]) -> None:
+def show_costs(runs: dict[str, RankingRun]) -> None:
     print("\nper request, by the stand-in's rules (1,120 tokens an image, four characters a token):")
     for send, run in runs.items():
         print(f"{send:<8}{run.tokens:>8,.0f} tokens{run.usd * 1000:>10.3f} USD per thousand requests")
@@ -173,7 +173,7 @@ def _shared(one: Answer, other: Answer, best: int = 4) -> float:
 
 def main() -> bool:
     os.environ["NO_PROXY"] = "127.0.0.1"
-    with tempfile.TemporaryDirectory() as folder, stand_in() as endpoint:
+    with tempfile.TemporaryDirectory() as folder, mock_server() as endpoint:
         data = Path(folder) / "data"
         open_app(Settings(data=data, model="bundled", model_is_explicit=True)).ensure_demo()
         runs = {send: measured(data, send, endpoint) for send in WAYS}

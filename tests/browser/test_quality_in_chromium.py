@@ -13,8 +13,8 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from core.app import open_app
 from core.ingest.sources import demo
-from core.quality.label_sets import read_labels
-from core.quality.relevance import measures_of
+from core.quality.label_sets import read_label_set
+from core.quality.relevance import compute_measures
 from core.records.judgements import RecordedJudgement
 from core.settings import PROJECT, Settings
 from core.store.sql.judgement_store import JudgementStore
@@ -54,11 +54,11 @@ def house(demo_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     data = tmp_path_factory.mktemp("quality") / "data"
     shutil.copytree(demo_data, data, ignore=shutil.ignore_patterns("*.db*", "jobs", "uploads*"))
     quality = open_app(Settings(data=data, model="bundled", model_is_explicit=True)).quality
-    run, _ = quality.keep(
-        quality.evaluate(read_labels(PROJECT / "data" / "eval" / "demo.jsonl"), "demo", name="before")
+    run, _ = quality.save(
+        quality.evaluate(read_label_set(PROJECT / "data" / "eval" / "demo.jsonl"), "demo", name="before")
     )
-    turned = (replace(o, order=o.order[::-1], measures=measures_of(o.order[::-1], o.relevant)) for o in run.outcomes)
-    quality.keep(replace(run, id=0, name="after", outcomes=tuple(turned)))
+    turned = (replace(o, order=o.order[::-1], measures=compute_measures(o.order[::-1], o.relevant)) for o in run.outcomes)
+    quality.save(replace(run, id=0, name="after", outcomes=tuple(turned)))
     with serving(data) as address:
         yield House(address, data)
 
@@ -90,7 +90,7 @@ def test_a_thumb_and_its_undo_survive_a_reload_and_disturb_nothing(
         thumb(page, "up", 1).click()
         expect(thumb(page, "up", 1)).to_have_attribute("aria-pressed", "true")
         (opinion,) = house.opinions(1)
-        assert (opinion.judged.query, opinion.judged.ranker, opinion.judged.position) == ("dog", "vector", 2)
+        assert (opinion.judgement.query, opinion.judgement.ranker, opinion.judgement.position) == ("dog", "vector", 2)
         settled(page)
         assert page.url == where
         expect(caption).to_have_text(told)  # with its time: no new search
@@ -115,7 +115,7 @@ def test_thumbs_clicked_in_quick_succession_are_all_kept(browser: Browser, house
         for place in range(6):
             thumb(page, "down" if place % 2 else "up", place).click()
         given = house.opinions(6)
-        assert sorted((o.judged.position, o.judged.up) for o in given) == [(n, n % 2 == 1) for n in range(1, 7)]
+        assert sorted((o.judgement.position, o.judgement.up) for o in given) == [(n, n % 2 == 1) for n in range(1, 7)]
         expect(page.locator(".thumb[aria-pressed=true]")).to_have_count(6)
         for place in range(6):
             page.locator(".frame").nth(place).locator(".thumb[aria-pressed=true]").click()
@@ -202,4 +202,4 @@ def test_judging_blind_counts_up_and_then_shows_whose_pictures_they_were(browser
         page.get_by_role("button", name="Show whose they were").click()
         expect(page.locator(".frame .reason")).to_have_count(10)
         expect(page.locator(".thumb")).to_have_count(0)
-        assert all(opinion.judged.blind for opinion in house.opinions(10))
+        assert all(opinion.judgement.blind for opinion in house.opinions(10))

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import NARROW, WIDE, serving, settled, visitor
-from tests.fakes.gemini import StandIn
+from tests.fakes.gemini import MockGeminiServer
 from tests.fakes.gemini_faults import MARKUP, each, quota
 
 pytestmark = pytest.mark.browser
@@ -17,13 +17,13 @@ KEY = "a-key-that-no-page-may-show"
 
 
 @pytest.fixture(scope="module")
-def stand_in() -> Iterator[StandIn]:
-    with StandIn(key=KEY, delay_s=0.3) as server:
+def stand_in() -> Iterator[MockGeminiServer]:
+    with MockGeminiServer(key=KEY, delay_s=0.3) as server:
         yield server
 
 
 @pytest.fixture(scope="module")
-def ranked(demo_data: Path, stand_in: StandIn, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def ranked(demo_data: Path, stand_in: MockGeminiServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A server of its own data, whose Gemini is the stand-in."""
     data = tmp_path_factory.mktemp("ranked") / "data"
     shutil.copytree(demo_data, data, ignore=shutil.ignore_patterns("*.db*", "jobs", "uploads*"))
@@ -39,7 +39,7 @@ def ask(page: Page, address: str, query: str) -> None:
 
 @pytest.mark.parametrize("size", [WIDE, NARROW])
 def test_a_search_shows_the_best_four_with_reasons_and_opens_its_receipt(
-    browser: Browser, ranked: str, stand_in: StandIn, size: tuple[int, int]
+    browser: Browser, ranked: str, stand_in: MockGeminiServer, size: tuple[int, int]
 ) -> None:
     with visitor(browser, size) as page:
         ask(page, ranked, f"a red flower {size[0]}")
@@ -77,7 +77,7 @@ def test_a_follow_up_is_a_turn_and_the_earlier_one_stays(browser: Browser, ranke
         expect(page.get_by_role("heading", name="Earlier searches")).to_have_count(0)
 
 
-def test_a_used_up_quota_is_counted_down_and_then_asked_again(browser: Browser, ranked: str, stand_in: StandIn) -> None:
+def test_a_used_up_quota_is_counted_down_and_then_asked_again(browser: Browser, ranked: str, stand_in: MockGeminiServer) -> None:
     stand_in.script(quota("minute", retry_after="12s"))
     with visitor(browser) as page:
         ask(page, ranked, "a boat on the water")
@@ -91,7 +91,7 @@ def test_a_used_up_quota_is_counted_down_and_then_asked_again(browser: Browser, 
         expect(page.get_by_text("chose 4 of 10 candidates")).to_be_visible()
 
 
-def test_markup_in_reasons_is_text(browser: Browser, ranked: str, stand_in: StandIn) -> None:
+def test_markup_in_reasons_is_text(browser: Browser, ranked: str, stand_in: MockGeminiServer) -> None:
     stand_in.script(each(lambda row: {**row, "reason": MARKUP}))
     with visitor(browser) as page:
         ask(page, ranked, "a castle")

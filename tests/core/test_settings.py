@@ -83,7 +83,7 @@ def test_a_secrets_file_that_is_not_toml_is_refused_without_quoting_it(tmp_path:
     ],
 )
 def test_of_a_stand_ins_address_the_host_alone_is_told(address: str, host: str, tmp_path: Path) -> None:
-    assert load({"CONTACTSHEET_GEMINI_ENDPOINT": address}, tmp_path).gemini_stand_in == host
+    assert load({"CONTACTSHEET_GEMINI_ENDPOINT": address}, tmp_path).mock_server_host == host
 
 
 def test_other_entries_of_the_secrets_file_are_left_alone(tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
-"""A stand-in for the Gemini API on this machine: generateContent over HTTP, an honest ranking, faults on demand.
+"""A mock server for the Gemini API: generateContent over HTTP on this machine, an honest ranking, faults on demand.
 
     with StandIn(key="…") as server:
         server.script(FAULTS["503"], FAULTS["429-minute"])   # one per request, then honest answers again
-        server.always(FAULTS["503"])                         # every request for which nothing is scripted
+        server.always(FAULTS["503"])                         # every request without a scripted step
         server.address, server.ledger, server.requests
 
 `python -m tests.fakes.gemini` starts one by hand.
@@ -27,30 +27,40 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
-from tests.fakes.gemini_faults import FAULTS, Answer, Blocked, Page, Refusal, Reset, Step, bad_key, invalid
+from tests.fakes.gemini_faults import (
+    FAULTS,
+    AnswerStep,
+    BlockedStep,
+    ErrorStep,
+    PageStep,
+    ResetStep,
+    Step,
+    bad_key,
+    invalid,
+)
 from tests.fakes.gemini_ranking import answer
-from tests.fakes.gemini_reply import Encoder, LedgerRow, Reply, answered, blocked, page, refused, reset
+from tests.fakes.gemini_reply import Encoder, LedgerRow, WireReply, answered, blocked, page, refused, reset
 from tests.fakes.gemini_request import BadRequest, parse
 
-HAND_KEY = "stand-in"
-REQUESTS_KEPT = 64
+MANUAL_KEY = "stand-in"
+MAX_REQUESTS = 64
 PATH = re.compile(r"/v1beta/models/([^/:]+):generateContent")
 
 
-class StandIn:
+class MockGeminiServer:
     """A server on 127.0.0.1 that accepts one key.
 
-    A reply leaves `delay_s` after its request has arrived, or as soon as it is made. `obedient` makes the stand-in do
+    A reply is sent `delay_s` after its request has arrived, or as soon as it is ready. `obedient` makes the server do
     what the texts say. Both may be changed between requests.
     """
 
-    def __init__(self, key: str = HAND_KEY, delay_s: float = 0.0, obedient: bool = False, port: int = 0) -> None:
+    def __init__(self, key: str = MANUAL_KEY, delay_s: float = 0.0, obedient: bool = False, port: int = 0) -> None:
         self.delay_s, self.obedient = delay_s, obedient
         self.closing = threading.Event()
         self._key, self._count = key, 0
-        self._always: Step = Answer()
+        self._always: Step = AnswerStep()
         self._scripted: deque[Step] = deque()
-        self._requests: deque[dict[str, Any]] = deque(maxlen=REQUESTS_KEPT)
+        self._requests: deque[dict[str, Any]] = deque(maxlen=MAX_REQUESTS)
         self._ledger: list[LedgerRow] = []
         self._lock = threading.Lock()
         self._server = _Server(self, port)
@@ -73,12 +83,12 @@ class StandIn:
             return list(self._requests)
 
     def script(self, *steps: Step) -> None:
-        """What the next requests meet, in this order."""
+        """The steps of the next requests, in this order."""
         with self._lock:
             self._scripted.extend(steps)
 
     def always(self, step: Step) -> None:
-        """What every request meets for which nothing is scripted; `Answer()` to be honest again."""
+        """The step of every request without a scripted one; `AnswerStep()` for honest answers again."""
         with self._lock:
             self._always = step
 
@@ -86,13 +96,13 @@ class StandIn:
         with self._lock:
             self._ledger.append(row)
 
-    def reply_to(self, url: str, key: str, body: bytes) -> Reply:
-        """What a POST is answered. A wrong key or a bad body uses up no scripted step."""
+    def reply_to(self, url: str, key: str, body: bytes) -> WireReply:
+        """The reply to a POST. A wrong key or a bad body uses up no scripted step."""
         target = urlsplit(url)
         found = PATH.fullmatch(target.path)
         model = found[1] if found else ""
         if not found:
-            return refused(Refusal(404, "NOT_FOUND", f"{target.path} is not found."), model)
+            return refused(ErrorStep(404, "NOT_FOUND", f"{target.path} is not found."), model)
         if key != self._key:
             return refused(bad_key(), model)
         try:
@@ -102,15 +112,15 @@ class StandIn:
         step, response_id = self._next(wire)
         enum = Encoder(as_numbers="enum-encoding=int" in parse_qs(target.query).get("$alt", [""])[0])
         match step:
-            case Answer():
+            case AnswerStep():
                 return answered(step, answer(prompt, key, self.obedient), model, prompt, response_id, enum)
-            case Blocked():
+            case BlockedStep():
                 return blocked(step, model, prompt, response_id, enum)
-            case Refusal():
+            case ErrorStep():
                 return refused(step, model)
-            case Page():
+            case PageStep():
                 return page(step, model)
-            case Reset():
+            case ResetStep():
                 return reset(model)
 
     def _next(self, wire: dict[str, Any]) -> tuple[Step, str]:
@@ -147,8 +157,8 @@ class _Server(ThreadingHTTPServer):
     block_on_close = False
     request_queue_size = 128
 
-    def __init__(self, stand_in: StandIn, port: int) -> None:
-        self.stand_in = stand_in
+    def __init__(self, mock_server: MockGeminiServer, port: int) -> None:
+        self.mock_server = mock_server
         self.connections: set[socket.socket] = set()
         super().__init__(("127.0.0.1", port), _Handler)
 
@@ -182,24 +192,24 @@ class _Handler(BaseHTTPRequestHandler):
         """Tests look at `ledger` instead."""
 
     def do_GET(self) -> None:
-        rows = [asdict(row) for row in self.server.stand_in.ledger] if self.path == "/ledger" else None
+        rows = [asdict(row) for row in self.server.mock_server.ledger] if self.path == "/ledger" else None
         body = json.dumps(rows).encode()
         self.wfile.write(self._head(404 if rows is None else 200, "application/json", len(body)) + body)
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         arrived = time.monotonic()
-        stand_in = self.server.stand_in
-        reply = stand_in.reply_to(self.path, self.headers.get("x-goog-api-key", ""), body)
-        delay_s = stand_in.delay_s if reply.delay_s is None else reply.delay_s
-        if stand_in.closing.wait(max(0.0, delay_s - (time.monotonic() - arrived))):
+        mock_server = self.server.mock_server
+        reply = mock_server.reply_to(self.path, self.headers.get("x-goog-api-key", ""), body)
+        delay_s = mock_server.delay_s if reply.delay_s is None else reply.delay_s
+        if mock_server.closing.wait(max(0.0, delay_s - (time.monotonic() - arrived))):
             self._reset()
         elif reply.reset_after is None:
             self._send_all(reply)
         else:
             self._send_until(reply, reply.reset_after)
 
-    def _send_all(self, reply: Reply) -> None:
+    def _send_all(self, reply: WireReply) -> None:
         """The ledger is written before the last byte, so that it is complete when the client has its reply."""
         whole = self._head(reply.code, reply.content_type, len(reply.body)) + reply.body
         try:
@@ -207,16 +217,16 @@ class _Handler(BaseHTTPRequestHandler):
             left = self._client_has_left()
         except OSError:
             left = True
-        self.server.stand_in.record(replace(reply.row, told=reply.row.told and not left))
+        self.server.mock_server.record(replace(reply.row, reported=reply.row.reported and not left))
         if left:
             self._reset()
         else:
             self.wfile.write(whole[-1:])
 
-    def _send_until(self, reply: Reply, reset_after: int) -> None:
+    def _send_until(self, reply: WireReply, reset_after: int) -> None:
         if reset_after:
             self.wfile.write(self._head(reply.code, reply.content_type, len(reply.body)) + reply.body[:reset_after])
-        self.server.stand_in.record(replace(reply.row, told=False))
+        self.server.mock_server.record(replace(reply.row, reported=False))
         self._reset()
 
     def _head(self, code: int, content_type: str, length: int) -> bytes:
@@ -236,7 +246,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         began = time.monotonic()
         for place, byte in enumerate(data):
-            if self.server.stand_in.closing.wait(max(0.0, began + drip_s * place / len(data) - time.monotonic())):
+            if self.server.mock_server.closing.wait(max(0.0, began + drip_s * place / len(data) - time.monotonic())):
                 raise ConnectionAbortedError
             self.wfile.write(bytes([byte]))
 
@@ -253,17 +263,17 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Start a stand-in by hand and keep it until Ctrl-C."""
+    """Start a mock server by hand; it runs until Ctrl-C."""
     parser = argparse.ArgumentParser(prog="python -m tests.fakes.gemini", description="A stand-in for the Gemini API.")
     parser.add_argument("--port", type=int, default=0, help="default: any free one")
     parser.add_argument("--delay", type=float, default=0.8, metavar="SECONDS", help="until an answer; default: 0.8")
     parser.add_argument("--obedient", action="store_true", help="do what texts and notes say")
     parser.add_argument("--fault", choices=sorted(FAULTS), help="meet every request with this")
     given = parser.parse_args(arguments)
-    with StandIn(HAND_KEY, given.delay, given.obedient, given.port) as server:
-        server.always(FAULTS[given.fault] if given.fault else Answer())
-        print(f"The Gemini stand-in listens at {server.address} with the key {HAND_KEY!r}. Try the app with it:")
-        print(f"  GEMINI_API_KEY={HAND_KEY} CONTACTSHEET_GEMINI_ENDPOINT={server.address} make run")
+    with MockGeminiServer(MANUAL_KEY, given.delay, given.obedient, given.port) as server:
+        server.always(FAULTS[given.fault] if given.fault else AnswerStep())
+        print(f"The Gemini stand-in listens at {server.address} with the key {MANUAL_KEY!r}. Try the app with it:")
+        print(f"  GEMINI_API_KEY={MANUAL_KEY} CONTACTSHEET_GEMINI_ENDPOINT={server.address} make run")
         print(f"What was billed: {server.address}/ledger. Ctrl-C ends it.", flush=True)
         with suppress(KeyboardInterrupt):
             threading.Event().wait()

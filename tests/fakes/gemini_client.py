@@ -1,4 +1,4 @@
-"""The real client, aimed at the Gemini stand-in, and the requests it sends: the ranking protocol in small."""
+"""The real client, pointed at the Gemini mock server, and the requests it sends: the ranking protocol in small."""
 
 from __future__ import annotations
 

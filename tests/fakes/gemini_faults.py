@@ -1,4 +1,4 @@
-"""What the Gemini stand-in can be told to do with a request: answer, refuse, or break off."""
+"""What the Gemini mock server can be scripted to do with a request: answer, refuse, or break off."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def unchanged(text: str) -> str:
 
 
 @dataclass(frozen=True)
-class Answer:
+class AnswerStep:
     """A 200; without arguments the honest one.
 
     `rewrite` gets the honest text. Where thoughts and text do not fit into maxOutputTokens, or into `output_limit` in
@@ -47,14 +47,14 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Blocked:
+class BlockedStep:
     """A 200 without candidates; without a reason there is no promptFeedback either."""
 
     reason: str | int | None = None
 
 
 @dataclass(frozen=True)
-class Refusal:
+class ErrorStep:
     """An error in Google's JSON shape."""
 
     code: int
@@ -64,7 +64,7 @@ class Refusal:
 
 
 @dataclass(frozen=True)
-class Page:
+class PageStep:
     """A body that is not the API's: what a proxy or a captive portal sends."""
 
     code: int = 200
@@ -73,18 +73,18 @@ class Page:
 
 
 @dataclass(frozen=True)
-class Reset:
+class ResetStep:
     """The connection is reset before anything is answered."""
 
 
-Step = Answer | Blocked | Refusal | Page | Reset
+Step = AnswerStep | BlockedStep | ErrorStep | PageStep | ResetStep
 
 
 def _detail(kind: str, **fields: Any) -> Wire:
     return {"@type": f"type.googleapis.com/google.rpc.{kind}", **fields}
 
 
-def quota(*exceeded: str, retry_after: str | None = None) -> Refusal:
+def quota(*exceeded: str, retry_after: str | None = None) -> ErrorStep:
     """A 429 with one violation per key of QUOTA_IDS and, if given, a RetryInfo such as "37s"; or with no details."""
     metric = "generativelanguage.googleapis.com/generate_content_free_tier_requests"
     dimensions = {"location": "global", "model": "gemini"}
@@ -98,53 +98,55 @@ def quota(*exceeded: str, retry_after: str | None = None) -> Refusal:
         details.append(_detail("Help", links=links))
     if retry_after is not None:
         details.append(_detail("RetryInfo", retryDelay=retry_after))
-    return Refusal(429, "RESOURCE_EXHAUSTED", "You exceeded your current quota.", tuple(details))
+    return ErrorStep(429, "RESOURCE_EXHAUSTED", "You exceeded your current quota.", tuple(details))
 
 
-def bad_key() -> Refusal:
+def bad_key() -> ErrorStep:
     info = _detail("ErrorInfo", reason="API_KEY_INVALID", domain="googleapis.com", metadata={"service": "stand-in"})
     message = "API key not valid. Please pass a valid API key."
-    return Refusal(400, "INVALID_ARGUMENT", message, (info, _detail("LocalizedMessage", locale="en", message=message)))
+    return ErrorStep(
+        400, "INVALID_ARGUMENT", message, (info, _detail("LocalizedMessage", locale="en", message=message))
+    )
 
 
-def retired(model: str = "gemini-1.0-pro") -> Refusal:
-    return Refusal(404, "NOT_FOUND", f"models/{model} is not found for API version v1beta.")
+def retired(model: str = "gemini-1.0-pro") -> ErrorStep:
+    return ErrorStep(404, "NOT_FOUND", f"models/{model} is not found for API version v1beta.")
 
 
-def invalid(message: str = "Request contains an invalid argument.") -> Refusal:
-    return Refusal(400, "INVALID_ARGUMENT", message)
+def invalid(message: str = "Request contains an invalid argument.") -> ErrorStep:
+    return ErrorStep(400, "INVALID_ARGUMENT", message)
 
 
-def rows(change: Callable[[list[Wire]], Any]) -> Answer:
+def rows(change: Callable[[list[Wire]], Any]) -> AnswerStep:
     """An answer whose "ranking" is `change(rows)`; an answer without a ranking stays as it is."""
 
     def rewrite(text: str) -> str:
         answer = json.loads(text)
         return json.dumps({**answer, "ranking": change(answer["ranking"])}) if "ranking" in answer else text
 
-    return Answer(rewrite)
+    return AnswerStep(rewrite)
 
 
-def each(change: Callable[[Wire], Wire], afterwards: Callable[[str], str] = unchanged) -> Answer:
+def each(change: Callable[[Wire], Wire], afterwards: Callable[[str], str] = unchanged) -> AnswerStep:
     """An answer whose every row of the ranking is changed, and then the whole text."""
     changed = rows(lambda found: [change(row) for row in found]).rewrite
-    return Answer(lambda text: afterwards(changed(text)))
+    return AnswerStep(lambda text: afterwards(changed(text)))
 
 
-def query(value: Any) -> Answer:
+def query(value: Any) -> AnswerStep:
     """An answer whose "query" is `value`; an answer without one stays as it is."""
 
     def rewrite(text: str) -> str:
         return json.dumps({"query": value}) if "query" in json.loads(text) else text
 
-    return Answer(rewrite)
+    return AnswerStep(rewrite)
 
 
 def _without(row: Wire, key: str) -> Wire:
     return {name: value for name, value in row.items() if name != key}
 
 
-def _foreign(numbers: Iterable[int]) -> Answer:
+def _foreign(numbers: Iterable[int]) -> AnswerStep:
     return rows(lambda found: [{"n": n, "score": 1.0, "reason": "was never sent"} for n in numbers] + found)
 
 
@@ -159,41 +161,41 @@ _REFUSALS: Mapping[str, Step] = {
     "429-retry-only": quota(retry_after="3s"),
     "400-key": bad_key(),
     "400-argument": invalid(),
-    "400-precondition": Refusal(400, "FAILED_PRECONDITION", "User location is not supported for the API use."),
-    "401": Refusal(401, "UNAUTHENTICATED", "Request had invalid authentication credentials."),
-    "403": Refusal(403, "PERMISSION_DENIED", "Your project has been denied access."),
+    "400-precondition": ErrorStep(400, "FAILED_PRECONDITION", "User location is not supported for the API use."),
+    "401": ErrorStep(401, "UNAUTHENTICATED", "Request had invalid authentication credentials."),
+    "403": ErrorStep(403, "PERMISSION_DENIED", "Your project has been denied access."),
     "404": retired(),
-    "499": Refusal(499, "CANCELLED", "The operation was cancelled."),
-    "500": Refusal(500, "INTERNAL", "An internal error has occurred."),
-    "503": Refusal(503, "UNAVAILABLE", "The model is overloaded. Please try again later."),
-    "504": Refusal(504, "DEADLINE_EXCEEDED", "The request timed out. Please try again."),
-    "502-html": Page(502, body=b"<html><body><h1>502 Bad Gateway</h1></body></html>"),
-    "502-odd-json": Page(502, "application/json", b'{"error": "bad gateway"}'),
+    "499": ErrorStep(499, "CANCELLED", "The operation was cancelled."),
+    "500": ErrorStep(500, "INTERNAL", "An internal error has occurred."),
+    "503": ErrorStep(503, "UNAVAILABLE", "The model is overloaded. Please try again later."),
+    "504": ErrorStep(504, "DEADLINE_EXCEEDED", "The request timed out. Please try again."),
+    "502-html": PageStep(502, body=b"<html><body><h1>502 Bad Gateway</h1></body></html>"),
+    "502-odd-json": PageStep(502, "application/json", b'{"error": "bad gateway"}'),
 }
 _BLOCKED: Mapping[str, Step] = {
-    **{f"prompt-{reason}": Blocked(reason) for reason in BLOCK_REASONS},
-    "prompt-unknown-name": Blocked("MADE_UP_REASON"),
-    "prompt-unknown-number": Blocked(99),
-    "no-candidates": Blocked(),
-    **{f"finish-{reason}": Answer(finish_reason=reason, parts=None) for reason in BLOCKED_FINISHES},
-    **{f"finish-{reason}-empty": Answer(finish_reason=reason, parts=0) for reason in BLOCKED_FINISHES},
-    "finish-SAFETY-partial": Answer(lambda text: text[: len(text) // 2], "SAFETY"),
-    "finish-unknown-name": Answer(finish_reason="MADE_UP_REASON", parts=None),
-    "finish-unknown-number": Answer(finish_reason=99, parts=None),
-    "finish-unknown-with-text": Answer(finish_reason=99),
-    "max-tokens": Answer(output_limit=12),
-    "max-tokens-thoughts": Answer(thoughts_tokens=ALL_OF_IT, output_limit=512),
-    "no-content": Answer(parts=None),
-    "no-parts": Answer(parts=0),
+    **{f"prompt-{reason}": BlockedStep(reason) for reason in BLOCK_REASONS},
+    "prompt-unknown-name": BlockedStep("MADE_UP_REASON"),
+    "prompt-unknown-number": BlockedStep(99),
+    "no-candidates": BlockedStep(),
+    **{f"finish-{reason}": AnswerStep(finish_reason=reason, parts=None) for reason in BLOCKED_FINISHES},
+    **{f"finish-{reason}-empty": AnswerStep(finish_reason=reason, parts=0) for reason in BLOCKED_FINISHES},
+    "finish-SAFETY-partial": AnswerStep(lambda text: text[: len(text) // 2], "SAFETY"),
+    "finish-unknown-name": AnswerStep(finish_reason="MADE_UP_REASON", parts=None),
+    "finish-unknown-number": AnswerStep(finish_reason=99, parts=None),
+    "finish-unknown-with-text": AnswerStep(finish_reason=99),
+    "max-tokens": AnswerStep(output_limit=12),
+    "max-tokens-thoughts": AnswerStep(thoughts_tokens=ALL_OF_IT, output_limit=512),
+    "no-content": AnswerStep(parts=None),
+    "no-parts": AnswerStep(parts=0),
 }
 _TEXTS: Mapping[str, Step] = {
-    "invalid-json": Answer(lambda text: f"Here is the ranking:\n{text[:-1]},"),
-    "fenced-json": Answer(lambda text: f"```json\n{text}\n```"),
+    "invalid-json": AnswerStep(lambda text: f"Here is the ranking:\n{text[:-1]},"),
+    "fenced-json": AnswerStep(lambda text: f"```json\n{text}\n```"),
     "list-of-strings": rows(lambda found: [str(row["n"]) for row in found]),
     "ranking-no-list": rows(lambda found: {str(row["n"]): row["score"] for row in found}),
-    "ranking-missing": Answer(lambda _: "{}"),
-    "nested-json": Answer(lambda _: "[" * 100_000, output_limit=ALL_OF_IT),
-    "answer-is-a-list": Answer(lambda text: f"[{text}]"),
+    "ranking-missing": AnswerStep(lambda _: "{}"),
+    "nested-json": AnswerStep(lambda _: "[" * 100_000, output_limit=ALL_OF_IT),
+    "answer-is-a-list": AnswerStep(lambda text: f"[{text}]"),
     "n-as-text": each(lambda row: {**row, "n": str(row["n"])}),
     "n-as-fraction": each(lambda row: {**row, "n": row["n"] + 0.5}),
     "n-as-truth": each(lambda row: {**row, "n": True}),
@@ -218,18 +220,18 @@ _TEXTS: Mapping[str, Step] = {
     "query-no-text": query(["a", "b"]),
     "query-long": query("word " * 2_000),
     "query-markup": query(MARKUP),
-    "two-parts": Answer(parts=2),
-    "no-usage": Answer(usage_sent=False),
+    "two-parts": AnswerStep(parts=2),
+    "no-usage": AnswerStep(usage_sent=False),
 }
 _CONNECTIONS: Mapping[str, Step] = {
-    "reset": Reset(),
-    "reset-halfway": Answer(reset_halfway=True),
-    "dripped": Answer(drip_s=20.0),
-    "late": Answer(delay_s=30.0),
-    "200-html": Page(),
-    "200-empty": Page(body=b""),
-    "200-list": Page(content_type="application/json", body=b"[]"),
-    "200-other-types": Page(content_type="application/json", body=b'{"candidates": 5}'),
-    "200-bytes": Page(content_type="application/json", body=b"\xff\xfe\x00"),
+    "reset": ResetStep(),
+    "reset-halfway": AnswerStep(reset_halfway=True),
+    "dripped": AnswerStep(drip_s=20.0),
+    "late": AnswerStep(delay_s=30.0),
+    "200-html": PageStep(),
+    "200-empty": PageStep(body=b""),
+    "200-list": PageStep(content_type="application/json", body=b"[]"),
+    "200-other-types": PageStep(content_type="application/json", body=b'{"candidates": 5}'),
+    "200-bytes": PageStep(content_type="application/json", body=b"\xff\xfe\x00"),
 }
 FAULTS: Mapping[str, Step] = {**_REFUSALS, **_BLOCKED, **_TEXTS, **_CONNECTIONS}

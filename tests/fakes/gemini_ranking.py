@@ -1,4 +1,4 @@
-"""How the Gemini stand-in ranks: by colours and brightness in the pictures, and by words in the notes.
+"""How the Gemini mock server ranks: by colours and brightness in the pictures, and by words in the notes.
 
 Obedient, it also does what the texts it was sent tell it to do, as a model that falls for an injection would.
 """

@@ -1,4 +1,4 @@
-"""The Gemini stand-in's replies as they go over the wire, and its ledger of what each would be billed."""
+"""The Gemini mock server's replies as they go over the wire, and its ledger of what each would be billed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tests.fakes.gemini_faults import Answer, Blocked, Page, Refusal, Wire
+from tests.fakes.gemini_faults import AnswerStep, BlockedStep, ErrorStep, PageStep, Wire
 from tests.fakes.gemini_request import Prompt, prompt_tokens, text_tokens
 
 # Numbers of the enums, for clients that ask for `enum-encoding=int`.
@@ -30,8 +30,8 @@ MODALITIES = {"TEXT": 1, "IMAGE": 2}
 class LedgerRow:
     """What one request would be billed. `cached_tokens` are part of `prompt_tokens`; a refusal costs nothing.
 
-    `told` says whether the client was given the usage: a reply without usageMetadata, or one that was cut off or that
-    nobody waited for, is billed all the same.
+    `reported` says whether the client received the usage: a reply without usageMetadata, or one that was cut off or
+    that nobody waited for, is billed all the same.
     """
 
     model: str
@@ -40,11 +40,11 @@ class LedgerRow:
     cached_tokens: int = 0
     candidates_tokens: int = 0
     thoughts_tokens: int = 0
-    told: bool = False
+    reported: bool = False
 
 
 @dataclass(frozen=True)
-class Reply:
+class WireReply:
     """One reply as it goes out, and what is written to the ledger for it.
 
     With `reset_after` the connection is reset after so many bytes of the body; after 0 the head is not sent either.
@@ -69,29 +69,29 @@ class Encoder:
         return numbers.get(value, value) if self._as_numbers and isinstance(value, str) else value
 
 
-def refused(refusal: Refusal, model: str) -> Reply:
+def refused(refusal: ErrorStep, model: str) -> WireReply:
     error = {"code": refusal.code, "message": refusal.message, "status": refusal.status}
     body = {"error": error | ({"details": list(refusal.details)} if refusal.details else {})}
     return _json_reply(refusal.code, body, LedgerRow(model, f"{refusal.code} {refusal.status}"))
 
 
-def page(step: Page, model: str) -> Reply:
-    return Reply(step.code, step.content_type, step.body, LedgerRow(model, f"{step.code} {step.content_type}"))
+def page(step: PageStep, model: str) -> WireReply:
+    return WireReply(step.code, step.content_type, step.body, LedgerRow(model, f"{step.code} {step.content_type}"))
 
 
-def reset(model: str) -> Reply:
-    return Reply(200, "", b"", LedgerRow(model, "reset"), reset_after=0)
+def reset(model: str) -> WireReply:
+    return WireReply(200, "", b"", LedgerRow(model, "reset"), reset_after=0)
 
 
-def blocked(step: Blocked, model: str, prompt: Prompt, response_id: str, enum: Encoder) -> Reply:
+def blocked(step: BlockedStep, model: str, prompt: Prompt, response_id: str, enum: Encoder) -> WireReply:
     tokens = prompt_tokens(model, prompt)
     outcome = "no candidates" if step.reason is None else f"prompt blocked: {step.reason}"
-    row = LedgerRow(model, outcome, sum(tokens.values()), told=True)
+    row = LedgerRow(model, outcome, sum(tokens.values()), reported=True)
     feedback = {} if step.reason is None else {"promptFeedback": {"blockReason": enum(step.reason, BLOCK_REASONS)}}
     return _json_reply(200, {**feedback, **_trailer(row, tokens, response_id, enum)}, row)
 
 
-def answered(step: Answer, text: str, model: str, prompt: Prompt, response_id: str, enum: Encoder) -> Reply:
+def answered(step: AnswerStep, text: str, model: str, prompt: Prompt, response_id: str, enum: Encoder) -> WireReply:
     """The honest `text`, bent as the step says, within the limit on output."""
     limit = step.output_limit or prompt.output_limit
     thoughts = min(step.thoughts_tokens, limit)
@@ -106,7 +106,7 @@ def answered(step: Answer, text: str, model: str, prompt: Prompt, response_id: s
         cached_tokens=min(step.cached_tokens, sum(tokens.values())),
         candidates_tokens=text_tokens(sent),
         thoughts_tokens=thoughts,
-        told=step.usage_sent,
+        reported=step.usage_sent,
     )
     candidate = {**_content(sent, step.parts), "finishReason": enum(reason, FINISH_REASONS), "index": 0}
     trailer = _trailer(row, tokens, response_id, enum)
@@ -140,5 +140,5 @@ def _trailer(row: LedgerRow, tokens: Mapping[str, int], response_id: str, enum: 
     return {"usageMetadata": usage, "modelVersion": f"{row.model}-stand-in", "responseId": response_id}
 
 
-def _json_reply(code: int, body: Wire, row: LedgerRow) -> Reply:
-    return Reply(code, "application/json; charset=UTF-8", json.dumps(body, ensure_ascii=False).encode(), row)
+def _json_reply(code: int, body: Wire, row: LedgerRow) -> WireReply:
+    return WireReply(code, "application/json; charset=UTF-8", json.dumps(body, ensure_ascii=False).encode(), row)

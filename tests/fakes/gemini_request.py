@@ -1,4 +1,4 @@
-"""What a generateContent request asks of the Gemini stand-in, and what it would be billed."""
+"""The meaning of a generateContent request to the Gemini mock server, and what it would be billed."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Prompt:
-    """A request as far as the stand-in understands it."""
+    """A request as far as the mock server understands it."""
 
     system: str
     texts: tuple[str, ...]

@@ -14,11 +14,12 @@ from streamlit.testing.v1 import AppTest
 from core.access import Person
 from core.app import App
 from core.errors import StoreError
+from core.quality.judging import Vote
 from core.search.answer import Answer, Ranking
 from pages.search import thumbs as judging
-from pages.search.search_state import Ask
-from pages.search.thumbs import JudgedAnswer, judged, keep, thumbs
-from pages.ui.gallery import Click, clicks_of
+from pages.search.search_state import SearchParams
+from pages.search.thumbs import JudgedAnswer, answer_thumbs, judged_answer, record_clicks
+from pages.ui.gallery import Click, parse_clicks
 from tests.fakes.encoder import COLOURS
 from tests.pages.conftest import frames, visit
 
@@ -47,31 +48,31 @@ def places(served: App, monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
 
 def test_what_the_browser_tells_is_read_and_nonsense_is_left_out() -> None:
     told = [[1, "a", "up"], [2.0, "b", "down"], [3, "a", ""], "x", [4, 5, "up"], [5, "c", "sideways"], [6, "c"], None]
-    assert clicks_of(told) == [Click(1, "a", True), Click(2, "b", False), Click(3, "a", None)]
-    assert clicks_of(None) == []
-    assert clicks_of({"a": 1}) == []
+    assert parse_clicks(told) == [Click(1, "a", True), Click(2, "b", False), Click(3, "a", None)]
+    assert parse_clicks(None) == []
+    assert parse_clicks({"a": 1}) == []
 
 
 def test_a_click_is_kept_with_query_model_ranker_and_place_and_only_once(served: App, places: dict[str, int]) -> None:
     first, second, _ = places
-    keep(served, ABOUT, "results", places, [Click(1, second, False)])
+    record_clicks(served, ABOUT, "results", places, [Click(1, second, False)])
     (opinion,) = served.quality.judging._judgements.latest()
-    assert opinion.judged.asset_id == second
-    assert (opinion.judged.query, opinion.judged.model, opinion.judged.ranker) == ("red", "colour", "vector")
-    assert (opinion.judged.position, opinion.judged.up, opinion.judged.blind) == (2, False, False)
-    served.quality.judging.judge(Person(), "demo", "red", second, None, ranker="vector", position=2)
-    keep(served, ABOUT, "results", places, [Click(1, second, False), Click(2, first, True)])
-    assert served.quality.judging.of(Person(), "demo", "red") == {first: True}
+    assert opinion.judgement.asset_id == second
+    assert (opinion.judgement.query, opinion.judgement.model, opinion.judgement.ranker) == ("red", "colour", "vector")
+    assert (opinion.judgement.position, opinion.judgement.up, opinion.judgement.blind) == (2, False, False)
+    served.quality.judging.judge(Person(), "demo", "red", Vote(second, None, "vector", 2))
+    record_clicks(served, ABOUT, "results", places, [Click(1, second, False), Click(2, first, True)])
+    assert served.quality.judging.votes(Person(), "demo", "red") == {first: True}
 
 
 def test_a_second_click_takes_a_thumb_back(served: App, places: dict[str, int]) -> None:
     first = next(iter(places))
-    keep(served, ABOUT, "results", places, [Click(1, first, True), Click(2, first, None)])
-    assert served.quality.judging.of(Person(), "demo", "red") == {}
+    record_clicks(served, ABOUT, "results", places, [Click(1, first, True), Click(2, first, None)])
+    assert served.quality.judging.votes(Person(), "demo", "red") == {}
 
 
 def test_a_picture_that_is_not_shown_cannot_be_judged(served: App, places: dict[str, int]) -> None:
-    keep(served, ABOUT, "results", places, [Click(1, "f" * 64, True)])
+    record_clicks(served, ABOUT, "results", places, [Click(1, "f" * 64, True)])
     assert served.quality.judging._judgements.latest() == []
 
 
@@ -85,18 +86,18 @@ def test_a_thumb_that_cannot_be_kept_is_said_and_disturbs_nothing(
 
     monkeypatch.setattr(served.quality.judging, "judge", full)
     monkeypatch.setattr(judging.st, "toast", lambda text, **_: said.append(text))
-    keep(served, ABOUT, "results", places, [Click(1, next(iter(places)), True)])
+    record_clicks(served, ABOUT, "results", places, [Click(1, next(iter(places)), True)])
     assert "the disk is full" in said[0]
 
 
 def test_the_page_shows_the_thumbs_that_were_given_and_starts_no_new_search(served: App) -> None:
     served.ensure_demo()
     red = served.search("red", "demo", 1).hits[0].asset.id
-    served.quality.judging.judge(Person(), "demo", "red", red, True, ranker="vector", position=1)
+    served.quality.judging.judge(Person(), "demo", "red", Vote(red, True, "vector", 1))
     page = visit(q="red")
     assert shown(page)["thumbs"] == {red: True}
     asked = page.session_state["turns"][-1].answer.id
-    served.quality.judging.judge(Person(), "demo", "red", red, None, ranker="vector", position=1)
+    served.quality.judging.judge(Person(), "demo", "red", Vote(red, None, "vector", 1))
     page.run()
     assert shown(page)["thumbs"] == {}
     assert page.session_state["turns"][-1].answer.id == asked
@@ -105,10 +106,10 @@ def test_the_page_shows_the_thumbs_that_were_given_and_starts_no_new_search(serv
 def test_thumbs_are_about_words_so_other_pictures_have_none(served: App) -> None:
     served.ensure_demo()
     answer: Answer = served.search("red", "demo")
-    assert judged(served, Ask("red"), answer) == ABOUT
-    assert judged(served, Ask("red", like="x"), answer) is None
-    assert judged(served, Ask(picture="x"), answer) is None
-    assert thumbs(served, None, "results", []) is None
+    assert judged_answer(served, SearchParams("red"), answer) == ABOUT
+    assert judged_answer(served, SearchParams("red", like="x"), answer) is None
+    assert judged_answer(served, SearchParams(picture="x"), answer) is None
+    assert answer_thumbs(served, None, "results", []) is None
     assert shown(visit())["thumbs"] is None
     assert shown(visit(like=answer.hits[0].asset.id))["thumbs"] is None
 
@@ -119,7 +120,7 @@ def test_thumbs_on_an_order_say_whether_gemini_made_it(served: App, endpoint: st
     answer = served.search("red", "demo")
     ranked = replace(answer, ranking=Ranking("ranked", ()))
     served.settings = replace(served.settings, gemini_endpoint=endpoint)
-    assert judged(served, Ask("red"), ranked) == replace(ABOUT, ranker=ranker)
+    assert judged_answer(served, SearchParams("red"), ranked) == replace(ABOUT, ranker=ranker)
 
 
 def test_an_uploaded_picture_is_searched_by_and_words_refine_it(served: App) -> None:
@@ -133,7 +134,7 @@ def test_an_uploaded_picture_is_searched_by_and_words_refine_it(served: App) -> 
     assert frames(page)[0]["title"] == "Blue"
     page.slider(key="weight").set_value(0.1).run()
     assert frames(page)[0]["title"] == "Green"
-    assert [turn.ask.weight for turn in page.session_state["turns"]][-1] == 0.1
+    assert [turn.params.weight for turn in page.session_state["turns"]][-1] == 0.1
     assert len(page.session_state["turns"]) == 2  # the picture, and the picture with words: no turn per weight
     next(b for b in page.button if b.label == "Clear").click().run()
     assert not any("Pictures like" in m.value for m in page.markdown)
@@ -146,7 +147,7 @@ def test_a_picture_can_be_pasted_with_words(served: App) -> None:
     pasted.set_value("red").upload("image.png", picture("blue"), "image/png").run()
     assert not page.exception
     assert page.text_input(key="q").value == "red"
-    assert page.session_state["turns"][-1].ask.by_picture
+    assert page.session_state["turns"][-1].params.by_picture
     assert {frames(page)[0]["title"], frames(page)[1]["title"]} == {"Red <b>sail</b>", "Blue"}
 
 

@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from streamlit.proto.Metric_pb2 import Metric as MetricProto
@@ -15,8 +16,9 @@ from core.app import App
 from core.errors import StoreError
 from core.metrics.alert_rules import load_rules
 from core.metrics.machine import Capacity, Machine
+from core.quality.judging import Vote
 from core.records.alerts import Alert, AlertState
-from core.records.events import Event, EventOutcome, EventWindow
+from core.records.events import Event, EventWindow
 from core.settings import Secret
 from pages.metrics.alert_list import SILENCE_LENGTHS, alert_line, by_urgency
 from pages.metrics.charts import LATENCY, cost_rows, latency_rows, traffic_rows
@@ -36,24 +38,17 @@ RULES = load_rules()
 def measured(served: App, monkeypatch: pytest.MonkeyPatch) -> Iterator[App]:
     """The App that pages see, from the computer that serves them, with a watch of its own."""
     monkeypatch.setattr(person_module, "_over_loopback", lambda: True)
-    resources.watching.clear()
+    resources.monitoring.clear()
     yield served
-    resources.watching.clear()
+    resources.monitoring.clear()
 
 
-def search(
-    app: App,
-    total_ms: float = 100.0,
-    usd: float = 0.001,
-    outcome: EventOutcome = "ok",
-    reason: str = "",
-    collection: str = "demo",
-    ago_s: float = 10.0,
-    **detail: object,
-) -> Event:
+def log_search(app: App, total_ms: float = 100.0, usd: float = 0.001, ago_s: float = 10.0, **fields: Any) -> Event:
+    """Append a search to the event log; `fields` are other fields of the event."""
     stage_ms = {"encode": total_ms / 2, "search": 1.0, "rank": total_ms / 4, "load": 2.0, "total": total_ms}
     at = datetime.now(UTC) - timedelta(seconds=ago_s)
-    event = Event(uuid.uuid4().hex, "search", at, collection, outcome, reason, stage_ms, gemini_usd=usd, detail=detail)
+    event = Event(uuid.uuid4().hex, "search", at, "demo", stage_ms=stage_ms, gemini_usd=usd)
+    event = replace(event, **fields)
     app.events.append(event)
     return event
 
@@ -86,8 +81,8 @@ def test_without_any_event_the_page_says_that_there_is_nothing_yet(measured: App
 
 def test_key_figures_say_what_was_measured_and_whether_the_targets_are_met(measured: App) -> None:
     for total_ms in (100.0, 200.0, 3000.0):
-        search(measured, total_ms)
-    search(measured, 100.0, outcome="fallback", reason="timeout")
+        log_search(measured, total_ms)
+    log_search(measured, 100.0, outcome="fallback", reason="timeout")
     page = metrics()
     found = tiles(page)
     assert found["Searches"][0] == "4"
@@ -100,7 +95,7 @@ def test_key_figures_say_what_was_measured_and_whether_the_targets_are_met(measu
 
 
 def test_every_stage_stands_beside_the_predecessors_figure_with_a_verdict(measured: App) -> None:
-    search(measured, 402.0)
+    log_search(measured, 402.0)
     rows = {row["Stage"]: row for row in metrics().dataframe[0].value.to_dict("records")}
     assert rows["encode"] | {"Predecessor": "150 ms", "Verdict": "✗ worse"} == rows["encode"]
     assert abs(int(rows["encode"]["p95"].removesuffix(" ms")) - 201) <= 3  # percentiles are right to 1 %
@@ -108,7 +103,7 @@ def test_every_stage_stands_beside_the_predecessors_figure_with_a_verdict(measur
 
 
 def test_money_stands_beside_the_budgets_the_limit_and_the_predecessors_month(measured: App) -> None:
-    search(measured, usd=0.002)
+    log_search(measured, usd=0.002)
     measured.spend.reserve(0.5)
     measured.monitor._settings = replace(measured.settings, daily_requests=4)
     page = metrics()
@@ -125,8 +120,8 @@ def test_money_stands_beside_the_budgets_the_limit_and_the_predecessors_month(me
 
 def test_a_time_and_a_collection_from_the_url_choose_what_is_measured(measured: App, pictures: object) -> None:
     measured.ingest(pictures, "birds")  # type: ignore[arg-type]
-    search(measured, collection="birds", ago_s=30 * 60)
-    search(measured, collection="demo")
+    log_search(measured, collection="birds", ago_s=30 * 60)
+    log_search(measured, collection="demo")
     assert tiles(metrics())["Searches"][0] == "2"
     page = metrics(measured="birds")
     assert tiles(page)["Searches"][0] == "1"
@@ -138,24 +133,23 @@ def test_thumbs_add_up_to_a_satisfaction_with_its_interval(measured: App) -> Non
     assert "no result was judged" in words(metrics())
     hits = measured.search("red", top=2).hits
     for hit, up in zip(hits, (True, False), strict=True):
-        measured.quality.judging.judge(
-            OPERATOR, "demo", "red", hit.asset.id, up, ranker="similarity", position=hit.rank
-        )
+        vote = Vote(hit.asset.id, up, "similarity", hit.rank)
+        measured.quality.judging.judge(OPERATOR, "demo", "red", vote)
     assert "Satisfaction: 50.0 % of 2 judged results were good (9.5 % to 90.5 %)" in words(metrics())
 
 
 def test_a_collection_that_is_gone_is_named_and_all_are_shown(measured: App) -> None:
-    search(measured)
+    log_search(measured)
     page = metrics(measured="gone")
     assert "There is no collection gone" in page.warning[0].value
     assert tiles(page)["Searches"][0] == "1"
 
 
 def test_the_slowest_and_the_dearest_come_first_with_their_receipts(measured: App) -> None:
-    slow = search(measured, 3000.0, 0.001, query="a red <b>sail</b>")
-    dear = search(measured, 100.0, 0.5, query="a blue one")
+    slow = log_search(measured, 3000.0, 0.001, detail={"query": "a red <b>sail</b>"})
+    dear = log_search(measured, 100.0, 0.5, detail={"query": "a blue one"})
     place = {"asset_id": "f" * 64, "vector_rank": 2, "final_rank": 1, "score": 0.9, "reason": "it is *red*"}
-    ranked = search(measured, 200.0, ranking={"notice": "too late", "places": [place]})
+    ranked = log_search(measured, 200.0, detail={"ranking": {"notice": "too late", "places": [place]}})
     page = metrics("Requests")
     assert [e.label.split(" · ")[0] for e in page.expander] == ["3\\.0 s", "200 ms", "100 ms"]
     assert "a red \\<b\\>sail" in page.expander[0].label
@@ -170,11 +164,11 @@ def test_the_slowest_and_the_dearest_come_first_with_their_receipts(measured: Ap
 
 
 def test_the_list_rests_while_a_receipt_is_open(measured: App) -> None:
-    first = search(measured, 500.0)
+    first = log_search(measured, 500.0)
     page = metrics("Requests")
     page.session_state[f"receipt_{first.uid}"] = True
     page.run()
-    search(measured, 900.0)
+    log_search(measured, 900.0)
     page.run()
     assert len(page.expander) == 1
     assert "rests" in words(page)
@@ -226,7 +220,7 @@ def test_a_curator_silences_an_alert_and_ends_the_silence(measured: App) -> None
     page.button[-1].click().run()
     silence = next(a.silence for a in measured.monitor.alerts.current(datetime.now(UTC)) if a.firing)
     assert silence is not None
-    assert (silence.author, silence.why) == ("Ada", "it is *known*")
+    assert (silence.author, silence.reason) == ("Ada", "it is *known*")
     assert abs(silence.until - datetime.now(UTC) - SILENCE_LENGTHS["8 hours"]) < timedelta(minutes=1)
     assert "by Ada: it is *known*" in words(page)
     page.button(key="unsilence_BudgetNearlySpent").click().run()
@@ -249,11 +243,11 @@ def test_a_refused_silence_is_said(measured: App) -> None:
 
 def test_the_page_says_whether_metrics_are_served_and_where(measured: App) -> None:
     assert "CONTACTSHEET_METRICS_PORT" in words(metrics("Alerts"))
-    resources.watching.clear()
+    resources.monitoring.clear()
     measured.monitor._settings = replace(measured.settings, metrics_host="no-such-host.invalid", metrics_port=1)
     page = metrics("Alerts")
     assert "cannot be listened on" in page.warning[0].value
-    assert resources.watching().address == ""
+    assert resources.monitoring().address == ""
 
 
 def test_machine_and_collections_show_as_they_are(measured: App) -> None:

@@ -14,9 +14,10 @@ from streamlit.testing.v1 import AppTest
 from core.access import OPERATOR, Person
 from core.app import App
 from core.errors import NotAllowed, QualityError
-from core.quality.blind import Pooled
+from core.quality.blind import PooledPicture
+from core.quality.judging import Vote
 from core.quality.label_sets import LabelledQuery, LabelSet
-from core.quality.relevance import measures_of
+from core.quality.relevance import compute_measures
 from core.records.evaluations import EvaluationRun, QueryOutcome
 from core.records.jobs import Progress
 from core.settings import Secret
@@ -52,15 +53,15 @@ def labels(app: App) -> LabelSet:
 
 
 def kept(app: App, name: str = "") -> EvaluationRun:
-    return app.quality.keep(app.quality.evaluate(labels(app), "demo", name=name))[0]
+    return app.quality.save(app.quality.evaluate(labels(app), "demo", name=name))[0]
 
 
 def reversed_run(app: App, run: EvaluationRun, name: str) -> EvaluationRun:
     """The same run with every order turned around, kept."""
     turned = tuple(
-        replace(o, order=o.order[::-1], measures=measures_of(o.order[::-1], o.relevant)) for o in run.outcomes
+        replace(o, order=o.order[::-1], measures=compute_measures(o.order[::-1], o.relevant)) for o in run.outcomes
     )
-    return app.quality.runs.keep(replace(run, id=0, name=name, outcomes=turned))
+    return app.quality.runs.save(replace(run, id=0, name=name, outcomes=turned))
 
 
 def texts(page: AppTest) -> str:
@@ -110,8 +111,8 @@ def test_a_run_is_shown_with_intervals_ceilings_and_the_predecessors_figures(jud
 
 def test_the_worst_query_comes_first_and_shows_what_was_found_and_missed(judgeable: App) -> None:
     run = kept(judgeable)
-    lost = replace(run.outcomes[0], order=(), measures=measures_of((), run.outcomes[0].relevant))
-    judgeable.quality.runs.keep(replace(run, id=0, outcomes=(lost, *run.outcomes[1:])))
+    lost = replace(run.outcomes[0], order=(), measures=compute_measures((), run.outcomes[0].relevant))
+    judgeable.quality.runs.save(replace(run, id=0, outcomes=(lost, *run.outcomes[1:])))
     page = opened()
     assert page.selectbox(key="query").options[0] == "1 · red *boat*"
     page.selectbox(key="query").select("1 · red *boat*").run()
@@ -137,10 +138,10 @@ def test_a_link_opens_a_run_and_a_query_and_an_unknown_one_does_no_harm(judgeabl
 def test_pictures_that_are_gone_are_counted(judgeable: App) -> None:
     run = kept(judgeable)
     gone = tuple(replace(o, order=("f" * 64, *o.order)) for o in run.outcomes)
-    judgeable.quality.runs.keep(replace(run, id=0, outcomes=gone))
+    judgeable.quality.runs.save(replace(run, id=0, outcomes=gone))
     page = opened(query="2 · green")
     assert "1 of these pictures is no longer in demo" in texts(page)
-    judgeable.quality.runs.keep(replace(run, id=0, collection="away"))
+    judgeable.quality.runs.save(replace(run, id=0, collection="away"))
     page = opened(query="2 · green")
     assert "away" in texts(page)
 
@@ -164,7 +165,7 @@ def test_two_runs_are_compared_query_by_query_with_the_pictures_of_both(judgeabl
 
 def test_a_ranking_from_a_stand_in_is_said_wherever_its_figures_are(judgeable: App) -> None:
     run = replace(kept(judgeable), id=0, ranker="gemini", stand_in="127.0.0.1:8700")
-    judgeable.quality.runs.keep(run)
+    judgeable.quality.runs.save(run)
     page = opened()
     who = "by a stand-in at 127.0.0.1:8700"
     assert who in page.selectbox(key="run").value
@@ -185,16 +186,16 @@ def test_who_ranks_instead_of_gemini_is_said_where_people_judge_blind(judgeable:
 
 def test_runs_of_other_labels_are_not_offered_for_comparison(judgeable: App) -> None:
     run = kept(judgeable)
-    judgeable.quality.runs.keep(replace(run, id=0, labels="other.jsonl", digest="x"))
+    judgeable.quality.runs.save(replace(run, id=0, labels="other.jsonl", digest="x"))
     assert "No other run used this label set" in texts(opened(show="Compare"))
-    judgeable.quality.runs.keep(replace(run, id=0, digest="y"))
+    judgeable.quality.runs.save(replace(run, id=0, digest="y"))
     page = opened(show="Compare")
     assert "compare runs of the same label set" in page.error[0].value
 
 
 def test_an_evaluation_of_what_people_judged_is_started_from_the_page_and_opened(judgeable: App) -> None:
     red = judgeable.search("red", "demo", 1).hits[0].asset.id
-    judgeable.quality.judging.judge(Person(), "demo", "red", red, True, ranker="vector", position=1)
+    judgeable.quality.judging.judge(Person(), "demo", "red", Vote(red, True, "vector", 1))
     page = opened()
     assert "100% of 1 thumbs are up" in texts(page)
     page.selectbox(key="labels").select("").run()
@@ -263,9 +264,8 @@ def test_judging_blind_shows_one_list_without_its_origin_until_the_end(judgeable
     assert {frame["reason"] for frame in frames} == {""}
     assert page.button(key="reveal").disabled
     for place, frame in enumerate(frames, 1):
-        judgeable.quality.judging.judge(
-            Person(), "demo", "red", frame["id"], place == 1, ranker="pooled", position=place, blind=True
-        )
+        vote = Vote(frame["id"], place == 1, "pooled", place, blind=True)
+        judgeable.quality.judging.judge(Person(), "demo", "red", vote)
     page.run()
     assert [frame["id"] for frame in galleries(page)[0]] == [frame["id"] for frame in frames]
     page.button(key="reveal").click().run()
@@ -276,7 +276,11 @@ def test_judging_blind_shows_one_list_without_its_origin_until_the_end(judgeable
 
 
 def test_what_was_judged_blind_is_counted_per_order() -> None:
-    pool = (Pooled("a", {"vector": 1, "gemini": 5}), Pooled("b", {"vector": 2}), Pooled("c", {"gemini": 1}))
+    pool = (
+        PooledPicture("a", {"vector": 1, "gemini": 5}),
+        PooledPicture("b", {"vector": 2}),
+        PooledPicture("c", {"gemini": 1}),
+    )
     similarity, gemini = reveal_rows(pool, {"a": True, "b": False})
     assert similarity == {
         "Order": "By similarity",
@@ -287,7 +291,7 @@ def test_what_was_judged_blind_is_counted_per_order() -> None:
     assert gemini["Good of its first 10"] == "1 of 1 judged"
     assert place_captions(pool) == {"a": "by similarity 1 · by Gemini 5", "b": "by similarity 2", "c": "by Gemini 1"}
     assert not same_order(pool)
-    assert same_order((Pooled("a", {"vector": 1, "gemini": 1}),))
+    assert same_order((PooledPicture("a", {"vector": 1, "gemini": 1}),))
 
 
 def test_figures_of_a_run(judgeable: App) -> None:

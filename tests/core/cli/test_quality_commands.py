@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,9 +19,9 @@ from core.cli.quality_commands import add_quality_commands
 from core.embedding.hashes import content_id
 from core.errors import ContactSheetError, QualityError
 from core.quality.comparison import NO_KEY
-from core.quality.judging import JudgingService
-from core.quality.label_sets import LabelledQuery, as_jsonl, read_labels
-from core.quality.service import QualityService
+from core.quality.judging import JudgingService, Vote
+from core.quality.label_sets import LabelledQuery, read_label_set, to_jsonl
+from core.quality.service import EvaluationTarget, QualityOptions, QualityService, SearchFunction
 from core.search.answer import Answer, Ranking
 from core.store.sql.judgement_store import JudgementStore
 from core.store.sql.run_store import RunStore
@@ -31,28 +32,46 @@ Run = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture
-def desk(app: App, pictures: Path, settings: Any) -> QualityService:
+def search(app: App, pictures: Path) -> SearchFunction:
+    """The search of a collection `c`."""
     app.ingest(pictures, "c")
-    table = open_table(settings.data, "c")
-    return QualityService(
-        lambda query, collection, ranked: app.search(query, collection, ranked=ranked),
-        lambda _: table.snapshot(),
-        lambda _: ColourEncoder(),
-        RunStore(settings.data / "quality.db"),
-        JudgingService(JudgementStore(settings.data / "judgements.db"), lambda _: "colour"),
-        app.quality.weak,
-        key_is_set=False,
-        environ={},
-    )
+    return lambda query, collection, ranked: app.search(query, collection, ranked=ranked)
 
 
 @pytest.fixture
-def run(desk: QualityService) -> Callable[..., int]:
+def make_quality(app: App, search: SearchFunction, settings: Any) -> Callable[..., QualityService]:
+    """A quality service without a key, by default with the search above and without a mock server."""
+    table = open_table(settings.data, "c")
+    judging = JudgingService(JudgementStore(settings.data / "judgements.db"), lambda _: "colour")
+
+    def make(search: SearchFunction = search, mock_server_host: str = "") -> QualityService:
+        target = EvaluationTarget(search, lambda _: table.snapshot(), lambda _: ColourEncoder())
+        options = QualityOptions(key_is_set=False, mock_server_host=mock_server_host, environ={})
+        runs = RunStore(settings.data / "quality.db")
+        return QualityService(target, runs, judging, app.quality.weak_labels, options)
+
+    return make
+
+
+@pytest.fixture
+def opened(make_quality: Callable[..., QualityService]) -> SimpleNamespace:
+    """What the commands open, as `quality`."""
+    return SimpleNamespace(quality=make_quality())
+
+
+@pytest.fixture
+def quality(opened: SimpleNamespace) -> QualityService:
+    service: QualityService = opened.quality
+    return service
+
+
+@pytest.fixture
+def run(opened: SimpleNamespace) -> Callable[..., int]:
     """Run a command on the collection `c` and give its exit code."""
 
     def command(*arguments: object) -> int:
         parser = argparse.ArgumentParser()
-        add_quality_commands(parser.add_subparsers(required=True), _finish, lambda _: desk, _print_json)
+        add_quality_commands(parser.add_subparsers(required=True), _finish, lambda _: opened.quality, _print_json)
         options = parser.parse_args([*map(str, arguments)])
         code: int = options.run(options)
         return code
@@ -83,7 +102,7 @@ def labels(pictures: Path) -> Path:
         LabelledQuery("2", "green", "colour", {green: 1, "f" * 64: 1}),
         LabelledQuery("3", "a dog", "animal", {"e" * 64: 2}),
     ]
-    (folder / "c.jsonl").write_text(as_jsonl(queries), encoding="utf-8")
+    (folder / "c.jsonl").write_text(to_jsonl(queries), encoding="utf-8")
     return folder / "c.jsonl"
 
 
@@ -92,9 +111,9 @@ def whole_labels(labels: Path) -> Path:
     """The same without what is absent."""
     queries = [
         LabelledQuery(q.id, q.query, q.kind, dict.fromkeys(list(q.relevant)[:1], 2))
-        for q in read_labels(labels).queries
+        for q in read_label_set(labels).queries
     ]
-    labels.write_text(as_jsonl(queries[:2]), encoding="utf-8")
+    labels.write_text(to_jsonl(queries[:2]), encoding="utf-8")
     return labels
 
 
@@ -128,16 +147,20 @@ def test_a_gemini_evaluation_without_a_key_says_that_its_lift_is_not_measured(
     assert "queries shown by similarity because Gemini gave no order: 2" in err
 
 
-def test_a_ranking_from_a_stand_in_is_said_beside_its_figures(
-    run: Callable[..., int], told: Run, desk: QualityService, labels: Path, capsys: pytest.CaptureFixture[str]
+def test_a_ranking_from_a_mock_server_is_said_beside_its_figures(
+    run: Callable[..., int],
+    told: Run,
+    opened: SimpleNamespace,
+    make_quality: Callable[..., QualityService],
+    search: SearchFunction,
+    labels: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    search, desk._stand_in = desk._search, "127.0.0.1:8700"
-
     def ranked(query: str, collection: str, ranked: bool) -> Answer:
         answer = search(query, collection, False)
         return replace(answer, ranking=Ranking("ranked", ())) if ranked else answer
 
-    desk._search = ranked
+    opened.quality = make_quality(ranked, "127.0.0.1:8700")
     who = "ranked by a stand-in at 127.0.0.1:8700"
     asked = ("evaluate", labels, "--collection", "c", "--ranker", "gemini")
     assert told(*asked)["stand_in"] == "127.0.0.1:8700"
@@ -174,7 +197,13 @@ def test_runs_are_listed_and_two_are_needed_for_a_comparison(
 
 
 def test_the_gate_holds_what_was_recorded_and_fails_when_search_gets_worse(
-    run: Callable[..., int], told: Run, whole_labels: Path, desk: QualityService, capsys: pytest.CaptureFixture[str]
+    run: Callable[..., int],
+    told: Run,
+    opened: SimpleNamespace,
+    make_quality: Callable[..., QualityService],
+    search: SearchFunction,
+    whole_labels: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     gate = ("validate", "--collection", "c", "--labels", whole_labels.parent)
     with pytest.raises(QualityError, match="holds no floor"):
@@ -184,8 +213,7 @@ def test_the_gate_holds_what_was_recorded_and_fails_when_search_gets_worse(
     assert run(*gate) == 0
     assert "c.jsonl: 2 queries, no measure under its floor" in capsys.readouterr().out
     assert told(*gate)["ok"]
-    search = desk._search
-    desk._search = lambda query, collection, ranked: search("blue", collection, ranked)
+    opened.quality = make_quality(lambda query, collection, ranked: search("blue", collection, ranked))
     with pytest.raises(QualityError, match=r"fell under the floor of .*c\.jsonl: NDCG@4 .* is under"):
         run(*gate)
 
@@ -203,24 +231,24 @@ def test_a_floor_is_not_recorded_from_a_part_of_a_collection_or_from_gemini(
 ) -> None:
     with pytest.raises(QualityError, match="ranker: gemini, pictures absent: 0"):
         run("evaluate", whole_labels, "--collection", "c", "--record-floor", "--ranker", "gemini")
-    one = read_labels(whole_labels).queries[0]
-    labels.write_text(as_jsonl([LabelledQuery("1", "red", "k", {**one.relevant, "f" * 64: 1})]), encoding="utf-8")
+    one = read_label_set(whole_labels).queries[0]
+    labels.write_text(to_jsonl([LabelledQuery("1", "red", "k", {**one.relevant, "f" * 64: 1})]), encoding="utf-8")
     with pytest.raises(QualityError, match="ranker: vector, pictures absent: 1"):
         run("evaluate", labels, "--collection", "c", "--record-floor")
 
 
 def test_a_label_set_of_another_collection_is_refused(run: Callable[..., int], tmp_path: Path) -> None:
     path = tmp_path / "other.jsonl"
-    path.write_text(as_jsonl([LabelledQuery("1", "red", "k", {"e" * 64: 2})]), encoding="utf-8")
+    path.write_text(to_jsonl([LabelledQuery("1", "red", "k", {"e" * 64: 2})]), encoding="utf-8")
     with pytest.raises(ContactSheetError, match=r"c holds none of the pictures that other\.jsonl names \(1\)"):
         run("evaluate", path, "--collection", "c")
 
 
 def test_judgements_are_exported_as_a_label_set_that_can_be_evaluated(
-    run: Callable[..., int], told: Run, desk: QualityService, pictures: Path, tmp_path: Path
+    run: Callable[..., int], told: Run, quality: QualityService, pictures: Path, tmp_path: Path
 ) -> None:
     red = content_id((pictures / "red.png").read_bytes())
-    desk.judging.judge(Person("Ada"), "c", "red", red, True, ranker="vector", position=1)
+    quality.judging.judge(Person("Ada"), "c", "red", Vote(red, True, "vector", 1))
     path = tmp_path / "judged.jsonl"
     assert run("judgements", "--collection", "c", "--output", path) == 0
     assert told("evaluate", path, "--collection", "c")["scores"]["measures"]["mrr"]["value"] == 1
@@ -228,9 +256,9 @@ def test_judgements_are_exported_as_a_label_set_that_can_be_evaluated(
 
 
 def test_judgements_go_to_standard_output_without_a_file(
-    run: Callable[..., int], desk: QualityService, capsys: pytest.CaptureFixture[str]
+    run: Callable[..., int], quality: QualityService, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    desk.judging.judge(Person("Ada"), "c", "red", "a" * 64, True, ranker="vector", position=1)
+    quality.judging.judge(Person("Ada"), "c", "red", Vote("a" * 64, True, "vector", 1))
     assert run("judgements", "--collection", "c") == 0
     assert json.loads(capsys.readouterr().out)["relevant"] == {"a" * 64: 1}
 
@@ -250,10 +278,10 @@ def test_zero_shot_accuracy_is_printed_with_its_interval(
     assert told("zero-shot", tmp_path / "classes", "--collection", "c")["top5"]["value"] == 1
 
 
-def test_a_blind_list_pools_both_orders_of_one_search(desk: QualityService, pictures: Path) -> None:
-    found = desk.blind("red", "c", 2, "red Ada")
+def test_a_blind_list_pools_both_orders_of_one_search(quality: QualityService, pictures: Path) -> None:
+    found = quality.blind_pool("red", "c", 2, "red Ada")
     assert all(set(picture.places) == {"gemini", "vector"} for picture in found)
-    assert desk.blind("red", "c", 2, "red Ada") == found
+    assert quality.blind_pool("red", "c", 2, "red Ada") == found
 
 
 def test_every_command_says_what_it_does(run: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.gemini.breaker import FAILURES, LONGEST_PAUSE_S, PAUSE_S, CircuitBreaker
+from core.gemini.breaker import FAILURE_LIMIT, FIRST_PAUSE_S, MAX_PAUSE_S, CircuitBreaker
 
 PROBE_S = 8.0
 
@@ -29,49 +29,49 @@ def breaker(clock: Clock) -> CircuitBreaker:
     return CircuitBreaker(clock)
 
 
-def fail(breaker: CircuitBreaker, times: int = FAILURES) -> None:
+def fail(breaker: CircuitBreaker, times: int = FAILURE_LIMIT) -> None:
     for _ in range(times):
-        breaker.failed()
+        breaker.record_failure()
 
 
 def test_it_opens_after_four_failures_in_a_row(breaker: CircuitBreaker) -> None:
-    fail(breaker, FAILURES - 1)
-    assert (breaker.admits(PROBE_S), breaker.wait_s()) == (True, 0)
-    breaker.failed()
-    assert (breaker.admits(PROBE_S), breaker.wait_s()) == (False, PAUSE_S)
+    fail(breaker, FAILURE_LIMIT - 1)
+    assert (breaker.allow_request(PROBE_S), breaker.wait_s()) == (True, 0)
+    breaker.record_failure()
+    assert (breaker.allow_request(PROBE_S), breaker.wait_s()) == (False, FIRST_PAUSE_S)
 
 
 def test_a_success_in_between_starts_the_count_again(breaker: CircuitBreaker) -> None:
-    fail(breaker, FAILURES - 1)
-    breaker.succeeded()
-    fail(breaker, FAILURES - 1)
-    assert breaker.admits(PROBE_S)
+    fail(breaker, FAILURE_LIMIT - 1)
+    breaker.record_success()
+    fail(breaker, FAILURE_LIMIT - 1)
+    assert breaker.allow_request(PROBE_S)
 
 
 def test_after_the_pause_one_probe_is_let_through_and_others_wait_for_its_end(
     breaker: CircuitBreaker, clock: Clock
 ) -> None:
     fail(breaker)
-    clock.now_s += PAUSE_S
-    assert [breaker.admits(PROBE_S) for _ in range(3)] == [True, False, False]
+    clock.now_s += FIRST_PAUSE_S
+    assert [breaker.allow_request(PROBE_S) for _ in range(3)] == [True, False, False]
     assert breaker.wait_s() == PROBE_S
-    breaker.succeeded()
-    assert (breaker.admits(PROBE_S), breaker.wait_s()) == (True, 0)
+    breaker.record_success()
+    assert (breaker.allow_request(PROBE_S), breaker.wait_s()) == (True, 0)
 
 
 def test_of_many_threads_one_sends_the_probe(breaker: CircuitBreaker, clock: Clock) -> None:
     fail(breaker)
-    clock.now_s += PAUSE_S
+    clock.now_s += FIRST_PAUSE_S
     with ThreadPoolExecutor(8) as pool:
-        assert sum(pool.map(lambda _: breaker.admits(PROBE_S), range(64))) == 1
+        assert sum(pool.map(lambda _: breaker.allow_request(PROBE_S), range(64))) == 1
 
 
 def test_a_probe_that_never_ends_makes_room_for_another(breaker: CircuitBreaker, clock: Clock) -> None:
     fail(breaker)
-    clock.now_s += PAUSE_S
-    breaker.admits(PROBE_S)
+    clock.now_s += FIRST_PAUSE_S
+    breaker.allow_request(PROBE_S)
     clock.now_s += PROBE_S
-    assert breaker.admits(PROBE_S)
+    assert breaker.allow_request(PROBE_S)
 
 
 def test_every_failed_probe_doubles_the_pause_up_to_five_minutes(breaker: CircuitBreaker, clock: Clock) -> None:
@@ -80,13 +80,13 @@ def test_every_failed_probe_doubles_the_pause_up_to_five_minutes(breaker: Circui
     for _ in range(7):
         pauses.append(breaker.wait_s())
         clock.now_s += pauses[-1]
-        assert breaker.admits(PROBE_S)
-        breaker.failed()
-    assert pauses == [20, 40, 80, 160, LONGEST_PAUSE_S, LONGEST_PAUSE_S, LONGEST_PAUSE_S]
-    clock.now_s += LONGEST_PAUSE_S
-    breaker.succeeded()
+        assert breaker.allow_request(PROBE_S)
+        breaker.record_failure()
+    assert pauses == [20, 40, 80, 160, MAX_PAUSE_S, MAX_PAUSE_S, MAX_PAUSE_S]
+    clock.now_s += MAX_PAUSE_S
+    breaker.record_success()
     fail(breaker)
-    assert breaker.wait_s() == PAUSE_S
+    assert breaker.wait_s() == FIRST_PAUSE_S
 
 
 def test_failures_of_requests_sent_before_it_opened_do_not_prolong_the_pause(
@@ -95,7 +95,7 @@ def test_failures_of_requests_sent_before_it_opened_do_not_prolong_the_pause(
     fail(breaker)
     clock.now_s += 1
     fail(breaker, 12)
-    assert breaker.wait_s() == PAUSE_S - 1
+    assert breaker.wait_s() == FIRST_PAUSE_S - 1
 
 
 @given(st.lists(st.sampled_from(["admit", "fail", "succeed"]) | st.floats(0, 400), max_size=60))
@@ -106,9 +106,9 @@ def test_it_never_refuses_for_longer_than_it_says(steps: list[str | float]) -> N
         if isinstance(step, float):
             clock.now_s += step
         elif step == "admit":
-            assert breaker.admits(PROBE_S) <= (breaker.wait_s() in (0, PROBE_S))
+            assert breaker.allow_request(PROBE_S) <= (breaker.wait_s() in (0, PROBE_S))
         else:
-            breaker.failed() if step == "fail" else breaker.succeeded()
-        assert 0 <= breaker.wait_s() <= LONGEST_PAUSE_S
+            breaker.record_failure() if step == "fail" else breaker.record_success()
+        assert 0 <= breaker.wait_s() <= MAX_PAUSE_S
     clock.now_s += breaker.wait_s() + 1e-9
-    assert breaker.admits(PROBE_S)
+    assert breaker.allow_request(PROBE_S)

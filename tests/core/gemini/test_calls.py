@@ -1,9 +1,8 @@
-"""Asking Gemini, with a client and a clock of our own: retries, deadline, holds, late replies, budget."""
+"""Calls to Gemini with a fake transport and a fake clock: retries, deadline, pauses, late replies, budget."""
 
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -17,69 +16,26 @@ from hypothesis import strategies as st
 
 from core.errors import StoreError
 from core.gemini import calls as calls_module
-from core.gemini.calls import (
-    LEAST_USEFUL_S,
-    MOST_WAITING,
-    GeminiCalls,
-    GeminiReply,
-    GeminiRequest,
-    pacific_midnight_after,
-)
+from core.gemini.calls import MIN_TIMEOUT_S, GeminiCalls, next_pacific_midnight
+from core.gemini.deadline import MAX_PENDING
+from core.gemini.failures import NOTICES, Cause, GeminiError
 from core.gemini.prices import TokenUsage, load_prices
-from core.gemini.refusals import NOTICES, Cause, GeminiFault
+from core.gemini.transport import GeminiReply, GeminiRequest
 from core.settings import Secret
 from core.store.sql.database import Database
 from core.store.sql.spend_store import Budgets, SpendStore
+from tests.fakes.gemini_client import MODEL
+from tests.fakes.gemini_transport import HONEST, START, USAGE, FakeClock, FakeTransport, Gate
 
-MODEL = "gemini-3.5-flash-lite"
-START = datetime(2026, 11, 20, 12, tzinfo=UTC)
-QUESTION = GeminiRequest("Rank.", ("QUERY:\nred", b"jpeg"), {}, 500)
-USAGE = TokenUsage(prompt=1_000, cached=200, output=50, thoughts=30)
+REQUEST = GeminiRequest("Rank.", ("QUERY:\nred", b"jpeg"), {}, 500)
 USAGE_USD = (1_000 * 0.30 + 80 * 2.50) / 1e6
-MOST_USD = (5 + 2 + len("QUERY:\nred") + 1_120) * 0.30 / 1e6 + 500 * 2.50 / 1e6
+MAX_USD = (5 + 2 + len("QUERY:\nred") + 1_120) * 0.30 / 1e6 + 500 * 2.50 / 1e6
 DEADLINE_S = 8.0
-PATIENCE_S = 30.0
-
-Step = GeminiReply | Exception | Callable[[], GeminiReply]
-HONEST = GeminiReply("{}", USAGE, "v1")
-
-
-class GeminiTransport:
-    """Does one step per request, then answers honestly."""
-
-    key = Secret("AIza-hidden-key")
-
-    def __init__(self, *steps: Step) -> None:
-        self.steps, self.timeouts_s = list(steps), list[float]()
-
-    def generate(self, model: str, question: GeminiRequest, timeout_s: float) -> GeminiReply:
-        self.timeouts_s.append(timeout_s)
-        step = self.steps.pop(0) if self.steps else HONEST
-        if isinstance(step, Exception):
-            raise step
-        return step() if callable(step) else step
-
-
-class Clock:
-    """Time that passes only while someone sleeps."""
-
-    def __init__(self) -> None:
-        self.passed_s, self.slept_s = 0.0, list[float]()
-
-    def __call__(self) -> float:
-        return self.passed_s
-
-    def now(self) -> datetime:
-        return START + timedelta(seconds=self.passed_s)
-
-    def sleep(self, seconds: float) -> None:
-        self.slept_s.append(seconds)
-        self.passed_s += seconds
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock() -> FakeClock:
+    return FakeClock()
 
 
 @pytest.fixture
@@ -88,49 +44,54 @@ def database(tmp_path: Path) -> Database:
 
 
 @pytest.fixture
-def asking(clock: Clock, database: Database) -> Callable[..., GeminiCalls]:
-    """Calls on a client, by default with room in the budget and no chance in the waits."""
+def make_calls(clock: FakeClock, database: Database) -> Callable[..., GeminiCalls]:
+    """Calls on a client, by default with room in the budget and no jitter in the backoff."""
 
-    def build(client: GeminiTransport | None, daily_usd: float = 10.0, model: str = MODEL, **given: Any) -> GeminiCalls:
-        spend = given.pop("spend", None) or SpendStore(database, Budgets(daily_usd, 100.0), clock.now)
-        chosen = {"clock": clock, "sleep": clock.sleep, "now": clock.now, "jitter": lambda: 0.5, **given}
-        return GeminiCalls(client, model, load_prices(), spend, **chosen)
+    def make(
+        client: FakeTransport | None,
+        daily_usd: float = 10.0,
+        model: str = MODEL,
+        spend: SpendStore | None = None,
+        **others: Any,
+    ) -> GeminiCalls:
+        spend = spend or SpendStore(database, Budgets(daily_usd, 100.0), clock.now)
+        return GeminiCalls(client, model, load_prices(), spend, times=clock.times, **others)
 
-    return build
+    return make
 
 
-def spent_usd(database: Database, clock: Clock) -> float:
+def spent_usd(database: Database, clock: FakeClock) -> float:
     return SpendStore(database, Budgets(0, 0), clock.now).spent().day_usd
 
 
-def fault(cause: Cause, retry_after_s: float | None = None, usage: TokenUsage | None = TokenUsage()) -> GeminiFault:
-    return GeminiFault(cause, "HTTP 4xx", retry_after_s, usage)
+def error(cause: Cause, retry_after_s: float | None = None, usage: TokenUsage | None = TokenUsage()) -> GeminiError:
+    return GeminiError(cause, "HTTP 4xx", retry_after_s, usage)
 
 
-def test_an_answer_comes_with_its_tokens_its_cost_and_its_model(
-    asking: Callable[..., GeminiCalls], database: Database, clock: Clock
+def test_a_reply_comes_with_its_tokens_its_cost_and_its_model(
+    make_calls: Callable[..., GeminiCalls], database: Database, clock: FakeClock
 ) -> None:
-    outcome = asking(GeminiTransport()).ask(QUESTION, DEADLINE_S)
-    assert (outcome.text, outcome.refusal, outcome.usage, outcome.requests) == ("{}", None, USAGE, 1)
+    outcome = make_calls(FakeTransport()).send(REQUEST, DEADLINE_S)
+    assert (outcome.text, outcome.failure, outcome.usage, outcome.requests) == ("{}", None, USAGE, 1)
     assert (outcome.usd, outcome.unknown_usd, outcome.model_version) == (pytest.approx(USAGE_USD), 0, "v1")
     assert spent_usd(database, clock) == pytest.approx(USAGE_USD)
 
 
-def test_without_a_client_nothing_is_asked_or_spent(
-    asking: Callable[..., GeminiCalls], database: Database, clock: Clock
+def test_without_a_client_nothing_is_sent_or_spent(
+    make_calls: Callable[..., GeminiCalls], database: Database, clock: FakeClock
 ) -> None:
-    calls = asking(None)
-    outcome = calls.ask(QUESTION, DEADLINE_S)
-    assert outcome.refusal is not None
-    assert (outcome.refusal.cause, outcome.requests, calls.open, calls.key) == ("no_key", 0, False, Secret())
+    calls = make_calls(None)
+    outcome = calls.send(REQUEST, DEADLINE_S)
+    assert outcome.failure is not None
+    assert (outcome.failure.cause, outcome.requests, calls.available, calls.key) == ("no_key", 0, False, Secret())
     assert spent_usd(database, clock) == 0
 
 
-def test_what_may_pass_is_tried_again_after_growing_waits_and_all_requests_are_billed(
-    asking: Callable[..., GeminiCalls], clock: Clock
+def test_transient_failures_are_retried_after_growing_waits_and_all_requests_are_billed(
+    make_calls: Callable[..., GeminiCalls], clock: FakeClock
 ) -> None:
-    client = GeminiTransport(fault("overloaded"), fault("unreachable", usage=USAGE), fault("overloaded"))
-    outcome = asking(client).ask(QUESTION, DEADLINE_S)
+    client = FakeTransport(error("overloaded"), error("unreachable", usage=USAGE), error("overloaded"))
+    outcome = make_calls(client).send(REQUEST, DEADLINE_S)
     assert clock.slept_s == [0.4, 0.8, 1.6]
     assert client.timeouts_s == [8.0, pytest.approx(7.6), pytest.approx(6.8), pytest.approx(5.2)]
     assert (outcome.text, outcome.requests, outcome.usage) == ("{}", 4, USAGE + USAGE)
@@ -147,51 +108,52 @@ def test_what_may_pass_is_tried_again_after_growing_waits_and_all_requests_are_b
 def test_however_long_it_fails_the_waits_end_before_the_deadline(
     tmp_path_factory: pytest.TempPathFactory, jitter: float, deadline_s: float, hint_s: float | None, cause: Cause
 ) -> None:
-    clock, client = Clock(), GeminiTransport(*[fault(cause, hint_s)] * 1_000)
+    clock, client = FakeClock(), FakeTransport(*[error(cause, hint_s)] * 1_000)
     spend = SpendStore(Database(tmp_path_factory.getbasetemp() / "waits.db"), Budgets(1e9, 1e9), clock.now)
-    calls = GeminiCalls(
-        client, MODEL, load_prices(), spend, clock=clock, sleep=clock.sleep, now=clock.now, jitter=lambda: jitter
-    )
-    refusal = calls.ask(QUESTION, deadline_s).refusal
-    assert refusal is not None
-    assert refusal.cause == cause
-    assert clock.passed_s + LEAST_USEFUL_S < deadline_s or clock.passed_s == 0
+    times = replace(clock.times, jitter=lambda: jitter)
+    calls = GeminiCalls(client, MODEL, load_prices(), spend, times=times)
+    failure = calls.send(REQUEST, deadline_s).failure
+    assert failure is not None
+    assert failure.cause == cause
+    assert clock.elapsed_s + MIN_TIMEOUT_S < deadline_s or clock.elapsed_s == 0
     assert all(wait_s >= max(0.2, hint_s or 0) for wait_s in clock.slept_s)
     assert len(client.timeouts_s) <= 12
 
 
-def test_a_waiting_time_that_gemini_names_is_kept(asking: Callable[..., GeminiCalls], clock: Clock) -> None:
-    outcome = asking(GeminiTransport(fault("quota_minute", 5.0))).ask(QUESTION, DEADLINE_S)
+def test_a_retry_delay_from_gemini_is_respected(make_calls: Callable[..., GeminiCalls], clock: FakeClock) -> None:
+    outcome = make_calls(FakeTransport(error("quota_minute", 5.0))).send(REQUEST, DEADLINE_S)
     assert (outcome.text, clock.slept_s) == ("{}", [5.0])
     clock.slept_s.clear()
-    asking(GeminiTransport(fault("overloaded", 3.0))).ask(QUESTION, DEADLINE_S)
+    make_calls(FakeTransport(error("overloaded", 3.0))).send(REQUEST, DEADLINE_S)
     assert clock.slept_s == [3.0]
 
 
 @pytest.mark.parametrize(("hint_s", "pause_s"), [(37.0, 37.0), (7.9, 7.9), (None, 60.0)])
-def test_a_quota_per_minute_that_returns_too_late_is_said_and_nothing_is_sent_until_then(
-    asking: Callable[..., GeminiCalls], clock: Clock, hint_s: float | None, pause_s: float
+def test_a_quota_per_minute_that_returns_too_late_is_reported_and_nothing_is_sent_until_then(
+    make_calls: Callable[..., GeminiCalls], clock: FakeClock, hint_s: float | None, pause_s: float
 ) -> None:
-    client = GeminiTransport(fault("quota_minute", hint_s))
-    calls = asking(client)
-    first, second = (calls.ask(QUESTION, DEADLINE_S).refusal for _ in range(2))
+    client = FakeTransport(error("quota_minute", hint_s))
+    calls = make_calls(client)
+    first, second = (calls.send(REQUEST, DEADLINE_S).failure for _ in range(2))
     assert first is not None
-    assert (first.cause, first.until) == ("quota_minute", START + timedelta(seconds=pause_s))
-    assert (second, len(client.timeouts_s), calls.open, clock.slept_s) == (first, 1, False, [])
-    clock.passed_s = pause_s
-    assert calls.open
-    assert calls.ask(QUESTION, DEADLINE_S).text == "{}"
+    assert (first.cause, first.retry_at) == ("quota_minute", START + timedelta(seconds=pause_s))
+    assert (second, len(client.timeouts_s), calls.available, clock.slept_s) == (first, 1, False, [])
+    clock.elapsed_s = pause_s
+    assert calls.available
+    assert calls.send(REQUEST, DEADLINE_S).text == "{}"
 
 
-def test_a_quota_per_day_returns_at_midnight_in_los_angeles(asking: Callable[..., GeminiCalls], clock: Clock) -> None:
-    calls = asking(GeminiTransport(fault("quota_day", 41.0)))
-    refusal = calls.ask(QUESTION, DEADLINE_S).refusal
-    assert refusal is not None
-    assert refusal.until == datetime(2026, 11, 21, 8, tzinfo=UTC)
-    clock.passed_s = (refusal.until - START).total_seconds() - 1
-    assert calls.ask(QUESTION, DEADLINE_S).refusal == refusal
-    clock.passed_s += 1
-    assert calls.ask(QUESTION, DEADLINE_S).text == "{}"
+def test_a_quota_per_day_returns_at_midnight_in_los_angeles(
+    make_calls: Callable[..., GeminiCalls], clock: FakeClock
+) -> None:
+    calls = make_calls(FakeTransport(error("quota_day", 41.0)))
+    failure = calls.send(REQUEST, DEADLINE_S).failure
+    assert failure is not None
+    assert failure.retry_at == datetime(2026, 11, 21, 8, tzinfo=UTC)
+    clock.elapsed_s = (failure.retry_at - START).total_seconds() - 1
+    assert calls.send(REQUEST, DEADLINE_S).failure == failure
+    clock.elapsed_s += 1
+    assert calls.send(REQUEST, DEADLINE_S).text == "{}"
 
 
 @pytest.mark.parametrize(
@@ -203,88 +165,90 @@ def test_a_quota_per_day_returns_at_midnight_in_los_angeles(asking: Callable[...
         (datetime(2026, 11, 1, 7, tzinfo=UTC), datetime(2026, 11, 2, 8, tzinfo=UTC)),  # a day of 25 hours
     ],
 )
-def test_midnight_in_los_angeles_knows_summer_time(moment: datetime, midnight: datetime) -> None:
-    assert pacific_midnight_after(moment) == midnight
+def test_midnight_in_los_angeles_respects_daylight_saving_time(moment: datetime, midnight: datetime) -> None:
+    assert next_pacific_midnight(moment) == midnight
 
 
 @pytest.mark.parametrize("cause", ["bad_key", "forbidden", "retired"])
-def test_what_the_next_question_would_meet_again_is_not_asked_for_a_minute(
-    asking: Callable[..., GeminiCalls], clock: Clock, cause: Cause
+def test_after_a_persistent_failure_nothing_is_sent_for_a_minute(
+    make_calls: Callable[..., GeminiCalls], clock: FakeClock, cause: Cause
 ) -> None:
-    client = GeminiTransport(fault(cause))
-    calls = asking(client)
-    refusals = [calls.ask(QUESTION, DEADLINE_S).refusal for _ in range(2)]
-    assert [refusal and refusal.cause for refusal in refusals] == [cause, cause]
+    client = FakeTransport(error(cause))
+    calls = make_calls(client)
+    failures = [calls.send(REQUEST, DEADLINE_S).failure for _ in range(2)]
+    assert [failure and failure.cause for failure in failures] == [cause, cause]
     assert len(client.timeouts_s) == 1
-    clock.passed_s = 60.0
-    assert calls.ask(QUESTION, DEADLINE_S).text == "{}"
+    clock.elapsed_s = 60.0
+    assert calls.send(REQUEST, DEADLINE_S).text == "{}"
 
 
 @pytest.mark.parametrize("cause", ["refused", "blocked", "truncated", "malformed", "timeout"])
-def test_what_belongs_to_one_question_does_not_stop_the_next(asking: Callable[..., GeminiCalls], cause: Cause) -> None:
-    client = GeminiTransport(fault(cause, usage=USAGE))
-    calls = asking(client)
-    outcome = calls.ask(QUESTION, DEADLINE_S)
-    assert outcome.refusal is not None
-    assert (outcome.refusal.cause, outcome.refusal.until, outcome.usage) == (cause, None, USAGE)
-    assert calls.ask(QUESTION, DEADLINE_S).text == "{}"
+def test_a_failure_of_one_request_does_not_stop_the_next(make_calls: Callable[..., GeminiCalls], cause: Cause) -> None:
+    client = FakeTransport(error(cause, usage=USAGE))
+    calls = make_calls(client)
+    outcome = calls.send(REQUEST, DEADLINE_S)
+    assert outcome.failure is not None
+    assert (outcome.failure.cause, outcome.failure.retry_at, outcome.usage) == (cause, None, USAGE)
+    assert calls.send(REQUEST, DEADLINE_S).text == "{}"
 
 
-def test_once_gemini_is_left_alone_a_question_does_not_wait_for_its_deadline(
-    asking: Callable[..., GeminiCalls], clock: Clock
+def test_while_the_breaker_is_open_a_call_does_not_wait_for_its_deadline(
+    make_calls: Callable[..., GeminiCalls], clock: FakeClock
 ) -> None:
-    client = GeminiTransport(*[fault("overloaded")] * 9)
-    calls = asking(client)
-    refusal = calls.ask(QUESTION, DEADLINE_S).refusal
-    assert refusal is not None
-    assert (refusal.cause, len(client.timeouts_s), clock.slept_s) == ("overloaded", 4, [0.4, 0.8, 1.6])
-    assert not calls.open
-    paused = calls.ask(QUESTION, DEADLINE_S).refusal
+    client = FakeTransport(*[error("overloaded")] * 9)
+    calls = make_calls(client)
+    failure = calls.send(REQUEST, DEADLINE_S).failure
+    assert failure is not None
+    assert (failure.cause, len(client.timeouts_s), clock.slept_s) == ("overloaded", 4, [0.4, 0.8, 1.6])
+    assert not calls.available
+    paused = calls.send(REQUEST, DEADLINE_S).failure
     assert paused is not None
-    assert (paused.cause, paused.until) == ("paused", clock.now() + timedelta(seconds=20))
+    assert (paused.cause, paused.retry_at) == ("paused", clock.now() + timedelta(seconds=20))
     assert len(client.timeouts_s) == 4
 
 
 def test_one_probe_is_sent_after_the_pause_and_its_success_ends_it(
-    asking: Callable[..., GeminiCalls], clock: Clock
+    make_calls: Callable[..., GeminiCalls], clock: FakeClock
 ) -> None:
-    calls = asking(GeminiTransport(*[fault("overloaded")] * 4))
-    calls.ask(QUESTION, DEADLINE_S)
-    clock.passed_s += 20
-    assert calls.ask(QUESTION, DEADLINE_S).text == "{}"
-    assert calls.open
+    calls = make_calls(FakeTransport(*[error("overloaded")] * 4))
+    calls.send(REQUEST, DEADLINE_S)
+    clock.elapsed_s += 20
+    assert calls.send(REQUEST, DEADLINE_S).text == "{}"
+    assert calls.available
 
 
-def test_over_budget_nothing_is_sent(asking: Callable[..., GeminiCalls], database: Database, clock: Clock) -> None:
-    client = GeminiTransport()
-    outcome = asking(client, daily_usd=0.99 * MOST_USD).ask(QUESTION, DEADLINE_S)
-    assert outcome.refusal is not None
-    assert (outcome.refusal.cause, outcome.requests, client.timeouts_s) == ("budget_day", 0, [])
+def test_over_budget_nothing_is_sent(
+    make_calls: Callable[..., GeminiCalls], database: Database, clock: FakeClock
+) -> None:
+    client = FakeTransport()
+    outcome = make_calls(client, daily_usd=0.99 * MAX_USD).send(REQUEST, DEADLINE_S)
+    assert outcome.failure is not None
+    assert (outcome.failure.cause, outcome.requests, client.timeouts_s) == ("budget_day", 0, [])
     assert spent_usd(database, clock) == 0
-    assert asking(client, daily_usd=MOST_USD).ask(QUESTION, DEADLINE_S).text == "{}"
+    assert make_calls(client, daily_usd=MAX_USD).send(REQUEST, DEADLINE_S).text == "{}"
 
 
-def test_a_second_try_needs_room_in_the_budget_too(asking: Callable[..., GeminiCalls]) -> None:
-    client = GeminiTransport(fault("overloaded", usage=None))
-    outcome = asking(client, daily_usd=1.5 * MOST_USD).ask(QUESTION, DEADLINE_S)
-    assert outcome.refusal is not None
-    assert (outcome.refusal.cause, outcome.requests, len(client.timeouts_s)) == ("budget_day", 1, 1)
-    assert outcome.unknown_usd == pytest.approx(MOST_USD)
+def test_a_retry_needs_room_in_the_budget_too(make_calls: Callable[..., GeminiCalls]) -> None:
+    client = FakeTransport(error("overloaded", usage=None))
+    outcome = make_calls(client, daily_usd=1.5 * MAX_USD).send(REQUEST, DEADLINE_S)
+    assert outcome.failure is not None
+    assert (outcome.failure.cause, outcome.requests, len(client.timeouts_s)) == ("budget_day", 1, 1)
+    assert outcome.unknown_usd == pytest.approx(MAX_USD)
 
 
 class BrokenSpend(SpendStore):
-    def reserve(self, most_usd: float) -> int | str:
+    def reserve(self, max_usd: float) -> int | str:
         raise StoreError("database is locked")
 
 
-def test_what_cannot_be_written_down_is_not_spent_and_not_taken_for_a_budget(
-    asking: Callable[..., GeminiCalls], database: Database
+def test_nothing_is_sent_when_spending_cannot_be_recorded_and_that_is_not_reported_as_a_budget(
+    make_calls: Callable[..., GeminiCalls], database: Database, clock: FakeClock
 ) -> None:
-    client = GeminiTransport()
-    outcome = asking(client, spend=BrokenSpend(database, Budgets(1, 1))).ask(QUESTION, DEADLINE_S)
-    assert outcome.refusal is not None
-    assert (outcome.refusal.cause, outcome.requests, client.timeouts_s) == ("unmetered", 0, [])
-    assert "cannot be written down" in outcome.refusal.notice
+    client = FakeTransport()
+    outcome = make_calls(client, spend=BrokenSpend(database, Budgets(1, 1), clock.now)).send(REQUEST, DEADLINE_S)
+    assert outcome.failure is not None
+    assert (outcome.failure.cause, outcome.requests, client.timeouts_s) == ("unmetered", 0, [])
+    assert "cannot be written down" in outcome.failure.notice
 
 
 class UnsettledSpend(SpendStore):
@@ -292,151 +256,133 @@ class UnsettledSpend(SpendStore):
         raise StoreError("database is locked")
 
 
-def test_a_cost_that_cannot_be_settled_costs_nobody_their_answer_and_keeps_counting(
-    asking: Callable[..., GeminiCalls], database: Database, clock: Clock
+def test_a_cost_that_cannot_be_settled_keeps_counting_and_the_reply_is_still_returned(
+    make_calls: Callable[..., GeminiCalls], database: Database, clock: FakeClock
 ) -> None:
-    outcome = asking(GeminiTransport(), spend=UnsettledSpend(database, Budgets(1, 1), clock.now)).ask(
-        QUESTION, DEADLINE_S
+    outcome = make_calls(FakeTransport(), spend=UnsettledSpend(database, Budgets(1, 1), clock.now)).send(
+        REQUEST, DEADLINE_S
     )
     assert (outcome.text, outcome.usd) == ("{}", pytest.approx(USAGE_USD))
-    assert spent_usd(database, clock) == pytest.approx(MOST_USD)
+    assert spent_usd(database, clock) == pytest.approx(MAX_USD)
 
 
-def test_an_answer_that_does_not_say_what_it_used_keeps_counting_at_the_most(
-    asking: Callable[..., GeminiCalls], database: Database, clock: Clock
+def test_a_reply_without_usage_keeps_counting_at_the_maximum(
+    make_calls: Callable[..., GeminiCalls], database: Database, clock: FakeClock
 ) -> None:
-    outcome = asking(GeminiTransport(replace(HONEST, usage=None))).ask(QUESTION, DEADLINE_S)
+    outcome = make_calls(FakeTransport(replace(HONEST, usage=None))).send(REQUEST, DEADLINE_S)
     assert (outcome.text, outcome.usd, outcome.requests) == ("{}", 0, 1)
-    assert outcome.unknown_usd == pytest.approx(MOST_USD) == spent_usd(database, clock)
+    assert outcome.unknown_usd == pytest.approx(MAX_USD) == spent_usd(database, clock)
 
 
 @pytest.mark.parametrize("step", [HONEST, replace(HONEST, usage=None)])
-def test_a_model_whose_price_is_not_known_is_said_and_charged_as_the_dearest(
-    asking: Callable[..., GeminiCalls], step: GeminiReply
+def test_a_model_without_a_price_is_flagged_and_charged_at_the_highest_known_rate(
+    make_calls: Callable[..., GeminiCalls], step: GeminiReply
 ) -> None:
-    outcome = asking(GeminiTransport(step), model="gemini-9-flash").ask(QUESTION, DEADLINE_S)
+    outcome = make_calls(FakeTransport(step), model="gemini-9-flash").send(REQUEST, DEADLINE_S)
     assert not outcome.price_known
     assert outcome.usd + outcome.unknown_usd >= (1_000 * 2 + 80 * 12) / 1e6
-    assert asking(GeminiTransport()).ask(QUESTION, DEADLINE_S).price_known
+    assert make_calls(FakeTransport()).send(REQUEST, DEADLINE_S).price_known
 
 
-def test_whatever_a_client_raises_the_question_ends_and_its_words_stay_out_of_the_log(
-    asking: Callable[..., GeminiCalls], caplog: pytest.LogCaptureFixture
+def test_whatever_a_client_raises_the_call_ends_and_the_message_stays_out_of_the_log(
+    make_calls: Callable[..., GeminiCalls], caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.DEBUG):
-        outcome = asking(GeminiTransport(ZeroDivisionError("AIza-hidden-key"))).ask(QUESTION, DEADLINE_S)
-    assert outcome.refusal is not None
-    assert (outcome.refusal.cause, outcome.refusal.detail) == ("malformed", "ZeroDivisionError")
-    assert outcome.unknown_usd == pytest.approx(MOST_USD)
+        outcome = make_calls(FakeTransport(ZeroDivisionError("AIza-hidden-key"))).send(REQUEST, DEADLINE_S)
+    assert outcome.failure is not None
+    assert (outcome.failure.cause, outcome.failure.detail) == ("malformed", "ZeroDivisionError")
+    assert outcome.unknown_usd == pytest.approx(MAX_USD)
     assert "AIza" not in caplog.text + repr(outcome)
 
 
 @pytest.fixture
-def gate() -> Iterator[threading.Event]:
+def gate(clock: FakeClock) -> Iterator[Gate]:
     """Replies come when it opens; it opens at the end at the latest."""
-    event = threading.Event()
-    yield event
-    event.set()
+    gate = Gate(clock)
+    yield gate
+    gate.open()
 
 
-def held_back(gate: threading.Event, result: GeminiReply | GeminiFault = HONEST) -> Callable[[], GeminiReply]:
-    def wait() -> GeminiReply:
-        gate.wait(PATIENCE_S)
-        if isinstance(result, GeminiFault):
-            raise result
-        return result
-
-    return wait
-
-
-def test_a_late_reply_is_reported_and_its_cost_takes_the_place_of_the_most(
-    asking: Callable[..., GeminiCalls], database: Database, clock: Clock, gate: threading.Event
+def test_a_late_reply_is_reported_and_its_cost_takes_the_place_of_the_maximum(
+    make_calls: Callable[..., GeminiCalls], database: Database, clock: FakeClock, gate: Gate
 ) -> None:
-    heard, told = threading.Event(), list[tuple[Any, ...]]()
-
-    def on_late(*what: Any) -> None:
-        told.append(what)
-        heard.set()
-
-    outcome = asking(GeminiTransport(held_back(gate)), on_late=on_late).ask(QUESTION, 0.05)
-    assert outcome.refusal is not None
-    assert (outcome.refusal.cause, outcome.usd, told) == ("timeout", 0, [])
-    assert outcome.unknown_usd == pytest.approx(MOST_USD) == spent_usd(database, clock)
-    gate.set()
-    assert heard.wait(PATIENCE_S)
-    assert told == [(MODEL, USAGE, pytest.approx(USAGE_USD))]
+    reported = list[tuple[Any, ...]]()
+    calls = make_calls(FakeTransport(gate.hold()), on_late_reply=lambda *reply: reported.append(reply))
+    outcome = calls.send(REQUEST, DEADLINE_S)
+    assert outcome.failure is not None
+    assert (outcome.failure.cause, outcome.usd, reported) == ("timeout", 0, [])
+    assert clock.elapsed_s == DEADLINE_S
+    assert outcome.unknown_usd == pytest.approx(MAX_USD) == spent_usd(database, clock)
+    gate.open()
+    assert reported == [(MODEL, USAGE, pytest.approx(USAGE_USD))]
     assert spent_usd(database, clock) == pytest.approx(USAGE_USD)
 
 
 @pytest.mark.parametrize(
-    ("late", "kept_usd"),
+    ("late", "settled_usd"),
     [
-        (fault("blocked", usage=USAGE), USAGE_USD),
-        (fault("overloaded"), 0.0),
-        (fault("unreachable", usage=None), MOST_USD),
+        (error("blocked", usage=USAGE), USAGE_USD),
+        (error("overloaded"), 0.0),
+        (error("unreachable", usage=None), MAX_USD),
     ],
 )
-def test_a_late_failure_settles_what_it_says_it_used(
-    asking: Callable[..., GeminiCalls],
+def test_a_late_failure_settles_the_usage_it_reports(
+    make_calls: Callable[..., GeminiCalls],
     database: Database,
-    clock: Clock,
-    gate: threading.Event,
-    late: GeminiFault,
-    kept_usd: float,
+    clock: FakeClock,
+    gate: Gate,
+    late: GeminiError,
+    settled_usd: float,
 ) -> None:
-    told = list[float]()
-    calls = asking(GeminiTransport(held_back(gate, late)), on_late=lambda _, __, usd: told.append(usd))
-    calls.ask(QUESTION, 0.05)
-    gate.set()
-    _wait_for_threads()
-    assert spent_usd(database, clock) == pytest.approx(kept_usd)
-    assert told == ([pytest.approx(USAGE_USD)] if late.cause == "blocked" else [])
+    reported = list[float]()
+    calls = make_calls(FakeTransport(gate.hold(late)), on_late_reply=lambda _, __, usd: reported.append(usd))
+    outcome = calls.send(REQUEST, DEADLINE_S)
+    assert outcome.failure is not None
+    assert outcome.failure.cause == "timeout"
+    gate.open()
+    assert spent_usd(database, clock) == pytest.approx(settled_usd)
+    assert reported == ([pytest.approx(USAGE_USD)] if late.cause == "blocked" else [])
 
 
-def _wait_for_threads() -> None:
-    for thread in threading.enumerate():
-        if thread.name == "gemini":
-            thread.join(PATIENCE_S)
-
-
-def test_too_many_waiting_requests_turn_the_next_away_at_no_cost(
-    asking: Callable[..., GeminiCalls],
+def test_too_many_pending_requests_turn_the_next_away_at_no_cost(
+    make_calls: Callable[..., GeminiCalls],
     database: Database,
-    clock: Clock,
-    gate: threading.Event,
+    clock: FakeClock,
+    gate: Gate,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(calls_module, "UNWELL", frozenset())
-    calls = asking(GeminiTransport(*[held_back(gate)] * MOST_WAITING))
-    with ThreadPoolExecutor(MOST_WAITING) as pool:
-        waiting = list(pool.map(lambda _: calls.ask(QUESTION, 0.05), range(MOST_WAITING)))
-    assert {outcome.refusal and outcome.refusal.cause for outcome in waiting} == {"timeout"}
-    busy = calls.ask(QUESTION, DEADLINE_S)
-    assert busy.refusal is not None
-    assert (busy.refusal.cause, busy.requests) == ("busy", 0)
-    assert spent_usd(database, clock) == pytest.approx(MOST_WAITING * MOST_USD)
-    gate.set()
-    _wait_for_threads()
-    assert calls.ask(QUESTION, DEADLINE_S).text == "{}"
+    monkeypatch.setattr(calls_module, "OUTAGE", frozenset())
+    calls = make_calls(FakeTransport(*[gate.hold()] * MAX_PENDING))
+    with ThreadPoolExecutor(MAX_PENDING) as pool:
+        pending = list(pool.map(lambda _: calls.send(REQUEST, DEADLINE_S), range(MAX_PENDING)))
+    assert {outcome.failure and outcome.failure.cause for outcome in pending} == {"timeout"}
+    busy = calls.send(REQUEST, DEADLINE_S)
+    assert busy.failure is not None
+    assert (busy.failure.cause, busy.requests) == ("busy", 0)
+    assert spent_usd(database, clock) == pytest.approx(MAX_PENDING * MAX_USD)
+    gate.open()
+    assert calls.send(REQUEST, DEADLINE_S).text == "{}"
 
 
-def test_questions_of_many_threads_add_up(asking: Callable[..., GeminiCalls], database: Database, clock: Clock) -> None:
-    calls = asking(GeminiTransport())
+def test_calls_from_many_threads_add_up(
+    make_calls: Callable[..., GeminiCalls], database: Database, clock: FakeClock
+) -> None:
+    calls = make_calls(FakeTransport())
     with ThreadPoolExecutor(8) as pool:
-        outcomes = list(pool.map(lambda _: calls.ask(QUESTION, DEADLINE_S), range(40)))
+        outcomes = list(pool.map(lambda _: calls.send(REQUEST, DEADLINE_S), range(40)))
     assert sum(outcome.usd for outcome in outcomes) == pytest.approx(40 * USAGE_USD)
     assert spent_usd(database, clock) == pytest.approx(40 * USAGE_USD)
 
 
 @given(st.text(), st.lists(st.text() | st.binary(), max_size=4))
-def test_no_tokenizer_makes_more_of_a_text_than_its_bytes(instruction: str, parts: list[str | bytes]) -> None:
-    most = GeminiRequest(instruction, tuple(parts), {"type": "OBJECT"}, 7).most_usage
+def test_the_maximum_usage_counts_a_token_per_byte_of_text(instruction: str, parts: list[str | bytes]) -> None:
+    maximum = GeminiRequest(instruction, tuple(parts), {"type": "OBJECT"}, 7).max_usage
     texts = [instruction, *(part for part in parts if isinstance(part, str))]
     images = sum(isinstance(part, bytes) for part in parts)
-    assert most.prompt >= sum(len(text.encode()) for text in texts) + 1_120 * images
-    assert (most.output, most.cached) == (7, 0)
+    assert maximum.prompt >= sum(len(text.encode()) for text in texts) + 1_120 * images
+    assert (maximum.output, maximum.cached) == (7, 0)
 
 
-def test_every_cause_has_a_line_for_people() -> None:
+def test_every_cause_has_a_notice() -> None:
     assert set(NOTICES) == set(Cause.__args__)  # type: ignore[attr-defined]
     assert all(line.startswith("Ordered by similarity: ") and line.endswith(".") for line in NOTICES.values())

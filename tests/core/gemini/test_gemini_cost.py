@@ -1,4 +1,4 @@
-"""What is logged is what was billed: a thousand mixed requests against the stand-in's own ledger."""
+"""What is logged is what was billed: a thousand mixed requests against the mock server's own ledger."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ import pytest
 from core.app import App
 from core.gemini import calls
 from core.records.events import Event
-from tests.core.gemini.test_gemini_faults import KEY, billed_usd, collections_of, ranking_app, spent_usd
-from tests.fakes.gemini import StandIn
-from tests.fakes.gemini_faults import FAULTS, Answer, Step
+from tests.fakes.gemini import MockGeminiServer
+from tests.fakes.gemini_app import billed_usd, make_collections, ranking_app, spent_usd
+from tests.fakes.gemini_client import KEY
+from tests.fakes.gemini_faults import FAULTS, AnswerStep, Step
 
 REQUESTS = 1_000
 TOLERANCE_USD = 1e-9
@@ -30,10 +31,10 @@ WAYS: tuple[dict[str, Any], ...] = (
 )
 # What the requests of one round meet, one after the other.
 ROUND: tuple[Step, ...] = (
-    Answer(),
-    Answer(thoughts_tokens=137),
-    Answer(cached_tokens=901),
-    Answer(thoughts_tokens=53, cached_tokens=400),
+    AnswerStep(),
+    AnswerStep(thoughts_tokens=137),
+    AnswerStep(cached_tokens=901),
+    AnswerStep(thoughts_tokens=53, cached_tokens=400),
     FAULTS["prompt-SAFETY"],
     FAULTS["finish-RECITATION"],
     FAULTS["max-tokens"],
@@ -49,23 +50,25 @@ ROUND: tuple[Step, ...] = (
     FAULTS["503"],
     FAULTS["500"],
     FAULTS["reason-markup"],
-    Answer(thoughts_tokens=11),
+    AnswerStep(thoughts_tokens=11),
 )
 
 
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return collections_of(tmp_path_factory.mktemp("kept"), {colour: f"A {colour} sheet" for colour in ("red", "navy")})
+    return make_collections(
+        tmp_path_factory.mktemp("kept"), {colour: f"A {colour} sheet" for colour in ("red", "navy")}
+    )
 
 
 @pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
-    """A stand-in that nobody waits for: what would pause or hold requests takes no time."""
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[MockGeminiServer]:
+    """A mock server that nobody waits for: pauses and backoffs take no time."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    for name in ("FIRST_WAIT_S", "LASTING_PAUSE_S", "QUOTA_PAUSE_S"):
+    for name in ("FIRST_BACKOFF_S", "PERSISTENT_PAUSE_S", "QUOTA_PAUSE_S"):
         monkeypatch.setattr(calls, name, 0.0)
-    with StandIn(key=KEY) as stand_in:
-        yield stand_in
+    with MockGeminiServer(key=KEY) as mock_server:
+        yield mock_server
 
 
 @pytest.fixture
@@ -81,7 +84,7 @@ def events_of(app: App) -> list[Event]:
 
 
 def test_the_log_of_a_thousand_mixed_requests_is_the_ledger_at_the_days_prices(
-    server: StandIn, kept: Path, data: Path
+    server: MockGeminiServer, kept: Path, data: Path
 ) -> None:
     apps = [
         ranking_app(data, kept, server.address, rank_deadline_s=30.0, daily_usd=1e3, monthly_usd=1e3, **way)
@@ -101,7 +104,7 @@ def test_the_log_of_a_thousand_mixed_requests_is_the_ledger_at_the_days_prices(
     check_mixture(events, server)
 
 
-def repeated(app: App, query: str, server: StandIn) -> None:
+def repeated(app: App, query: str, server: MockGeminiServer) -> None:
     """Where a ranking was kept, the same question again costs nothing and is not asked."""
     before = len(server.ledger)
     ranking = app.search(query, "c", ranked=True).ranking
@@ -110,7 +113,7 @@ def repeated(app: App, query: str, server: StandIn) -> None:
         assert (ranking.usd, len(server.ledger)) == (0, before)
 
 
-def check_tokens(events: list[Event], server: StandIn) -> None:
+def check_tokens(events: list[Event], server: MockGeminiServer) -> None:
     """Not money alone: every kind of token adds up, per model."""
     logged, billed = Counter[str](), Counter[str]()
     for event in events:
@@ -126,7 +129,7 @@ def check_tokens(events: list[Event], server: StandIn) -> None:
     assert +logged == +billed
 
 
-def check_mixture(events: list[Event], server: StandIn) -> None:
+def check_mixture(events: list[Event], server: MockGeminiServer) -> None:
     """It was a mixture: every step of the round was met, some rankings came from the cache, all ends were seen."""
     assert {row.outcome for row in server.ledger} >= {
         "STOP",
@@ -153,22 +156,22 @@ def check_mixture(events: list[Event], server: StandIn) -> None:
 
 
 def test_replies_after_the_deadline_are_logged_as_late_and_the_rest_stays_reserved(
-    server: StandIn, kept: Path, tmp_path: Path
+    server: MockGeminiServer, kept: Path, tmp_path: Path
 ) -> None:
     app = ranking_app(tmp_path / "data", kept, server.address, rank_deadline_s=1.0)
-    server.script(Answer(drip_s=1.8), Answer(), Answer(drip_s=1.8, thoughts_tokens=9), FAULTS["no-usage"])
+    server.script(AnswerStep(drip_s=1.8), AnswerStep(), AnswerStep(drip_s=1.8, thoughts_tokens=9), FAULTS["no-usage"])
     rankings = [app.search(f"red {number}", "c", ranked=True).ranking for number in range(4)]
     wait_for_late_replies()
-    told = [row for row in server.ledger if row.told]
-    untold = [row for row in server.ledger if not row.told]
+    reported = [row for row in server.ledger if row.reported]
+    unreported = [row for row in server.ledger if not row.reported]
     events = events_of(app)
     assert Counter(event.kind for event in events) == {"search": 4, "late": 2}
     assert [event.reason for event in events if event.kind == "late"] == ["timeout", "timeout"]
-    assert sum(event.gemini_usd for event in events) == pytest.approx(billed_usd(told), abs=TOLERANCE_USD)
-    assert (len(told), len(untold)) == (3, 1)
+    assert sum(event.gemini_usd for event in events) == pytest.approx(billed_usd(reported), abs=TOLERANCE_USD)
+    assert (len(reported), len(unreported)) == (3, 1)
     reserved_usd = rankings[3].unknown_usd if rankings[3] else 0.0
-    assert billed_usd(untold) < reserved_usd
-    assert spent_usd(app) == pytest.approx(billed_usd(told) + reserved_usd, abs=TOLERANCE_USD)
+    assert billed_usd(unreported) < reserved_usd
+    assert spent_usd(app) == pytest.approx(billed_usd(reported) + reserved_usd, abs=TOLERANCE_USD)
 
 
 def wait_for_late_replies() -> None:

@@ -3,41 +3,42 @@
 from __future__ import annotations
 
 import logging
-import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import StringIO
 from pathlib import Path
 from threading import Thread
 from time import monotonic
-from typing import Any
 
 import pytest
 from PIL import Image
 
 from core.app import App
-from core.gemini.prices import PRICES
-from core.gemini.refusals import NOTICES, Cause
+from core.gemini.failures import NOTICES, Cause
 from core.search.answer import Answer, RankingOutcome
-from core.settings import Secret, Settings
-from core.store.lance.collections import Collections
-from core.store.sql.database import Database
-from core.store.sql.spend_store import Budgets, SpendStore
-from tests.fakes.encoder import ColourEncoder
-from tests.fakes.gemini import StandIn, nothing_listening
+from core.settings import Secret
+from tests.fakes.gemini import MockGeminiServer, nothing_listening
+from tests.fakes.gemini_app import (
+    DEADLINE_S,
+    billed_usd,
+    cause_of,
+    files_with_the_key,
+    make_collections,
+    ranking_app,
+    spent_usd,
+)
 from tests.fakes.gemini_client import KEY
 from tests.fakes.gemini_faults import BLOCK_REASONS, BLOCKED_FINISHES, FAULTS, quota
-from tests.fakes.gemini_reply import LedgerRow
 
 # What the client's own libraries warn of when it meets a number that it does not know.
 pytestmark = [pytest.mark.filterwarnings(f"ignore:{text}") for text in ("Unrecognized", "The argument `including")]
 
 NAMES = ("red", "green", "blue", "yellow", "black", "white", "orange", "navy", "pink", "grey", "brown", "teal")
-# A deadline short enough to wait for, and what a busy machine may add to it.
-DEADLINE_S, MARGIN_S = 1.0, 8.0
+# What a busy machine may add to the deadline.
+MARGIN_S = 8.0
 
 
 @pytest.fixture(autouse=True)
@@ -46,35 +47,15 @@ def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def server() -> Iterator[StandIn]:
-    with StandIn(key=KEY) as stand_in:
-        yield stand_in
+def server() -> Iterator[MockGeminiServer]:
+    with MockGeminiServer(key=KEY) as mock_server:
+        yield mock_server
 
 
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of collections; `c` has twelve plain pictures with titles."""
-    return collections_of(tmp_path_factory.mktemp("kept"), {name: f"A {name} sheet" for name in NAMES})
-
-
-def collections_of(folder: Path, titles: dict[str, str]) -> Path:
-    """A folder of collections; `c` has one plain picture per colour, with its title."""
-    (folder / "pictures").mkdir()
-    for colour in titles:
-        Image.new("RGB", (48, 32), colour).save(folder / "pictures" / f"{colour}.png")
-    captions = folder / "captions.csv"
-    lines = [f'{colour}.png,"{title.replace(chr(34), chr(34) * 2)}"' for colour, title in titles.items()]
-    captions.write_text("\n".join(["file,title", *lines]), encoding="utf-8")
-    report = ranking_app(folder / "first", folder, "").ingest(folder / "pictures", "c", captions)
-    assert report.added == len(titles)
-    return folder
-
-
-def ranking_app(data: Path, kept: Path, address: str, **settings: Any) -> App:
-    """An App with a data folder of its own, on collections that are there, whose Gemini is at an address."""
-    given = {"gemini_api_key": Secret(KEY), "rank_deadline_s": DEADLINE_S, **settings}
-    chosen = Settings(data=data, model="local-dir:colour", model_is_explicit=True, gemini_endpoint=address, **given)
-    return App(chosen, Collections(kept / "collections"), lambda *_: ColourEncoder())
+    return make_collections(tmp_path_factory.mktemp("kept"), {name: f"A {name} sheet" for name in NAMES})
 
 
 @pytest.fixture
@@ -97,36 +78,6 @@ def everything_logged() -> Iterator[StringIO]:
 class _AllFields(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         return f"{super().format(record)} {record.__dict__}"
-
-
-def billed_usd(rows: Sequence[LedgerRow], day: date | None = None) -> float:
-    """What rows of the stand-in's ledger cost, from the file of prices alone."""
-    return sum(_row_usd(row, day or datetime.now(UTC).date()) for row in rows)
-
-
-def _row_usd(row: LedgerRow, day: date) -> float:
-    prices = tomllib.loads(PRICES.read_text(encoding="utf-8"))["price"]
-    price = max((p for p in prices if p["model"] == row.model and p["from"] <= day), key=lambda p: p["from"])
-    fresh, output = row.prompt_tokens - row.cached_tokens, row.candidates_tokens + row.thoughts_tokens
-    cached = row.cached_tokens * price.get("cached", price["input"])
-    return float(fresh * price["input"] + cached + output * price["output"]) / 1_000_000
-
-
-def spent_usd(app: App) -> float:
-    """What counts against today's budget."""
-    return SpendStore(Database(app.settings.data / "contactsheet.db"), Budgets(0, 0)).spent().day_usd
-
-
-def cause_of(answer: Answer) -> Cause | None:
-    assert answer.ranking is not None
-    return answer.ranking.refusal.cause if answer.ranking.refusal else None
-
-
-def holders_of_the_key(*folders: Path) -> list[Path]:
-    """Files that hold the key, SQLite's own and its logs included."""
-    files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
-    assert files
-    return [path for path in files if KEY.encode() in path.read_bytes()]
 
 
 CAUSES: dict[str, Cause] = {
@@ -205,8 +156,8 @@ RANKED = {
     "two-parts",
     "no-usage",
 }
-# What nobody knows the cost of: the client was never told, though it was, or may have been, billed.
-UNTOLD = {
+# Replies of unknown cost: no usage was reported, though it was, or may have been, billed.
+UNKNOWN_COST = {
     "502-odd-json",
     "no-usage",
     "reset",
@@ -240,14 +191,14 @@ class Searched:
         assert ranking is not None
         assert self.took_s < DEADLINE_S + MARGIN_S
         assert (ranking.outcome, cause_of(answer)) == (outcome, cause)
-        assert ranking.refusal is None or ranking.refusal.notice == NOTICES[cause or "no_key"] != ""
+        assert ranking.failure is None or ranking.failure.notice == NOTICES[cause or "no_key"] != ""
         by_similarity = [hit.asset.id for hit in answer.result.hits]
         assert len(by_similarity) == len(NAMES)
         final = [hit.asset.id for hit in answer.hits]
         assert sorted(final) == sorted(set(final)) == sorted(by_similarity)
         assert final == by_similarity or outcome == "ranked"
-        assert sorted(place.vector_rank for place in ranking.places) == list(range(1, 11))
-        assert [place.final_rank for place in ranking.places] == list(range(1, 11))
+        assert sorted(candidate.vector_rank for candidate in ranking.candidates) == list(range(1, 11))
+        assert [candidate.final_rank for candidate in ranking.candidates] == list(range(1, 11))
         self._check_event(outcome, cause)
 
     def _check_event(self, outcome: RankingOutcome, cause: Cause | None) -> None:
@@ -278,7 +229,7 @@ def searched(app: App, query: str = "a red sheet") -> Searched:
 @pytest.mark.parametrize("name", [*CAUSES, *sorted(RANKED)])
 def test_a_fault_gives_all_pictures_in_time_says_why_and_keeps_the_key(
     name: str,
-    server: StandIn,
+    server: MockGeminiServer,
     kept: Path,
     tmp_path: Path,
     everything_logged: StringIO,
@@ -289,22 +240,24 @@ def test_a_fault_gives_all_pictures_in_time_says_why_and_keeps_the_key(
     found.check("ranked" if name in RANKED else "fallback", CAUSES.get(name))
     ranking = found.answer.ranking
     assert ranking is not None
-    assert ranking.usd == pytest.approx(billed_usd([row for row in server.ledger if row.told]), abs=1e-12)
-    assert (ranking.unknown_usd > 0) == (name in UNTOLD)
+    assert ranking.usd == pytest.approx(billed_usd([row for row in server.ledger if row.reported]), abs=1e-12)
+    assert (ranking.unknown_usd > 0) == (name in UNKNOWN_COST)
     assert spent_usd(found.app) == pytest.approx(ranking.usd + ranking.unknown_usd, abs=1e-12)
     said = capfd.readouterr()
     assert KEY not in said.out + said.err + everything_logged.getvalue() + found.shown()
-    assert holders_of_the_key(tmp_path / "data", kept) == []
+    assert files_with_the_key(tmp_path / "data", kept) == []
 
 
 def test_the_key_is_looked_for_in_what_really_holds_it(tmp_path: Path, everything_logged: StringIO) -> None:
     (tmp_path / "a").write_bytes(b"\0" + KEY.encode())
-    assert holders_of_the_key(tmp_path) == [tmp_path / "a"]
+    assert files_with_the_key(tmp_path) == [tmp_path / "a"]
     logging.getLogger("urllib3.connectionpool").debug("sent", extra={"headers": {"x-goog-api-key": KEY}})
     assert KEY in everything_logged.getvalue()
 
 
-def test_a_short_failure_costs_a_second_request_and_no_ranking(server: StandIn, kept: Path, tmp_path: Path) -> None:
+def test_a_short_failure_costs_a_second_request_and_no_ranking(
+    server: MockGeminiServer, kept: Path, tmp_path: Path
+) -> None:
     server.script(FAULTS["503"])
     found = searched(ranking_app(tmp_path / "data", kept, server.address, rank_deadline_s=8.0))
     found.check("ranked", None)
@@ -313,7 +266,9 @@ def test_a_short_failure_costs_a_second_request_and_no_ranking(server: StandIn, 
     assert [row.outcome for row in server.ledger] == ["503 UNAVAILABLE", "STOP"]
 
 
-def test_a_quota_that_returns_within_the_deadline_is_waited_for(server: StandIn, kept: Path, tmp_path: Path) -> None:
+def test_a_quota_that_returns_within_the_deadline_is_waited_for(
+    server: MockGeminiServer, kept: Path, tmp_path: Path
+) -> None:
     server.script(FAULTS["429-minute-short"])
     found = searched(ranking_app(tmp_path / "data", kept, server.address, rank_deadline_s=8.0))
     found.check("ranked", None)
@@ -321,7 +276,7 @@ def test_a_quota_that_returns_within_the_deadline_is_waited_for(server: StandIn,
 
 
 def test_a_quota_that_is_said_to_return_at_once_is_not_asked_for_without_pause(
-    server: StandIn, kept: Path, tmp_path: Path
+    server: MockGeminiServer, kept: Path, tmp_path: Path
 ) -> None:
     server.always(quota("minute", retry_after="0s"))
     searched(ranking_app(tmp_path / "data", kept, server.address)).check("fallback", "quota_minute")
@@ -336,7 +291,7 @@ def test_nobody_listening_is_said_and_costs_nothing(kept: Path, tmp_path: Path) 
 
 
 def test_an_address_that_does_not_speak_tls_is_said_and_costs_nothing(
-    server: StandIn, kept: Path, tmp_path: Path
+    server: MockGeminiServer, kept: Path, tmp_path: Path
 ) -> None:
     found = searched(ranking_app(tmp_path / "data", kept, server.address.replace("http:", "https:")))
     found.check("fallback", "unreachable")
@@ -366,7 +321,7 @@ def redirecting(target: str) -> Iterator[str]:
         server.shutdown()
 
 
-def test_the_key_is_not_carried_to_where_a_redirect_leads(server: StandIn, kept: Path, tmp_path: Path) -> None:
+def test_the_key_is_not_carried_to_where_a_redirect_leads(server: MockGeminiServer, kept: Path, tmp_path: Path) -> None:
     with redirecting(server.address) as address:
         searched(ranking_app(tmp_path / "data", kept, address)).check("fallback", "unreachable")
     assert server.ledger == []
@@ -384,25 +339,29 @@ def test_a_proxy_that_is_not_there_is_said_and_costs_nothing(
 
 
 @pytest.mark.parametrize("query", ["half \ud800 a pair", "\0", "𝔯𝔢𝔡 🚤 赤い", "x" * 2_000])
-def test_any_words_can_be_ranked_by_and_logged(query: str, server: StandIn, kept: Path, tmp_path: Path) -> None:
+def test_any_words_can_be_ranked_by_and_logged(
+    query: str, server: MockGeminiServer, kept: Path, tmp_path: Path
+) -> None:
     searched(ranking_app(tmp_path / "data", kept, server.address, rank_deadline_s=20.0), query).check("ranked", None)
 
 
-def test_without_a_key_nothing_is_asked(server: StandIn, kept: Path, tmp_path: Path) -> None:
+def test_without_a_key_nothing_is_asked(server: MockGeminiServer, kept: Path, tmp_path: Path) -> None:
     found = searched(ranking_app(tmp_path / "data", kept, server.address, gemini_api_key=Secret()))
     found.check("fallback", "no_key")
     assert server.ledger == []
 
 
 @pytest.mark.parametrize(("budget", "cause"), [("daily_usd", "budget_day"), ("monthly_usd", "budget_month")])
-def test_over_budget_nothing_is_asked(budget: str, cause: Cause, server: StandIn, kept: Path, tmp_path: Path) -> None:
+def test_over_budget_nothing_is_asked(
+    budget: str, cause: Cause, server: MockGeminiServer, kept: Path, tmp_path: Path
+) -> None:
     found = searched(ranking_app(tmp_path / "data", kept, server.address, **{budget: 0.001}))
     found.check("fallback", cause)
     assert (spent_usd(found.app), server.ledger) == (0, [])
 
 
 def test_after_failures_in_a_row_gemini_is_left_alone_and_the_page_can_say_until_when(
-    server: StandIn, kept: Path, tmp_path: Path
+    server: MockGeminiServer, kept: Path, tmp_path: Path
 ) -> None:
     server.always(FAULTS["504"])
     app = ranking_app(tmp_path / "data", kept, server.address)
@@ -411,14 +370,14 @@ def test_after_failures_in_a_row_gemini_is_left_alone_and_the_page_can_say_until
     found = searched(app, "red 5")
     found.check("fallback", "paused")
     assert found.answer.ranking is not None
-    assert found.answer.ranking.refusal is not None
-    assert found.answer.ranking.refusal.until is not None
-    assert found.answer.ranking.refusal.until > datetime.now(UTC)
+    assert found.answer.ranking.failure is not None
+    assert found.answer.ranking.failure.retry_at is not None
+    assert found.answer.ranking.failure.retry_at > datetime.now(UTC)
     assert len(server.ledger) == 4
 
 
 def test_a_failure_for_ever_is_not_waited_for_once_gemini_is_left_alone(
-    server: StandIn, kept: Path, tmp_path: Path
+    server: MockGeminiServer, kept: Path, tmp_path: Path
 ) -> None:
     server.always(FAULTS["503"])
     found = searched(ranking_app(tmp_path / "data", kept, server.address, rank_deadline_s=8.0))
@@ -428,7 +387,7 @@ def test_a_failure_for_ever_is_not_waited_for_once_gemini_is_left_alone(
 
 
 def test_a_picture_that_cannot_be_put_on_the_sheet_does_not_cost_the_search(
-    server: StandIn, kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: MockGeminiServer, kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app = ranking_app(tmp_path / "data", kept, server.address, rank_send="sheet")
     monkeypatch.setattr(Image.Image, "thumbnail", _broken)

@@ -1,4 +1,4 @@
-"""Every fault of the Gemini stand-in through the real client over REST: what the client raises or returns."""
+"""Every fault of the Gemini mock server through the real client over REST: what the client raises or returns."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import pytest
 import requests
 from google.protobuf.json_format import ParseError
 
-from tests.fakes.gemini import StandIn, nothing_listening
+from tests.fakes.gemini import MockGeminiServer, nothing_listening
 from tests.fakes.gemini_client import KEY, QUERY, Ask, asker, exceptions, order
-from tests.fakes.gemini_faults import BLOCK_REASONS, BLOCKED_FINISHES, FAULTS, MARKUP, ODD, QUOTA_IDS, Answer
+from tests.fakes.gemini_faults import BLOCK_REASONS, BLOCKED_FINISHES, FAULTS, MARKUP, ODD, QUOTA_IDS, AnswerStep
 
 # What the client's own libraries warn of when it meets a number that it does not know, or is printed.
 pytestmark = [pytest.mark.filterwarnings(f"ignore:{text}") for text in ("Unrecognized", "The argument `including")]
@@ -30,13 +30,13 @@ def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def server() -> Iterator[StandIn]:
-    with StandIn(key=KEY) as stand_in:
-        yield stand_in
+def server() -> Iterator[MockGeminiServer]:
+    with MockGeminiServer(key=KEY) as mock_server:
+        yield mock_server
 
 
 @pytest.fixture
-def ask(server: StandIn) -> Ask:
+def ask(server: MockGeminiServer) -> Ask:
     return asker(server.address)
 
 
@@ -57,14 +57,14 @@ REFUSALS: dict[str, tuple[type[exceptions.GoogleAPICallError], str]] = {
 
 
 @pytest.mark.parametrize("name", REFUSALS)
-def test_a_refusal_is_the_exception_of_its_http_status(server: StandIn, ask: Ask, name: str) -> None:
+def test_a_refusal_is_the_exception_of_its_http_status(server: MockGeminiServer, ask: Ask, name: str) -> None:
     kind, message = REFUSALS[name]
     server.always(FAULTS[name])
     with pytest.raises(exceptions.GoogleAPICallError, match=message) as raised:
         ask()
     assert type(raised.value) is kind
     assert raised.value.response.status_code == raised.value.code == int(name[:3])
-    assert all((row.prompt_tokens, row.told) == (0, False) for row in server.ledger)
+    assert all((row.prompt_tokens, row.reported) == (0, False) for row in server.ledger)
     # The one refusal that the client tries again by itself, whatever `retry` says.
     assert len(server.ledger) == (3 if name == "401" else 1)
 
@@ -83,7 +83,7 @@ def test_a_refusal_is_the_exception_of_its_http_status(server: StandIn, ask: Ask
     ],
 )
 def test_quotas_and_waiting_times_are_plain_dicts_in_the_details(
-    server: StandIn, ask: Ask, name: str, exceeded: list[str], retry_after: str | None
+    server: MockGeminiServer, ask: Ask, name: str, exceeded: list[str], retry_after: str | None
 ) -> None:
     server.script(FAULTS[name])
     with pytest.raises(exceptions.TooManyRequests, match="quota") as raised:
@@ -94,7 +94,7 @@ def test_quotas_and_waiting_times_are_plain_dicts_in_the_details(
     assert details.get("RetryInfo", {}).get("retryDelay") == retry_after
 
 
-def test_the_reason_of_a_bad_key_is_in_the_details_alone(server: StandIn, ask: Ask) -> None:
+def test_the_reason_of_a_bad_key_is_in_the_details_alone(server: MockGeminiServer, ask: Ask) -> None:
     server.script(FAULTS["400-key"])
     with pytest.raises(exceptions.BadRequest, match="not valid") as raised:
         ask()
@@ -104,7 +104,7 @@ def test_the_reason_of_a_bad_key_is_in_the_details_alone(server: StandIn, ask: A
 
 
 @pytest.mark.parametrize("name", [name for name in FAULTS if name.startswith("prompt-")] + ["no-candidates"])
-def test_a_blocked_prompt_has_no_candidates_and_is_billed(server: StandIn, ask: Ask, name: str) -> None:
+def test_a_blocked_prompt_has_no_candidates_and_is_billed(server: MockGeminiServer, ask: Ask, name: str) -> None:
     server.script(FAULTS[name])
     response = ask()
     reason = response.prompt_feedback.block_reason
@@ -127,7 +127,7 @@ FINISHES: dict[str, str] = {
 
 
 @pytest.mark.parametrize("name", FINISHES)
-def test_an_answer_without_text_says_why_and_is_billed(server: StandIn, ask: Ask, name: str) -> None:
+def test_an_answer_without_text_says_why_and_is_billed(server: MockGeminiServer, ask: Ask, name: str) -> None:
     server.script(FAULTS[name])
     response = ask()
     reason = response.candidates[0].finish_reason
@@ -140,7 +140,7 @@ def test_an_answer_without_text_says_why_and_is_billed(server: StandIn, ask: Ask
     assert usage.total_token_count - usage.prompt_token_count == row.thoughts_tokens == 512 * (row.thoughts_tokens > 0)
 
 
-def test_a_reason_may_come_with_text(server: StandIn, ask: Ask) -> None:
+def test_a_reason_may_come_with_text(server: MockGeminiServer, ask: Ask) -> None:
     server.script(FAULTS["finish-SAFETY-partial"], FAULTS["finish-unknown-with-text"], FAULTS["max-tokens"])
     partial, unknown, cut = (ask() for _ in range(3))
     reasons = [response.candidates[0].finish_reason for response in (partial, unknown, cut)]
@@ -207,7 +207,7 @@ QUERIES: dict[str, Callable[[Any], bool]] = {
 
 @pytest.mark.parametrize("name", TEXTS)
 def test_a_text_that_is_not_what_was_asked_for_reaches_the_caller_as_it_is(
-    server: StandIn, ask: Ask, name: str
+    server: MockGeminiServer, ask: Ask, name: str
 ) -> None:
     server.script(FAULTS[name])
     response = ask()
@@ -216,17 +216,17 @@ def test_a_text_that_is_not_what_was_asked_for_reaches_the_caller_as_it_is(
 
 
 @pytest.mark.parametrize("name", QUERIES)
-def test_a_rewritten_query_may_be_wrong_too(server: StandIn, name: str) -> None:
+def test_a_rewritten_query_may_be_wrong_too(server: MockGeminiServer, name: str) -> None:
     server.script(FAULTS[name])
     response = asker(server.address, schema=QUERY)([{"text": 'PREVIOUS:\n["a"]\nFOLLOW-UP:\n"b"'}])
     assert QUERIES[name](json.loads(response.text)["query"])
 
 
-def test_missing_usage_is_all_zeros_and_billed_all_the_same(server: StandIn, ask: Ask) -> None:
+def test_missing_usage_is_all_zeros_and_billed_all_the_same(server: MockGeminiServer, ask: Ask) -> None:
     server.script(FAULTS["no-usage"])
     response = ask()
     assert (order(response), response.usage_metadata.total_token_count) == ([2, 1, 3], 0)
-    assert (server.ledger[0].prompt_tokens > 0, server.ledger[0].told) == (True, False)
+    assert (server.ledger[0].prompt_tokens > 0, server.ledger[0].reported) == (True, False)
 
 
 BROKEN: dict[str, tuple[type[Exception], str]] = {
@@ -241,18 +241,18 @@ BROKEN: dict[str, tuple[type[Exception], str]] = {
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_a_broken_reply_raises_what_the_layer_below_raises(server: StandIn, ask: Ask, name: str) -> None:
+def test_a_broken_reply_raises_what_the_layer_below_raises(server: MockGeminiServer, ask: Ask, name: str) -> None:
     kind, message = BROKEN[name]
     server.script(FAULTS[name])
     with pytest.raises(Exception, match=message) as raised:
         ask()
     assert type(raised.value) is kind
-    assert not server.ledger[0].told
+    assert not server.ledger[0].reported
     assert (server.ledger[0].prompt_tokens > 0) == (name == "reset-halfway")
     assert order(ask()) == [2, 1, 3]
 
 
-def test_a_list_is_taken_for_a_response_without_anything(server: StandIn, ask: Ask) -> None:
+def test_a_list_is_taken_for_a_response_without_anything(server: MockGeminiServer, ask: Ask) -> None:
     server.script(FAULTS["200-list"])
     response = ask()
     assert (len(response.candidates), response.usage_metadata.total_token_count) == (0, 0)
@@ -263,26 +263,26 @@ def test_a_refused_connection_is_an_error_of_requests() -> None:
         asker(address)()
 
 
-def test_a_timeout_does_not_cut_a_reply_that_drips(server: StandIn, ask: Ask) -> None:
-    server.script(Answer(drip_s=LATE_S))
+def test_a_timeout_does_not_cut_a_reply_that_drips(server: MockGeminiServer, ask: Ask) -> None:
+    server.script(AnswerStep(drip_s=LATE_S))
     began = time.monotonic()
     assert order(ask(timeout_s=DEADLINE_S)) == [2, 1, 3]
     assert time.monotonic() - began >= LATE_S > DEADLINE_S
-    assert server.ledger[0].told
+    assert server.ledger[0].reported
 
 
-def test_a_reply_that_begins_late_is_a_read_timeout_and_billed(server: StandIn, ask: Ask) -> None:
-    server.script(Answer(delay_s=LATE_S))
+def test_a_reply_that_begins_late_is_a_read_timeout_and_billed(server: MockGeminiServer, ask: Ask) -> None:
+    server.script(AnswerStep(delay_s=LATE_S))
     with pytest.raises(requests.ReadTimeout, match="Read timed out") as raised:
         ask(timeout_s=DEADLINE_S)
     assert KEY not in "".join(traceback.format_exception(raised.value))
     while not server.ledger:
         time.sleep(0.01)
-    assert (server.ledger[0].prompt_tokens > 0, server.ledger[0].told) == (True, False)
+    assert (server.ledger[0].prompt_tokens > 0, server.ledger[0].reported) == (True, False)
 
 
 @pytest.mark.parametrize("name", sorted(set(FAULTS) - SLOW))
-def test_no_fault_makes_the_client_say_its_key(server: StandIn, ask: Ask, name: str) -> None:
+def test_no_fault_makes_the_client_say_its_key(server: MockGeminiServer, ask: Ask, name: str) -> None:
     server.script(FAULTS[name])
     try:
         said = str(ask())

@@ -73,7 +73,7 @@ def test_a_collection_is_embedded_again_beside_the_old_one(books: App) -> None:
     new = vectors_of(books, "books-new")
     assert new.keys() == before.keys()
     assert all(new[i] != before[i] for i in new)
-    assert {c.name: (c.model.name, c.beside) for c in books.collections()} == {
+    assert {c.name: (c.model.name, c.sibling_of) for c in books.collections()} == {
         "books": ("colour", ""),
         "books-new": (NEW_MODEL, "books"),
     }
@@ -145,10 +145,10 @@ def test_what_has_no_original_any_more_is_listed_and_stays_behind(books: App, tm
     job = books.reembedding.start(OPERATOR, "books", NEW_MODEL, "books-new")
     assert "2 skipped (2 no original file any more)" in books.run_job(job.id).message
     assert sorted(f.uri for f in books.library.failures(job.id, 9)) == [str(gone), str(changed)]
-    (beside,) = books.reembedding.beside("books")
+    (beside,) = books.reembedding.siblings("books")
     assert (beside.size, beside.missing) == (198, 2)
     report = books.reembedding.embed("A", "books", NEW_MODEL, "books-new", True, ignore)
-    assert (report.added, books.reembedding.beside("books")[0].missing) == (2, 0)
+    assert (report.added, books.reembedding.siblings("books")[0].missing) == (2, 0)
 
 
 def test_what_was_removed_stays_removed_after_switching_over(books: App, tmp_path: Path) -> None:
@@ -160,8 +160,8 @@ def test_what_was_removed_stays_removed_after_switching_over(books: App, tmp_pat
     assert books.size("books") == 198
     report = books.ingest(tmp_path / "pictures", "books")
     assert (report.added, report.removed) == (0, 2)
-    assert books.removal.put_back(OPERATOR, "books", [first, second]) == 2
-    assert books.searches.similar(first, "books").hits
+    assert books.removal.restore(OPERATOR, "books", [first, second]) == 2
+    assert books.searches.by_asset(first, "books").hits
 
 
 def test_saved_revisions_still_open_and_tell_that_the_model_changed(books: App, tmp_path: Path) -> None:
@@ -171,10 +171,10 @@ def test_saved_revisions_still_open_and_tell_that_the_model_changed(books: App, 
     embed(books)
     books.reembedding.switch(OPERATOR, "books", "books-new")
     assert books.model_changed(saved)
-    assert len(books.clusters.view_of(saved).asset_ids) == 200
+    assert len(books.clusters.revision_view(saved).asset_ids) == 200
     Image.new("RGB", (30, 30), (1, 2, 3)).save(tmp_path / "pictures" / "late.png")
     assert books.ingest(tmp_path / "pictures", "books").added == 1
-    assert books.newcomers.of("books", saved) == []
+    assert books.assignments.list("books", saved) == []
     again = books.curators.save(OPERATOR, books.curators.open(OPERATOR, "books"))
     assert not books.model_changed(again)
 

@@ -16,7 +16,7 @@ from core.access import OPERATOR, Person
 from core.app import App
 from core.clusters.edits.model import ClusterRef, Merge, Move, Pin, Rename
 from core.errors import CollectionBusy, CollectionError, NotAllowed, QueryError
-from core.jobs.background import summary
+from core.jobs.background import report_summary
 from core.records.assets import utc_now
 from core.settings import PROJECT
 from core.store.lance.bin import Bin, ids_filter
@@ -52,16 +52,16 @@ def test_removed_pictures_are_gone_from_search_clusters_map_and_thumbnails(fille
     gone, stays = ids_of(filled)[0], ids_of(filled)[1]
     before = filled.version("shades")
     assert len(filled.atlas.map("shades").asset_ids) == 24
-    filled.clusters.view("shades", filled.clusters.plan_of(None))
+    filled.clusters.view("shades", filled.clusters.revision_plan(None))
     assert filled.removal.remove(OPERATOR, "shades", [gone]) == 1
     assert filled.version("shades") != before
     assert gone not in {hit.asset.id for hit in filled.search("red", "shades", 99).hits}
-    assert gone not in filled.clusters.view("shades", filled.clusters.plan_of(None)).asset_ids
+    assert gone not in filled.clusters.view("shades", filled.clusters.revision_plan(None)).asset_ids
     assert gone not in filled.atlas.map("shades").asset_ids
     assert filled.pictures("shades", [gone, stays])[0].asset.id == stays
     assert filled.asset(gone, "shades") is None
     with pytest.raises(QueryError, match="may have been removed"):
-        filled.searches.similar(gone, "shades")
+        filled.searches.by_asset(gone, "shades")
 
 
 def test_another_process_sees_a_removal_at_once(filled: App) -> None:
@@ -75,20 +75,20 @@ def test_what_is_put_back_is_as_it_was(filled: App) -> None:
     before, version = contents(open_table(filled.settings.data, "shades")), filled.version("shades")
     chosen = ids_of(filled)[3:9]
     filled.removal.remove(Person("Ada", over_loopback=True), "shades", chosen)
-    binned = filled.removal.bin("shades")
+    binned = filled.removal.removed("shades")
     assert sorted(r.asset.id for r in binned) == chosen
-    assert {r.by for r in binned} == {"Ada"}
-    assert filled.removal.put_back(OPERATOR, "shades", chosen) == 6
+    assert {r.removed_by for r in binned} == {"Ada"}
+    assert filled.removal.restore(OPERATOR, "shades", chosen) == 6
     assert contents(open_table(filled.settings.data, "shades")) == before
     assert filled.version("shades") == version
-    assert filled.removal.count("shades") == 0
-    assert filled.removal.put_back(OPERATOR, "shades", chosen) == 0
+    assert filled.removal.count_removed("shades") == 0
+    assert filled.removal.restore(OPERATOR, "shades", chosen) == 0
 
 
 def test_unknown_and_malformed_ids_are_passed_over(filled: App) -> None:
     odd = ["f" * 64, "' OR 1=1 --", "", ids_of(filled)[0], ids_of(filled)[0]]
     assert filled.removal.remove(OPERATOR, "shades", odd) == 1
-    assert filled.removal.put_back(OPERATOR, "shades", odd) == 1
+    assert filled.removal.restore(OPERATOR, "shades", odd) == 1
     assert filled.removal.remove(OPERATOR, "shades", []) == 0
     assert filled.size("shades") == 24
 
@@ -97,8 +97,8 @@ def test_the_bin_lists_the_last_removed_first_and_in_portions(filled: App) -> No
     first, second, third = ids_of(filled)[:3]
     for asset_id in (second, first, third):
         filled.removal.remove(OPERATOR, "shades", [asset_id])
-    assert [r.asset.id for r in filled.removal.bin("shades")] == [third, first, second]
-    assert [r.asset.id for r in filled.removal.bin("shades", 1, 1)] == [first]
+    assert [r.asset.id for r in filled.removal.removed("shades")] == [third, first, second]
+    assert [r.asset.id for r in filled.removal.removed("shades", 1, 1)] == [first]
 
 
 def test_an_ingest_leaves_out_what_was_removed_and_says_so(filled: App, many: Path) -> None:
@@ -106,22 +106,22 @@ def test_an_ingest_leaves_out_what_was_removed_and_says_so(filled: App, many: Pa
     filled.removal.remove(OPERATOR, "shades", chosen)
     report = filled.ingest(many, "shades")
     assert (report.added, report.known, report.removed, filled.size("shades")) == (0, 20, 4, 20)
-    assert "4 removed before are left out" in summary(report)
-    filled.removal.put_back(OPERATOR, "shades", chosen)
+    assert "4 removed before are left out" in report_summary(report)
+    filled.removal.restore(OPERATOR, "shades", chosen)
     assert filled.ingest(many, "shades").removed == 0
 
 
 def test_an_emptied_bin_forgets_and_the_same_files_are_new_again(filled: App, many: Path) -> None:
     filled.removal.remove(OPERATOR, "shades", ids_of(filled)[:4])
-    assert filled.removal.empty(OPERATOR, "shades") == 4
-    assert (filled.removal.count("shades"), filled.removal.bin("shades")) == (0, [])
+    assert filled.removal.empty_bin(OPERATOR, "shades") == 4
+    assert (filled.removal.count_removed("shades"), filled.removal.removed("shades")) == (0, [])
     assert filled.ingest(many, "shades").added == 4
 
 
 def test_original_files_stay_where_they_are(filled: App, many: Path) -> None:
     before = {path: path.read_bytes() for path in many.iterdir()}
     filled.removal.remove(OPERATOR, "shades", ids_of(filled))
-    filled.removal.empty(OPERATOR, "shades")
+    filled.removal.empty_bin(OPERATOR, "shades")
     filled.removal.delete(OPERATOR, "shades", "shades")
     assert {path: path.read_bytes() for path in many.iterdir()} == before
 
@@ -129,15 +129,15 @@ def test_original_files_stay_where_they_are(filled: App, many: Path) -> None:
 def test_all_pictures_can_be_removed(filled: App) -> None:
     assert filled.removal.remove(OPERATOR, "shades", ids_of(filled)) == 24
     assert filled.searches.browse("shades").hits == ()
-    assert filled.clusters.view("shades", filled.clusters.plan_of(None)).clusters == ()
+    assert filled.clusters.view("shades", filled.clusters.revision_plan(None)).clusters == ()
     assert len(filled.atlas.map("shades").asset_ids) == 0
 
 
-@pytest.mark.parametrize("doing", ["remove", "put_back", "empty", "delete"])
-def test_only_curators_may_do_it(filled: App, doing: str) -> None:
-    arguments = {"empty": (), "delete": ("shades",)}.get(doing, (ids_of(filled)[:1],))
+@pytest.mark.parametrize("method", ["remove", "restore", "empty_bin", "delete"])
+def test_only_curators_may_do_it(filled: App, method: str) -> None:
+    arguments = {"empty_bin": (), "delete": ("shades",)}.get(method, (ids_of(filled)[:1],))
     with pytest.raises(NotAllowed, match="only curators may"):
-        getattr(filled.removal, doing)(STRANGER, "shades", *arguments)
+        getattr(filled.removal, method)(STRANGER, "shades", *arguments)
     assert filled.size("shades") == 24
 
 
@@ -146,15 +146,15 @@ def test_a_draft_whose_edits_name_pictures_that_are_gone_still_opens_and_saves(f
     opened = filled.curators.open(OPERATOR, "shades")
     for edit in (
         Move((ids[0], ids[1]), None),
-        Rename(ClusterRef.of(ids[:2]), "Pair"),
-        Pin((ids[2],), ClusterRef.of(ids[:2])),
-        Merge((ClusterRef.of(ids[4:6]), ClusterRef.of(ids[6:8]))),
+        Rename(ClusterRef.from_members(ids[:2]), "Pair"),
+        Pin((ids[2],), ClusterRef.from_members(ids[:2])),
+        Merge((ClusterRef.from_members(ids[4:6]), ClusterRef.from_members(ids[6:8]))),
     ):
         opened = filled.curators.edit(OPERATOR, opened, edit)
     filled.removal.remove(OPERATOR, "shades", [ids[0], ids[2], *ids[4:6]])
-    opened = filled.curators.draft(opened.draft.id)
+    opened = filled.curators.draft(opened.record.id)
     view = filled.clusters.view("shades", opened.plan)
-    assert view.partition.losses
+    assert view.partition.unapplied
     saved = filled.curators.save(OPERATOR, opened)
     assert saved.size == 20
 
@@ -164,12 +164,12 @@ def test_a_saved_revision_still_opens_without_the_pictures_that_are_gone(filled:
     filled.curators.publish(OPERATOR, saved.id, None)
     gone = ids_of(filled)[:6]
     filled.removal.remove(OPERATOR, "shades", gone)
-    view = filled.clusters.view_of(saved)
+    view = filled.clusters.revision_view(saved)
     assert not set(gone) & set(view.asset_ids)
     assert sum(view.sizes) + (view.labels < 0).sum() == 18
-    filled.clusters.difference(saved.id, saved.id)
-    filled.clusters.changes(saved.id, view)
-    filled.newcomers.of("shades", saved)
+    filled.clusters.diff_revisions(saved.id, saved.id)
+    filled.clusters.changes_since(saved.id, view)
+    filled.assignments.list("shades", saved)
     assert not filled.model_changed(saved)
 
 
@@ -184,8 +184,8 @@ def test_a_deleted_collection_leaves_nothing_to_a_new_one_of_its_name(filled: Ap
     filled.ingest(pictures, "shades")
     assert filled.size("shades") == 3
     assert filled.clusters.revisions.newest("shades") is None
-    assert filled.curators.left_behind(OPERATOR, "shades") is None
-    assert filled.removal.count("shades") == 0
+    assert filled.curators.unsaved_draft(OPERATOR, "shades") is None
+    assert filled.removal.count_removed("shades") == 0
 
 
 def test_a_collection_is_deleted_only_if_its_name_is_typed(filled: App) -> None:
@@ -224,16 +224,16 @@ def test_what_is_cut_off_between_the_two_commits_has_not_happened(
         with pytest.raises(Killed):
             table.remove(chosen, "someone", utc_now())
     assert len(table.bin.ids()) == 3
-    assert (filled.size("shades"), filled.removal.count("shades"), filled.removal.bin("shades")) == (24, 0, [])
+    assert (filled.size("shades"), filled.removal.count_removed("shades"), filled.removal.removed("shades")) == (24, 0, [])
     assert filled.ingest(many, "shades").known == 24
     assert filled.removal.remove(OPERATOR, "shades", chosen) == 3
     with monkeypatch.context() as patch:
         patch.setattr(Bin, "drop", kill)
         with pytest.raises(Killed):
-            filled.removal.put_back(OPERATOR, "shades", chosen)
-    assert (filled.size("shades"), filled.removal.count("shades")) == (24, 0)
+            filled.removal.restore(OPERATOR, "shades", chosen)
+    assert (filled.size("shades"), filled.removal.count_removed("shades")) == (24, 0)
     assert filled.removal.remove(OPERATOR, "shades", chosen) == 3
-    assert (filled.size("shades"), filled.removal.count("shades")) == (21, 3)
+    assert (filled.size("shades"), filled.removal.count_removed("shades")) == (21, 3)
 
 
 CHILD = """
@@ -246,7 +246,7 @@ ids = sorted(app.titles("shades"))
 print("ready", flush=True)
 while True:
     app.removal.remove(OPERATOR, "shades", ids[:12])
-    app.removal.put_back(OPERATOR, "shades", ids[:12])
+    app.removal.restore(OPERATOR, "shades", ids[:12])
 """
 
 
@@ -260,9 +260,9 @@ def test_a_process_killed_while_it_removes_and_puts_back_loses_and_doubles_nothi
         time.sleep(delay_ms / 1000)
         os.kill(child.pid, signal.SIGKILL)
         child.wait()
-        there, binned = set(filled.titles("shades")), {r.asset.id for r in filled.removal.bin("shades", 0, 99)}
+        there, binned = set(filled.titles("shades")), {r.asset.id for r in filled.removal.removed("shades", 0, 99)}
         assert there | binned == set(ids)
         assert not there & binned
         assert set(ids[12:]) <= there
-        filled.removal.put_back(OPERATOR, "shades", ids)
+        filled.removal.restore(OPERATOR, "shades", ids)
         assert contents(open_table(data, "shades")) == everything

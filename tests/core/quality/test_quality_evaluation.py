@@ -16,18 +16,19 @@ import pytest
 from core.errors import QualityError
 from core.quality.comparison import NO_KEY, NOT_RECORDED, compare, lift
 from core.quality.evaluation import evaluate, scores, scores_by_kind
-from core.quality.floor import below, check_labels, floor_of, read_floors, write_floor
-from core.quality.label_sets import LabelledQuery, LabelSet, fit
-from core.quality.mlflow_tracking import URI, track
-from core.quality.relevance import NAMES
+from core.quality.floor import check_label_set, floor_from_run, read_floors, violations, write_floor
+from core.quality.label_sets import LabelledQuery, LabelSet, fit_to_collection
+from core.quality.mlflow_tracking import URI, log_to_mlflow
+from core.quality.relevance import MEASURE_NAMES
 from core.quality.run_documents import comparison_document, difference_lines, evaluation_document, lift_line
-from core.quality.service import QualityService
+from core.quality.service import EvaluationTarget, QualityOptions, QualityService
 from core.records.assets import Asset, Description, Hit, SearchResult
 from core.records.evaluations import EvaluationRun, QueryOutcome, RankerName
 from core.records.jobs import Progress
 from core.search.answer import Answer, CandidateRank, Ranking, RankingOutcome, RequestCost
 from core.store.sql.database import Database
-from core.store.sql.run_store import _MIGRATIONS, RunStore, run_from_document, run_to_document
+from core.store.sql.migrations import QUALITY
+from core.store.sql.run_store import RunStore, run_from_document, run_to_document
 
 NOW = datetime(2026, 11, 22, 3, 4, 5, tzinfo=UTC)
 A, B, C, D = (letter * 64 for letter in "abcd")
@@ -49,14 +50,14 @@ def answer(
         for rank, asset_id in enumerate(vector, 1)
     )
     result = SearchResult("c", "v1", query, hits, len(hits), {})
-    places = tuple(CandidateRank(i, vector.index(i) + 1, rank) for rank, i in enumerate(final, 1))
-    ranking = Ranking(outcome, places, usd=usd) if final else None
+    candidates = tuple(CandidateRank(i, vector.index(i) + 1, rank) for rank, i in enumerate(final, 1))
+    ranking = Ranking(outcome, candidates, usd=usd) if final else None
     return Answer("x", NOW, result, {"rank": 500.0} if final else {}, RequestCost(), ranking)
 
 
 def outcomes(*answers: Answer) -> tuple[QueryOutcome, ...]:
     told = iter(answers)
-    return evaluate(fit(LABELS, {A, B, C, D}), lambda query: next(told))[0]
+    return evaluate(fit_to_collection(LABELS, {A, B, C, D}), lambda query: next(told))[0]
 
 
 VECTOR = (answer("dog", [B, A]), answer("cat", [B, C]), answer("red", [A, B, C, D]))
@@ -78,7 +79,7 @@ def test_every_query_is_asked_once_in_order_and_progress_is_told() -> None:
         return answer(query, [A])
 
     ticks = iter([10.0, 12.5])
-    found, seconds = evaluate(fit(LABELS, {A, B, C, D}), ask, heard.append, lambda: next(ticks))
+    found, seconds = evaluate(fit_to_collection(LABELS, {A, B, C, D}), ask, heard.append, lambda: next(ticks))
     assert asked == ["dog", "cat", "red"]
     assert seconds == 2.5
     assert [(p.done, p.total) for p in heard] == [(1, 3), (2, 3), (3, 3)]
@@ -107,7 +108,7 @@ def test_a_run_is_the_same_after_it_was_a_document() -> None:
     assert run_from_document(json.loads(json.dumps(run_to_document(whole)))) == whole
 
 
-def test_the_document_says_measures_costs_and_the_predecessors_figures() -> None:
+def test_the_document_says_measures_costs_and_the_baselines_figures() -> None:
     told = evaluation_document(run(answer("dog", [B, A], [A, B], usd=0.25), *VECTOR[1:]), None)
     assert told["usd"] == 0.25
     assert told["scores"]["measures"]["precision@4"]["predecessor"] == 0.87
@@ -121,28 +122,28 @@ def test_the_document_says_measures_costs_and_the_predecessors_figures() -> None
 
 @pytest.fixture
 def kept(tmp_path: Path) -> RunStore:
-    return RunStore(tmp_path / "quality.db", most_unnamed=2)
+    return RunStore(tmp_path / "quality.db", max_unnamed=2)
 
 
 def test_a_run_is_found_by_its_number_and_by_its_name(kept: RunStore) -> None:
-    first = kept.keep(run(*VECTOR, name="before"))
+    first = kept.save(run(*VECTOR, name="before"))
     assert first.id > 0
     assert kept.get(first.id) == kept.get("before") == first
 
 
 def test_the_oldest_unnamed_runs_go_and_named_ones_stay(kept: RunStore) -> None:
-    kept.keep(run(*VECTOR, name="stays"))
-    ids = [kept.keep(run(*VECTOR)).id for _ in range(3)]
+    kept.save(run(*VECTOR, name="stays"))
+    ids = [kept.save(run(*VECTOR)).id for _ in range(3)]
     assert [(row.id, row.name) for row in kept.latest()] == [(ids[2], ""), (ids[1], ""), (1, "stays")]
     assert kept.latest(1)[0].queries == 3
 
 
 def test_names_are_given_once_and_unknown_runs_are_named_in_the_error(kept: RunStore) -> None:
-    kept.keep(run(*VECTOR, name="before"))
+    kept.save(run(*VECTOR, name="before"))
     with pytest.raises(QualityError, match="a run is named 'before' already"):
-        kept.keep(run(*VECTOR, name="before"))
+        kept.save(run(*VECTOR, name="before"))
     with pytest.raises(QualityError, match="allowed are 80"):
-        kept.keep(run(*VECTOR, name="x" * 81))
+        kept.save(run(*VECTOR, name="x" * 81))
     for which in (99, "unknown", ""):
         with pytest.raises(QualityError, match=f"there is no run {which!r}"):
             kept.get(which)
@@ -157,7 +158,7 @@ def test_runs_are_compared_query_by_query_those_that_lost_most_first() -> None:
     assert [change.first.query for change in found.changes] == ["red", "cat", "dog"]
     assert found.changes[1].difference == 0
     assert found.differences["success@4"].value == pytest.approx(-1 / 3)
-    assert (found.alone, not found.differences["success@4"].excludes_zero) == (0, True)
+    assert (found.unpaired, not found.differences["success@4"].excludes_zero) == (0, True)
 
 
 def test_the_difference_is_paired_so_that_a_steady_gain_is_sure_though_queries_differ_much() -> None:
@@ -172,7 +173,7 @@ def test_the_difference_is_paired_so_that_a_steady_gain_is_sure_though_queries_d
 
 def test_queries_of_one_run_alone_are_counted() -> None:
     whole = run(*VECTOR)
-    assert compare(whole, replace(whole, outcomes=whole.outcomes[1:])).alone == 1
+    assert compare(whole, replace(whole, outcomes=whole.outcomes[1:])).unpaired == 1
 
 
 def test_runs_of_different_label_sets_are_not_compared() -> None:
@@ -182,8 +183,8 @@ def test_runs_of_different_label_sets_are_not_compared() -> None:
         compare(run(*VECTOR), run(*VECTOR, outcomes=()))
 
 
-def ranked_run(*answers: Answer, stand_in: str | None = "") -> EvaluationRun:
-    return run(*answers, ranker="gemini", stand_in=stand_in)
+def ranked_run(*answers: Answer, mock_server: str | None = "") -> EvaluationRun:
+    return run(*answers, ranker="gemini", mock_server=mock_server)
 
 
 def test_the_lift_is_that_of_queries_ranked_now_per_dollar_and_per_second() -> None:
@@ -212,10 +213,10 @@ RANKED = (answer("dog", [B, A], [A, B], usd=0.02), *VECTOR[1:])
 
 
 def test_a_lift_is_geminis_own_or_not_measured() -> None:
-    assert lift(ranked_run(*RANKED, stand_in="127.0.0.1:8700")).not_measured == (
+    assert lift(ranked_run(*RANKED, mock_server="127.0.0.1:8700")).not_measured == (
         "ranked by a stand-in at 127.0.0.1:8700, not by Gemini"
     )
-    assert lift(ranked_run(*RANKED, stand_in=None)).not_measured == NOT_RECORDED
+    assert lift(ranked_run(*RANKED, mock_server=None)).not_measured == NOT_RECORDED
     assert lift(run(*VECTOR)).not_measured == "Gemini ranked no query in this run"
     without_key = lift(run(*VECTOR), key_is_set=False)
     assert lift_line(without_key) == f"lift of Gemini's order: not measured ({NO_KEY})"
@@ -228,40 +229,32 @@ def test_what_gemini_ranked_once_counts_though_no_key_is_set_any_more() -> None:
 # -- who ranked -----------------------------------------------------------------------------------------------
 
 
-class Desk:
-    """A desk whose searches are ranked, or fall back, as told."""
-
-    def __init__(self, outcome: RankingOutcome, stand_in: str) -> None:
-        card = SimpleNamespace(name="bundled", checkpoint="sha256:1")
-        nothing: Any = None
-        self.quality = QualityService(
-            lambda query, _, ranked: answer(query, [B, A], [A, B] if ranked else [], outcome),
-            lambda _: cast(Any, SimpleNamespace(ids=[A, B, C, D], version="v1")),
-            lambda _: cast(Any, SimpleNamespace(card=card)),
-            nothing,
-            nothing,
-            nothing,
-            stand_in=stand_in,
-            environ={},
-        )
-
-    def stand_in(self, ranker: RankerName) -> str | None:
-        return self.quality.evaluate(LABELS, "c", ranker).stand_in
+def recorded_host(outcome: RankingOutcome, mock_server_host: str, ranker: RankerName) -> str | None:
+    """The host that a run records where searches end with `outcome`, asked of a mock server if a host is given."""
+    card = SimpleNamespace(name="bundled", checkpoint="sha256:1")
+    nothing: Any = None
+    target = EvaluationTarget(
+        lambda query, _, ranked: answer(query, [B, A], [A, B] if ranked else [], outcome),
+        lambda _: cast(Any, SimpleNamespace(ids=[A, B, C, D], version="v1")),
+        lambda _: cast(Any, SimpleNamespace(card=card)),
+    )
+    options = QualityOptions(mock_server_host=mock_server_host, environ={})
+    return QualityService(target, nothing, nothing, nothing, options).evaluate(LABELS, "c", ranker).mock_server
 
 
 @pytest.mark.parametrize("outcome", ["ranked", "cached"])
 def test_a_run_keeps_which_host_ranked_instead_of_gemini(outcome: RankingOutcome) -> None:
-    assert Desk(outcome, "127.0.0.1:8700").stand_in("gemini") == "127.0.0.1:8700"
-    assert Desk(outcome, "").stand_in("gemini") == ""
+    assert recorded_host(outcome, "127.0.0.1:8700", "gemini") == "127.0.0.1:8700"
+    assert recorded_host(outcome, "", "gemini") == ""
 
 
-def test_where_a_stand_in_ranked_nothing_none_is_named() -> None:
-    assert Desk("fallback", "127.0.0.1:8700").stand_in("gemini") == ""
-    assert Desk("ranked", "127.0.0.1:8700").stand_in("vector") == ""
+def test_a_mock_server_that_ranked_nothing_is_not_named() -> None:
+    assert recorded_host("fallback", "127.0.0.1:8700", "gemini") == ""
+    assert recorded_host("ranked", "127.0.0.1:8700", "vector") == ""
 
 
 def test_documents_and_lines_say_who_ranked() -> None:
-    first, second = run(*VECTOR, id=1), replace(ranked_run(*RANKED, stand_in="fake.example"), id=2)
+    first, second = run(*VECTOR, id=1), replace(ranked_run(*RANKED, mock_server="fake.example"), id=2)
     assert evaluation_document(second, None)["stand_in"] == "fake.example"
     found = compare(first, second)
     assert difference_lines(found)[:2] == [
@@ -275,15 +268,15 @@ def test_documents_and_lines_say_who_ranked() -> None:
 
 
 def test_the_list_of_runs_says_who_ranked(kept: RunStore) -> None:
-    for stand_in in ("", "fake.example"):
-        kept.keep(ranked_run(*RANKED, stand_in=stand_in))
+    for mock_server in ("", "fake.example"):
+        kept.save(ranked_run(*RANKED, mock_server=mock_server))
     assert [row.ranked_by for row in kept.latest()] == ["by a stand-in at fake.example", "by Gemini"]
 
 
 def test_runs_from_before_this_was_recorded_are_read_and_do_not_claim_gemini(tmp_path: Path) -> None:
     path, document = tmp_path / "quality.db", run_to_document(ranked_run(*RANKED))
     del document["stand_in"]
-    old = Database(path, _MIGRATIONS[:1])
+    old = Database(path, QUALITY[:1])
     with old.transaction() as db:
         db.execute(
             "INSERT INTO runs (name, at, collection, ranker, model, labels, queries, document)"
@@ -301,28 +294,30 @@ def test_runs_from_before_this_was_recorded_are_read_and_do_not_claim_gemini(tmp
 
 def test_a_floor_is_the_lower_bound_of_the_run_that_set_it() -> None:
     whole = run(*VECTOR)
-    floor, found = floor_of(whole), scores(whole.outcomes).measures
-    assert set(floor.least) == set(NAMES)
-    for name in NAMES:
-        assert found[name].low - 1e-4 < floor.least[name] <= found[name].low
+    floor, found = floor_from_run(whole), scores(whole.outcomes).measures
+    assert set(floor.minimum) == set(MEASURE_NAMES)
+    for name in MEASURE_NAMES:
+        assert found[name].low - 1e-4 < floor.minimum[name] <= found[name].low
         assert floor.measured[name] == round(found[name].value, 4)
-    assert below(floor, whole) == []
+    assert violations(floor, whole) == []
 
 
 def test_a_run_under_the_floor_is_said_measure_by_measure() -> None:
-    floor = floor_of(run(answer("dog", [A]), answer("cat", [B, C]), answer("red", [D])))
-    faults = below(floor, run(answer("dog", [B]), answer("cat", [A]), answer("red", [A])))
+    floor = floor_from_run(run(answer("dog", [A]), answer("cat", [B, C]), answer("red", [D])))
+    faults = violations(floor, run(answer("dog", [B]), answer("cat", [A]), answer("red", [A])))
     assert "Query success 0.0000 is under 1.0000" in faults
     assert len(faults) == 5
 
 
 def test_queries_that_went_missing_are_a_fault() -> None:
     whole = run(*VECTOR)
-    assert "only 1 of 3 queries could be asked" in below(floor_of(whole), replace(whole, outcomes=whole.outcomes[1:2]))
+    partial = replace(whole, outcomes=whole.outcomes[1:2])
+    assert "only 1 of 3 queries could be asked" in violations(floor_from_run(whole), partial)
 
 
 def test_floors_are_kept_side_by_side_and_replaced_by_name(tmp_path: Path) -> None:
-    path, first, other = tmp_path / "floor.json", floor_of(run(*VECTOR)), floor_of(run(*VECTOR, model="other"))
+    path = tmp_path / "floor.json"
+    first, other = floor_from_run(run(*VECTOR)), floor_from_run(run(*VECTOR, model="other"))
     assert read_floors(path) == {}
     write_floor(path, "a.jsonl", first)
     write_floor(path, "b.jsonl", first)
@@ -339,16 +334,16 @@ def test_a_damaged_floor_is_refused(tmp_path: Path, text: str) -> None:
 
 
 def test_a_floor_without_all_measures_is_refused(tmp_path: Path) -> None:
-    write_floor(tmp_path / "floor.json", "a", replace(floor_of(run(*VECTOR)), least={"mrr": 0.5}))
+    write_floor(tmp_path / "floor.json", "a", replace(floor_from_run(run(*VECTOR)), minimum={"mrr": 0.5}))
     with pytest.raises(QualityError, match="cannot be read as floors"):
         read_floors(tmp_path / "floor.json")
 
 
 def test_a_label_set_that_changed_since_needs_a_new_floor() -> None:
-    floor = floor_of(run(*VECTOR))
-    check_labels(floor, LABELS)
+    floor = floor_from_run(run(*VECTOR))
+    check_label_set(floor, LABELS)
     with pytest.raises(QualityError, match=r"pets.jsonl has changed since its floor was recorded"):
-        check_labels(floor, LabelSet("pets.jsonl", LABELS.queries[:2]))
+        check_label_set(floor, LabelSet("pets.jsonl", LABELS.queries[:2]))
 
 
 # -- MLflow ---------------------------------------------------------------------------------------------------
@@ -384,7 +379,7 @@ class FakeMlflow:
 def test_runs_go_to_mlflow_where_it_is_installed_and_configured(monkeypatch: pytest.MonkeyPatch) -> None:
     fake = FakeMlflow()
     monkeypatch.setitem(sys.modules, "mlflow", fake)  # type: ignore[arg-type]
-    assert track(run(*VECTOR, name="n"), {URI: "http://127.0.0.1:5000"}) == "logged to MLflow"
+    assert log_to_mlflow(run(*VECTOR, name="n"), {URI: "http://127.0.0.1:5000"}) == "logged to MLflow"
     assert (fake.experiment, fake.name, fake.params["digest"]) == ("contact-sheet", "n", LABELS.digest)
     assert fake.params["ranked_by"] == "by similarity"
     assert fake.metrics["mrr"] == pytest.approx(0.5833, abs=1e-4)
@@ -393,16 +388,16 @@ def test_runs_go_to_mlflow_where_it_is_installed_and_configured(monkeypatch: pyt
 
 def test_without_mlflows_address_nothing_is_logged(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "mlflow", None)
-    assert track(run(*VECTOR), {}) == ""
+    assert log_to_mlflow(run(*VECTOR), {}) == ""
 
 
 def test_an_address_without_mlflow_and_a_server_that_is_away_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "mlflow", None)
-    assert "mlflow is not installed" in track(run(*VECTOR), {URI: "http://127.0.0.1:5000"})
+    assert "mlflow is not installed" in log_to_mlflow(run(*VECTOR), {URI: "http://127.0.0.1:5000"})
 
     def away(name: str) -> None:
         raise ConnectionError("http://user:password@host")
 
     monkeypatch.setitem(sys.modules, "mlflow", SimpleNamespace(set_experiment=away))  # type: ignore[arg-type]
-    told = track(run(*VECTOR), {URI: "http://127.0.0.1:5000"})
+    told = log_to_mlflow(run(*VECTOR), {URI: "http://127.0.0.1:5000"})
     assert told == "not logged: MLflow failed (ConnectionError); the run is kept here"

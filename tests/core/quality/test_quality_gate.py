@@ -12,7 +12,7 @@ import pytest
 
 from core.app import App, open_app
 from core.cli.quality_commands import EVAL
-from core.quality.service import QualityService, Search
+from core.quality.service import EvaluationTarget, QualityOptions, QualityService, SearchFunction
 from core.records.assets import Asset, Description, Hit, SearchResult
 from core.search.answer import Answer, RequestCost
 from core.search.vector_search import nearest_rows
@@ -35,26 +35,22 @@ def snapshot(demo_data: Path) -> Snapshot:
 
 
 @pytest.fixture
-def desk_of(app: App, snapshot: Snapshot, tmp_path: Path) -> Callable[[Search], QualityService]:
-    def desk(search: Search) -> QualityService:
-        return QualityService(
-            search,
-            lambda _: snapshot,
-            lambda _: app.encoders.named("bundled"),
-            RunStore(tmp_path / "quality.db"),
-            app.quality.judging,
-            app.quality.weak,
-            environ={},
-        )
+def service_of(app: App, snapshot: Snapshot, tmp_path: Path) -> Callable[[SearchFunction], QualityService]:
+    """A quality service with a search of one's own."""
 
-    return desk
+    def service(search: SearchFunction) -> QualityService:
+        target = EvaluationTarget(search, lambda _: snapshot, lambda _: app.encoders.get("bundled"))
+        runs, quality = RunStore(tmp_path / "quality.db"), app.quality
+        return QualityService(target, runs, quality.judging, quality.weak_labels, QualityOptions(environ={}))
+
+    return service
 
 
-def searching(app: App, snapshot: Snapshot) -> Search:
+def searching(app: App, snapshot: Snapshot) -> SearchFunction:
     """A search over the vectors of a snapshot, whatever they are."""
 
     def search(query: str, collection: str, ranked: bool) -> Answer:
-        vector = app.encoders.named("bundled").encode_texts([query])[0]
+        vector = app.encoders.get("bundled").encode_texts([query])[0]
         rows, similarities, matching = nearest_rows(snapshot.vectors, vector, 10)
         hits = tuple(
             Hit(rank, similarity, Asset(snapshot.ids[row], (), "", Description(), 1, 1, NOW), b"")
@@ -67,25 +63,27 @@ def searching(app: App, snapshot: Snapshot) -> Search:
     return search
 
 
-def test_the_bundled_model_is_above_the_committed_floor(app: App, desk_of: Callable[[Search], QualityService]) -> None:
+def test_the_bundled_model_is_above_the_committed_floor(
+    app: App, service_of: Callable[[SearchFunction], QualityService]
+) -> None:
     def search(query: str, collection: str, ranked: bool) -> Answer:
         return app.search(query, collection, ranked=ranked)
 
-    checked = desk_of(search).validate(EVAL, "demo")
+    checked = service_of(search).validate(EVAL, "demo")
     assert [(c.labels, c.faults) for c in checked] == [("demo.jsonl", [])]
     assert checked[0].run.absent == 0
 
 
 def test_shuffled_vectors_fall_under_the_floor_in_every_measure(
-    app: App, snapshot: Snapshot, desk_of: Callable[[Search], QualityService]
+    app: App, snapshot: Snapshot, service_of: Callable[[SearchFunction], QualityService]
 ) -> None:
     shuffled = replace(snapshot, vectors=snapshot.vectors[np.random.default_rng(1).permutation(len(snapshot))])
-    (checked,) = desk_of(searching(app, shuffled)).validate(EVAL, "demo")
+    (checked,) = service_of(searching(app, shuffled)).validate(EVAL, "demo")
     assert len(checked.faults) == 5
 
 
 def test_the_search_of_this_test_is_the_real_one_where_nothing_is_shuffled(
-    app: App, snapshot: Snapshot, desk_of: Callable[[Search], QualityService]
+    app: App, snapshot: Snapshot, service_of: Callable[[SearchFunction], QualityService]
 ) -> None:
-    (checked,) = desk_of(searching(app, snapshot)).validate(EVAL, "demo")
+    (checked,) = service_of(searching(app, snapshot)).validate(EVAL, "demo")
     assert checked.faults == []

@@ -32,7 +32,7 @@ def test_the_same_seed_gives_the_same_bounds_and_blocks_change_nothing_but_the_d
     values = column(*np.linspace(0, 1, 50))
     assert bootstrap(values) == bootstrap(values)
     whole = bootstrap(values)[0]
-    monkeypatch.setattr(intervals, "_INDICES_AT_ONCE", 60)
+    monkeypatch.setattr(intervals, "_BLOCK_INDICES", 60)
     assert bootstrap(values)[0] == whole
 
 

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.access import Person
-from core.quality.blind import pooled
-from core.quality.judging import JudgingService, label_set
-from core.quality.label_sets import as_jsonl, read_labels
+from core.quality.blind import pool_rankings
+from core.quality.judging import JudgingService, Vote, label_set
+from core.quality.label_sets import read_label_set, to_jsonl
 from core.records.judgements import Tally
 from core.store.sql.judgement_store import JudgementStore
 
@@ -30,28 +30,28 @@ def judging(tmp_path: Path) -> JudgingService:
 def judge(
     judging: JudgingService, person: Person, query: str = "red car", asset_id: str = A, up: bool | None = True
 ) -> None:
-    judging.judge(person, "demo", query, asset_id, up, ranker="vector", position=1)
+    judging.judge(person, "demo", query, Vote(asset_id, up, "vector", 1))
 
 
 def test_whoever_may_search_may_judge_and_sees_and_undoes_their_own_thumbs_only(judging: JudgingService) -> None:
     judge(judging, BROWSER)
-    assert judging.of(BROWSER, "demo", "red car") == {A: True}
-    assert judging.of(ADA, "demo", "red car") == {}
-    assert not judging.take_back(ADA, "demo", "red car", A)
-    assert judging.take_back(BROWSER, "demo", "red car", A)
+    assert judging.votes(BROWSER, "demo", "red car") == {A: True}
+    assert judging.votes(ADA, "demo", "red car") == {}
+    assert not judging.withdraw(ADA, "demo", "red car", A)
+    assert judging.withdraw(BROWSER, "demo", "red car", A)
 
 
 def test_a_thumb_of_none_takes_ones_own_back(judging: JudgingService) -> None:
     judge(judging, ADA)
     judge(judging, ADA, up=None)
-    assert judging.of(ADA, "demo", "red car") == {}
+    assert judging.votes(ADA, "demo", "red car") == {}
 
 
 def test_a_thumb_is_kept_with_the_model_of_its_collection(tmp_path: Path) -> None:
     judgements = JudgementStore(tmp_path / "judgements.db", now=lambda: START)
     judge(JudgingService(judgements, lambda _: MODEL), ADA)
     (opinion,) = judgements.latest()
-    assert (opinion.judged.model, opinion.judged.ranker, opinion.judged.position) == (MODEL, "vector", 1)
+    assert (opinion.judgement.model, opinion.judgement.ranker, opinion.judgement.position) == (MODEL, "vector", 1)
 
 
 def test_satisfaction_is_the_share_of_thumbs_up_with_an_interval(judging: JudgingService) -> None:
@@ -70,8 +70,8 @@ def test_what_was_judged_is_a_label_set_that_can_be_read(judging: JudgingService
     judge(judging, BROWSER, "blue car", B, up=False)
     labels = judging.label_set("demo")
     path = tmp_path / labels.name
-    path.write_text(as_jsonl(labels.queries), encoding="utf-8")
-    assert read_labels(path) == labels
+    path.write_text(to_jsonl(labels.queries), encoding="utf-8")
+    assert read_label_set(path) == labels
     assert [(q.id, q.query, q.relevant) for q in labels.queries] == [
         ("j0001", "blue car", {B: 0}),
         ("j0002", "red car", {A: 1}),
@@ -90,17 +90,17 @@ orders = st.lists(st.sampled_from("abcdefgh"), unique=True)
 def test_a_blind_list_holds_the_first_of_both_orders_once_and_does_not_say_which_came_first(
     first: list[str], second: list[str], depth: int, seed: str
 ) -> None:
-    found = pooled({"vector": first, "gemini": second}, depth, seed)
+    found = pool_rankings({"vector": first, "gemini": second}, depth, seed)
     assert sorted(p.asset_id for p in found) == sorted({*first[:depth], *second[:depth]})
     for picture in found:
         for ranker, order in (("vector", first), ("gemini", second)):
-            place = picture.places.get(ranker)
-            assert (order[place - 1] == picture.asset_id) if place else picture.asset_id not in order[:depth]
-    assert pooled({"gemini": second, "vector": first}, depth, seed) == found
+            position = picture.positions.get(ranker)
+            assert (order[position - 1] == picture.asset_id) if position else picture.asset_id not in order[:depth]
+    assert pool_rankings({"gemini": second, "vector": first}, depth, seed) == found
 
 
 def test_a_seed_gives_one_order_and_another_seed_another() -> None:
     letters = "abcdefghijklmnop"
-    drawn = {tuple(p.asset_id for p in pooled({"vector": letters}, 16, str(seed))) for seed in range(20)}
+    drawn = {tuple(p.asset_id for p in pool_rankings({"vector": letters}, 16, str(seed))) for seed in range(20)}
     assert len(drawn) == 20
     assert tuple(letters) not in drawn

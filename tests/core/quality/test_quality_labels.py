@@ -14,7 +14,7 @@ from core.cli.quality_commands import EVAL
 from core.embedding.hashes import content_id
 from core.errors import QualityError
 from core.ingest.sources.demo import photographs
-from core.quality.label_sets import LabelledQuery, LabelSet, as_jsonl, fit, read_labels
+from core.quality.label_sets import LabelledQuery, LabelSet, fit_to_collection, read_label_set, to_jsonl
 
 A, B, C = ("a" * 64, "b" * 64, "c" * 64)
 
@@ -32,7 +32,7 @@ def written(tmp_path: Path, *lines: str) -> Path:
 
 
 def test_a_label_set_is_read_as_it_stands(tmp_path: Path) -> None:
-    labels = read_labels(written(tmp_path, line(), "", line(id="q2", query="  a   dog ", kind="", note="n")))
+    labels = read_label_set(written(tmp_path, line(), "", line(id="q2", query="  a   dog ", kind="", note="n")))
     assert labels.name == "labels.jsonl"
     assert labels.queries[0] == LabelledQuery("q1", "red car", "colour", {A: 2, B: 1})
     assert labels.queries[1] == LabelledQuery("q2", "a dog", "other", {A: 2, B: 1}, "n")
@@ -58,17 +58,17 @@ def test_a_label_set_is_read_as_it_stands(tmp_path: Path) -> None:
 )
 def test_a_bad_line_is_named_with_its_number(tmp_path: Path, bad: str, said: str) -> None:
     with pytest.raises(QualityError, match=said):
-        read_labels(written(tmp_path, line(), bad))
+        read_label_set(written(tmp_path, line(), bad))
 
 
 def test_files_that_hold_no_labels_are_refused(tmp_path: Path) -> None:
     with pytest.raises(QualityError, match="holds no query"):
-        read_labels(written(tmp_path, ""))
+        read_label_set(written(tmp_path, ""))
     with pytest.raises(QualityError, match="cannot be read as UTF-8"):
-        read_labels(tmp_path / "missing.jsonl")
+        read_label_set(tmp_path / "missing.jsonl")
     (tmp_path / "latin.jsonl").write_bytes(b"\xff\xfe")
     with pytest.raises(QualityError, match="cannot be read as UTF-8"):
-        read_labels(tmp_path / "latin.jsonl")
+        read_label_set(tmp_path / "latin.jsonl")
 
 
 texts = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=12)
@@ -80,8 +80,8 @@ queries = st.builds(
 @given(st.lists(queries, min_size=1, unique_by=lambda query: query.id))
 def test_what_is_written_is_read_back(tmp_path_factory: pytest.TempPathFactory, found: list[LabelledQuery]) -> None:
     path = tmp_path_factory.mktemp("labels") / "labels.jsonl"
-    path.write_text(as_jsonl(found), encoding="utf-8")
-    assert read_labels(path) == LabelSet("labels.jsonl", tuple(found))
+    path.write_text(to_jsonl(found), encoding="utf-8")
+    assert read_label_set(path) == LabelSet("labels.jsonl", tuple(found))
 
 
 def test_the_digest_follows_queries_and_grades_and_neither_notes_nor_layout() -> None:
@@ -102,15 +102,15 @@ def test_pictures_that_a_collection_lacks_are_counted_once_and_queries_without_a
             LabelledQuery("4", "judged, none relevant", "k", {A: 0}),
         ),
     )
-    fitting = fit(labels, {A, B})
+    fitting = fit_to_collection(labels, {A, B})
     assert [(query.id, query.relevant) for query in fitting.queries] == [("1", {A: 2}), ("2", {A: 1})]
     assert (fitting.absent, fitting.unanswerable) == (1, 2)
 
 
 def test_the_committed_label_set_names_demo_photographs_only_and_every_query_has_an_answer() -> None:
-    labels = read_labels(EVAL / "demo.jsonl")
+    labels = read_label_set(EVAL / "demo.jsonl")
     known = {content_id(path.read_bytes()) for path in photographs()}
-    fitting = fit(labels, known)
+    fitting = fit_to_collection(labels, known)
     assert len(labels.queries) >= 60
     assert (fitting.absent, fitting.unanswerable) == (0, 0)
     assert sum(len(query.answers) > 1 for query in labels.queries) >= 60

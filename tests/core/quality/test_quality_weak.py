@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.app import App
-from core.cli.main import main as cli
+from core.cli import main as cli
 from core.errors import CollectionError, ContactSheetError, QualityError
 from core.ingest.sources.unsplash import UnsplashOptions
-from core.quality.label_sets import read_labels
-from core.quality.weak_labels import WeakLabelMinimums, weak_labels
+from core.quality.label_sets import read_label_set
+from core.quality.weak_labels import WeakLabelLimits, weak_labels
 from core.records.jobs import Progress
 from tests.fakes.colour_app import colour_app
 from tests.fakes.killed_unsplash import unsplash
@@ -42,7 +42,7 @@ def conversions(**searches: dict[str, int]) -> list[Conversion]:
 
 def test_photos_downloaded_often_enough_after_a_search_answer_it() -> None:
     found = weak_labels(
-        conversions(red_fox={"p1": 3, "p2": 2, "p3": 1}), ASSETS, WeakLabelMinimums(downloads=2, photos=2)
+        conversions(red_fox={"p1": 3, "p2": 2, "p3": 1}), ASSETS, WeakLabelLimits(downloads=2, photos=2)
     )
     (query,) = found.queries
     assert (query.query, query.kind, query.note) == ("red fox", "conversion", "5 downloads")
@@ -51,27 +51,25 @@ def test_photos_downloaded_often_enough_after_a_search_answer_it() -> None:
 
 def test_searches_are_one_whatever_their_case_and_spaces() -> None:
     told = [Conversion(" Red  Fox", "p1"), Conversion("red fox", "p1"), Conversion("RED FOX ", "p2")]
-    (query,) = weak_labels(told, ASSETS, WeakLabelMinimums(1, 2)).queries
+    (query,) = weak_labels(told, ASSETS, WeakLabelLimits(1, 2)).queries
     assert query.query == "red fox"
 
 
 def test_searches_with_too_few_photos_and_photos_of_other_collections_are_left_out() -> None:
     told = conversions(fox={"p1": 5, "elsewhere": 9}, dog={"p1": 1, "p2": 1}, **{"": {"p1": 9, "p2": 9}})
-    assert weak_labels(told, ASSETS, WeakLabelMinimums(downloads=2, photos=2)).queries == ()
+    assert weak_labels(told, ASSETS, WeakLabelLimits(downloads=2, photos=2)).queries == ()
 
 
 def test_the_most_downloaded_searches_come_first_and_are_all_that_is_kept() -> None:
     told = conversions(a={"p1": 2, "p2": 2}, b={"p1": 9, "p2": 2}, c={"p3": 2, "p2": 2})
-    found = weak_labels(told, ASSETS, WeakLabelMinimums(2, 2, queries=2))
+    found = weak_labels(told, ASSETS, WeakLabelLimits(2, 2, queries=2))
     assert [query.query for query in found.queries] == ["b", "a"]
     assert [query.id for query in found.queries] == ["c0001", "c0002"]
 
 
 @given(st.lists(st.builds(Conversion, st.sampled_from(["x", "y", "z"]), st.sampled_from(sorted(ASSETS)))))
 def test_the_order_of_the_table_makes_no_difference(told: list[Conversion]) -> None:
-    assert weak_labels(told, ASSETS, WeakLabelMinimums(1, 1)) == weak_labels(
-        told[::-1], ASSETS, WeakLabelMinimums(1, 1)
-    )
+    assert weak_labels(told, ASSETS, WeakLabelLimits(1, 1)) == weak_labels(told[::-1], ASSETS, WeakLabelLimits(1, 1))
 
 
 # -- from a dataset -------------------------------------------------------------------------------------------
@@ -106,7 +104,7 @@ def test_the_command_writes_labels_that_can_be_evaluated(
     assert cli.main([*asked, "--output", str(path)]) == 0
     out, err = capsys.readouterr()
     assert (out, err) == ("", "9 searches led to downloads of lite's photos\n")
-    labels = read_labels(path)
+    labels = read_label_set(path)
     assert [query.query for query in labels.queries][:4] == ["query 0", "query 1", "query 2", "query 3"]
     assert {len(query.relevant) for query in labels.queries} == {3, 4}
     assert lite.quality.evaluate(labels, "lite").absent == 0
@@ -131,16 +129,16 @@ def test_a_collection_without_unsplash_photos_has_no_conversions(
 ) -> None:
     app.ingest(pictures, "own")
     with pytest.raises(QualityError, match=r"own holds no photo of an Unsplash dataset.*ingest-unsplash"):
-        app.quality.weak.label_set(str(dataset[1]), "own")
+        app.quality.weak_labels.label_set(str(dataset[1]), "own")
     with pytest.raises(CollectionError, match="nowhere"):
-        app.quality.weak.label_set(str(dataset[1]), "nowhere")
+        app.quality.weak_labels.label_set(str(dataset[1]), "nowhere")
 
 
 def test_a_dataset_without_conversions_or_none_at_all_is_named(lite: App, tmp_path: Path) -> None:
     with pytest.raises(ContactSheetError, match=r"holds no table conversions\.tsv000"):
-        lite.quality.weak.label_set(str(tmp_path), "lite")
+        lite.quality.weak_labels.label_set(str(tmp_path), "lite")
     with pytest.raises(ContactSheetError, match="does not exist"):
-        lite.quality.weak.label_set(str(tmp_path / "away"), "lite")
+        lite.quality.weak_labels.label_set(str(tmp_path / "away"), "lite")
 
 
 def test_damaged_rows_are_counted_in_the_log_and_the_rest_is_read(
@@ -154,7 +152,9 @@ def test_damaged_rows_are_counted_in_the_log_and_the_rest_is_read(
     (tmp_path / "conversions.tsv000").write_text(f"{table}half a row\n", encoding="utf-8")
     monkeypatch.setattr(logging.getLogger("contactsheet"), "propagate", True)
     heard: list[Progress] = []
-    assert len(lite.quality.weak.label_set(str(tmp_path), "lite", WeakLabelMinimums(1, 1), heard.append).queries) == 9
+    assert (
+        len(lite.quality.weak_labels.label_set(str(tmp_path), "lite", WeakLabelLimits(1, 1), heard.append).queries) == 9
+    )
     assert "damaged rows were left out table=conversions rows=1" in caplog.text
 
 

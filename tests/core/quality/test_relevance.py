@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.quality.relevance import NAMES, RELEVANCE_MEASURES, measures_of
+from core.quality.relevance import MEASURE_NAMES, RELEVANCE_MEASURES, compute_measures
 
 LETTERS = "abcdefghijklmnop"
 REFERENCE = {
@@ -22,7 +22,7 @@ REFERENCE = {
 
 
 def figures(order: str, grades: dict[str, int]) -> tuple[float, ...]:
-    found = measures_of(order, grades)
+    found = compute_measures(order, grades)
     return tuple(found[name] for name in ("precision@4", "recall@10", "ndcg@4", "mrr", "success@4"))
 
 
@@ -68,9 +68,9 @@ def test_pictures_of_equal_similarity_count_in_the_order_that_was_shown() -> Non
     assert figures("ba", {"a": 1})[3] == 0.5
 
 
-def test_every_measure_has_a_name_of_its_own_and_the_predecessors_figures_stand_beside_four() -> None:
-    assert len(set(NAMES)) == 5
-    assert [m.predecessor for m in RELEVANCE_MEASURES if m.predecessor is not None] == [0.87, 0.92, 0.83, 0.94]
+def test_every_measure_has_a_name_of_its_own_and_four_have_a_baseline() -> None:
+    assert len(set(MEASURE_NAMES)) == 5
+    assert [m.baseline for m in RELEVANCE_MEASURES if m.baseline is not None] == [0.87, 0.92, 0.83, 0.94]
 
 
 @given(
@@ -80,5 +80,5 @@ def test_every_measure_has_a_name_of_its_own_and_the_predecessors_figures_stand_
 def test_all_measures_are_those_of_trec(order: list[str], grades: dict[str, int]) -> None:
     run = {"q": {asset_id: float(-place) for place, asset_id in enumerate(order)}}
     found = {m.measure: m.value for m in ir_measures.iter_calc(list(REFERENCE.values()), {"q": grades}, run)}
-    ours = measures_of(order, grades)
+    ours = compute_measures(order, grades)
     assert {name: found[reference] for name, reference in REFERENCE.items()} == pytest.approx(ours)

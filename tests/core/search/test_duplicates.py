@@ -15,7 +15,14 @@ from core.app import App
 from core.embedding import images
 from core.ingest.sources import demo
 from core.records.jobs import Progress
-from core.search.duplicates import COSINE, MOST_DIFFERENT_BITS, MOST_LIKENESSES, alike, near_identical, structure
+from core.search.duplicates import (
+    MAX_HASH_DISTANCE,
+    MAX_PARTNERS,
+    MIN_SIMILARITY,
+    find_near_duplicates,
+    similar_pairs,
+    structure_hash,
+)
 
 
 def unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -45,35 +52,35 @@ def altered(picture: Image.Image) -> dict[str, Image.Image]:
 @settings(max_examples=60)
 def test_pairs_found_block_by_block_are_those_of_the_whole_matrix(seed: int, count: int, cosine: float) -> None:
     vectors = unit(np.random.default_rng(seed).normal(size=(count, 3)).astype(np.float32))
-    found = {(a, b): s for part in alike(vectors, cosine) for a, b, s in part}
+    found = {(a, b): s for part in similar_pairs(vectors, cosine) for a, b, s in part}
     whole = vectors @ vectors.T
     for a in range(count):
         partners = [b for b in range(a + 1, count) if whole[a, b] >= cosine]
         kept = [b for b in partners if (a, b) in found]
-        assert len(kept) == min(len(partners), MOST_LIKENESSES)
+        assert len(kept) == min(len(partners), MAX_PARTNERS)
         assert all(found[a, b] == pytest.approx(min(whole[a, b], 1), abs=1e-6) for b in kept)
     assert all(a < b for a, b in found)
 
 
 def test_blocks_meet_across_their_borders(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.search.duplicates.BLOCK", 4)
+    monkeypatch.setattr("core.search.duplicates.BLOCK_ROWS", 4)
     vectors = unit(np.random.default_rng(0).normal(size=(19, 16)).astype(np.float32))
     vectors[17] = vectors[2]
     told: list[Progress] = []
-    assert [(a, b) for part in alike(vectors, 0.999, told.append) for a, b, _ in part] == [(2, 17)]
+    assert [(a, b) for part in similar_pairs(vectors, 0.999, told.append) for a, b, _ in part] == [(2, 17)]
     assert [(p.done, p.total) for p in told] == [(0, 19), (4, 19), (8, 19), (12, 19), (16, 19), (19, 19)]
 
 
 def test_altered_photographs_keep_their_structure_and_others_differ() -> None:
     originals = photographs(60)
-    hashes = [structure(images.thumbnail(picture)) for picture in originals]
+    hashes = [structure_hash(images.thumbnail(picture)) for picture in originals]
     near = [
-        int(np.count_nonzero(structure(images.thumbnail(version)) != own))
+        int(np.count_nonzero(structure_hash(images.thumbnail(version)) != own))
         for picture, own in zip(originals, hashes, strict=True)
         for version in altered(picture).values()
     ]
     apart = [int(np.count_nonzero(a != b)) for n, a in enumerate(hashes) for b in hashes[:n]]
-    assert np.quantile(near, 0.98) <= MOST_DIFFERENT_BITS < min(apart)
+    assert np.quantile(near, 0.98) <= MAX_HASH_DISTANCE < min(apart)
 
 
 class Shelf:
@@ -95,7 +102,8 @@ class Shelf:
         return {i: self.jpegs[i] for i in ids if i in self.jpegs}
 
     def groups(self) -> list[tuple[str, list[str]]]:
-        found = near_identical(self.ids, np.array(self.vectors, np.float32), np.array(self.sizes), self.thumbnails)
+        vectors, sizes = np.array(self.vectors, np.float32), np.array(self.sizes)
+        found = find_near_duplicates(self.ids, vectors, sizes, self.thumbnails)
         return [(group.keep, [i for i, _ in group.others]) for group in found]
 
 
@@ -126,7 +134,7 @@ def test_of_equally_large_ones_the_one_with_more_detail_is_kept(shelf: Shelf) ->
 
 def test_everything_in_a_group_is_near_identical_to_what_is_kept(shelf: Shelf) -> None:
     (picture,) = photographs(1)
-    step = float(np.arccos(COSINE)) * 0.9
+    step = float(np.arccos(MIN_SIMILARITY)) * 0.9
     for number, name in enumerate("abcd"):
         shelf.add(name, picture, number * step)
         shelf.sizes[number] = (picture.width - number, picture.height - number)
@@ -156,7 +164,7 @@ def test_a_thousand_copies_of_one_picture_are_a_small_matter(shelf: Shelf) -> No
 
 
 def test_nothing_and_one_picture_have_no_duplicates(shelf: Shelf) -> None:
-    empty = near_identical([], np.empty((0, 2), np.float32), np.empty((0, 2), np.int64), shelf.thumbnails)
+    empty = find_near_duplicates([], np.empty((0, 2), np.float32), np.empty((0, 2), np.int64), shelf.thumbnails)
     assert empty == []
     shelf.add("a", photographs(1)[0], 0.0)
     assert shelf.groups() == []

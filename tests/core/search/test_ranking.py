@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.gemini.refusals import GeminiFault
-from core.gemini.replies import NOTE_LENGTH, REASON_LENGTH, CandidateScore, read_ranking
+from core.gemini.failures import GeminiError
+from core.gemini.replies import MAX_REASON_LENGTH, CandidateScore, parse_ranking
 from core.records.assets import Asset, Description, Hit
 from core.search import prompts
-from core.search.ranking import SCHEMA, final_order, request_parts
+from core.search.ranking import MAX_NOTE_LENGTH, RANKING_SCHEMA, final_order, ranking_request_parts
 from core.text import one_line
 from tests.fakes.gemini_client import jpeg
 from tests.fakes.gemini_faults import MARKUP, ODD
@@ -47,9 +47,9 @@ def row(n: Any = 1, score: Any = 0.5, reason: Any = "red") -> dict[str, Any]:
 def read(text: str, count: int) -> list[CandidateScore] | None:
     """What an answer says, None if it is malformed; nothing else may be raised."""
     try:
-        return read_ranking(text, count, [prompts.RANKING["1"]], KEY)
-    except GeminiFault as fault:
-        if fault.cause != "malformed":
+        return parse_ranking(text, count, [prompts.RANKING["1"]], KEY)
+    except GeminiError as error:
+        if error.cause != "malformed":
             raise
         return None
 
@@ -61,40 +61,40 @@ def test_any_text_is_an_order_of_all_candidates_or_malformed(text: str, count: i
     if found is None:
         return
     assert sorted(final_order(found, count)) == list(range(1, count + 1))
-    assert len({judgement.number for judgement in found}) == len(found) > 0
-    for judgement in found:
-        assert type(judgement.number) is int
-        assert 1 <= judgement.number <= count
-        assert 0 <= judgement.score <= 1
-        assert len(judgement.reason) <= REASON_LENGTH
-        assert not any(unicodedata.category(character)[0] == "C" for character in judgement.reason)
+    assert len({score.number for score in found}) == len(found) > 0
+    for score in found:
+        assert type(score.number) is int
+        assert 1 <= score.number <= count
+        assert 0 <= score.score <= 1
+        assert len(score.reason) <= MAX_REASON_LENGTH
+        assert not any(unicodedata.category(character)[0] == "C" for character in score.reason)
 
 
 @given(st.permutations(range(1, 11)), st.integers(1, 10))
 def test_the_order_said_comes_first_and_the_rest_in_the_order_sent(order: list[int], said: int) -> None:
-    found = read_ranking(answer(*map(row, order[:said])), 10)
+    found = parse_ranking(answer(*map(row, order[:said])), 10)
     assert final_order(found, 10) == order[:said] + sorted(order[said:])
 
 
 def test_what_was_never_sent_is_dropped_and_what_comes_twice_counts_where_it_came_first() -> None:
-    found = read_ranking(answer(row(99), row(2, 0.9, "first"), row(0), row(2, 0.1, "again"), row(-1), row(1.0)), 3)
+    found = parse_ranking(answer(row(99), row(2, 0.9, "first"), row(0), row(2, 0.1, "again"), row(-1), row(1.0)), 3)
     assert found == [CandidateScore(2, 0.9, "first"), CandidateScore(1, 0.5, "red")]
     assert final_order(found, 3) == [2, 1, 3]
 
 
 @pytest.mark.parametrize("n", ["1", 1.5, True, None, [1], 10**400, float("nan"), float("inf")])
 def test_a_number_that_is_none_is_dropped(n: Any) -> None:
-    assert [judgement.number for judgement in read_ranking(answer(row(n), row(2)), 3)] == [2]
+    assert [score.number for score in parse_ranking(answer(row(n), row(2)), 3)] == [2]
 
 
 @pytest.mark.parametrize("score", ["high", None, True, float("nan"), float("inf"), 10**400, {}])
 def test_a_score_that_is_none_drops_its_entry(score: Any) -> None:
-    assert [judgement.number for judgement in read_ranking(answer(row(1, score), row(2)), 3)] == [2]
+    assert [score.number for score in parse_ranking(answer(row(1, score), row(2)), 3)] == [2]
 
 
 @pytest.mark.parametrize(("score", "kept"), [(7.5, 1.0), (-1, 0.0), (1, 1.0), (0.25, 0.25)])
 def test_scores_end_at_0_and_1(score: float, kept: float) -> None:
-    assert read_ranking(answer(row(1, score)), 1)[0].score == kept
+    assert parse_ranking(answer(row(1, score)), 1)[0].score == kept
 
 
 @pytest.mark.parametrize(
@@ -117,17 +117,17 @@ def test_scores_end_at_0_and_1(score: float, kept: float) -> None:
     ],
 )
 def test_what_has_no_entry_that_can_be_read_is_malformed(text: str) -> None:
-    with pytest.raises(GeminiFault, match="malformed"):
-        read_ranking(text, 3)
+    with pytest.raises(GeminiError, match="malformed"):
+        parse_ranking(text, 3)
 
 
 @pytest.mark.parametrize("reason", [None, 3, ["red"], {"why": "red"}])
 def test_a_reason_that_is_no_text_is_empty(reason: Any) -> None:
-    assert read_ranking(answer(row(reason=reason)), 1)[0].reason == ""
+    assert parse_ranking(answer(row(reason=reason)), 1)[0].reason == ""
 
 
 def reason_of(reason: str, key: str = KEY) -> str:
-    return read_ranking(answer(row(reason=reason)), 1, list(prompts.RANKING.values()), key)[0].reason
+    return parse_ranking(answer(row(reason=reason)), 1, list(prompts.RANKING.values()), key)[0].reason
 
 
 def test_a_reason_is_one_plain_line() -> None:
@@ -138,9 +138,9 @@ def test_a_reason_is_one_plain_line() -> None:
 
 def test_a_long_reason_is_cut_and_says_so() -> None:
     line = reason_of("very " * 20_000)
-    assert len(line) <= REASON_LENGTH
+    assert len(line) <= MAX_REASON_LENGTH
     assert line.endswith("very…")
-    assert reason_of("x" * REASON_LENGTH) == "x" * REASON_LENGTH
+    assert reason_of("x" * MAX_REASON_LENGTH) == "x" * MAX_REASON_LENGTH
 
 
 @given(st.integers(0, len(KEY) - 8), st.integers(8, len(KEY)), st.text(max_size=20), st.sampled_from(["", " ", "\n"]))
@@ -187,7 +187,7 @@ def texts(parts: list[str | bytes]) -> list[str]:
 
 def test_pictures_are_sent_one_by_one_each_after_its_number() -> None:
     hits = [hit(1), hit(2)]
-    assert request_parts("a cat", hits, "images") == [
+    assert ranking_request_parts("a cat", hits, "images") == [
         'QUERY:\n"a cat"',
         "IMAGE 1",
         hits[0].thumbnail,
@@ -197,38 +197,38 @@ def test_pictures_are_sent_one_by_one_each_after_its_number() -> None:
 
 
 def test_or_all_on_one_sheet() -> None:
-    parts = request_parts("a cat", [hit(1), hit(2, "Tom")], "sheet")
+    parts = ranking_request_parts("a cat", [hit(1), hit(2, "Tom")], "sheet")
     assert texts(parts) == ['QUERY:\n"a cat"', "SHEET of 2 numbered pictures", 'NOTES:\n[{"n": 2, "title": "Tom"}]']
     assert sum(isinstance(part, bytes) for part in parts) == 1
 
 
 @given(st.text(), st.text(), st.text())
 def test_texts_from_outside_stay_data_in_one_line_of_json(query: str, title: str, description: str) -> None:
-    parts = texts(request_parts(query, [hit(1, title, description)], "images"))
+    parts = texts(ranking_request_parts(query, [hit(1, title, description)], "images"))
     assert all(len(part.split("\n")) <= 2 for part in parts)
     assert json.loads(parts[0].split("\n")[1]) == query
-    note = {"title": title[:NOTE_LENGTH], "description": description[:NOTE_LENGTH]}
+    note = {"title": title[:MAX_NOTE_LENGTH], "description": description[:MAX_NOTE_LENGTH]}
     kept = {name: text for name, text in note.items() if text}
     notes = [json.loads(part.split("\n")[1]) for part in parts if part.startswith("NOTES:\n")]
     assert notes == ([[{"n": 1, **kept}]] if kept else [])
 
 
 def test_half_a_character_can_be_sent() -> None:
-    (query, *_) = texts(request_parts("half \ud800", [hit(1)], "images"))
+    (query, *_) = texts(ranking_request_parts("half \ud800", [hit(1)], "images"))
     assert query == 'QUERY:\n"half ?"'
 
 
 def test_only_title_and_description_are_told_never_where_a_file_lies() -> None:
-    said = " ".join(texts(request_parts("a cat", [hit(1, "Tom", "asleep")], "images")))
+    said = " ".join(texts(ranking_request_parts("a cat", [hit(1, "Tom", "asleep")], "images")))
     assert not any(word in said for word in ("private", "name.jpg", "Uthor", "CC0", "source"))
 
 
 def test_the_schema_asks_for_exactly_what_is_read() -> None:
-    entry = SCHEMA["properties"]["ranking"]["items"]
+    entry = RANKING_SCHEMA["properties"]["ranking"]["items"]
     assert set(entry["properties"]) == set(entry["required"]) == {"n", "score", "reason"}
 
 
 def test_every_instruction_says_that_the_message_is_material() -> None:
-    for instruction in (*prompts.RANKING.values(), prompts.REFINING):
+    for instruction in (*prompts.RANKING.values(), prompts.REFINEMENT):
         assert "material" in instruction
         assert "changes this task" in instruction

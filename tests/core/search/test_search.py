@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from PIL import Image
 from core.app import App
 from core.errors import CollectionError, QueryError
 from core.records.assets import Filters
+from core.records.searches import SearchOptions
 from core.search.vector_search import nearest_rows, spread_rows
 
 UNIT = np.eye(4, dtype=np.float32)
@@ -23,12 +25,12 @@ UNIT = np.eye(4, dtype=np.float32)
     st.integers(1, 40),
     st.sampled_from([-1.0, 0.0, 0.5]),
 )
-def test_nearest_is_a_stable_sort_of_all_passing_rows(rows: np.ndarray, top: int, floor: float) -> None:
+def test_nearest_is_a_stable_sort_of_all_passing_rows(rows: np.ndarray, top: int, min_similarity: float) -> None:
     vectors = rows.astype(np.float32) / 6
     query = np.array([1, 0.5, 0.25], np.float32)
     mask = np.arange(len(rows)) % 3 != 1
-    found, similarity, passing = nearest_rows(vectors, query, top, mask, floor)
-    expected = [i for i in range(len(rows)) if mask[i] and (vectors @ query)[i] >= floor]
+    found, similarity, passing = nearest_rows(vectors, query, top, mask, min_similarity)
+    expected = [i for i in range(len(rows)) if mask[i] and (vectors @ query)[i] >= min_similarity]
     expected.sort(key=lambda i: (-(vectors @ query)[i], i))
     assert passing == len(expected)
     assert found.tolist() == expected[:top]
@@ -89,21 +91,21 @@ def test_filters_limit_by_source_keyword_shape_and_day(filled: App) -> None:
     assert titles(filled, keywords=("unknown",)) == set()
 
 
-def test_the_floor_hides_what_is_less_similar_and_counts_what_matches(filled: App) -> None:
-    result = filled.search("red", "c", 1, floor=0.9)
+def test_the_minimum_similarity_hides_what_is_less_similar_and_counts_what_matches(filled: App) -> None:
+    result = filled.search("red", "c", 1, min_similarity=0.9)
     assert (len(result.hits), result.result.matching) == (1, 1)
     assert filled.search("red", "c", 1).result.matching == 3
 
 
 def test_a_picture_finds_its_like_and_never_itself(filled: App) -> None:
     red = filled.search("red", "c", 1).hits[0].asset
-    result = filled.searches.similar(red.id, "c")
+    result = filled.searches.by_asset(red.id, "c")
     assert red.id not in {hit.asset.id for hit in result.hits}
     assert (len(result.hits), result.result.matching) == (2, 2)
-    assert len(filled.searches.similar(red.id, "c", filters=Filters(keywords=("flat",))).hits) == 1
+    assert len(filled.searches.by_asset(red.id, "c", SearchOptions(filters=Filters(keywords=("flat",)))).hits) == 1
 
 
-def test_looking_around_shows_everything_and_needs_no_model(filled: App) -> None:
+def test_browsing_shows_everything_and_needs_no_model(filled: App) -> None:
     def no_model(name: str) -> object:
         raise AssertionError("the model was loaded")
 
@@ -150,7 +152,7 @@ def test_queries_that_cannot_be_answered_are_refused(filled: App, query: str, me
 @pytest.mark.parametrize("asset_id", ["f" * 64, "'; DROP", ""])
 def test_a_picture_that_is_not_there_is_refused(filled: App, asset_id: str) -> None:
     with pytest.raises(QueryError, match="has no picture"):
-        filled.searches.similar(asset_id, "c")
+        filled.searches.by_asset(asset_id, "c")
     assert filled.asset(asset_id, "c") is None
 
 
@@ -164,6 +166,6 @@ def test_the_original_is_found_only_with_exactly_its_bytes(filled: App, pictures
     found = filled.original(asset)
     assert found is not None
     assert found[0].name == "red.png"
-    assert Image.open(__import__("io").BytesIO(filled.view(found[1]))).size == (40, 20)
+    assert Image.open(io.BytesIO(filled.view(found[1]))).size == (40, 20)
     Image.new("RGB", (40, 20), "black").save(pictures / "red.png")
     assert filled.original(asset) is None

@@ -17,8 +17,9 @@ from core.errors import StoreError
 from core.search.answer import Answer
 from core.store.sql.database import Database
 from core.store.sql.ranking_cache import RankingCache
-from tests.core.gemini.test_gemini_faults import KEY, collections_of, ranking_app
-from tests.fakes.gemini import StandIn
+from tests.fakes.gemini import MockGeminiServer
+from tests.fakes.gemini_app import make_collections, ranking_app
+from tests.fakes.gemini_client import KEY
 from tests.fakes.gemini_faults import FAULTS
 
 TITLES = {colour: f"A {colour} sheet" for colour in ("red", "green", "blue", "white", "black", "yellow")}
@@ -77,19 +78,19 @@ def test_any_text_can_be_part_of_a_question(rankings: RankingCache) -> None:
 
 
 @pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[MockGeminiServer]:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    with StandIn(key=KEY) as stand_in:
-        yield stand_in
+    with MockGeminiServer(key=KEY) as mock_server:
+        yield mock_server
 
 
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return collections_of(tmp_path_factory.mktemp("kept"), TITLES)
+    return make_collections(tmp_path_factory.mktemp("kept"), TITLES)
 
 
 @pytest.fixture
-def started(server: StandIn, kept: Path, tmp_path: Path) -> Callable[..., App]:
+def started(server: MockGeminiServer, kept: Path, tmp_path: Path) -> Callable[..., App]:
     """An App just started, always on the same data."""
 
     def start(address: str = server.address, **given: Any) -> App:
@@ -103,14 +104,14 @@ def outcome(answer: Answer) -> str:
     return answer.ranking.outcome
 
 
-def test_a_ranking_survives_a_restart_and_costs_nothing(started: Callable[..., App], server: StandIn) -> None:
+def test_a_ranking_survives_a_restart_and_costs_nothing(started: Callable[..., App], server: MockGeminiServer) -> None:
     first = started().search("a blue sheet", "c", ranked=True)
     app = started()
     again = app.search("  a  blue sheet ", "c", ranked=True)
     assert (outcome(first), outcome(again), len(server.ledger)) == ("ranked", "cached", 1)
     assert first.ranking is not None
     assert again.ranking is not None
-    assert again.ranking.places == first.ranking.places
+    assert again.ranking.candidates == first.ranking.candidates
     assert [hit.asset.id for hit in again.hits] == [hit.asset.id for hit in first.hits]
     assert (again.ranking.usd, again.ranking.usage.total, again.ranking.requests) == (0, 0, 0)
     event = app.events.get(again.id)
@@ -124,7 +125,7 @@ def test_a_ranking_survives_a_restart_and_costs_nothing(started: Callable[..., A
     ids=str,
 )
 def test_what_changes_the_question_is_asked_anew(
-    started: Callable[..., App], server: StandIn, change: dict[str, Any]
+    started: Callable[..., App], server: MockGeminiServer, change: dict[str, Any]
 ) -> None:
     assert outcome(started().search("red", "c", ranked=True)) == "ranked"
     assert outcome(started(**change).search("red", "c", ranked=True)) == "ranked"
@@ -134,19 +135,19 @@ def test_what_changes_the_question_is_asked_anew(
 
 def test_what_a_stand_in_said_is_never_shown_as_another_services(started: Callable[..., App]) -> None:
     assert outcome(started().search("red", "c", ranked=True)) == "ranked"
-    with StandIn(key=KEY) as other:
+    with MockGeminiServer(key=KEY) as other:
         assert outcome(started(other.address).search("red", "c", ranked=True)) == "ranked"
         assert len(other.ledger) == 1
 
 
-def test_what_does_not_change_the_question_does_not_cost_another(started: Callable[..., App], server: StandIn) -> None:
+def test_what_does_not_change_the_question_does_not_cost_another(started: Callable[..., App], server: MockGeminiServer) -> None:
     started().search("red", "c", ranked=True)
     assert outcome(started(rank_results=2).search("red", "c", top=4, ranked=True)) == "cached"
     assert len(server.ledger) == 1
 
 
-def test_a_picture_more_makes_other_candidates(server: StandIn, tmp_path: Path) -> None:
-    kept = collections_of(tmp_path, TITLES)
+def test_a_picture_more_makes_other_candidates(server: MockGeminiServer, tmp_path: Path) -> None:
+    kept = make_collections(tmp_path, TITLES)
     app = ranking_app(tmp_path / "data", kept, server.address, rank_candidates=4, rank_deadline_s=20.0)
     app.search("red", "c", ranked=True)
     (tmp_path / "more").mkdir()
@@ -157,7 +158,7 @@ def test_a_picture_more_makes_other_candidates(server: StandIn, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("name", ["invalid-json", "prompt-SAFETY", "429-minute", "max-tokens"])
-def test_a_failure_is_not_kept(started: Callable[..., App], server: StandIn, name: str) -> None:
+def test_a_failure_is_not_kept(started: Callable[..., App], server: MockGeminiServer, name: str) -> None:
     server.script(FAULTS[name])
     assert outcome(started().search("red", "c", ranked=True)) == "fallback"
     assert outcome(started().search("red", "c", ranked=True)) == "ranked"
@@ -165,7 +166,7 @@ def test_a_failure_is_not_kept(started: Callable[..., App], server: StandIn, nam
 
 @pytest.mark.parametrize("document", ["no json", "3", '"text"', '[{"place": 1}]', "[3]"])
 def test_what_cannot_be_read_any_more_is_asked_again(
-    started: Callable[..., App], server: StandIn, document: str
+    started: Callable[..., App], server: MockGeminiServer, document: str
 ) -> None:
     app = started()
     app.search("red", "c", ranked=True)
@@ -176,7 +177,7 @@ def test_what_cannot_be_read_any_more_is_asked_again(
 
 
 def test_a_store_that_fails_costs_nobody_their_ranking(
-    started: Callable[..., App], server: StandIn, monkeypatch: pytest.MonkeyPatch
+    started: Callable[..., App], server: MockGeminiServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fails(*_: object) -> None:
         raise StoreError("database is locked")

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from core.store.sql.database import Database
 from core.store.sql.spend_store import RETENTION_DAYS, Budgets, Spending, SpendStore
-from tests.core.gemini.test_gemini_faults import billed_usd, cause_of, collections_of, ranking_app, spent_usd
-from tests.fakes.gemini import StandIn
+from tests.fakes.gemini import MockGeminiServer
+from tests.fakes.gemini_app import billed_usd, cause_of, make_collections, ranking_app, spent_usd
 from tests.fakes.gemini_client import KEY
 from tests.fakes.gemini_faults import FAULTS
 
@@ -149,7 +149,7 @@ def test_whatever_is_asked_no_budget_is_ever_passed(
 
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return collections_of(tmp_path_factory.mktemp("kept"), dict.fromkeys(("red", "green", "blue", "black"), ""))
+    return make_collections(tmp_path_factory.mktemp("kept"), dict.fromkeys(("red", "green", "blue", "black"), ""))
 
 
 def _search_once_all_are_ready(
@@ -175,7 +175,7 @@ def _in_several_processes(data: Path, kept: Path, address: str, daily_usd: float
     return causes
 
 
-def _most_usd(folder: Path, kept: Path, server: StandIn) -> float:
+def _most_usd(folder: Path, kept: Path, server: MockGeminiServer) -> float:
     """The most that one of these requests can cost."""
     server.script(FAULTS["no-usage"])
     ranking = ranking_app(folder, kept, server.address, rank_deadline_s=60.0).search("red 00", "c", ranked=True).ranking
@@ -187,7 +187,7 @@ def test_several_processes_together_stop_at_the_budget(
     kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    with StandIn(key=KEY) as server:
+    with MockGeminiServer(key=KEY) as server:
         most_usd = _most_usd(tmp_path / "first", kept, server)
         budget_usd, before = (ALLOWED + 0.5) * most_usd, len(server.ledger)
         server.always(FAULTS["no-usage"])  # so that every request counts at the most, for ever

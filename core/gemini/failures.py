@@ -1,4 +1,4 @@
-"""Why there is no answer from Gemini: what happened, whether trying again helps, and the line that people see."""
+"""Why a call to Gemini gave no answer: the cause, whether a retry may help, and the notice that people see."""
 
 from __future__ import annotations
 
@@ -49,21 +49,21 @@ NOTICES: dict[Cause, str] = {
     "paused": "Ordered by similarity: Gemini failed several times in a row and is left alone for a moment.",
     "unmetered": "Ordered by similarity: what Gemini costs cannot be written down, so nothing is sent.",
 }
-# What stops a request of ours before it is sent.
-UNSENT: frozenset[Cause] = frozenset({"budget_day", "budget_month", "busy", "unmetered"})
-# What may be gone a moment later.
+# Stopped here, before anything was sent.
+NOT_SENT: frozenset[Cause] = frozenset({"budget_day", "budget_month", "busy", "unmetered"})
+# May be gone a moment later: worth a retry.
 TRANSIENT: frozenset[Cause] = frozenset({"overloaded", "unreachable"})
-# What says that the service is not well; several in a row open the circuit breaker.
-UNWELL: frozenset[Cause] = frozenset({"overloaded", "unreachable", "timeout"})
-# What the next request would meet again: nothing is sent for a while.
-LASTING: frozenset[Cause] = frozenset({"bad_key", "forbidden", "retired"})
+# The service is unwell; several in a row open the circuit breaker.
+OUTAGE: frozenset[Cause] = frozenset({"overloaded", "unreachable", "timeout"})
+# The next request would fail the same way: nothing is sent for a while.
+PERSISTENT: frozenset[Cause] = frozenset({"bad_key", "forbidden", "retired"})
 
 
-class GeminiFault(Exception):
-    """One request that brought no usable answer.
+class GeminiError(Exception):
+    """A request without a usable answer.
 
-    `usage` is what the reply says was used: nothing where Gemini refused, None where it is not known (the connection
-    ended before the reply did).
+    `usage` is what the reply reports: zero where Gemini refused, None where it is unknown (the connection ended before
+    the reply did).
     """
 
     def __init__(
@@ -79,14 +79,14 @@ class GeminiFault(Exception):
 
 
 @dataclass(frozen=True)
-class Refusal:
-    """Why nothing is asked now, and when it may be asked again (UTC; None: as soon as one likes)."""
+class CallFailure:
+    """Why a call gave no answer, and when the next one may be sent (UTC; None: at any time)."""
 
     cause: Cause
-    until: datetime | None = None
+    retry_at: datetime | None = None
     detail: str = ""
 
     @property
     def notice(self) -> str:
-        """One plain line for people."""
+        """One plain line to show."""
         return NOTICES[self.cause]
