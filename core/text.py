@@ -1,4 +1,4 @@
-"""Text building blocks: counts, names and lists as words, and text made safe for a single line."""
+"""Text building blocks: counts, durations, names and lists as words, and text made safe for a single line."""
 
 from __future__ import annotations
 
@@ -29,6 +29,13 @@ def quoted(text: str, max_length: int = 60) -> str:
 def called(name: str) -> str:
     """A cluster's quoted name, or words for a cluster that has none."""
     return quoted(name) if name else "a cluster without a name"
+
+
+def duration(seconds: float) -> str:
+    """`0:17`, `12:05` or `3:02:10`."""
+    minutes, seconds_left = divmod(round(seconds), 60)
+    hours, minutes_left = divmod(minutes, 60)
+    return f"{hours}:{minutes_left:02}:{seconds_left:02}" if hours else f"{minutes_left}:{seconds_left:02}"
 
 
 # -- one-line-safe text -------------------------------------------------------------------------------------------

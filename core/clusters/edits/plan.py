@@ -69,7 +69,7 @@ def apply(plan: Plan, edit: Edit) -> Plan:
 
 
 def inverse(plan: Plan, edit: Edit) -> UndoStep:
-    """The step that undoes `edit` once it is applied to `plan`: undo(apply(plan, edit), inverse(plan, edit)) == plan."""
+    """The step that undoes `edit` in `plan`: undo(apply(plan, edit), inverse(plan, edit)) == plan."""
     match edit:
         case SetThreshold():
             return UndoStep(threshold=plan.threshold)

@@ -90,7 +90,7 @@ WRITES: dict[str, Callable[[CurationService, Person, OpenDraft, Revision], objec
     "open": lambda curation, person, draft, revision: curation.open(person, "c"),
     "edit": lambda curation, person, draft, revision: curation.edit(person, draft, SetThreshold(0.7)),
     "an edit that changes nothing": lambda curation, person, draft, revision: curation.edit(
-        who, draft, SetThreshold(draft.plan.threshold)
+        person, draft, SetThreshold(draft.plan.threshold)
     ),
     "an edit that is not possible": lambda curation, person, draft, revision: curation.edit(
         person, draft, SetThreshold(7)
@@ -376,8 +376,8 @@ def test_an_empty_collection_and_one_of_one_picture_can_be_curated(app: App, tmp
     add_to = tmp_path / "more"
     paint(add_to, "red", 3, first=10)
     app.ingest(add_to, "few")
-    assert {a.cluster_id[:1] for a in app.assignments.list("few", revision)} == {"n"}
-    assert len({a.cluster_id for a in app.assignments.list("few", revision)}) == 1
+    assert {a.cluster_id[:1] for a in app.assignments.for_revision("few", revision)} == {"n"}
+    assert len({a.cluster_id for a in app.assignments.for_revision("few", revision)}) == 1
 
 
 # -- revisions -------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """A curator's hour of random edits on the demo collection: exactly what was acknowledged is there at the end.
 
-`python -m tests.core.clusters.test_curation_hour DATA SEED EDITS` is the curator's process. It prints `try` and the step
-before each step and `done` after it, and continues from what is stored, even if an earlier process was killed.
+`python -m tests.core.clusters.test_curation_hour DATA SEED EDITS` is the curator's process. It prints `try` and the
+step before each step and `done` after it, and continues from what is stored, even if an earlier process was killed.
 """
 
 from __future__ import annotations

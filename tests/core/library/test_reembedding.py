@@ -174,7 +174,7 @@ def test_saved_revisions_still_open_and_tell_that_the_model_changed(books: App, 
     assert len(books.clusters.revision_view(saved).asset_ids) == 200
     Image.new("RGB", (30, 30), (1, 2, 3)).save(tmp_path / "pictures" / "late.png")
     assert books.ingest(tmp_path / "pictures", "books").added == 1
-    assert books.assignments.list("books", saved) == []
+    assert books.assignments.for_revision("books", saved) == []
     again = books.curators.save(OPERATOR, books.curators.open(OPERATOR, "books"))
     assert not books.model_changed(again)
 
