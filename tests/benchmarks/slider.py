@@ -1,6 +1,6 @@
 """From a key press on the threshold slider to new pixels on the map, in Chromium, beside a bare reference page.
 
-`make bench NAME=slider` measures 1,000, 25,000 and 200,000 pictures; `make bench NAME="slider --sizes 25000"` others.
+`make bench NAME=slider` statistics 1,000, 25,000 and 200,000 pictures; `make bench NAME="slider --sizes 25000"` others.
 All pages run in one Chromium on this computer, one after the other, the reference page before and after each of ours.
 
 The pictures are planted: groups of uneven size in blocks of 25,000 whose vectors have no direction in common, so that
@@ -39,8 +39,8 @@ from core.settings import PROJECT, Settings
 from core.store.lance.collections import Collections
 from core.store.objects.linkage_files import LinkageFiles
 from core.store.objects.map_files import MapFiles, StoredMap
-from pages.clusters.map_figure import Drawn, figure
-from pages.clusters.map_view import POINTS
+from pages.clusters.map_figure import MapScene, map_figure
+from pages.clusters.map_view import MAX_POINTS
 from tests.benchmarks.measure import verdict
 from tests.browser.conftest import CHROMIUM_NAMES, CHROMIUM_OPTIONS, free_port
 
@@ -269,20 +269,20 @@ def on_the_server(app: App, name: str) -> dict[str, float]:
         marks = [time.perf_counter()]
         view = app.clusters.view(name, apply(Plan(), SetThreshold(float(threshold))))
         marks.append(time.perf_counter())
-        suggested = app.clusters.suggestions(name, view)
+        suggested = app.clusters.name_suggestions(name, view)
         marks.append(time.perf_counter())
         names = [one.name if one else "" for one in suggested]
         colours = (np.arange(len(view.clusters)) % 12).astype(np.uint8)
-        drawn = Drawn(
+        drawn = MapScene(
             atlas.coordinates,
             view.labels,
             colours,
             view.base.snapshot.titles,
             names,
-            view.measures.representatives,
+            view.statistics.representatives,
             np.empty(0, np.int64),
         )
-        made = figure(drawn, atlas.levels.sample(None, POINTS), atlas.levels.whole)
+        made = map_figure(drawn, atlas.level_of_detail.sample(None, MAX_POINTS), atlas.level_of_detail.whole)
         marks.append(time.perf_counter())
         text = json.dumps(made)
         marks.append(time.perf_counter())

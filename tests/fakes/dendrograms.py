@@ -1,4 +1,4 @@
-"""Small dendrograms and random edits for the tests of curation."""
+"""Small dendrograms and random edits for tests of clusters."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from core.clusters.edits.model import (
     Pin,
     Rename,
     SetBranch,
-    SetSmallest,
+    SetMinClusterSize,
     SetThreshold,
     Split,
     Unpin,
@@ -54,19 +54,19 @@ def dendrogram(vectors: np.ndarray) -> Linkage:
 
 
 def world(count: int, seed: int, ids: Sequence[str] = IDS) -> tuple[AssetIndex, Linkage]:
-    """The first `count` assets at random places."""
-    return AssetIndex.of(ids[:count]), dendrogram(unit_vectors(count, seed))
+    """An index and a dendrogram of the first `count` assets with random vectors."""
+    return AssetIndex.from_ids(ids[:count]), dendrogram(unit_vectors(count, seed))
 
 
-def worlds(least: int = 1) -> st.SearchStrategy[tuple[AssetIndex, Linkage]]:
-    return st.builds(world, st.integers(least, len(IDS)), st.integers(0, 2**32 - 1))
+def worlds(min_size: int = 1) -> st.SearchStrategy[tuple[AssetIndex, Linkage]]:
+    return st.builds(world, st.integers(min_size, len(IDS)), st.integers(0, 2**32 - 1))
 
 
-def some_ids(least: int = 1, most: int = 6) -> st.SearchStrategy[tuple[str, ...]]:
-    return st.lists(st.sampled_from(IDS), min_size=least, max_size=most, unique=True).map(tuple)
+def some_ids(min_size: int = 1, max_size: int = 6) -> st.SearchStrategy[tuple[str, ...]]:
+    return st.lists(st.sampled_from(IDS), min_size=min_size, max_size=max_size, unique=True).map(tuple)
 
 
-REFS = some_ids().map(ClusterRef.of)
+REFS = some_ids().map(ClusterRef.from_members)
 ENDS = some_ids(1, 2).map(lambda ids: tuple(sorted(ids)))
 NAMES = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=12)
 PIECES = some_ids(2, 8).flatmap(
@@ -74,7 +74,7 @@ PIECES = some_ids(2, 8).flatmap(
 )
 SETTINGS: st.SearchStrategy[Edit] = st.one_of(
     st.builds(SetThreshold, THRESHOLDS),
-    st.builds(SetSmallest, st.integers(1, 9)),
+    st.builds(SetMinClusterSize, st.integers(1, 9)),
     st.builds(SetBranch, st.builds(Branch, ENDS, THRESHOLDS)),
     st.builds(ClearBranch, ENDS),
 )
@@ -93,12 +93,12 @@ EDITS = SETTINGS | CURATIONS
 
 
 def applied(plan: Plan, edits: Sequence[Edit]) -> Plan:
-    """A plan after those of the edits that are possible."""
+    """A plan after the edits that are possible."""
     for edit in edits:
         try:
             plan = apply(plan, edit)
         except ClusterError:
-            continue  # nothing to clear or to let go
+            continue  # nothing to clear or to unpin
     return plan
 
 

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from core.app import App
-from core.cli.main import main as cli
+from core.cli import main as cli
 from core.clusters import service as desk
 from core.settings import Secret, Settings
 from core.store.lance.collections import Collections
@@ -36,7 +36,7 @@ def app(data: Path) -> App:
 @pytest.fixture
 def run(app: App, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """Run a command on the collection `c`: (exit code, standard output, standard error)."""
-    monkeypatch.setattr(cli, "_open", lambda: app)
+    monkeypatch.setattr(cli, "_open_app", lambda: app)
 
     def command(*arguments: object, collection: str = "c") -> tuple[int, str, str]:
         code = cli.main([*map(str, arguments), "--collection", collection])
@@ -177,7 +177,7 @@ def test_a_collection_that_does_not_exist_is_said(run: Run, command: list[str]) 
 def test_a_big_collection_is_linked_by_the_command_and_only_where_that_is_needed(
     run: Run, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(desk, "AT_ONCE", 2)
+    monkeypatch.setattr(desk, "INLINE_LINKAGE_LIMIT", 2)
     assert run("revisions", "list")[0] == 0
     assert run("assign")[0] == 0
     assert not (data / "linkages").exists()
@@ -294,7 +294,7 @@ def test_the_command_line_holds_the_curators_key_that_its_settings_hold(
 ) -> None:
     settings = Settings(data=data, model="local-dir:colour", model_is_explicit=True, curator_key=Secret("key"))
     app = App(settings, Collections(data / "collections"), lambda *_: ColourEncoder())
-    monkeypatch.setattr(cli, "_open", lambda: app)
+    monkeypatch.setattr(cli, "_open_app", lambda: app)
     assert cli.main(["revisions", "save", "--collection", "c"]) == 0
     assert cli.main(["revisions", "prune", "--collection", "c"]) == 0
     captured = capsys.readouterr()
