@@ -1,1 +1,1 @@
-"""The map of a collection: where each picture lies, what of it is drawn, in which colours, and what a lasso holds."""
+"""The map of a collection: coordinates of its pictures, which of them are drawn, their colours, and lasso selection."""

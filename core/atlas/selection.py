@@ -1,4 +1,4 @@
-"""Which points of a map a lasso, a box or a click means: all of them, drawn or not."""
+"""Which points of a map are inside a lasso or a box: all of them, drawn or not."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from core.errors import ClusterError
 
 
 def inside_polygon(coordinates: NDArray[np.float32], polygon: ArrayLike) -> NDArray[np.bool_]:
-    """Which of `coordinates` (n, 2) lie in a polygon of vertices (k, 2), (n,) bool, by the even-odd rule.
+    """Which of `coordinates` (n, 2) are inside a polygon with vertices (k, 2), (n,) bool, by the even-odd rule.
 
     The last vertex joins the first. Left and lower edges belong to the polygon, right and upper ones do not. Vertices
     are taken as float32. Raises ClusterError for fewer than 3 vertices, or any that are not finite.
@@ -18,14 +18,10 @@ def inside_polygon(coordinates: NDArray[np.float32], polygon: ArrayLike) -> NDAr
     inside = inside_box(coordinates, *vertices.min(axis=0).tolist(), *vertices.max(axis=0).tolist())
     rows = np.flatnonzero(inside)
     x, y = coordinates[rows, 0], coordinates[rows, 1]
-    odd, crossed, level, edge_x = (
-        np.zeros(len(x), bool),
-        np.empty(len(x), bool),
-        np.empty(len(x), bool),
-        np.empty_like(x),
-    )
+    odd, crossed, level = np.zeros(len(x), bool), np.empty(len(x), bool), np.empty(len(x), bool)
+    edge_x = np.empty_like(x)
     for number in range(len(vertices)):
-        # The lower end first: whoever shares an edge sees the same line, so no point is in both or in neither.
+        # The lower end first, so that polygons on both sides of an edge see the same line: no point is in both or none.
         (x0, y0), (x1, y1) = sorted(vertices[[number - 1, number]].tolist(), key=lambda vertex: vertex[1])
         if y1 > y0:
             with np.errstate(over="ignore", invalid="ignore"):  # beyond the ends of an edge, where it does not count
@@ -41,18 +37,10 @@ def inside_polygon(coordinates: NDArray[np.float32], polygon: ArrayLike) -> NDAr
 
 
 def inside_box(coordinates: NDArray[np.float32], x0: float, y0: float, x1: float, y1: float) -> NDArray[np.bool_]:
-    """Which of `coordinates` (n, 2) lie in a box with these opposite corners, its edges included, (n,) bool."""
+    """Which of `coordinates` (n, 2) are inside a box with these opposite corners, edges included, (n,) bool."""
     x, y = coordinates[:, 0], coordinates[:, 1]
     inside: NDArray[np.bool_] = (x >= min(x0, x1)) & (x <= max(x0, x1)) & (y >= min(y0, y1)) & (y <= max(y0, y1))
     return inside
-
-
-def nearest_row(coordinates: NDArray[np.float32], x: float, y: float) -> int | None:
-    """The row of `coordinates` (n, 2) nearest to a point, of several the first; None on an empty map."""
-    if len(coordinates) == 0:
-        return None
-    dx, dy = coordinates[:, 0] - np.float32(x), coordinates[:, 1] - np.float32(y)
-    return int((dx * dx + dy * dy).argmin())
 
 
 def _vertices(polygon: ArrayLike) -> NDArray[np.float32]:

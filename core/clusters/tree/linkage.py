@@ -1,4 +1,4 @@
-"""The whole average-linkage dendrogram of a set of vectors, exact, without a matrix of all their distances."""
+"""The complete average-linkage dendrogram of a set of vectors, exact, without a full distance matrix."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from core.clusters.tree.unique_rows import find_unique_rows
 from core.records.jobs import Progress, ProgressListener, ignore
 
 PHASE = "link"
-REPORT_EVERY_S = 0.25
+REPORT_INTERVAL_S = 0.25
 
 
 @dataclass(frozen=True, eq=False)
 class Linkage:
-    """A dendrogram of `n` rows, as scipy.cluster.hierarchy has it.
+    """A dendrogram of `n` rows in the format of scipy.cluster.hierarchy.
 
     `z` is (n - 1, 4) float64, (0, 4) for fewer than two rows. Merge i joins the nodes z[i, 0] < z[i, 1] at the cosine
     distance z[i, 2] into node n + i of z[i, 3] rows; nodes below n are rows. Distances never decrease.
@@ -36,8 +36,8 @@ class Linkage:
 
     @cached_property
     def tree(self) -> FlatTree:
-        """What cuts need to know of the tree; derived once."""
-        return FlatTree.of(self.z, self.n)
+        """The tree as flat arrays for cuts, computed once."""
+        return FlatTree.from_merges(self.z, self.n)
 
 
 def average_linkage(
@@ -49,30 +49,32 @@ def average_linkage(
 ) -> Linkage:
     """The dendrogram of the rows of `vectors` (n, d) float32 by average linkage (UPGMA) on cosine distance.
 
-    Every merge joins a closest pair of clusters, up to the rounding of float64; rows are brought to unit length first.
-    The result does not depend on the order of the rows: work is done in the order of their bytes, and ties are broken
-    within it. Equal rows join first, at distance 0. Rows of zeros have similarity 0 with everything, each other
-    included. Distances are clipped at 0, and a merge is never nearer than one it contains: average linkage is
-    monotone, so this corrects rounding alone. Reduced precision, where a device is fast at it, shortens the search and
-    never changes what is found.
+    Every merge joins a closest pair of clusters, up to float64 rounding; rows are normalised to unit length first. The
+    result does not depend on the row order: rows are processed in the order of their bytes, and ties are broken within
+    it. Equal rows merge first, at distance 0. Rows of zeros have similarity 0 with everything, each other included.
+    Distances are clipped at 0, and a merge is never nearer than one it contains: average linkage is monotone, so this
+    only corrects rounding. Reduced precision, on devices where it is fast, shortens the search and never changes the
+    result.
 
-    `device` is a torch device that knows float64 (`cpu`, `cuda`). `listener` hears how many merges are made, a few
-    times a second by `clock` (seconds); what it raises ends the work and passes through. Raises ClusterError for
-    vectors that are not (n, d) or not finite.
+    `device` is a torch device that supports float64 (`cpu`, `cuda`). `listener` receives the number of merges made, a
+    few times a second by `clock` (seconds); an exception it raises stops the computation and propagates. Raises
+    ClusterError for vectors that are not (n, d) or not finite.
     """
     points = find_unique_rows(vectors)
     if len(vectors) < 2:
         return Linkage(np.empty((0, 4)), len(vectors))
-    from core.clusters.tree.merging import Merging  # brings torch, which cuts of a stored dendrogram do without
+    from core.clusters.tree.merging import (
+        ReciprocalMerger,  # imports torch, which cuts of a stored dendrogram don't need
+    )
 
-    report = _Report(listener, len(vectors) - 1, clock)
-    merges = Merging(points, device, report).run()
-    report.at_once(len(merges))
-    return Linkage(_by_distance(merges, len(vectors)), len(vectors))
+    report = _ThrottledReport(listener, len(vectors) - 1, clock)
+    merges = ReciprocalMerger(points, device, report).run()
+    report.send(len(merges))
+    return Linkage(_sorted_by_distance(merges, len(vectors)), len(vectors))
 
 
-def _by_distance(merges: NDArray[np.float64], n: int) -> NDArray[np.float64]:
-    """The merges sorted by distance, those made earlier first where it is equal, and their nodes numbered alike."""
+def _sorted_by_distance(merges: NDArray[np.float64], n: int) -> NDArray[np.float64]:
+    """The merges sorted by distance, ties in the order they were made, with their nodes renumbered accordingly."""
     order = np.argsort(merges[:, 2], kind="stable")
     number = np.arange(n + len(merges))
     number[n + order] = np.arange(n, n + len(merges))
@@ -81,19 +83,19 @@ def _by_distance(merges: NDArray[np.float64], n: int) -> NDArray[np.float64]:
     return z
 
 
-class _Report:
-    """Tells a listener now and then how many merges are made."""
+class _ThrottledReport:
+    """Reports the number of merges made to a listener, at most every 0.25 s."""
 
     def __init__(self, listener: ProgressListener, total: int, clock: Callable[[], float]) -> None:
         self._listener, self._total, self._clock = listener, total, clock
         self._started_s, self._last_s = clock(), float("-inf")
 
     def __call__(self, done: int) -> None:
-        if self._clock() - self._last_s >= REPORT_EVERY_S:
-            self.at_once(done)
+        if self._clock() - self._last_s >= REPORT_INTERVAL_S:
+            self.send(done)
 
-    def at_once(self, done: int) -> None:
+    def send(self, done: int) -> None:
         self._last_s = self._clock()
-        taken_s = self._last_s - self._started_s
-        rate = done / taken_s if taken_s else 0.0
+        elapsed_s = self._last_s - self._started_s
+        rate = done / elapsed_s if elapsed_s else 0.0
         self._listener(Progress(PHASE, done, self._total, rate, (self._total - done) / rate if rate else None))

@@ -1,4 +1,4 @@
-"""The branch of the dendrogram that a cluster lies in, and what another threshold would make of it."""
+"""A preview of the dendrogram branch that a cluster belongs to, cut at another threshold."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from numpy.typing import NDArray
 
 from core.clusters.edits.model import Branch, ClearBranch, Edit, SetBranch
 from core.clusters.tree.branches import branch_at, resolve_branches
-from core.clusters.tree.cut import cut, members
-from core.clusters.views.view import ClusterView
+from core.clusters.tree.cut import cut, leaf_rows
+from core.clusters.views.cluster_view import ClusterView
 
 
 @dataclass(frozen=True, eq=False)
 class BranchPreview:
-    """A branch cut at a threshold: `edits` bring it about, `pieces` are the snapshot's rows, the largest first.
+    """A branch cut at a threshold: the `edits` for it, and the `pieces` as snapshot rows, the largest first.
 
-    `grows` says that the branch holds more than the cluster: the threshold is so low that it joins others.
+    `grows` is whether the branch is larger than the cluster, because the threshold is low enough to join others.
     """
 
     edits: tuple[Edit, ...]
@@ -25,37 +25,42 @@ class BranchPreview:
     grows: bool
 
 
-def preview(view: ClusterView, number: int, threshold: float) -> BranchPreview | None:
-    """What a threshold of its own would make of a cluster's branch, split deeper or merged upward.
+def preview_branch(view: ClusterView, number: int, threshold: float) -> BranchPreview | None:
+    """Preview a threshold of its own for a cluster's branch, which splits the cluster or merges it upwards.
 
-    None for a cluster that is no subtree: merged, moved into, or assigned.
+    None for a cluster that is not a subtree, because assets were merged, moved or assigned into it.
     """
-    linkage, start = view.base.linkage, view.clusters[number].node
-    if start is None:
+    linkage, cluster_node = view.base.linkage, view.clusters[number].node
+    if cluster_node is None:
         return None
-    node = _top(view, start, threshold)
-    rows = members(linkage, node)
-    inner = [branch.witnesses for branch in view.plan.branches if _lies_in(view, branch, set(rows.tolist()))]
+    node = _top_node(view, cluster_node, threshold)
+    branch = branch_at(linkage, view.base.index, node, threshold)
+    rows = leaf_rows(linkage, node)
+    row_set = set(rows.tolist())
+    nested = [branch.leaf_ids for branch in view.plan.branches if _is_within(view, branch, row_set)]
+    edits: tuple[Edit, ...] = (*(ClearBranch(leaf_ids) for leaf_ids in nested), SetBranch(branch))
     labels = cut(linkage, view.plan.threshold, {node: threshold})[rows]
-    here = view.base.row_in_snapshot[rows]
-    labels, here = labels[here >= 0], here[here >= 0]
-    found, counts = np.unique(labels, return_counts=True)
-    largest_first = found[np.argsort(-counts, kind="stable")].tolist()
-    branch = branch_at(linkage, view.base.roster, node, threshold)
-    edits: tuple[Edit, ...] = (*(ClearBranch(witnesses) for witnesses in inner), SetBranch(branch))
-    return BranchPreview(edits, tuple(here[labels == label] for label in largest_first), node != start)
+    return BranchPreview(edits, _pieces(labels, view.base.row_in_snapshot[rows]), node != cluster_node)
 
 
-def _top(view: ClusterView, node: int, threshold: float) -> int:
-    """The largest subtree around a node that this threshold joins; the node itself where it does not even join it."""
+def _top_node(view: ClusterView, node: int, threshold: float) -> int:
+    """The largest subtree around a node that is one cluster at this threshold; the node itself if there is none."""
     linkage = view.base.linkage
-    above = int(linkage.tree.parent[node])
-    while above >= 0 and linkage.similarities[above - linkage.n] >= threshold:
-        node, above = above, int(linkage.tree.parent[above])
+    parent = int(linkage.tree.parent[node])
+    while parent >= 0 and linkage.similarities[parent - linkage.n] >= threshold:
+        node, parent = parent, int(linkage.tree.parent[parent])
     return node
 
 
-def _lies_in(view: ClusterView, branch: Branch, rows: set[int]) -> bool:
-    """Whether a branch is this subtree or one within."""
-    resolved, _ = resolve_branches((branch,), view.base.linkage, view.base.roster)
-    return any(set(members(view.base.linkage, node).tolist()) <= rows for node in resolved)
+def _is_within(view: ClusterView, branch: Branch, rows: set[int]) -> bool:
+    """Whether all of a branch's rows are among `rows`."""
+    resolved, _ = resolve_branches((branch,), view.base.linkage, view.base.index)
+    return any(set(leaf_rows(view.base.linkage, node).tolist()) <= rows for node in resolved)
+
+
+def _pieces(labels: NDArray[np.int32], snapshot_rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], ...]:
+    """The rows of each label, without those that are gone (-1), the largest first."""
+    labels, snapshot_rows = labels[snapshot_rows >= 0], snapshot_rows[snapshot_rows >= 0]
+    found, counts = np.unique(labels, return_counts=True)
+    largest_first = found[np.argsort(-counts, kind="stable")].tolist()
+    return tuple(snapshot_rows[labels == label] for label in largest_first)

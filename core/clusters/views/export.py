@@ -1,4 +1,4 @@
-"""Clusterings as files for other programs, and back: who is where (CSV, JSON, Parquet), centroids and names."""
+"""Clusterings as files for other programs, and back: assignments (CSV, JSON, Parquet), centroids and names."""
 
 from __future__ import annotations
 
@@ -14,25 +14,28 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from core.clusters.edits.model import ClusterRef, Edit, Move, Rename
-from core.clusters.edits.validation import NAME_LENGTH
+from core.clusters.edits.validation import MAX_NAME_LENGTH
 from core.errors import ClusterError
-from core.records.clusterings import Clustering, Revision
+from core.records.clusterings import Clustering, ClusterRecord, Revision
 
 Format = Literal["csv", "json", "parquet"]
 FORMATS: tuple[Format, ...] = ("csv", "json", "parquet")
-MOST_CLUSTERS = 10_000
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-_TURNS_DIRECTION = ("LRE", "RLE", "PDF", "LRO", "RLO", "LRI", "RLI", "FSI", "PDI")
-# What json, csv and pyarrow raise for a file that is cut off, overwritten or of another make.
-_DAMAGE = (ValueError, KeyError, TypeError, OSError, RecursionError, csv.Error, pa.ArrowException)
+MAX_CLUSTERS = 10_000
+_COLUMNS = ("asset_id", "title", "cluster_id", "cluster")
+_FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+_BIDI_CONTROLS = ("LRE", "RLE", "PDF", "LRO", "RLO", "LRI", "RLI", "FSI", "PDI")
+# What json, csv and pyarrow raise for files that are truncated, overwritten or of another kind.
+_READ_ERRORS = (ValueError, KeyError, TypeError, OSError, RecursionError, csv.Error, pa.ArrowException)
 
 
-def exported(revision: Revision, clustering: Clustering, titles: Mapping[str, str], how: Format) -> bytes:
-    """A revision as a file. CSV has a row per picture; JSON and Parquet have the centroids too."""
+def export_clustering(
+    revision: Revision, clustering: Clustering, titles: Mapping[str, str], file_format: Format
+) -> bytes:
+    """A revision as a file with a row per asset; JSON and Parquet have the centroids too."""
     rows = _rows(clustering, titles)
-    if how == "csv":
+    if file_format == "csv":
         return _csv(rows)
-    if how == "json":
+    if file_format == "json":
         return json.dumps(_document(revision, clustering, rows), ensure_ascii=False).encode()
     return _parquet(revision, clustering, rows)
 
@@ -41,36 +44,31 @@ def _rows(clustering: Clustering, titles: Mapping[str, str]) -> list[dict[str, s
     rows = []
     for asset_id, label in zip(clustering.asset_ids, clustering.labels.tolist(), strict=True):
         cluster = clustering.clusters[label] if label >= 0 else None
-        rows.append(
-            {
-                "asset_id": asset_id,
-                "title": titles.get(asset_id, ""),
-                "cluster_id": cluster.id if cluster else "",
-                "cluster": cluster.name if cluster else "",
-            }
-        )
+        values = (asset_id, titles.get(asset_id, ""), cluster.id if cluster else "", cluster.name if cluster else "")
+        rows.append(dict(zip(_COLUMNS, values, strict=True)))
     return rows
 
 
 def _csv(rows: Sequence[Mapping[str, str]]) -> bytes:
     text = io.StringIO()
-    writer = csv.DictWriter(text, ["asset_id", "title", "cluster_id", "cluster"])
+    writer = csv.DictWriter(text, _COLUMNS)
     writer.writeheader()
-    writer.writerows({name: f"'{v}" if _is_formula(v) else v for name, v in row.items()} for row in rows)
+    writer.writerows({column: _escape_formula(value) for column, value in row.items()} for row in rows)
     return b"\xef\xbb\xbf" + text.getvalue().encode()
 
 
-def _is_formula(value: str) -> bool:
-    """Whether a spreadsheet would run it; such a cell gets an apostrophe in front, as OWASP advises.
-
-    So does one that begins with apostrophes already, so that a reader can tell which of them to take away.
-    """
-    return value.lstrip("'").startswith(_FORMULA)
+def _escape_formula(value: str) -> str:
+    """A CSV cell with an apostrophe in front if a spreadsheet would run it, as OWASP advises."""
+    return f"'{value}" if _looks_like_formula(value) else value
 
 
-def _as_meant(cell: str) -> str:
-    """A cell of a CSV file without the apostrophe that keeps it from being run."""
-    return cell.removeprefix("'") if _is_formula(cell) else cell
+def _unescape_formula(cell: str) -> str:
+    return cell.removeprefix("'") if _looks_like_formula(cell) else cell
+
+
+def _looks_like_formula(value: str) -> bool:
+    """Whether a spreadsheet would run the value, leading apostrophes aside, so that escaping can be undone."""
+    return value.lstrip("'").startswith(_FORMULA_PREFIXES)
 
 
 def _document(revision: Revision, clustering: Clustering, rows: Sequence[Mapping[str, str]]) -> dict[str, Any]:
@@ -83,61 +81,63 @@ def _document(revision: Revision, clustering: Clustering, rows: Sequence[Mapping
         "note": revision.note,
         "created_at": revision.created_at.isoformat(),
         "plan": revision.plan,
-        "clusters": [
-            {
-                "id": c.id,
-                "name": c.name,
-                "confirmed": c.confirmed,
-                "description": c.description,
-                "size": c.size,
-                "threshold": c.threshold,
-                "no_group": c.no_group,
-                "representative": c.representative,
-                "cohesion": c.cohesion,
-                "centroid": c.centroid.tolist(),
-            }
-            for c in clustering.clusters
-        ],
+        "clusters": [_cluster_document(cluster) for cluster in clustering.clusters],
         "assignments": rows,
     }
 
 
+def _cluster_document(cluster: ClusterRecord) -> dict[str, Any]:
+    return {
+        "id": cluster.id,
+        "name": cluster.name,
+        "confirmed": cluster.confirmed,
+        "description": cluster.description,
+        "size": cluster.size,
+        "threshold": cluster.threshold,
+        "no_group": cluster.no_group,
+        "representative": cluster.representative,
+        "cohesion": cluster.cohesion,
+        "centroid": cluster.centroid.tolist(),
+    }
+
+
 def _parquet(revision: Revision, clustering: Clustering, rows: Sequence[Mapping[str, str]]) -> bytes:
-    """A row per picture with its cluster's centroid, so that one table is enough; the revision is in the metadata."""
-    table = pa.Table.from_pylist(
-        list(rows), pa.schema([(name, pa.string()) for name in ("asset_id", "title", "cluster_id", "cluster")])
-    )
-    centroids = [clustering.clusters[label].centroid if label >= 0 else None for label in clustering.labels.tolist()]
+    """A row per asset with its cluster's centroid, so that one table is enough; the revision is in the metadata."""
+    table = pa.Table.from_pylist(list(rows), pa.schema([(column, pa.string()) for column in _COLUMNS]))
+    labels = clustering.labels.tolist()
+    centroids = [clustering.clusters[label].centroid if label >= 0 else None for label in labels]
     table = table.append_column("centroid", pa.array(centroids, pa.list_(pa.float32())))
-    about = {"revision": revision.id, "collection": revision.collection, "threshold": revision.threshold}
+    metadata = {"revision": revision.id, "collection": revision.collection, "threshold": revision.threshold}
     buffer = io.BytesIO()
-    pq.write_table(table.replace_schema_metadata({"contactsheet": json.dumps(about)}), buffer)
+    pq.write_table(table.replace_schema_metadata({"contactsheet": json.dumps(metadata)}), buffer)
     return buffer.getvalue()
 
 
-def imported(data: bytes, name: str, known: Sequence[str]) -> tuple[list[Edit], int]:
-    """The edits that bring about the clusters of an exported file, and how many of its pictures are not here.
+def import_edits(data: bytes, name: str, asset_ids: Sequence[str]) -> tuple[list[Edit], int]:
+    """The edits that reproduce the clusters of an exported file, and how many of its assets are not in `asset_ids`.
 
-    All pictures with the same name become one cluster, if there are two or more; where one is listed twice, the last
-    line counts. Names are made such as a curator may give. Raises ClusterError for a file that is none.
+    All assets with the same cluster name become one cluster if there are at least two; if an asset is listed twice, the
+    last row counts. Names are made valid. Raises ClusterError for a file that is not an exported clustering.
     """
-    placed, here = dict(_read(data, name)), set(known)
+    cluster_of, known = dict(_read(data, name)), set(asset_ids)
     groups: dict[str, list[str]] = {}
-    for asset_id, cluster in placed.items():
-        if cluster and asset_id in here:
+    for asset_id, cluster in cluster_of.items():
+        if cluster and asset_id in known:
             groups.setdefault(cluster, []).append(asset_id)
-    if len(groups) > MOST_CLUSTERS:
-        raise ClusterError(f"{name} names {len(groups)} clusters, at most {MOST_CLUSTERS} can be imported: split it")
+    if len(groups) > MAX_CLUSTERS:
+        raise ClusterError(f"{name} names {len(groups)} clusters, at most {MAX_CLUSTERS} can be imported: split it")
     edits: list[Edit] = []
     for cluster, members in sorted(groups.items()):
         if len(members) > 1:
-            edits += [Move(tuple(sorted(members)), None), Rename(ClusterRef.of(members), cluster[:NAME_LENGTH])]
+            edits.append(Move(tuple(sorted(members)), None))
+            edits.append(Rename(ClusterRef.from_members(members), cluster[:MAX_NAME_LENGTH]))
     if not edits:
         raise ClusterError(f"{name} names no cluster of two pictures of this collection: is it of another one?")
-    return edits, len(placed.keys() - here)
+    return edits, len(cluster_of.keys() - known)
 
 
 def _read(data: bytes, name: str) -> list[tuple[str, str]]:
+    """Asset ids and cluster names."""
     try:
         if name.lower().endswith(".json"):
             rows = json.loads(data)["assignments"]
@@ -146,27 +146,27 @@ def _read(data: bytes, name: str) -> list[tuple[str, str]]:
         else:
             rows = list(csv.DictReader(io.StringIO(data.decode("utf-8-sig"))))
             for row in rows:
-                row["cluster"] = _as_meant(row["cluster"] or "")
-        return [(str(row["asset_id"]), _plain(str(row["cluster"] or ""))) for row in rows]
-    except _DAMAGE as error:
-        raise ClusterError(
-            f"{name} is no exported clustering ({type(error).__name__}): export one to compare"
-        ) from error
+                row["cluster"] = _unescape_formula(row["cluster"] or "")
+        return [(str(row["asset_id"]), _clean_name(str(row["cluster"] or ""))) for row in rows]
+    except _READ_ERRORS as error:
+        problem = type(error).__name__
+        raise ClusterError(f"{name} is no exported clustering ({problem}): export one to compare") from error
 
 
-def _plain(name: str) -> str:
-    """A name on one line, without control characters, halves of characters, and what turns the text around it."""
-    kept = (
-        c
-        for c in name
-        if c.isspace()
-        or not (unicodedata.category(c) in ("Cc", "Cs") or unicodedata.bidirectional(c) in _TURNS_DIRECTION)
-    )
-    return " ".join("".join(kept).split())
+def _clean_name(name: str) -> str:
+    """A name on one line, without control characters, lone surrogates and bidirectional formatting characters."""
+    return " ".join("".join(filter(_is_printable, name)).split())
 
 
-def centroids(clustering: Clustering) -> bytes:
+def _is_printable(character: str) -> bool:
+    if character.isspace():
+        return True
+    is_bidi_control = unicodedata.bidirectional(character) in _BIDI_CONTROLS
+    return not is_bidi_control and unicodedata.category(character) not in ("Cc", "Cs")
+
+
+def export_centroids(clustering: Clustering) -> bytes:
     """The centroids as a NumPy .npy file, (k, d) float32, in the order of the clusters."""
     buffer = io.BytesIO()
-    np.save(buffer, np.array([c.centroid for c in clustering.clusters], np.float32))
+    np.save(buffer, np.array([cluster.centroid for cluster in clustering.clusters], np.float32))
     return buffer.getvalue()

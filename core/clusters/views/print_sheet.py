@@ -1,4 +1,4 @@
-"""A cluster as a contact sheet to print: one HTML file that holds its pictures and needs nothing else."""
+"""A cluster as a printable contact sheet: one self-contained HTML file with its pictures."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from html import escape
 
 from core.records.assets import Hit
 
-MOST_PRINTED = 400
+MAX_PRINTED = 400
 _STYLE = (
     "@page { margin: 12mm } body { font: 9pt sans-serif; margin: 0 } h1 { font-size: 15pt; margin: 0 0 2mm } "
     "p { margin: 0 0 5mm; color: #555 } .sheet { display: grid; grid-template-columns: repeat(5, 1fr); gap: 4mm } "
@@ -17,20 +17,20 @@ _STYLE = (
 )
 
 
-def printed_sheet(title: str, line: str, hits: Sequence[Hit]) -> bytes:
-    """The page as UTF-8; at most 400 pictures, in the order given. Texts from outside are escaped."""
-    name, about = escape(title), escape(line)
-    figures = "".join(_figure(number, hit) for number, hit in enumerate(hits[:MOST_PRINTED], 1))
-    left_out = f" The first {MOST_PRINTED} are shown." if len(hits) > MOST_PRINTED else ""
+def render_print_sheet(title: str, subtitle: str, hits: Sequence[Hit]) -> bytes:
+    """The page as UTF-8 HTML with at most 400 pictures, in the given order. All texts are escaped."""
+    name, about = escape(title), escape(subtitle)
+    figures = "".join(_figure(number, hit) for number, hit in enumerate(hits[:MAX_PRINTED], 1))
+    truncated = f" The first {MAX_PRINTED} are shown." if len(hits) > MAX_PRINTED else ""
     return (
         f'<!DOCTYPE html><html><head><meta charset="utf-8"><title>{name}</title><style>{_STYLE}</style></head>'
-        f'<body><h1>{name}</h1><p>{about}{left_out}</p><div class="sheet">{figures}</div></body></html>'
+        f'<body><h1>{name}</h1><p>{about}{truncated}</p><div class="sheet">{figures}</div></body></html>'
     ).encode("utf-8", "replace")
 
 
 def _figure(number: int, hit: Hit) -> str:
     about = hit.asset.about
     credit = " · ".join(filter(None, [about.author, about.licence]))
-    told = f"{number} {escape(hit.asset.title)}" + (f"<br>{escape(credit)}" if credit else "")
-    picture = base64.b64encode(hit.thumbnail).decode()
-    return f'<figure><img alt="" src="data:image/jpeg;base64,{picture}"><figcaption>{told}</figcaption></figure>'
+    caption = f"{number} {escape(hit.asset.title)}" + (f"<br>{escape(credit)}" if credit else "")
+    data = base64.b64encode(hit.thumbnail).decode()
+    return f'<figure><img alt="" src="data:image/jpeg;base64,{data}"><figcaption>{caption}</figcaption></figure>'

@@ -10,10 +10,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.atlas import colours
-from core.atlas.colours import DISTINCT, PALETTE, UNCLUSTERED, PersonalColours, cluster_colours, point_colours
+from core.atlas.colours import (
+    DISTINCT_COLOURS,
+    PALETTE,
+    UNCLUSTERED,
+    PersonalColours,
+    default_palette_index,
+    point_colours,
+)
 
-WHITE, DARK = "#ffffff", "#0e1117"  # Streamlit's two grounds
+WHITE, DARK = "#ffffff", "#0e1117"  # Streamlit's two backgrounds
 ids = st.lists(st.text(min_size=1, max_size=6), unique=True, max_size=40)
+
+
+def default_colours(cluster_ids: list[str]) -> list[str]:
+    return [PALETTE[default_palette_index(cluster_id)] for cluster_id in cluster_ids]
 
 
 def linear(colour: str) -> list[float]:
@@ -43,7 +54,7 @@ def oklab(colour: str) -> tuple[float, float, float]:
     )
 
 
-def test_every_colour_of_a_cluster_reads_on_light_ground_and_on_dark() -> None:
+def test_every_cluster_colour_is_legible_on_light_and_dark_backgrounds() -> None:
     for colour in PALETTE[1:]:
         assert re.fullmatch("#[0-9a-f]{6}", colour)
         assert min(contrast(colour, WHITE), contrast(colour, DARK)) >= 3
@@ -59,41 +70,41 @@ def test_no_two_colours_look_the_same_and_only_the_unclustered_is_grey() -> None
 
 @given(ids, ids)
 def test_the_colour_of_an_id_does_not_depend_on_the_others(one: list[str], other: list[str]) -> None:
-    alone = {cluster_id: cluster_colours([cluster_id])[0] for cluster_id in {*one, *other}}
-    assert cluster_colours(one) == [alone[cluster_id] for cluster_id in one]
+    alone = {cluster_id: default_colours([cluster_id])[0] for cluster_id in {*one, *other}}
+    assert default_colours(one) == [alone[cluster_id] for cluster_id in one]
     assert PALETTE[UNCLUSTERED] not in alone.values()
 
 
 def test_colours_of_ids_are_the_same_in_every_version() -> None:
-    assert cluster_colours(["1", "2", "a cluster"]) == ["#0697bf", "#b36300", "#078e7d"]
+    assert default_colours(["1", "2", "a cluster"]) == ["#0697bf", "#b36300", "#078e7d"]
 
 
 def test_ids_spread_over_all_colours() -> None:
-    counts = np.unique(cluster_colours([f"cluster {number}" for number in range(7_200)]), return_counts=True)[1]
+    counts = np.unique(default_colours([f"cluster {number}" for number in range(7_200)]), return_counts=True)[1]
     assert len(counts) == 72
     assert counts.min() > 50
 
 
 @given(st.lists(ids, max_size=6))
 def test_a_cluster_keeps_its_colour_whichever_clusters_come_and_go(moments: list[list[str]]) -> None:
-    kept, seen = PersonalColours(), dict[str, int]()
+    personal, seen = PersonalColours(), dict[str, int]()
     for moment in moments:
-        for cluster_id, number in zip(moment, kept.numbers(moment).tolist(), strict=True):
+        for cluster_id, number in zip(moment, personal.palette_indices(moment).tolist(), strict=True):
             assert 1 <= number < len(PALETTE)
             assert seen.setdefault(cluster_id, number) == number
 
 
 def test_the_largest_clusters_are_told_apart() -> None:
-    numbers = PersonalColours().numbers([f"cluster {number}" for number in range(300)])[:DISTINCT]
+    numbers = PersonalColours().palette_indices([f"cluster {number}" for number in range(300)])[:DISTINCT_COLOURS]
     labs = [oklab(PALETTE[number]) for number in numbers]
     assert min(math.dist(one, other) for one, other in itertools.combinations(labs[:10], 2)) > 0.09
     assert min(math.dist(one, other) for one, other in itertools.combinations(labs, 2)) > 0.05
 
 
 def test_a_new_large_cluster_takes_the_colour_furthest_from_those_that_are_seen() -> None:
-    kept = PersonalColours()
-    before = kept.numbers(["a", "b", "c"])
-    after = kept.numbers(["new", "a", "b", "c"])
+    personal = PersonalColours()
+    before = personal.palette_indices(["a", "b", "c"])
+    after = personal.palette_indices(["new", "a", "b", "c"])
     assert after[1:].tolist() == before.tolist()
     labs = np.array([oklab(colour) for colour in PALETTE[1:]])
     nearest = np.linalg.norm(labs[:, None] - labs[before - 1], axis=2).min(axis=1)
@@ -101,18 +112,18 @@ def test_a_new_large_cluster_takes_the_colour_furthest_from_those_that_are_seen(
 
 
 def test_ids_beyond_the_largest_have_their_own_colours() -> None:
-    names = [f"cluster {number}" for number in range(DISTINCT + 50)]
-    numbers = PersonalColours().numbers(names)[DISTINCT:]
-    assert [PALETTE[number] for number in numbers] == cluster_colours(names[DISTINCT:])
+    names = [f"cluster {number}" for number in range(DISTINCT_COLOURS + 50)]
+    numbers = PersonalColours().palette_indices(names)[DISTINCT_COLOURS:]
+    assert [PALETTE[number] for number in numbers] == default_colours(names[DISTINCT_COLOURS:])
 
 
 def test_ids_not_seen_for_long_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(colours, "REMEMBERED", 30)
-    kept = PersonalColours()
-    kept.numbers([f"early {number}" for number in range(30)])
-    kept.numbers([f"late {number}" for number in range(30)])
-    assert len(kept._number_of) == 30
-    assert all(cluster_id.startswith("late") for cluster_id in kept._number_of)
+    monkeypatch.setattr(colours, "MAX_REMEMBERED", 30)
+    personal = PersonalColours()
+    personal.palette_indices([f"early {number}" for number in range(30)])
+    personal.palette_indices([f"late {number}" for number in range(30)])
+    assert len(personal._index_of) == 30
+    assert all(cluster_id.startswith("late") for cluster_id in personal._index_of)
 
 
 def test_points_have_the_colours_of_their_clusters_and_grey_without_one() -> None:

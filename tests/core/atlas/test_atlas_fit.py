@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from core.atlas.fit import LAYOUT_PHASE, NEIGHBOURS_PHASE, aligned, closed_up, fit_map, framed
-from core.atlas.placement import neighbours_kept, place
+from core.atlas.fit import LAYOUT_PHASE, NEIGHBOURS_PHASE, align_map, close_gaps, fit_map, frame_map
+from core.atlas.placement import neighbour_recall, place_points
 from core.errors import ClusterError
 from core.records.jobs import Cancelled, Progress
 from core.store.lance.collections import Collections
@@ -44,7 +44,7 @@ def test_groups_of_vectors_are_groups_on_the_map(fitted: NDArray[np.float32]) ->
     centres = np.array([np.median(fitted[group == GROUP_OF[:N]], axis=0) for group in range(GROUPS)])
     nearest = np.linalg.norm(fitted[:, None] - centres, axis=2).argmin(axis=1)
     assert (nearest == GROUP_OF[:N]).mean() > 0.99
-    assert neighbours_kept(VECTORS, fitted, np.arange(N)) > 0.35
+    assert neighbour_recall(VECTORS, fitted, np.arange(N)) > 0.35
 
 
 def test_a_map_fills_its_frame_with_the_widest_spread_level(fitted: NDArray[np.float32]) -> None:
@@ -63,7 +63,7 @@ def test_the_same_vectors_and_seed_give_the_same_map(fitted: NDArray[np.float32]
 
 
 def test_a_refit_leaves_pictures_about_where_they_were(fitted: NDArray[np.float32]) -> None:
-    start = np.concatenate([fitted, place(EVERYONE[N:], VECTORS, fitted)])
+    start = np.concatenate([fitted, place_points(EVERYONE[N:], VECTORS, fitted)])
     refit = fit_map(EVERYONE, start=start)
     assert np.median(np.linalg.norm(refit[:N] - fitted, axis=1)) < 0.15
     assert np.linalg.norm(refit - refit.mean(axis=0)) == pytest.approx(
@@ -71,29 +71,29 @@ def test_a_refit_leaves_pictures_about_where_they_were(fitted: NDArray[np.float3
     )
 
 
-def test_progress_is_told_of_rows_and_then_of_rounds() -> None:
-    heard: list[Progress] = []
-    fit_map(VECTORS, listener=heard.append)
-    assert list(dict.fromkeys(progress.phase for progress in heard)) == [NEIGHBOURS_PHASE, LAYOUT_PHASE]
+def test_progress_is_reported_for_rows_and_then_for_epochs() -> None:
+    reports: list[Progress] = []
+    fit_map(VECTORS, listener=reports.append)
+    assert list(dict.fromkeys(progress.phase for progress in reports)) == [NEIGHBOURS_PHASE, LAYOUT_PHASE]
     for phase, total in [(NEIGHBOURS_PHASE, N), (LAYOUT_PHASE, 500)]:
-        done = [progress.done for progress in heard if progress.phase == phase]
+        done = [progress.done for progress in reports if progress.phase == phase]
         assert done == sorted(done)
         assert (done[0], done[-1]) == (0, total)
-        assert {progress.total for progress in heard if progress.phase == phase} == {total}
+        assert {progress.total for progress in reports if progress.phase == phase} == {total}
 
 
 @pytest.mark.parametrize("phase", [NEIGHBOURS_PHASE, LAYOUT_PHASE])
-def test_a_listener_that_raises_ends_the_work_and_is_not_asked_again(phase: str) -> None:
-    heard: list[Progress] = []
+def test_a_listener_that_raises_stops_the_fit_and_is_not_called_again(phase: str) -> None:
+    reports: list[Progress] = []
 
     def cancel(progress: Progress) -> None:
-        heard.append(progress)
+        reports.append(progress)
         if progress.phase == phase and progress.done > 0:
             raise Cancelled("cancelled by a person")
 
     with pytest.raises(Cancelled, match="cancelled by a person"):
         fit_map(VECTORS, listener=cancel)
-    assert [progress.phase for progress in heard if progress.done > 0].count(phase) == 1
+    assert [progress.phase for progress in reports if progress.done > 0].count(phase) == 1
 
 
 ODD: dict[str, Callable[[], Vectors]] = {
@@ -118,16 +118,16 @@ def test_any_vectors_have_a_map_on_which_no_two_pictures_coincide(vectors: Vecto
 
 
 @pytest.mark.parametrize("n", range(17))
-def test_few_pictures_are_shown_by_their_main_axes_without_a_fit(n: int) -> None:
-    heard: list[Progress] = []
+def test_few_pictures_are_shown_by_their_principal_components_without_a_fit(n: int) -> None:
+    reports: list[Progress] = []
     vectors = unit(np.random.default_rng(n).standard_normal((n, 8)))
     for rows in (vectors, np.tile(vectors[:1], (n, 1))):
-        coordinates = fit_map(rows, listener=heard.append)
+        coordinates = fit_map(rows, listener=reports.append)
         assert coordinates.shape == (n, 2)
         assert coordinates.dtype == np.float32
         assert len(np.unique(coordinates.round(6), axis=0)) == n
         assert np.abs(coordinates).max(initial=0) == pytest.approx(1.0 if n > 1 else 0.0, abs=1e-5)
-    assert heard == []
+    assert reports == []
 
 
 def test_of_few_pictures_those_that_are_alike_lie_together() -> None:
@@ -139,7 +139,7 @@ def test_of_few_pictures_those_that_are_alike_lie_together() -> None:
     assert np.sign(coordinates[:3, 0]).tolist() == (-np.sign(coordinates[3:, 0])).tolist()
 
 
-def test_a_map_that_began_in_one_place_is_spread_out() -> None:
+def test_a_map_that_started_at_one_point_is_spread_out() -> None:
     for n in (5, 40):
         coordinates = fit_map(VECTORS[:n], start=np.zeros((n, 2), np.float32))
         assert np.isfinite(coordinates).all()
@@ -167,36 +167,36 @@ maps = hnp.arrays(
 
 
 @given(maps, st.floats(0, 6.3), st.booleans(), st.floats(0.1, 10), st.floats(-5, 5), st.floats(-5, 5))
-def test_a_map_that_was_turned_mirrored_scaled_and_moved_is_laid_back_exactly(
+def test_a_map_that_was_rotated_mirrored_scaled_and_moved_is_aligned_exactly(
     old: NDArray[np.float64], angle: float, mirror: bool, scale: float, dx: float, dy: float
 ) -> None:
     turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
     new = (old * [1, -1 if mirror else 1]) @ turn * scale + [dx, dy]
     common = np.arange(len(old))[1:]
-    laid = aligned(new.astype(np.float32), old[1:].astype(np.float32), common)
-    assert laid[1:] == pytest.approx(old[1:], abs=2e-3)
+    aligned = align_map(new.astype(np.float32), old[1:].astype(np.float32), common)
+    assert aligned[1:] == pytest.approx(old[1:], abs=2e-3)
 
 
-def test_a_map_is_laid_on_the_rows_it_shares_with_another_and_the_rest_goes_along() -> None:
+def test_a_map_is_aligned_by_the_rows_it_shares_with_another_and_the_rest_goes_along() -> None:
     old = np.float32([[0, 0], [1, 0], [0, 2]])
     new = np.float32([[5, 5], [3, 1], [3, 2], [1, 1]])  # row 0 is new; the others are old, turned by a quarter
-    laid = aligned(new, old, np.array([1, 2, 3]))
-    assert laid[1:] == pytest.approx(old, abs=1e-5)
-    assert laid[0] == pytest.approx([4, -2], abs=1e-5)
+    aligned = align_map(new, old, np.array([1, 2, 3]))
+    assert aligned[1:] == pytest.approx(old, abs=1e-5)
+    assert aligned[0] == pytest.approx([4, -2], abs=1e-5)
 
 
-def test_a_map_keeps_its_size_however_often_it_is_laid_over_another() -> None:
+def test_a_map_keeps_its_size_however_often_it_is_aligned() -> None:
     rng = np.random.default_rng(0)
     old = at = rng.standard_normal((100, 2)).astype(np.float32)
     for _ in range(20):
-        at = aligned((at + rng.normal(0, 0.5, at.shape)).astype(np.float32), at, np.arange(100))
+        at = align_map((at + rng.normal(0, 0.5, at.shape)).astype(np.float32), at, np.arange(100))
     assert np.linalg.norm(at - at.mean(axis=0)) == pytest.approx(np.linalg.norm(old - old.mean(axis=0)), rel=1e-3)
 
 
 def test_without_anything_in_common_a_map_stays_as_it_is() -> None:
     new = np.float32([[1, 2], [3, 4]])
-    assert np.array_equal(aligned(new, np.empty((0, 2), np.float32), np.arange(0)), new)
-    assert np.array_equal(aligned(new, np.zeros((2, 2), np.float32), np.arange(2)), new)
+    assert np.array_equal(align_map(new, np.empty((0, 2), np.float32), np.arange(0)), new)
+    assert np.array_equal(align_map(new, np.zeros((2, 2), np.float32), np.arange(2)), new)
 
 
 @given(maps, st.floats(0, 6.3), st.floats(0.1, 10))
@@ -204,27 +204,27 @@ def test_the_frame_does_not_depend_on_how_a_map_was_turned_and_scaled(
     old: NDArray[np.float64], angle: float, scale: float
 ) -> None:
     spread = np.sort(np.linalg.eigvalsh(np.cov(old.T)))
-    framed_old = framed(old)
+    framed_old = frame_map(old)
     skew = np.abs((framed_old.astype(np.float64) - framed_old.mean(axis=0)) ** 3).sum(axis=0)
     third = np.abs(((framed_old.astype(np.float64) - framed_old.mean(axis=0)) ** 3).sum(axis=0))
     if spread[0] < 0.05 * spread[1] or spread[0] > 0.9 * spread[1] or (third < 0.05 * skew).any():
-        return  # which way it lies hangs on rounding
+        return  # its orientation depends on rounding
     turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
-    assert framed(old @ turn * scale) == pytest.approx(framed_old, abs=1e-3)
+    assert frame_map(old @ turn * scale) == pytest.approx(framed_old, abs=1e-3)
 
 
 def test_the_demo_collection_has_a_map_that_keeps_neighbours(demo_data: Path) -> None:
     vectors = Collections(demo_data / "collections").open("demo").snapshot().vectors
     coordinates = fit_map(vectors)
     chance = 15 / len(vectors)
-    assert neighbours_kept(vectors, coordinates, np.arange(len(vectors))) > max(0.3, 2 * chance)
+    assert neighbour_recall(vectors, coordinates, np.arange(len(vectors))) > max(0.3, 2 * chance)
 
 
 def test_a_group_that_drifted_off_is_brought_near_and_all_else_keeps_its_shape() -> None:
     rng = np.random.default_rng(0)
     middle = rng.uniform(0, 1, (500, 2)).astype(np.float32)
     far = rng.uniform(0, 0.1, (20, 2)).astype(np.float32) + np.array([30, -9], np.float32)
-    closed = closed_up(np.concatenate([middle, far]))
+    closed = close_gaps(np.concatenate([middle, far]))
     assert np.ptp(closed, axis=0).max() < 1.3
     assert np.diff(closed[:500], axis=0) == pytest.approx(np.diff(middle, axis=0), abs=1e-4)
     assert np.diff(closed[500:], axis=0) == pytest.approx(np.diff(far, axis=0), abs=1e-4)
@@ -234,6 +234,6 @@ def test_a_group_that_drifted_off_is_brought_near_and_all_else_keeps_its_shape()
 
 def test_a_map_without_empty_strips_and_one_of_few_points_stay_as_they_are() -> None:
     even = np.random.default_rng(1).uniform(-1, 1, (400, 2)).astype(np.float32)
-    assert closed_up(even) - closed_up(even)[0] == pytest.approx(even - even[0], abs=1e-5)
+    assert close_gaps(even) - close_gaps(even)[0] == pytest.approx(even - even[0], abs=1e-5)
     few = np.array([[0, 0]] * 30 + [[9, 9]], np.float32)
-    assert closed_up(few) is few
+    assert close_gaps(few) is few

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from core.atlas.level_of_detail import DENSITY_CELLS, Box, Levels, priority_of
+from core.atlas.level_of_detail import DENSITY_GRID, Box, LevelOfDetail, sampling_priority
 from core.errors import ClusterError
 
 corners = st.floats(-1, 1, width=32)
@@ -23,12 +23,12 @@ def dense_and_sparse(n: int = 3_000, seed: int = 0) -> NDArray[np.float32]:
     )
 
 
-def lots(n: int, seed: int = 0) -> NDArray[np.uint32]:
+def random_priority(n: int, seed: int = 0) -> NDArray[np.uint32]:
     return np.random.default_rng(seed).permutation(n).astype(np.uint32)
 
 
 MAP = dense_and_sparse()
-LEVELS = Levels(MAP, lots(len(MAP)))
+LEVEL_OF_DETAIL = LevelOfDetail(MAP, random_priority(len(MAP)))
 
 
 def inside(box: Box) -> NDArray[np.bool_]:
@@ -39,17 +39,17 @@ def inside(box: Box) -> NDArray[np.bool_]:
 
 @given(boxes, st.integers(0, 4_000))
 def test_a_part_of_the_map_shows_points_of_its_own_and_no_more_than_allowed(box: Box, budget: int) -> None:
-    detail = LEVELS.sample(box, budget)
-    assert detail.inside == inside(box).sum()
-    assert len(detail.rows) == len(set(detail.rows.tolist())) == min(budget, detail.inside)
-    assert inside(box)[detail.rows].all()
-    assert detail.thinned == (budget < detail.inside)
-    assert detail.rows.dtype == np.int32
+    sample = LEVEL_OF_DETAIL.sample(box, budget)
+    assert sample.inside_count == inside(box).sum()
+    assert len(sample.rows) == len(set(sample.rows.tolist())) == min(budget, sample.inside_count)
+    assert inside(box)[sample.rows].all()
+    assert sample.is_thinned == (budget < sample.inside_count)
+    assert sample.rows.dtype == np.int32
 
 
 @given(boxes, st.integers(0, 500), st.integers(0, 500))
 def test_a_point_that_is_drawn_stays_drawn_when_more_may_be_drawn(box: Box, fewer: int, extra: int) -> None:
-    less, more = LEVELS.sample(box, fewer).rows, LEVELS.sample(box, fewer + extra).rows
+    less, more = LEVEL_OF_DETAIL.sample(box, fewer).rows, LEVEL_OF_DETAIL.sample(box, fewer + extra).rows
     assert more[: len(less)].tolist() == less.tolist()
 
 
@@ -59,20 +59,20 @@ def test_a_point_that_is_drawn_stays_drawn_when_one_looks_closer(
 ) -> None:
     x0, y0, x1, y1 = box
     closer = (x0 + low * (x1 - x0), y0 + low * (y1 - y0), x0 + high * (x1 - x0), y0 + high * (y1 - y0))
-    drawn, drawn_closer = LEVELS.sample(box, budget).rows, LEVELS.sample(closer, budget).rows
+    drawn, drawn_closer = LEVEL_OF_DETAIL.sample(box, budget).rows, LEVEL_OF_DETAIL.sample(closer, budget).rows
     assert set(drawn[inside(closer)[drawn]].tolist()) <= set(drawn_closer.tolist())
 
 
 def test_what_is_drawn_does_not_depend_on_the_order_of_the_rows() -> None:
     turned = np.random.default_rng(1).permutation(len(MAP))
-    drawn = Levels(MAP[turned], lots(len(MAP))[turned]).sample(None, 200).rows
-    assert turned[drawn].tolist() == LEVELS.sample(None, 200).rows.tolist()
+    drawn = LevelOfDetail(MAP[turned], random_priority(len(MAP))[turned]).sample(None, 200).rows
+    assert turned[drawn].tolist() == LEVEL_OF_DETAIL.sample(None, 200).rows.tolist()
 
 
 def test_no_group_is_missing_and_the_dense_spot_is_thinned() -> None:
-    drawn = LEVELS.sample(None, 300).rows
+    drawn = LEVEL_OF_DETAIL.sample(None, 300).rows
     gap = np.linalg.norm(MAP[:, None] - MAP[drawn], axis=2).min(axis=1)
-    at_random = np.linalg.norm(MAP[:, None] - MAP[np.argsort(lots(len(MAP)))[:300]], axis=2).min(axis=1)
+    at_random = np.linalg.norm(MAP[:, None] - MAP[np.argsort(random_priority(len(MAP)))[:300]], axis=2).min(axis=1)
     assert gap.max() < 0.07 < 0.15 < at_random.max()
     in_spot = np.linalg.norm(MAP - 0.3, axis=1) < 0.1
     assert in_spot.mean() > 0.75
@@ -81,28 +81,28 @@ def test_no_group_is_missing_and_the_dense_spot_is_thinned() -> None:
 
 @given(boxes)
 def test_the_density_counts_all_points_drawn_or_not(box: Box) -> None:
-    detail = LEVELS.sample(box, 10)
-    assert detail.density.shape == (DENSITY_CELLS, DENSITY_CELLS)
-    assert detail.density.dtype == np.uint16
-    assert detail.density.sum() == detail.inside
+    sample = LEVEL_OF_DETAIL.sample(box, 10)
+    assert sample.density.shape == (DENSITY_GRID, DENSITY_GRID)
+    assert sample.density.dtype == np.uint16
+    assert sample.density.sum() == sample.inside_count
 
 
 def test_the_density_has_the_lowest_row_first() -> None:
     coordinates = np.float32([[0, 0], [0, 0], [0, 1], [1, 1], [1, 1], [1, 1]])
-    density = Levels(coordinates, lots(6)).sample(None, 6).density
+    density = LevelOfDetail(coordinates, random_priority(6)).sample(None, 6).density
     assert density[0, 0] == 2
     assert density[-1, 0] == 1
     assert density[-1, -1] == 3
-    whole = LEVELS.sample((-1, -1, 1, 1), 0).density
-    expected = np.histogram2d(MAP[:, 1], MAP[:, 0], bins=DENSITY_CELLS, range=[[-1, 1], [-1, 1]])[0]
+    whole = LEVEL_OF_DETAIL.sample((-1, -1, 1, 1), 0).density
+    expected = np.histogram2d(MAP[:, 1], MAP[:, 0], bins=DENSITY_GRID, range=[[-1, 1], [-1, 1]])[0]
     assert np.abs(whole - expected).sum() < 0.01 * len(MAP)  # but for rounding at the cells' edges
 
 
 def test_more_points_in_one_place_than_can_be_counted_are_counted_as_many() -> None:
-    detail = Levels(np.zeros((70_000, 2), np.float32), lots(70_000)).sample(None, 5)
-    assert detail.density.max() == 65_535
-    assert detail.inside == 70_000
-    assert len(detail.rows) == 5
+    sample = LevelOfDetail(np.zeros((70_000, 2), np.float32), random_priority(70_000)).sample(None, 5)
+    assert sample.density.max() == 65_535
+    assert sample.inside_count == 70_000
+    assert len(sample.rows) == 5
 
 
 @pytest.mark.parametrize(
@@ -111,17 +111,17 @@ def test_more_points_in_one_place_than_can_be_counted_are_counted_as_many() -> N
     ids=["empty", "one point", "all in one place", "all in a row"],
 )
 def test_a_map_without_area_is_drawn_whole(coordinates: NDArray[np.float64]) -> None:
-    detail = Levels(coordinates.astype(np.float32), lots(len(coordinates))).sample(None, 100)
-    assert sorted(detail.rows.tolist()) == list(range(len(coordinates)))
-    assert not detail.thinned
-    x0, y0, x1, y1 = detail.extent
+    sample = LevelOfDetail(coordinates.astype(np.float32), random_priority(len(coordinates))).sample(None, 100)
+    assert sorted(sample.rows.tolist()) == list(range(len(coordinates)))
+    assert not sample.is_thinned
+    x0, y0, x1, y1 = sample.extent
     assert x1 > x0
     assert y1 > y0
 
 
 def test_the_corners_of_a_box_come_in_any_order() -> None:
-    expected = LEVELS.sample((-0.5, -0.25, 0.5, 0.75), 50)
-    turned = LEVELS.sample((0.5, 0.75, -0.5, -0.25), 50)
+    expected = LEVEL_OF_DETAIL.sample((-0.5, -0.25, 0.5, 0.75), 50)
+    turned = LEVEL_OF_DETAIL.sample((0.5, 0.75, -0.5, -0.25), 50)
     assert turned.extent == expected.extent == (-0.5, -0.25, 0.5, 0.75)
     assert turned.rows.tolist() == expected.rows.tolist()
 
@@ -129,11 +129,11 @@ def test_the_corners_of_a_box_come_in_any_order() -> None:
 @pytest.mark.parametrize("box", [(0.0, 0.0, 0.0, 1.0), (0.0, 1.0, 1.0, 1.0), (0.0, 0.0, float("nan"), 1.0)])
 def test_a_box_without_area_is_refused(box: Box) -> None:
     with pytest.raises(ClusterError, match=r"nothing can be shown of a box from .*: draw a larger one"):
-        LEVELS.sample(box, 10)
+        LEVEL_OF_DETAIL.sample(box, 10)
 
 
 def test_the_priority_of_an_asset_is_in_its_id() -> None:
     ids = [f"{number:064x}" for number in (0, 1 << 224, 255 << 248)]
     rows = np.frombuffer(bytes.fromhex("".join(ids)), np.uint8).reshape(3, 32)
-    assert priority_of(rows).tolist() == [0, 1, 255 << 24]
-    assert priority_of(np.empty((0, 32), np.uint8)).tolist() == []
+    assert sampling_priority(rows).tolist() == [0, 1, 255 << 24]
+    assert sampling_priority(np.empty((0, 32), np.uint8)).tolist() == []

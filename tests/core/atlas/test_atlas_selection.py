@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from core.atlas.selection import inside_box, inside_polygon, nearest_row
+from core.atlas.selection import inside_box, inside_polygon
 from core.errors import ClusterError
 
-# Quarters, so that vertices, edges and points meet.
-places = st.integers(-8, 8).map(lambda quarter: quarter / 4)
-points = hnp.arrays(np.float32, st.tuples(st.integers(0, 30), st.just(2)), elements=places)
-polygons = st.lists(st.tuples(places, places), min_size=3, max_size=8)
+# Quarters, so that vertices, edges and points coincide.
+grid_values = st.integers(-8, 8).map(lambda quarter: quarter / 4)
+points = hnp.arrays(np.float32, st.tuples(st.integers(0, 30), st.just(2)), elements=grid_values)
+polygons = st.lists(st.tuples(grid_values, grid_values), min_size=3, max_size=8)
 anywhere = st.floats(-2, 2, width=32)
 
 
@@ -83,15 +83,9 @@ def test_a_lasso_that_is_not_finite_is_refused() -> None:
         inside_polygon(np.zeros((1, 2), np.float32), [(0, 0), (1, float("nan")), (1, 1)])
 
 
-@given(points, places, places, places, places)
+@given(points, grid_values, grid_values, grid_values, grid_values)
 def test_a_box_holds_what_lies_between_its_corners_in_any_order(
     coordinates: NDArray[np.float32], x0: float, y0: float, x1: float, y1: float
 ) -> None:
     expected = [min(x0, x1) <= x <= max(x0, x1) and min(y0, y1) <= y <= max(y0, y1) for x, y in coordinates.tolist()]
     assert inside_box(coordinates, x0, y0, x1, y1).tolist() == expected
-
-
-@given(points, places, places)
-def test_the_nearest_point_is_the_first_of_the_nearest(coordinates: NDArray[np.float32], x: float, y: float) -> None:
-    distances = [(px - x) ** 2 + (py - y) ** 2 for px, py in coordinates.tolist()]
-    assert nearest_row(coordinates, x, y) == (distances.index(min(distances)) if distances else None)

@@ -5,35 +5,37 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.clusters.views import assign as module
-from core.clusters.views.assignment import Assigned, assign, preview_reassignments
+from core.clusters.views import assignment
+from core.clusters.views.assignment import AssignmentResult, assign, preview_reassignments
 from core.errors import ClusterError
 from tests.fakes.dendrograms import unit_vectors
 
 CLOSE = 1e-5
 
 
-def world(newcomers: int, clusters: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Newcomers, centroids and a threshold for each of these."""
+def world(new_vectors: int, clusters: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """New vectors, centroids and a threshold for each centroid."""
     thresholds = np.random.default_rng(seed).uniform(-1, 1, clusters)
-    vectors = unit_vectors(newcomers + clusters, seed).astype(np.float32)
-    return vectors[:newcomers], vectors[newcomers:], thresholds
+    vectors = unit_vectors(new_vectors + clusters, seed).astype(np.float32)
+    return vectors[:new_vectors], vectors[new_vectors:], thresholds
 
 
 WORLDS = st.builds(world, st.integers(0, 15), st.integers(0, 6), st.integers(0, 10_000))
 THRESHOLDS = st.floats(-1, 1)
-Fate = tuple[int, float]
+ClusterAndSimilarity = tuple[int, float]
 
 
-def one_by_one(vectors: np.ndarray, centroids: np.ndarray, thresholds: np.ndarray, new_threshold: float) -> list[Fate]:
-    """What assign says, worked out the slow way."""
+def one_by_one(
+    vectors: np.ndarray, centroids: np.ndarray, thresholds: np.ndarray, new_threshold: float
+) -> list[ClusterAndSimilarity]:
+    """The result of assign, computed the slow way."""
     founded: list[list[np.ndarray]] = []
-    fates: list[Fate] = []
+    results: list[ClusterAndSimilarity] = []
     for vector in vectors.astype(np.float64):
         cosines = [float(vector @ centroid) for centroid in centroids.astype(np.float64)]
         best = int(np.argmax(cosines)) if cosines else -1
         if best >= 0 and cosines[best] >= thresholds[best]:
-            fates.append((best, cosines[best]))
+            results.append((best, cosines[best]))
             continue
         means = [np.sum(members, axis=0) for members in founded]
         cosines = [float(vector @ mean / max(np.linalg.norm(mean), 1e-12)) for mean in means]
@@ -42,13 +44,13 @@ def one_by_one(vectors: np.ndarray, centroids: np.ndarray, thresholds: np.ndarra
             best, cosines = len(founded), [*cosines, 1.0]
             founded.append([])
         founded[best].append(vector)
-        fates.append((len(centroids) + best, cosines[best]))
-    return fates
+        results.append((len(centroids) + best, cosines[best]))
+    return results
 
 
 @settings(deadline=None)
 @given(WORLDS, THRESHOLDS)
-def test_newcomers_go_where_a_loop_over_all_of_them_would_put_them(
+def test_vectors_are_assigned_as_by_a_loop_over_all_of_them(
     world: tuple[np.ndarray, np.ndarray, np.ndarray], new_threshold: float
 ) -> None:
     found, expected = assign(*world, new_threshold), one_by_one(*world, new_threshold)
@@ -59,7 +61,7 @@ def test_newcomers_go_where_a_loop_over_all_of_them_would_put_them(
 
 @settings(deadline=None)
 @given(WORLDS, THRESHOLDS)
-def test_a_known_cluster_takes_nobody_below_its_own_threshold(
+def test_a_known_cluster_takes_no_vector_below_its_own_threshold(
     world: tuple[np.ndarray, np.ndarray, np.ndarray], new_threshold: float
 ) -> None:
     vectors, centroids, thresholds = world
@@ -77,7 +79,7 @@ def test_work_in_blocks_changes_nothing(
 ) -> None:
     whole = assign(*world, new_threshold)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "BLOCK_ROWS", block)
+        patch.setattr(assignment, "BLOCK_ROWS", block)
         assert assign(*world, new_threshold).cluster.tolist() == whole.cluster.tolist()
 
 
@@ -93,12 +95,12 @@ def test_at_the_threshold_is_near_enough() -> None:
     assert assign(at(90), here, np.array([np.nextafter(np.cos(np.pi / 2), 1) + 1e-6]), 0.5).cluster.tolist() == [1]
 
 
-def test_the_nearest_cluster_decides_even_where_a_farther_one_asks_for_less() -> None:
+def test_the_nearest_cluster_decides_even_if_a_farther_one_has_a_lower_threshold() -> None:
     found = assign(at(30), at(0, 90), np.array([0.9, 0.1]), 0.5)
     assert found.cluster.tolist() == [2]
 
 
-def test_a_newcomer_joins_what_an_earlier_one_founded() -> None:
+def test_a_vector_joins_a_cluster_that_an_earlier_one_founded() -> None:
     found = assign(at(90, 95, 180, 92), at(0), np.array([0.9]), 0.9)
     assert found.cluster.tolist() == [1, 1, 2, 1]
     assert found.similarity[0] == 1
@@ -106,13 +108,13 @@ def test_a_newcomer_joins_what_an_earlier_one_founded() -> None:
     assert found.similarity[3] == pytest.approx(np.cos(np.radians(0.5)), abs=CLOSE)
 
 
-def test_founded_clusters_grow_towards_who_joins_them() -> None:
+def test_the_mean_of_a_founded_cluster_moves_towards_vectors_that_join_it() -> None:
     just_below = np.cos(np.radians(22))
     assert assign(at(0, 21, 31), np.empty((0, 2), np.float32), np.empty(0), just_below).cluster.tolist() == [0, 0, 0]
     assert assign(at(0, 31), np.empty((0, 2), np.float32), np.empty(0), just_below).cluster.tolist() == [0, 1]
 
 
-def test_nobody_comes_and_nothing_is_there() -> None:
+def test_no_vectors_and_no_centroids_are_possible() -> None:
     none, no_thresholds = np.empty((0, 2), np.float32), np.empty(0)
     assert len(assign(none, none, no_thresholds, 0.8).cluster) == 0
     assert len(assign(none, at(0), np.array([0.8]), 0.8).cluster) == 0
@@ -130,21 +132,21 @@ WRONG_SHAPES = [
 
 
 @pytest.mark.parametrize(("vectors", "centroids", "thresholds", "message"), WRONG_SHAPES)
-def test_what_does_not_fit_is_refused(
+def test_shapes_that_do_not_match_are_refused(
     vectors: np.ndarray, centroids: np.ndarray, thresholds: np.ndarray, message: str
 ) -> None:
-    for ask in (assign, preview_reassignments):
+    for function in (assign, preview_reassignments):
         with pytest.raises(ClusterError, match=message):
-            ask(vectors.astype(np.float32), centroids.astype(np.float32), thresholds, 0.5)
+            function(vectors.astype(np.float32), centroids.astype(np.float32), thresholds, 0.5)
 
 
-def known(found: Assigned, count: int) -> list[int]:
+def known(found: AssignmentResult, count: int) -> list[int]:
     return [cluster if cluster < count else -1 for cluster in found.cluster.tolist()]
 
 
 @settings(deadline=None)
 @given(WORLDS, THRESHOLDS)
-def test_a_dry_run_tells_what_assigning_twice_would_show(
+def test_a_preview_has_the_differences_of_two_assignments(
     world: tuple[np.ndarray, np.ndarray, np.ndarray], proposed: float
 ) -> None:
     vectors, centroids, thresholds = world

@@ -9,9 +9,14 @@ from hypothesis import strategies as st
 from scipy.cluster import hierarchy
 from scipy.spatial.distance import squareform
 
-from core.clusters.tree.cut import cut, members, node_of
+from core.clusters.tree.cut import cut, leaf_rows, lowest_common_ancestor
 from core.clusters.tree.linkage import Linkage
-from core.clusters.views.borderline_pairs import DOUBT, advise, borderline_pairs, joined_at
+from core.clusters.views.borderline_pairs import (
+    JUDGEMENT_SCALE,
+    borderline_pairs,
+    cophenetic_similarity,
+    estimate_threshold,
+)
 from tests.fakes.dendrograms import dendrogram, unit_vectors
 
 THRESHOLDS = st.floats(-1, 1)
@@ -35,12 +40,12 @@ def test_two_pictures_come_together_where_scipy_says(world: tuple[Linkage, np.nd
         return
     together = 1 - squareform(hierarchy.cophenet(linkage.z))
     for a, b in combinations(range(linkage.n), 2):
-        assert joined_at(linkage, a, b) == pytest.approx(together[a, b], abs=1e-12)
-        assert joined_at(linkage, b, a) == joined_at(linkage, a, b)
+        assert cophenetic_similarity(linkage, a, b) == pytest.approx(together[a, b], abs=1e-12)
+        assert cophenetic_similarity(linkage, b, a) == cophenetic_similarity(linkage, a, b)
 
 
 def test_a_picture_is_together_with_itself() -> None:
-    assert joined_at(PLANTED[0], 3, 3) == 1
+    assert cophenetic_similarity(PLANTED[0], 3, 3) == 1
 
 
 @settings(deadline=None)
@@ -55,10 +60,10 @@ def test_a_border_pair_is_the_most_typical_of_both_sides_of_a_merge_near_the_thr
     assert distances == sorted(np.abs(linkage.similarities - threshold).tolist())[:count]
     for pair in pairs:
         assert pair.a < pair.b
-        assert joined_at(linkage, pair.a, pair.b) == pair.similarity
-        children = linkage.tree.children[node_of(linkage, [pair.a, pair.b]) - linkage.n]
+        assert cophenetic_similarity(linkage, pair.a, pair.b) == pair.similarity
+        children = linkage.tree.children[lowest_common_ancestor(linkage, [pair.a, pair.b]) - linkage.n]
         for child in children.tolist():
-            rows = members(linkage, child)
+            rows = leaf_rows(linkage, child)
             sums = vectors[rows] @ vectors[rows].sum(axis=0)
             (typical,) = {pair.a, pair.b} & set(rows.tolist())
             assert sums[rows.tolist().index(typical)] == pytest.approx(sums.max(), abs=1e-4)
@@ -93,7 +98,7 @@ def answers(truth: float, count: int, seed: int) -> tuple[list[float], list[bool
     """Answers of somebody whose threshold is `truth`, as doubtful as the model says."""
     random = np.random.default_rng(seed)
     similarities = truth + random.uniform(-0.06, 0.06, count)
-    same = random.random(count) < 1 / (1 + np.exp(-(similarities - truth) / DOUBT))
+    same = random.random(count) < 1 / (1 + np.exp(-(similarities - truth) / JUDGEMENT_SCALE))
     return similarities.tolist(), same.tolist()
 
 
@@ -102,7 +107,7 @@ def test_planted_answers_are_recovered_within_the_stated_uncertainty(count: int)
     errors = []
     for seed in range(60):
         truth = 0.6 + 0.005 * seed
-        advice = advise(*answers(truth, count, seed))
+        advice = estimate_threshold(*answers(truth, count, seed))
         assert advice is not None
         assert advice.answers == count
         errors.append((advice.threshold - truth) / advice.uncertainty)
@@ -111,14 +116,14 @@ def test_planted_answers_are_recovered_within_the_stated_uncertainty(count: int)
 
 
 def test_more_answers_make_the_advice_surer() -> None:
-    few, many = advise(*answers(0.8, 10, 1)), advise(*answers(0.8, 200, 1))
+    few, many = estimate_threshold(*answers(0.8, 10, 1)), estimate_threshold(*answers(0.8, 200, 1))
     assert few is not None
     assert many is not None
     assert many.uncertainty < few.uncertainty / 2
 
 
 def test_the_advice_lies_between_what_is_apart_and_what_is_together() -> None:
-    advice = advise([0.7, 0.74, 0.82, 0.86], [False, False, True, True])
+    advice = estimate_threshold([0.7, 0.74, 0.82, 0.86], [False, False, True, True])
     assert advice is not None
     assert advice.threshold == pytest.approx(0.78, abs=1e-3)
     assert 0 < advice.uncertainty < 0.05
@@ -127,7 +132,7 @@ def test_the_advice_lies_between_what_is_apart_and_what_is_together() -> None:
 @settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(-1, 1), st.booleans()), max_size=12))
 def test_advice_is_always_a_possible_threshold_or_none(judged: list[tuple[float, bool]]) -> None:
-    advice = advise([similarity for similarity, _ in judged], [same for _, same in judged])
+    advice = estimate_threshold([similarity for similarity, _ in judged], [same for _, same in judged])
     if len(judged) < 4 or len({same for _, same in judged}) < 2:
         assert advice is None
         return

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.clusters.views import statistics as module
-from core.clusters.views.statistics import ClusterStatistics, measure
+from core.clusters.views import statistics
+from core.clusters.views.statistics import ClusterStatistics, compute_statistics
 from tests.fakes.dendrograms import unit_vectors
 
 CLOSE = 1e-5
@@ -21,10 +21,10 @@ def labelled(rows: int, clusters: int, seed: int) -> tuple[np.ndarray, np.ndarra
 LABELLED = st.builds(labelled, st.integers(0, 20), st.integers(0, 6), st.integers(0, 10_000))
 
 
-def measured(world: tuple[np.ndarray, np.ndarray]) -> tuple[ClusterStatistics, int]:
+def computed(world: tuple[np.ndarray, np.ndarray]) -> tuple[ClusterStatistics, int]:
     vectors, labels = world
     count = int(labels.max(initial=-1)) + 1
-    return measure(vectors, labels, count), count
+    return compute_statistics(vectors, labels, count), count
 
 
 def rows_of(labels: np.ndarray, number: int) -> list[int]:
@@ -34,7 +34,7 @@ def rows_of(labels: np.ndarray, number: int) -> list[int]:
 @settings(deadline=None)
 @given(LABELLED)
 def test_centroids_are_the_members_normalised_mean(world: tuple[np.ndarray, np.ndarray]) -> None:
-    found, count = measured(world)
+    found, count = computed(world)
     assert found.centroids.shape == (count, 3)
     assert found.centroids.dtype == np.float32
     for number in range(count):
@@ -47,7 +47,7 @@ def test_centroids_are_the_members_normalised_mean(world: tuple[np.ndarray, np.n
 @settings(deadline=None)
 @given(LABELLED)
 def test_the_representative_is_the_member_most_similar_to_the_others(world: tuple[np.ndarray, np.ndarray]) -> None:
-    found, count = measured(world)
+    found, count = computed(world)
     vectors = world[0].astype(np.float64)
     for number in range(count):
         rows, medoid = rows_of(world[1], number), int(found.representatives[number])
@@ -62,7 +62,7 @@ def test_the_representative_is_the_member_most_similar_to_the_others(world: tupl
 @settings(deadline=None)
 @given(LABELLED)
 def test_cohesion_is_the_mean_similarity_of_all_pairs_of_members(world: tuple[np.ndarray, np.ndarray]) -> None:
-    found, count = measured(world)
+    found, count = computed(world)
     for number in range(count):
         members = world[0][rows_of(world[1], number)].astype(np.float64)
         pairs = (members @ members.T)[np.triu_indices(len(members), 1)]
@@ -72,7 +72,7 @@ def test_cohesion_is_the_mean_similarity_of_all_pairs_of_members(world: tuple[np
 @settings(deadline=None)
 @given(LABELLED)
 def test_similarity_and_members_are_by_the_own_centroid(world: tuple[np.ndarray, np.ndarray]) -> None:
-    found, count = measured(world)
+    found, count = computed(world)
     vectors, labels = world
     for row, label in enumerate(labels.tolist()):
         own = vectors[row] @ found.centroids[label] if label >= 0 else np.nan
@@ -86,7 +86,7 @@ def test_similarity_and_members_are_by_the_own_centroid(world: tuple[np.ndarray,
 @settings(deadline=None)
 @given(LABELLED)
 def test_each_cluster_has_the_nearest_other_centroid_as_its_neighbour(world: tuple[np.ndarray, np.ndarray]) -> None:
-    found, count = measured(world)
+    found, count = computed(world)
     nearest, cosine = found.neighbours()
     for number in range(count):
         others = {n: float(found.centroids[number] @ found.centroids[n]) for n in range(count) if n != number}
@@ -98,7 +98,7 @@ def test_each_cluster_has_the_nearest_other_centroid_as_its_neighbour(world: tup
 
 
 def margins(found: ClusterStatistics) -> np.ndarray:
-    """How much nearer each row is to its own centroid than to the nearest other one; infinite where there is none."""
+    """How much nearer each row is to its own centroid than to the nearest other one; infinite if there is none."""
     to_all = found.vectors @ found.centroids.T
     rows = np.flatnonzero(found.labels >= 0)
     to_all[rows, found.labels[rows]] = -np.inf
@@ -107,10 +107,10 @@ def margins(found: ClusterStatistics) -> np.ndarray:
 
 @settings(deadline=None)
 @given(LABELLED, st.one_of(st.floats(-1, 1), st.floats(0, 0.1)))
-def test_the_border_holds_who_has_a_smaller_margin_the_most_doubtful_first(
+def test_borderline_rows_have_a_smaller_margin_and_are_sorted_by_it(
     world: tuple[np.ndarray, np.ndarray], limit: float
 ) -> None:
-    found, count = measured(world)
+    found, count = computed(world)
     margin = margins(found)
     for number in range(count):
         rows = found.borderline(number, limit)
@@ -122,13 +122,15 @@ def test_the_border_holds_who_has_a_smaller_margin_the_most_doubtful_first(
 
 @settings(deadline=None)
 @given(LABELLED, st.floats(-1, 1))
-def test_borders_are_counted_for_all_clusters_or_for_some(world: tuple[np.ndarray, np.ndarray], limit: float) -> None:
-    found, count = measured(world)
+def test_borderline_rows_are_counted_for_all_clusters_or_for_some(
+    world: tuple[np.ndarray, np.ndarray], limit: float
+) -> None:
+    found, count = computed(world)
     margin = margins(found)
     counts = found.borderline_counts(limit)
     for number in range(count):
-        least, most = (np.count_nonzero(margin[rows_of(world[1], number)] < limit + by) for by in (-CLOSE, CLOSE))
-        assert least <= counts[number] <= most
+        lowest, highest = (np.count_nonzero(margin[rows_of(world[1], number)] < limit + by) for by in (-CLOSE, CLOSE))
+        assert lowest <= counts[number] <= highest
     some = list(range(count))[::-2]
     fewer = found.borderline_counts(limit, some)
     assert len(fewer) == len(some)
@@ -136,12 +138,12 @@ def test_borders_are_counted_for_all_clusters_or_for_some(world: tuple[np.ndarra
         assert fewer.tolist() == counts[some].tolist()
 
 
-def test_who_is_far_from_all_other_clusters_is_never_at_the_border() -> None:
+def test_a_row_far_from_all_other_clusters_is_never_borderline() -> None:
     rng = np.random.default_rng(0)
     rows = np.repeat(np.eye(6), 9, axis=0) + 0.15 * rng.standard_normal((54, 6))
     rows = np.vstack([rows, 0.9 * np.eye(6)[0] + 1.1 * np.eye(6)[1]])  # between two of the groups
     vectors = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
-    found = measure(vectors, np.append(np.repeat(np.arange(6), 9), 0).astype(np.int32), 6)
+    found = compute_statistics(vectors, np.append(np.repeat(np.arange(6), 9), 0).astype(np.int32), 6)
     assert found.borderline(0, 0.03).tolist() == [54]
     assert found.borderline_counts(0.03).tolist() == [1, 0, 0, 0, 0, 0]
 
@@ -149,12 +151,12 @@ def test_who_is_far_from_all_other_clusters_is_never_at_the_border() -> None:
 @settings(deadline=None)
 @given(LABELLED, st.integers(1, 4))
 def test_work_in_blocks_changes_nothing(world: tuple[np.ndarray, np.ndarray], block: int) -> None:
-    whole, count = measured(world)
+    whole, count = computed(world)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "BLOCK_ROWS", block)
-        patch.setattr(module, "BLOCK_CLUSTERS", block)
-        patch.setattr(module, "BLOCK_MEMBERS", block)
-        parts, _ = measured(world)
+        patch.setattr(statistics, "BLOCK_ROWS", block)
+        patch.setattr(statistics, "BLOCK_CLUSTERS", block)
+        patch.setattr(statistics, "BLOCK_MEMBERS", block)
+        parts, _ = computed(world)
         assert_same(parts, whole)
         assert parts.neighbours()[1] == pytest.approx(whole.neighbours()[1], abs=CLOSE, nan_ok=True)
         assert parts.borderline_counts(2.5).tolist() == whole.borderline_counts(2.5).tolist()
@@ -173,41 +175,41 @@ def assert_same(found: ClusterStatistics, expected: ClusterStatistics) -> None:
 
 @settings(deadline=None)
 @given(LABELLED, st.integers(0, 6), st.integers(0, 10_000), st.integers(0, 20))
-def test_what_other_labels_share_is_taken_over_and_the_same(
+def test_statistics_reused_from_another_labelling_are_the_same(
     world: tuple[np.ndarray, np.ndarray], clusters: int, seed: int, changed: int
 ) -> None:
     vectors, labels = world
     renumbered = np.random.default_rng(seed).permutation(8).astype(np.int32)
     before = np.where(labels >= 0, renumbered[labels], -1).astype(np.int32)
     before[:changed] = labelled(len(labels), clusters, seed)[1][:changed]
-    like = measure(vectors, before, int(before.max(initial=-1)) + 1)
-    whole, count = measured(world)
-    assert_same(measure(vectors, labels, count, like), whole)
+    previous = compute_statistics(vectors, before, int(before.max(initial=-1)) + 1)
+    whole, count = computed(world)
+    assert_same(compute_statistics(vectors, labels, count, previous), whole)
 
 
-def test_clusters_that_stay_are_not_measured_again() -> None:
+def test_unchanged_clusters_are_not_computed_again() -> None:
     vectors, labels = labelled(20, 4, 3)
-    like = measure(vectors, labels, 4)
+    previous = compute_statistics(vectors, labels, 4)
     merged = np.where(labels == 3, 2, labels).astype(np.int32)
-    found = measure(np.zeros_like(vectors), merged, 3, like)
+    found = compute_statistics(np.zeros_like(vectors), merged, 3, previous)
     assert found.centroids.any(axis=1).tolist() == [True, True, False]
 
 
-def test_nothing_at_all_is_measured_too() -> None:
-    found = measure(np.empty((0, 4), np.float32), np.empty(0, np.int32), 0)
+def test_without_rows_the_statistics_are_empty() -> None:
+    found = compute_statistics(np.empty((0, 4), np.float32), np.empty(0, np.int32), 0)
     assert found.centroids.shape == (0, 4)
     assert [len(part) for part in (*found.neighbours(), found.representatives, found.cohesion)] == [0] * 4
     assert found.borderline_counts(0.1).tolist() == []
 
 
-def test_pictures_without_a_cluster_have_no_measures() -> None:
-    found = measure(unit_vectors(3, 1).astype(np.float32), np.full(3, -1, np.int32), 0)
+def test_rows_without_a_cluster_have_no_similarity() -> None:
+    found = compute_statistics(unit_vectors(3, 1).astype(np.float32), np.full(3, -1, np.int32), 0)
     assert np.isnan(found.similarity).all()
     assert found.borderline_counts(2.0).tolist() == []
 
 
 def test_one_cluster_has_no_neighbour_and_no_border() -> None:
-    found = measure(unit_vectors(3, 1).astype(np.float32), np.zeros(3, np.int32), 1)
+    found = compute_statistics(unit_vectors(3, 1).astype(np.float32), np.zeros(3, np.int32), 1)
     assert found.neighbours()[0].tolist() == [-1]
     assert found.borderline(0, 2.0).tolist() == []
     assert found.borderline_counts(2.0).tolist() == [0]
@@ -217,7 +219,7 @@ def test_one_cluster_has_no_neighbour_and_no_border() -> None:
 def test_members_that_cancel_out_have_no_centroid(count: int) -> None:
     angle = 2 * np.pi * np.arange(count) / count
     vectors = np.column_stack([np.cos(angle), np.sin(angle)]).astype(np.float32)
-    found = measure(vectors, np.zeros(count, np.int32), 1)
+    found = compute_statistics(vectors, np.zeros(count, np.int32), 1)
     assert found.centroids.tolist() == [[0, 0]]
     assert found.representatives.tolist() == [0]
     assert found.cohesion[0] == pytest.approx(-1 / (count - 1), abs=CLOSE)
@@ -225,4 +227,4 @@ def test_members_that_cancel_out_have_no_centroid(count: int) -> None:
 
 def test_of_equally_typical_members_the_first_represents_the_cluster() -> None:
     vectors = unit_vectors(1, 3).astype(np.float32).repeat(4, axis=0)
-    assert measure(vectors, np.array([-1, 0, 0, 0], np.int32), 1).representatives.tolist() == [1]
+    assert compute_statistics(vectors, np.array([-1, 0, 0, 0], np.int32), 1).representatives.tolist() == [1]

@@ -7,14 +7,14 @@ from hypothesis import strategies as st
 
 from core.clusters.edits.model import ClusterRef, Move, Rename
 from core.clusters.edits.plan import Plan, apply
-from core.clusters.views.partition import materialise
-from core.clusters.views.view import ClusterBase, build_view
+from core.clusters.views.cluster_view import ClusterBase, build_view
+from core.clusters.views.partition import build_partition
 from core.store.lance.snapshot import Snapshot
 from tests.fakes.dendrograms import IDS, PLANS, THRESHOLDS, asset_id, dendrogram, unit_vectors
 
 
 def snapshot(ids: tuple[str, ...], vectors: np.ndarray, version: str = "now") -> Snapshot:
-    """A collection of these pictures, of which nothing else is known."""
+    """A collection of these pictures without metadata."""
     count, zeros = len(ids), np.zeros(len(ids), np.int64)
     none = np.zeros(count, np.int32)
     return Snapshot(
@@ -34,14 +34,14 @@ def snapshot(ids: tuple[str, ...], vectors: np.ndarray, version: str = "now") ->
 def complete_base(count: int, seed: int) -> ClusterBase:
     """A collection and its own dendrogram."""
     vectors = unit_vectors(count, seed)
-    return ClusterBase.of("now", snapshot(IDS[:count], vectors), IDS[:count], dendrogram(vectors))
+    return ClusterBase.from_linkage("now", snapshot(IDS[:count], vectors), IDS[:count], dendrogram(vectors))
 
 
 def base_of(then: list[int], now: list[int], seed: int) -> ClusterBase:
-    """The dendrogram of the pictures `then`, beside a collection that holds the pictures `now`."""
+    """The dendrogram of the pictures `then`, mapped to a collection with the pictures `now`."""
     vectors = unit_vectors(len(IDS), seed)
     known, here = tuple(IDS[i] for i in then), tuple(IDS[i] for i in now)
-    return ClusterBase.of("then", snapshot(here, vectors[now]), known, dendrogram(vectors[then]))
+    return ClusterBase.from_linkage("then", snapshot(here, vectors[now]), known, dendrogram(vectors[then]))
 
 
 SOME = st.lists(st.integers(0, len(IDS) - 1), unique=True)
@@ -51,15 +51,15 @@ COMPLETE = st.builds(complete_base, st.integers(0, len(IDS)), st.integers(0, 100
 
 @settings(deadline=None)
 @given(BASES)
-def test_a_base_knows_where_each_picture_stands_in_both(base: ClusterBase) -> None:
-    here, known = base.snapshot.ids, base.roster.asset_ids
+def test_a_base_maps_the_rows_of_snapshot_and_linkage_to_each_other(base: ClusterBase) -> None:
+    here, known = base.snapshot.ids, base.index.asset_ids
     assert [known[row] if row >= 0 else None for row in base.row_in_linkage] == [
         i if i in known else None for i in here
     ]
     assert [here[row] if row >= 0 else None for row in base.row_in_snapshot] == [
         i if i in here else None for i in known
     ]
-    assert [here[row] for row in base.newcomers] == [i for i in here if i not in known]
+    assert [here[row] for row in base.new_rows] == [i for i in here if i not in known]
     assert base.complete == (set(here) == set(known))
 
 
@@ -67,7 +67,7 @@ def test_a_base_knows_where_each_picture_stands_in_both(base: ClusterBase) -> No
 @given(COMPLETE, PLANS)
 def test_over_its_own_dendrogram_a_view_is_the_plans_partition(base: ClusterBase, plan: Plan) -> None:
     view = build_view(base, plan)
-    expected = materialise(plan, base.roster, base.linkage)
+    expected = build_partition(plan, base.index, base.linkage)
     assert view.labels.tolist() == expected.labels.tolist()
     assert view.clusters == expected.clusters
     assert view.sizes.tolist() == [cluster.size for cluster in view.clusters]
@@ -76,18 +76,18 @@ def test_over_its_own_dendrogram_a_view_is_the_plans_partition(base: ClusterBase
 
 @settings(deadline=None)
 @given(BASES, PLANS)
-def test_known_pictures_keep_their_places_and_newcomers_join_whom_they_are_near_enough(
+def test_known_pictures_keep_their_clusters_and_new_ones_join_the_nearest_if_it_is_near_enough(
     base: ClusterBase, plan: Plan
 ) -> None:
     view = build_view(base, plan)
-    place = dict(zip(base.roster.asset_ids, view.partition.labels.tolist(), strict=True))
+    label_of = dict(zip(base.index.asset_ids, view.partition.labels.tolist(), strict=True))
     labels = view.labels.tolist()
-    assert [label for i, label in zip(view.asset_ids, labels, strict=True) if i in place] == [
-        place[i] for i in view.asset_ids if i in place
+    assert [label for i, label in zip(view.asset_ids, labels, strict=True) if i in label_of] == [
+        label_of[i] for i in view.asset_ids if i in label_of
     ]
-    centroids = build_view(without_newcomers(base), plan).measures.centroids
+    centroids = build_view(without_new_pictures(base), plan).statistics.centroids
     thresholds = [cluster.threshold for cluster in view.clusters]
-    for row in base.newcomers.tolist():
+    for row in base.new_rows.tolist():
         cosines = (centroids @ base.snapshot.vectors[row]).tolist()
         ranked = sorted(range(len(cosines)), key=lambda number: -cosines[number])
         if len(ranked) > 1 and cosines[ranked[0]] - cosines[ranked[1]] < 1e-5:
@@ -98,35 +98,37 @@ def test_known_pictures_keep_their_places_and_newcomers_join_whom_they_are_near_
 
 @settings(deadline=None)
 @given(BASES, PLANS, PLANS)
-def test_a_view_is_the_same_with_another_one_that_is_like_it(base: ClusterBase, other: Plan, plan: Plan) -> None:
-    view, helped = build_view(base, plan), build_view(base, plan, like=build_view(base, other))
-    assert helped.labels.tolist() == view.labels.tolist()
-    assert helped.clusters == view.clusters
+def test_a_view_is_the_same_with_a_previous_one(base: ClusterBase, other: Plan, plan: Plan) -> None:
+    view, faster = build_view(base, plan), build_view(base, plan, previous=build_view(base, other))
+    assert faster.labels.tolist() == view.labels.tolist()
+    assert faster.clusters == view.clusters
     for name in ("centroids", "representatives", "cohesion", "similarity"):
-        assert np.array_equal(getattr(helped.measures, name), getattr(view.measures, name), equal_nan=True)
+        assert np.array_equal(getattr(faster.statistics, name), getattr(view.statistics, name), equal_nan=True)
 
 
-def test_a_view_of_another_snapshot_is_no_help() -> None:
+def test_a_previous_view_of_another_snapshot_is_not_used() -> None:
     here, there = complete_base(6, 1), complete_base(6, 2)
-    helped = build_view(here, Plan(0.5), like=build_view(there, Plan(0.5)))
-    assert np.array_equal(helped.measures.centroids, build_view(here, Plan(0.5)).measures.centroids)
+    faster = build_view(here, Plan(0.5), previous=build_view(there, Plan(0.5)))
+    assert np.array_equal(faster.statistics.centroids, build_view(here, Plan(0.5)).statistics.centroids)
 
 
-def without_newcomers(base: ClusterBase) -> ClusterBase:
+def without_new_pictures(base: ClusterBase) -> ClusterBase:
     stay = np.flatnonzero(base.row_in_linkage >= 0).tolist()
     here = tuple(base.snapshot.ids[row] for row in stay)
-    return ClusterBase.of("then", snapshot(here, base.snapshot.vectors[stay]), base.roster.asset_ids, base.linkage)
+    return ClusterBase.from_linkage(
+        "then", snapshot(here, base.snapshot.vectors[stay]), base.index.asset_ids, base.linkage
+    )
 
 
 @settings(deadline=None)
 @given(BASES, PLANS)
-def test_sizes_and_measures_count_who_is_here_now(base: ClusterBase, plan: Plan) -> None:
+def test_sizes_and_statistics_count_pictures_that_are_here_now(base: ClusterBase, plan: Plan) -> None:
     view = build_view(base, plan)
     for number, cluster in enumerate(view.clusters):
         rows = np.flatnonzero(view.labels == number)
         assert view.sizes[number] == len(rows)
         assert view.number(cluster.id) == number
-        assert (int(view.measures.representatives[number]) in rows.tolist()) == bool(len(rows))
+        assert (int(view.statistics.representatives[number]) in rows.tolist()) == bool(len(rows))
         assert view.borderline[number] <= len(rows)
     assert view.sizes.sum() == (view.labels >= 0).sum()
     assert view.number("no such cluster") is None
@@ -140,7 +142,7 @@ def test_ids_and_names_stay_when_the_threshold_moves_and_comes_back(
     saved = build_view(base, Plan(threshold)).partition
     if saved.clusters:
         plan = apply(Plan(threshold), Rename(saved.ref(0), "Boats"))
-        parents = build_view(base, plan).partition.known()
+        parents = build_view(base, plan).partition.known_clusters()
         moved = build_view(base, Plan(other, edits=plan.edits), parents)
         back = build_view(base, plan, parents)
         assert [(c.id, c.name) for c in back.clusters] == [(k.id, k.name) for k in parents]
@@ -149,16 +151,16 @@ def test_ids_and_names_stay_when_the_threshold_moves_and_comes_back(
 
 @settings(deadline=None)
 @given(COMPLETE, PLANS, PLANS)
-def test_a_saved_plan_looks_the_same_again(base: ClusterBase, before: Plan, plan: Plan) -> None:
-    saved = build_view(base, plan, build_view(base, before).partition.known())
-    again = build_view(base, plan, saved.partition.known(), settled=len(plan.edits))
+def test_a_saved_plan_gives_the_same_view_again(base: ClusterBase, before: Plan, plan: Plan) -> None:
+    saved = build_view(base, plan, build_view(base, before).partition.known_clusters())
+    again = build_view(base, plan, saved.partition.known_clusters(), saved_edit_count=len(plan.edits))
     assert again.labels.tolist() == saved.labels.tolist()
     assert [(c.id, c.name) for c in again.clusters] == [(c.id, c.name) for c in saved.clusters]
 
 
-def test_edits_reach_through_a_view() -> None:
+def test_a_view_applies_edits() -> None:
     base = complete_base(6, 1)
-    plan = Plan(1.0, edits=(Move(IDS[:3], None), Rename(ClusterRef.of(IDS[:3]), "Trio")))
+    plan = Plan(1.0, edits=(Move(IDS[:3], None), Rename(ClusterRef.from_members(IDS[:3]), "Trio")))
     (cluster,) = build_view(base, plan).clusters
     assert (cluster.name, cluster.size, cluster.confirmed) == ("Trio", 3, True)
 
@@ -170,10 +172,10 @@ def test_an_empty_collection_and_one_of_one_picture_have_views(count: int) -> No
     assert view.labels.tolist() == [-1] * count
 
 
-def test_where_all_pictures_of_a_cluster_are_gone_it_has_no_size() -> None:
+def test_a_cluster_whose_pictures_are_all_gone_has_size_zero() -> None:
     vectors = np.repeat(np.eye(3), 2, axis=0)
     ids = tuple(asset_id(number) for number in range(6))
-    base = ClusterBase.of("then", snapshot(ids[2:], vectors[2:]), ids, dendrogram(vectors))
+    base = ClusterBase.from_linkage("then", snapshot(ids[2:], vectors[2:]), ids, dendrogram(vectors))
     view = build_view(base, Plan(0.9))
     assert sorted(view.sizes.tolist()) == [0, 2, 2]
     assert not base.complete

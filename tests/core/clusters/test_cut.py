@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,12 +11,13 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from scipy.cluster.hierarchy import fcluster
 
-from core.clusters.tree.cut import cut, members, node_of, nodes_at
+from core.clusters.tree.cut import cluster_nodes, cut, leaf_rows, lowest_common_ancestor
 from core.clusters.tree.linkage import Linkage, average_linkage
-from core.embedding.open_clip_encoder import OpenClipEncoder
+from core.embedding.open_clip_encoder import EncoderOptions, OpenClipEncoder
 from core.errors import ClusterError
+from core.settings import PROJECT
 
-PHOTOS = Path(__file__).parents[2] / "data" / "demo" / "photos"
+PHOTOS = PROJECT / "data" / "demo" / "photos"
 
 # Five rows: 0 and 1 join at 0.9, 2 and 3 at 0.8, both pairs at 0.5, row 4 at 0.2.
 SMALL = Linkage(np.array([[0, 1, 0.1, 2], [2, 3, 0.2, 2], [5, 6, 0.5, 4], [4, 7, 0.8, 5]]), 5)
@@ -88,23 +88,23 @@ def test_larger_clusters_come_first_and_equal_ones_by_their_smallest_row_or_key(
     assert cut(SMALL, 0.8).tolist() == [0, 0, 1, 1, 2]
     assert cut(SMALL, 0.8, keys=["e", "d", "c", "b", "a"]).tolist() == [1, 1, 0, 0, 2]
     assert cut(SMALL, 0.8, keys=np.array([9, 7, 5, 3, 1])).tolist() == [1, 1, 0, 0, 2]
-    assert nodes_at(SMALL, 0.8, keys=["e", "d", "c", "b", "a"]).tolist() == [SECOND_PAIR, FIRST_PAIR, 4]
+    assert cluster_nodes(SMALL, 0.8, keys=["e", "d", "c", "b", "a"]).tolist() == [SECOND_PAIR, FIRST_PAIR, 4]
 
 
 @pytest.mark.parametrize("n", [0, 1])
 def test_without_merges_every_row_is_a_cluster(n: int) -> None:
     linkage = Linkage(np.empty((0, 4)), n)
     assert cut(linkage, 0.5).tolist() == [0] * n
-    assert nodes_at(linkage, 0.5).tolist() == [0] * n
+    assert cluster_nodes(linkage, 0.5).tolist() == [0] * n
 
 
 def test_the_rows_of_a_node_and_the_smallest_node_of_rows() -> None:
-    assert sorted(members(SMALL, BOTH_PAIRS)) == [0, 1, 2, 3]
-    assert members(SMALL, 4).tolist() == [4]
-    assert node_of(SMALL, [3]) == 3
-    assert node_of(SMALL, [3, 2]) == SECOND_PAIR
-    assert node_of(SMALL, [0, 3]) == BOTH_PAIRS
-    assert node_of(SMALL, np.array([0, 4])) == ROOT
+    assert sorted(leaf_rows(SMALL, BOTH_PAIRS)) == [0, 1, 2, 3]
+    assert leaf_rows(SMALL, 4).tolist() == [4]
+    assert lowest_common_ancestor(SMALL, [3]) == 3
+    assert lowest_common_ancestor(SMALL, [3, 2]) == SECOND_PAIR
+    assert lowest_common_ancestor(SMALL, [0, 3]) == BOTH_PAIRS
+    assert lowest_common_ancestor(SMALL, np.array([0, 4])) == ROOT
     assert SMALL.tree.parent.tolist() == [5, 5, 6, 6, 8, 7, 7, 8, -1]
     assert SMALL.tree.children.tolist() == [[0, 1], [2, 3], [5, 6], [4, 7]]
 
@@ -114,13 +114,13 @@ def test_a_node_that_does_not_exist_is_refused(node: int) -> None:
     with pytest.raises(ClusterError, match=rf"no node {node} \(it has 0 to 8\)"):
         cut(SMALL, 0.5, {node: 0.5})
     with pytest.raises(ClusterError, match="no node"):
-        members(SMALL, node)
+        leaf_rows(SMALL, node)
 
 
 @pytest.mark.parametrize("rows", [[], [5], [-1, 2]])
 def test_rows_that_do_not_exist_have_no_subtree(rows: list[int]) -> None:
     with pytest.raises(ClusterError, match="name one or more, from 0 to 4"):
-        node_of(SMALL, rows)
+        lowest_common_ancestor(SMALL, rows)
 
 
 def test_keys_are_needed_for_every_row() -> None:
@@ -147,9 +147,9 @@ def test_a_cut_is_scipys_away_from_ties(linkage: Linkage, threshold: float) -> N
 @settings(deadline=None)
 def test_labels_and_nodes_belong_together(linkage: Linkage, threshold: float, data: st.DataObject) -> None:
     branches = data.draw(st.dictionaries(st.integers(0, 2 * linkage.n - 2), thresholds, max_size=4))
-    labels, nodes = cut(linkage, threshold, branches), nodes_at(linkage, threshold, branches)
+    labels, nodes = cut(linkage, threshold, branches), cluster_nodes(linkage, threshold, branches)
     for label, node in enumerate(nodes):
-        assert sorted(members(linkage, node)) == np.flatnonzero(labels == label).tolist()
+        assert sorted(leaf_rows(linkage, node)) == np.flatnonzero(labels == label).tolist()
     sizes = np.bincount(labels)
     assert len(sizes) == len(nodes)
     assert (np.diff(sizes) <= 0).all()
@@ -161,7 +161,7 @@ def test_a_branch_threshold_touches_its_branch_alone(
     linkage: Linkage, threshold: float, inside: float, data: st.DataObject
 ) -> None:
     node = data.draw(st.integers(0, 2 * linkage.n - 2))
-    rows = members(linkage, node)
+    rows = leaf_rows(linkage, node)
     before, after = groups(cut(linkage, threshold)), groups(cut(linkage, threshold, {node: inside}))
     apart = {part for part in before if not part & frozenset(rows.tolist())}
     assert apart <= after
@@ -186,18 +186,18 @@ def test_every_cluster_is_the_largest_subtree_whose_merges_are_all_allowed(
         allowed = linkage.similarities[node - n] >= branches.get(int(inner), threshold)
         whole[node] = allowed and whole[linkage.tree.children[node - n]].all()
     expected = [node for node in range(2 * n - 1) if whole[node] and (above[node] < 0 or not whole[above[node]])]
-    assert sorted(nodes_at(linkage, threshold, branches)) == expected
+    assert sorted(cluster_nodes(linkage, threshold, branches)) == expected
 
 
 @given(linkages(), st.data())
 @settings(deadline=None)
 def test_the_smallest_subtree_of_rows_holds_them_and_its_parts_do_not(linkage: Linkage, data: st.DataObject) -> None:
     rows = data.draw(st.sets(st.integers(0, linkage.n - 1), min_size=1))
-    node = node_of(linkage, list(rows))
-    assert rows <= set(members(linkage, node).tolist())
+    node = lowest_common_ancestor(linkage, list(rows))
+    assert rows <= set(leaf_rows(linkage, node).tolist())
     if node >= linkage.n:
         for part in linkage.tree.children[node - linkage.n]:
-            assert not rows <= set(members(linkage, part).tolist())
+            assert not rows <= set(leaf_rows(linkage, part).tolist())
 
 
 @given(
@@ -217,7 +217,7 @@ def test_with_keys_labels_do_not_depend_on_the_order_of_rows(
 def test_four_photographs_and_their_mirrored_copies_form_four_pairs() -> None:
     names = ["abalone-shell", "ajanta-caves", "alpaca-white-head", "windmill-grey-meadow"]
     originals = [Image.open(PHOTOS / f"{name}.jpg").convert("RGB") for name in names]
-    encoder = OpenClipEncoder("bundled", batch_size=4)
+    encoder = OpenClipEncoder("bundled", EncoderOptions(batch_size=4))
     pictures = [*originals, *map(ImageOps.mirror, originals)]
     vectors = np.concatenate([encoder.encode_pixels(encoder.preprocess(picture)[None]) for picture in pictures])
     assert cut(average_linkage(vectors), 0.82).tolist() == [0, 1, 2, 3, 0, 1, 2, 3]

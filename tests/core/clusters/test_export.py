@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.clusters.curation import clustering_of
+from core.clusters.curation import clustering_from_view
 from core.clusters.edits.model import ClusterRef, Edit, Move, Rename
 from core.clusters.edits.plan import Plan, apply
 from core.clusters.edits.validation import check_edit
-from core.clusters.views.export import FORMATS, MOST_CLUSTERS, Format, centroids, exported, imported
-from core.clusters.views.partition import materialise
-from core.clusters.views.view import ClusterBase, ClusterView, build_view
+from core.clusters.views.cluster_view import ClusterBase, ClusterView, build_view
+from core.clusters.views.export import FORMATS, MAX_CLUSTERS, Format, export_centroids, export_clustering, import_edits
+from core.clusters.views.partition import build_partition
 from core.errors import ClusterError
 from core.records.clusterings import Clustering, Revision
 from tests.core.clusters.test_cluster_view import complete_base
@@ -48,7 +48,7 @@ def view_of(*edits: Edit, count: int = 6) -> ClusterView:
 
 
 def clustering(view: ClusterView) -> Clustering:
-    return clustering_of(view, [None] * len(view.clusters))
+    return clustering_from_view(view, [None] * len(view.clusters))
 
 
 def group(name: str, *numbers: int) -> tuple[Edit, Edit]:
@@ -68,7 +68,7 @@ def cells(data: bytes) -> list[dict[str, str]]:
 
 def test_a_csv_file_has_a_line_per_picture() -> None:
     found = two_groups()
-    rows = cells(exported(REVISION, found, TITLES, "csv"))
+    rows = cells(export_clustering(REVISION, found, TITLES, "csv"))
     assert list(rows[0]) == ["asset_id", "title", "cluster_id", "cluster"]
     assert [row["asset_id"] for row in rows] == list(found.asset_ids)
     by_id = {row["asset_id"]: row for row in rows}
@@ -87,14 +87,14 @@ FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 @settings(deadline=None)
 @given(st.text("=+-@'＝\t\r\nab", max_size=6))
 def test_no_cell_of_a_csv_file_is_run_by_a_spreadsheet(title: str) -> None:
-    rows = cells(exported(REVISION, two_groups(), {IDS[0]: title}, "csv"))
+    rows = cells(export_clustering(REVISION, two_groups(), {IDS[0]: title}, "csv"))
     assert not any(value.startswith(FORMULAS) for row in rows for value in row.values())
     assert {row["cluster"] for row in rows} == {"'+Birds", "’80s; “Cars”", ""}
 
 
 def test_json_holds_the_revision_its_clusters_and_every_assignment() -> None:
     found = two_groups()
-    document = json.loads(exported(REVISION, found, TITLES, "json"))
+    document = json.loads(export_clustering(REVISION, found, TITLES, "json"))
     assert set(document) == {
         "collection",
         "collection_version",
@@ -117,7 +117,7 @@ def test_json_holds_the_revision_its_clusters_and_every_assignment() -> None:
 
 def test_parquet_holds_every_assignment_with_its_centroid() -> None:
     found = two_groups()
-    table = pq.read_table(io.BytesIO(exported(REVISION, found, TITLES, "parquet")))
+    table = pq.read_table(io.BytesIO(export_clustering(REVISION, found, TITLES, "parquet")))
     assert json.loads(table.schema.metadata[b"contactsheet"]) == {
         "revision": 7,
         "collection": "birds",
@@ -132,14 +132,14 @@ def test_parquet_holds_every_assignment_with_its_centroid() -> None:
 
 def test_centroids_are_an_array_file() -> None:
     found = two_groups()
-    assert np.load(io.BytesIO(centroids(found))).tolist() == [c.centroid.tolist() for c in found.clusters]
+    assert np.load(io.BytesIO(export_centroids(found))).tolist() == [c.centroid.tolist() for c in found.clusters]
 
 
-@pytest.mark.parametrize("how", FORMATS)
-def test_an_empty_clustering_can_be_exported_and_names_nothing(how: Format) -> None:
+@pytest.mark.parametrize("file_format", FORMATS)
+def test_an_empty_clustering_can_be_exported_and_names_no_cluster(file_format: Format) -> None:
     nothing = Clustering((), np.empty(0, np.int32), ())
-    with pytest.raises(ClusterError, match=f"empty.{how} names no cluster of two pictures"):
-        imported(exported(REVISION, nothing, {}, how), f"empty.{how}", IDS)
+    with pytest.raises(ClusterError, match=f"empty.{file_format} names no cluster of two pictures"):
+        import_edits(export_clustering(REVISION, nothing, {}, file_format), f"empty.{file_format}", IDS)
 
 
 NAMES = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=12) | st.sampled_from(
@@ -150,8 +150,8 @@ GROUPS = st.lists(st.tuples(NAMES, st.integers(2, 4)), max_size=5, unique_by=lam
 
 @settings(deadline=None)
 @given(GROUPS, PLANS, st.sampled_from(FORMATS))
-def test_what_is_exported_and_imported_again_gives_the_same_named_groups(
-    groups: list[tuple[str, int]], onto: Plan, how: Format
+def test_an_exported_and_imported_clustering_has_the_same_named_groups(
+    groups: list[tuple[str, int]], onto: Plan, file_format: Format
 ) -> None:
     edits, start = list[Edit](), 0
     for name, size in groups:
@@ -159,26 +159,28 @@ def test_what_is_exported_and_imported_again_gives_the_same_named_groups(
         start += size
     view = view_of(*edits, count=24)
     named = {(c.name, frozenset(view.partition.members(n))) for n, c in enumerate(view.clusters)}
-    data = exported(REVISION, clustering(view), {}, how)
+    data = export_clustering(REVISION, clustering(view), {}, file_format)
     if not groups:
         with pytest.raises(ClusterError, match="names no cluster"):
-            imported(data, f"x.{how}", IDS)
+            import_edits(data, f"x.{file_format}", IDS)
         return
-    found, missing = imported(data, f"x.{how.upper()}", IDS)
+    found, missing = import_edits(data, f"x.{file_format.upper()}", IDS)
     assert missing == 0
-    again = materialise(applied(Plan(onto.threshold, onto.smallest, onto.branches), found), *_world(view.base))
+    again = build_partition(
+        applied(Plan(onto.threshold, onto.min_cluster_size, onto.branches), found), *_world(view.base)
+    )
     assert named <= {(c.name, frozenset(again.members(n))) for n, c in enumerate(again.clusters)}
 
 
 def _world(base: ClusterBase) -> tuple:
-    return base.roster, base.linkage
+    return base.index, base.linkage
 
 
-def rows_as(how: Format, rows: list[tuple[str, str]]) -> bytes:
+def rows_as(file_format: Format, rows: list[tuple[str, str]]) -> bytes:
     """A file as another program would write it."""
-    if how == "json":
+    if file_format == "json":
         return json.dumps({"assignments": [{"asset_id": i, "cluster": c} for i, c in rows]}).encode()
-    if how == "parquet":
+    if file_format == "parquet":
         buffer = io.BytesIO()
         pq.write_table(pa.table({"asset_id": [i for i, _ in rows], "cluster": [c for _, c in rows]}), buffer)
         return buffer.getvalue()
@@ -187,32 +189,32 @@ def rows_as(how: Format, rows: list[tuple[str, str]]) -> bytes:
     return text.getvalue().encode()
 
 
-@pytest.mark.parametrize("how", FORMATS)
-def test_pictures_of_another_collection_are_counted_and_left_out(how: Format) -> None:
+@pytest.mark.parametrize("file_format", FORMATS)
+def test_pictures_of_another_collection_are_counted_and_skipped(file_format: Format) -> None:
     foreign = [(asset_id(f"foreign {number}"), "Birds") for number in range(3)]
-    data = rows_as(how, [(IDS[0], "Birds"), *foreign, foreign[0], (IDS[1], "Birds"), (IDS[2], "")])
-    edits, missing = imported(data, f"x.{how}", IDS)
+    data = rows_as(file_format, [(IDS[0], "Birds"), *foreign, foreign[0], (IDS[1], "Birds"), (IDS[2], "")])
+    edits, missing = import_edits(data, f"x.{file_format}", IDS)
     assert (edits, missing) == (list(group("Birds", 0, 1)), 3)
 
 
-def test_one_picture_alone_is_no_cluster_and_no_name_is_none() -> None:
+def test_a_single_picture_is_no_cluster_and_neither_are_pictures_without_a_name() -> None:
     rows = [(IDS[0], "Alone"), (IDS[1], "Two"), (IDS[2], "Two"), (IDS[3], " "), (IDS[4], "")]
-    assert imported(rows_as("csv", rows), "x.csv", IDS) == (list(group("Two", 1, 2)), 0)
+    assert import_edits(rows_as("csv", rows), "x.csv", IDS) == (list(group("Two", 1, 2)), 0)
 
 
-def test_a_picture_listed_twice_goes_where_the_last_line_says() -> None:
+def test_for_a_picture_listed_twice_the_last_line_counts() -> None:
     rows = [(IDS[0], "Cats"), (IDS[1], "Cats"), (IDS[2], "Cats"), (IDS[0], "Dogs"), (IDS[3], "Dogs"), (IDS[1], "Cats")]
-    edits, _ = imported(rows_as("csv", rows), "x.csv", IDS)
+    edits, _ = import_edits(rows_as("csv", rows), "x.csv", IDS)
     assert edits == [*group("Cats", 1, 2), *group("Dogs", 0, 3)]
 
 
 @settings(deadline=None)
 @given(st.text(st.characters(), max_size=100), st.sampled_from(["csv", "json"]))
-def test_any_name_in_a_file_becomes_one_that_a_curator_may_give(name: str, how: Format) -> None:
-    if how == "csv":
+def test_any_name_in_a_file_is_made_valid(name: str, file_format: Format) -> None:
+    if file_format == "csv":
         name = name.encode("utf-8", "replace").decode()
-    data = rows_as(how, [(IDS[0], name), (IDS[1], name), (IDS[2], "Other"), (IDS[3], "Other")])
-    edits, _ = imported(data, f"x.{how}", IDS)
+    data = rows_as(file_format, [(IDS[0], name), (IDS[1], name), (IDS[2], "Other"), (IDS[3], "Other")])
+    edits, _ = import_edits(data, f"x.{file_format}", IDS)
     plan = Plan()
     for edit in edits:
         check_edit(edit)
@@ -230,13 +232,13 @@ def test_any_name_in_a_file_becomes_one_that_a_curator_may_give(name: str, how: 
         ("family \U0001f468\u200d\U0001f469", "family \U0001f468\u200d\U0001f469"),
     ],
 )
-def test_a_name_that_may_not_be_given_is_made_such_as_may(name: str, becomes: str) -> None:
-    edits, _ = imported(rows_as("json", [(IDS[0], name), (IDS[1], name)]), "x.json", IDS)
+def test_an_invalid_name_is_cleaned(name: str, becomes: str) -> None:
+    edits, _ = import_edits(rows_as("json", [(IDS[0], name), (IDS[1], name)]), "x.json", IDS)
     plan = applied(Plan(), edits)
     assert plan.edits == group(becomes, 0, 1)
 
 
-WHOLE = {how: exported(REVISION, two_groups(), TITLES, how) for how in FORMATS}
+WHOLE = {file_format: export_clustering(REVISION, two_groups(), TITLES, file_format) for file_format in FORMATS}
 DAMAGED = [
     ("x.csv", b""),
     ("x.csv", b"\xff\xfe\x00name"),
@@ -265,19 +267,17 @@ DAMAGED = [
 @pytest.mark.parametrize(("name", "data"), DAMAGED, ids=range(len(DAMAGED)))
 def test_a_damaged_file_is_refused_by_name(name: str, data: bytes) -> None:
     with pytest.raises(ClusterError, match=f"^{name} (is no exported clustering|names no cluster)"):
-        imported(data, name, IDS)
+        import_edits(data, name, IDS)
 
 
 @settings(deadline=None)
 @given(st.sampled_from(FORMATS), st.data())
-def test_whatever_is_wrong_with_a_file_nothing_but_a_cluster_error_comes_of_it(
-    how: Format, data: st.DataObject
-) -> None:
-    whole = WHOLE[how]
+def test_a_file_with_any_damage_raises_nothing_but_a_cluster_error(file_format: Format, data: st.DataObject) -> None:
+    whole = WHOLE[file_format]
     at = data.draw(st.integers(0, len(whole)))
     damaged = whole[:at] + data.draw(st.binary(max_size=4)) + whole[at + data.draw(st.integers(0, 8)) :]
     try:
-        edits, _ = imported(damaged, f"x.{how}", IDS)
+        edits, _ = import_edits(damaged, f"x.{file_format}", IDS)
     except ClusterError:
         return
     for edit in edits:
@@ -285,7 +285,7 @@ def test_whatever_is_wrong_with_a_file_nothing_but_a_cluster_error_comes_of_it(
 
 
 def test_a_file_of_too_many_clusters_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert MOST_CLUSTERS == 10_000
-    monkeypatch.setattr("core.clusters.views.export.MOST_CLUSTERS", 1)
+    assert MAX_CLUSTERS == 10_000
+    monkeypatch.setattr("core.clusters.views.export.MAX_CLUSTERS", 1)
     with pytest.raises(ClusterError, match=r"x.csv names 2 clusters, at most 1 can be imported"):
-        imported(WHOLE["csv"], "x.csv", IDS)
+        import_edits(WHOLE["csv"], "x.csv", IDS)

@@ -214,43 +214,48 @@ def test_doing_it_again_gives_the_same_bits(tied: Vectors) -> None:
 @pytest.mark.parametrize("vectors", [planted(1500), blob(1500, offset=3.0)], ids=["planted", "dense blob"])
 def test_reduced_precision_changes_nothing(vectors: Vectors, monkeypatch: pytest.MonkeyPatch) -> None:
     found = []
-    for ladder in ([torch.bfloat16, torch.float32, torch.float64], [torch.float32, torch.float64], [torch.float64]):
-        rungs = partial(_sieves_of, ladder)
-        monkeypatch.setattr(merging, "sieves", rungs)
+    for precisions in (
+        [torch.bfloat16, torch.float32, torch.float64],
+        [torch.float32, torch.float64],
+        [torch.float64],
+    ):
+        monkeypatch.setattr(merging, "shortlists", partial(shortlists_in, precisions))
         found.append(average_linkage(vectors).z)
     assert np.array_equal(found[0], found[1])
     assert np.array_equal(found[0], found[2])
 
 
-def _sieves_of(ladder: list[torch.dtype], means: NDArray[np.float64], device: torch.device) -> list[NearestShortlist]:
-    return [NearestShortlist(means, precision, device) for precision in ladder]
+def shortlists_in(
+    precisions: list[torch.dtype], means: NDArray[np.float64], device: torch.device
+) -> list[NearestShortlist]:
+    return [NearestShortlist(means, precision, device) for precision in precisions]
 
 
 def test_a_search_ends_in_float64_and_trusts_float32_only_where_it_is_that(monkeypatch: pytest.MonkeyPatch) -> None:
-    def ladder() -> list[torch.dtype]:
-        return [sieve._precision for sieve in shortlists(np.eye(2), torch.device("cpu"))]
+    def precisions() -> list[torch.dtype]:
+        return [shortlist.precision for shortlist in shortlists(np.eye(2), torch.device("cpu"))]
 
-    assert ladder()[-2:] == [torch.float32, torch.float64]
+    assert precisions()[-2:] == [torch.float32, torch.float64]
     monkeypatch.setattr(torch, "get_float32_matmul_precision", lambda: "medium")
-    assert ladder()[-1] == torch.float64
-    assert torch.float32 not in ladder()
+    assert precisions()[-1] == torch.float64
+    assert torch.float32 not in precisions()
 
 
 @pytest.mark.parametrize("precision", [torch.bfloat16, torch.float32, torch.float64], ids=str)
 @pytest.mark.parametrize("size", [3, 40, 900, 3000])
-def test_no_cluster_outside_a_list_is_above_its_ceiling(precision: torch.dtype, size: int) -> None:
+def test_no_cluster_outside_a_list_is_above_its_bound(precision: torch.dtype, size: int) -> None:
     means = planted(size).astype(np.float64)
-    sieve = NearestShortlist(means, precision, torch.device("cpu"))
+    shortlist = NearestShortlist(means, precision, torch.device("cpu"))
     means *= np.linspace(0.2, 1, size)[:, None]
-    sieve.refresh(np.arange(size))
+    shortlist.refresh(np.arange(size))
     alive = np.arange(0, size, 2) if size > 3 else np.arange(size)
     rows = alive[:: max(1, len(alive) // 200)]
-    lists, ceilings = sieve.nearest(rows, alive, lambda: None)
+    lists, bounds = shortlist.nearest(rows, alive, lambda: None)
     outside = np.full((len(rows), size), -np.inf)
     outside[:, alive] = means[rows] @ means[alive].T
     np.put_along_axis(outside, lists, -np.inf, axis=1)
     outside[np.arange(len(rows)), rows] = -np.inf
-    assert (outside.max(axis=1) <= ceilings).all()
+    assert (outside.max(axis=1) <= bounds).all()
     assert ((lists != rows[:, None]).sum(axis=1) == min(LIST_LENGTH, len(alive) - 1)).all()
     assert np.isin(lists, alive).all()
 
@@ -298,8 +303,8 @@ def test_zero_vectors_are_similar_to_nothing_and_join_at_distance_one() -> None:
 
 def test_many_ties_take_few_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
     rounds = []
-    merge = merging.Merging._merge
-    monkeypatch.setattr(merging.Merging, "_merge", lambda *args: (rounds.append(1), merge(*args)))
+    merge = merging.ReciprocalMerger._merge
+    monkeypatch.setattr(merging.ReciprocalMerger, "_merge", lambda *args: (rounds.append(1), merge(*args)))
     average_linkage(np.ones((20_000, 4), np.float32))
     assert not rounds
     average_linkage(even_chain())

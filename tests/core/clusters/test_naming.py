@@ -16,12 +16,12 @@ from core.clusters.views.naming import (
     NameSuggestion,
     TermNames,
     TermTable,
-    by_looks,
-    by_words,
-    common_words,
-    suggest,
-    terms,
-    vocabulary,
+    build_vocabulary,
+    combine_suggestions,
+    extract_terms,
+    load_common_words,
+    names_from_looks,
+    names_from_terms,
 )
 from core.settings import PROJECT, Settings
 from tests.fakes.dendrograms import unit_vectors
@@ -44,27 +44,27 @@ from tests.fakes.dendrograms import unit_vectors
 def test_terms_are_the_keywords_and_the_words_that_say_something(
     title: str, keywords: tuple[str, ...], expected: set[str]
 ) -> None:
-    assert terms(title, keywords) == expected
+    assert extract_terms(title, keywords) == expected
 
 
-def named(labels: list[int], *said: str) -> list[str | None]:
-    """The names by words, where each picture's terms stand in one text."""
-    terms_of_each = TermTable.of([frozenset(text.split()) for text in said])
-    found = by_words(np.array(labels, np.int32), terms_of_each, max(labels, default=-1) + 1)
-    return [one.name if one else None for one in found.names]
+def named(labels: list[int], *texts: str) -> list[str | None]:
+    """The names from terms, given each picture's terms as one text."""
+    table = TermTable.from_terms([frozenset(text.split()) for text in texts])
+    found = names_from_terms(np.array(labels, np.int32), table, max(labels, default=-1) + 1)
+    return [name.name if name else None for name in found.names]
 
 
 def test_a_cluster_is_called_what_most_of_its_members_and_few_others_are() -> None:
-    said = ["animal cat", "animal cat", "animal cat", "animal dog", "animal dog", "cat"]
-    assert named([0, 0, 0, 1, 1, -1], *said) == ["Cat", "Dog"]
+    texts = ["animal cat", "animal cat", "animal cat", "animal dog", "animal dog", "cat"]
+    assert named([0, 0, 0, 1, 1, -1], *texts) == ["Cat", "Dog"]
 
 
-def test_what_is_said_of_everything_names_nothing() -> None:
+def test_a_term_of_every_picture_names_nothing() -> None:
     assert named([0, 0, 0, 1, 1], *["photo"] * 5) == [None, None]
     assert named([0, 0, 0, 1, 1], *["photo a"] * 3, *["photo b"] * 2) == ["A", "B"]
 
 
-def test_what_is_said_more_often_elsewhere_names_nothing() -> None:
+def test_a_term_that_is_more_frequent_elsewhere_names_nothing() -> None:
     assert named([0, 0, 0, 0, -1, -1], "x", "x", "", "", "x", "x") == [None]
 
 
@@ -73,59 +73,58 @@ def test_a_term_of_one_member_does_not_win() -> None:
     assert named([0, 0, 0, -1, -1], "rare cat", "cat", "", "cat", "") == ["Cat"]
 
 
-def test_nothing_said_gives_no_name() -> None:
+def test_without_terms_there_is_no_name() -> None:
     assert named([0, 0], "", "") == [None]
-    assert by_words(np.empty(0, np.int32), TermTable.of([]), 0).names == []
+    assert names_from_terms(np.empty(0, np.int32), TermTable.from_terms([]), 0).names == []
 
 
-SAID = st.lists(st.tuples(st.integers(-1, 3), st.frozensets(st.sampled_from("abcdefg"), max_size=4)), max_size=14)
+LABELLED_TERMS = st.lists(
+    st.tuples(st.integers(-1, 3), st.frozensets(st.sampled_from("abcdefg"), max_size=4)), max_size=14
+)
 
 
-def written(rows: list, like: TermNames | None = None) -> TermNames:
-    return by_words(
-        np.array([label for label, _ in rows], np.int32), TermTable.of([words for _, words in rows]), 4, like
-    )
+def names_of(rows: list, previous: TermNames | None = None) -> TermNames:
+    labels, table = np.array([label for label, _ in rows], np.int32), TermTable.from_terms([terms for _, terms in rows])
+    return names_from_terms(labels, table, 4, previous)
 
 
 @settings(deadline=None)
-@given(SAID, st.lists(st.integers(-1, 3), max_size=14))
-def test_names_known_from_other_labels_change_nothing(said: list, others: list[int]) -> None:
-    before = [(label, words) for label, (_, words) in zip([*others, *(label for label, _ in said)], said, strict=False)]
-    assert written(said, written(before)).names == written(said).names
+@given(LABELLED_TERMS, st.lists(st.integers(-1, 3), max_size=14))
+def test_names_of_another_labelling_change_nothing(rows: list, others: list[int]) -> None:
+    labels = [*others, *(label for label, _ in rows)]
+    before = [(label, terms) for label, (_, terms) in zip(labels, rows, strict=False)]
+    assert names_of(rows, names_of(before)).names == names_of(rows).names
 
 
-def test_what_a_cluster_with_the_same_members_was_called_is_taken_over() -> None:
-    said = [(0, frozenset("a")), (0, frozenset("a")), (1, frozenset("b")), (1, frozenset("b")), (2, frozenset())]
+def test_the_name_of_a_cluster_with_the_same_members_is_reused() -> None:
+    rows = [(0, frozenset("a")), (0, frozenset("a")), (1, frozenset("b")), (1, frozenset("b")), (2, frozenset())]
     known = [NameSuggestion(name, 0.5, "words") for name in ("First", "Second", "Third")]
-    merged = [(max(label - 1, 0), words) for label, words in said]
-    found = written(merged, TermNames(np.array([0, 0, 1, 1, 2], np.int32), known)).names
-    assert [one.name if one else None for one in found] == ["A", "Third", None, None]
+    merged = [(max(label - 1, 0), terms) for label, terms in rows]
+    found = names_of(merged, TermNames(np.array([0, 0, 1, 1, 2], np.int32), known)).names
+    assert [name.name if name else None for name in found] == ["A", "Third", None, None]
 
 
 @settings(deadline=None)
-@given(SAID, st.randoms(use_true_random=False))
-def test_names_do_not_depend_on_the_order_of_pictures(said: list, random) -> None:
-    def found(rows: list) -> list[NameSuggestion | None]:
-        return written(rows).names
-
-    shuffled = said[:]
+@given(LABELLED_TERMS, st.randoms(use_true_random=False))
+def test_names_do_not_depend_on_the_order_of_pictures(rows: list, random) -> None:
+    shuffled = rows[:]
     random.shuffle(shuffled)
-    assert found(shuffled) == found(said)
-    for suggestion in found(said):
+    assert names_of(shuffled).names == names_of(rows).names
+    for suggestion in names_of(rows).names:
         assert suggestion is None or (0 < suggestion.confidence <= 1 and suggestion.source == "words")
 
 
 @settings(deadline=None)
-@given(SAID)
-def test_no_other_term_fits_a_cluster_better(said: list) -> None:
-    labels = np.array([label for label, _ in said], np.int32)
-    for number, suggestion in enumerate(written(said).names):
+@given(LABELLED_TERMS)
+def test_no_other_term_fits_a_cluster_better(rows: list) -> None:
+    labels = np.array([label for label, _ in rows], np.int32)
+    for number, suggestion in enumerate(names_of(rows).names):
         size, scores = int((labels == number).sum()), {}
         for term in "abcdefg":
-            everywhere = sum(term in words for _, words in said)
-            have = sum(term in words for label, words in said if label == number)
-            if have > 1 and have / size > everywhere / len(said):
-                precision, recall = have / everywhere, have / size
+            everywhere = sum(term in terms for _, terms in rows)
+            members = sum(term in terms for label, terms in rows if label == number)
+            if members > 1 and members / size > everywhere / len(rows):
+                precision, recall = members / everywhere, members / size
                 scores[term.upper()] = 2 * precision * recall / (precision + recall)
         assert (suggestion is None) == (not scores)
         if suggestion is not None:
@@ -134,7 +133,7 @@ def test_no_other_term_fits_a_cluster_better(said: list) -> None:
 
 
 def planted(clusters: int, words: int, seed: int) -> tuple[np.ndarray, np.ndarray, list[int]]:
-    """Centroids beside the vector of one word each, and which word it is; all words share a direction (the gap)."""
+    """Centroids near the vector of one word each, and which word it is; all words share a direction (the gap)."""
     random = np.random.default_rng(seed)
     directions = np.eye(words + 2, dtype=np.float32)
     meant = random.permutation(words)[:clusters]
@@ -148,7 +147,7 @@ def planted(clusters: int, words: int, seed: int) -> tuple[np.ndarray, np.ndarra
 @given(st.integers(1, 6), st.integers(0, 1000))
 def test_zero_shot_finds_the_word_a_cluster_looks_like(clusters: int, seed: int) -> None:
     centroids, word_vectors, meant = planted(clusters, 8, seed)
-    found = by_looks(centroids, [f"word {number}" for number in range(8)], word_vectors)
+    found = names_from_looks(centroids, [f"word {number}" for number in range(8)], word_vectors)
     assert [one.name for one in found if one] == [f"Word {number}" for number in meant]
     assert all(one.source == "looks" and 0.5 < one.confidence <= 1 for one in found if one)
 
@@ -158,10 +157,10 @@ def test_zero_shot_finds_the_word_a_cluster_looks_like(clusters: int, seed: int)
 def test_some_clusters_look_as_they_do_among_all(clusters: int, seed: int, block: int) -> None:
     centroids, word_vectors, _ = planted(clusters, 8, seed)
     words = [f"word {number}" for number in range(8)]
-    whole, some = by_looks(centroids, words, word_vectors), list(range(clusters))[::-2]
+    whole, some = names_from_looks(centroids, words, word_vectors), list(range(clusters))[::-2]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "BLOCK_CLUSTERS", block)
-        found = by_looks(centroids, words, word_vectors, some)
+        found = names_from_looks(centroids, words, word_vectors, some)
     assert [one.name for one in found if one] == [one.name for number in some if (one := whole[number])]
     assert [one.confidence for one in found if one] == pytest.approx(
         [one.confidence for number in some if (one := whole[number])], rel=1e-3
@@ -170,14 +169,14 @@ def test_some_clusters_look_as_they_do_among_all(clusters: int, seed: int, block
 
 def test_no_words_or_no_clusters_give_no_looks() -> None:
     centroids, word_vectors, _ = planted(3, 8, 1)
-    assert by_looks(centroids, [], word_vectors[:0]) == [None, None, None]
-    assert by_looks(centroids[:0], ["word"], word_vectors[:1]) == []
+    assert names_from_looks(centroids, [], word_vectors[:0]) == [None, None, None]
+    assert names_from_looks(centroids[:0], ["word"], word_vectors[:1]) == []
 
 
 def test_what_people_wrote_counts_where_it_fits_well_enough() -> None:
     sure, unsure = NameSuggestion("Cat", 0.9, "words"), NameSuggestion("Cat", 0.1, "words")
     looks = NameSuggestion("Dog", 0.4, "looks")
-    assert suggest([sure, unsure, unsure, None, None], [looks, looks, None, looks, None]) == [
+    assert combine_suggestions([sure, unsure, unsure, None, None], [looks, looks, None, looks, None]) == [
         sure,
         looks,
         unsure,
@@ -187,15 +186,15 @@ def test_what_people_wrote_counts_where_it_fits_well_enough() -> None:
 
 
 def test_the_vocabulary_is_the_collections_own_words_then_common_ones() -> None:
-    said = [frozenset({"rare", "b", "a"}), frozenset({"b", "a", "c"}), frozenset({"c", "b"})]
-    assert vocabulary(said, ["cat", "a", "dog"]) == ["b", "a", "c", "cat", "dog"]
-    assert vocabulary(said, ["cat", "a", "dog"], most=3) == ["b", "cat", "a"]
+    terms = [frozenset({"rare", "b", "a"}), frozenset({"b", "a", "c"}), frozenset({"c", "b"})]
+    assert build_vocabulary(terms, ["cat", "a", "dog"]) == ["b", "a", "c", "cat", "dog"]
+    assert build_vocabulary(terms, ["cat", "a", "dog"], limit=3) == ["b", "cat", "a"]
 
 
 def test_the_vocabulary_is_the_same_in_every_process() -> None:
     script = (
-        "from core.clusters.views.naming import vocabulary;"
-        "print(vocabulary([frozenset(map(str, range(40)))] * 2, [], most=20))"
+        "from core.clusters.views.naming import build_vocabulary;"
+        "print(build_vocabulary([frozenset(map(str, range(40)))] * 2, [], limit=20))"
     )
     outputs = {
         subprocess.run(
@@ -207,7 +206,7 @@ def test_the_vocabulary_is_the_same_in_every_process() -> None:
 
 
 def test_common_words_are_lines_of_lower_case_each_once() -> None:
-    words = common_words()
+    words = load_common_words()
     assert len(words) > 200
     assert "bird" in words
     assert len(set(words)) == len(words)
@@ -220,14 +219,14 @@ def test_birds_of_the_demo_collection_are_called_birds(demo_data: Path) -> None:
     is_bird = np.array(["birds" in keywords for keywords in view.base.snapshot.keywords])
     birds = [number for number in range(len(view.clusters)) if is_bird[view.labels == number].mean() > 0.8]
     largest = max(birds, key=lambda number: view.sizes[number])
-    suggestions = app.clusters.suggestions("demo", view)
+    suggestions = app.clusters.name_suggestions("demo", view)
     suggestion = suggestions[largest]
     assert view.sizes[largest] >= 10
     assert suggestion is not None
     assert "bird" in suggestion.name.lower()
     words = ["bird", "fish", "flower", "hammer", "church"]
-    word_vectors = app.encoders.named("bundled").encode_texts([f"a photo of a {word}" for word in words])
-    looked = by_looks(view.measures.centroids, words, word_vectors)[largest]
+    word_vectors = app.encoders.get("bundled").encode_texts([f"a photo of a {word}" for word in words])
+    looked = names_from_looks(view.statistics.centroids, words, word_vectors)[largest]
     assert looked is not None
     assert looked.name == "Bird"
     assert None not in suggestions

@@ -3,7 +3,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 
-from core.clusters.views.print_sheet import MOST_PRINTED, printed_sheet
+from core.clusters.views.print_sheet import MAX_PRINTED, render_print_sheet
 from core.records.assets import Asset, Description, Hit
 
 
@@ -29,7 +29,7 @@ def tags(page: bytes) -> list[str]:
 
 
 def test_a_printed_sheet_holds_every_picture_with_its_title_and_credit() -> None:
-    page = printed_sheet("Boats", "2 pictures", [hit("Harbour", "C. Camera"), hit("Ketch")])
+    page = render_print_sheet("Boats", "2 pictures", [hit("Harbour", "C. Camera"), hit("Ketch")])
     assert tags(page).count("img") == 2
     assert b"1 Harbour<br>C. Camera \xc2\xb7 CC BY 4.0" in page
     assert b"2 Ketch<" in page
@@ -37,13 +37,13 @@ def test_a_printed_sheet_holds_every_picture_with_its_title_and_credit() -> None
 
 
 def test_texts_from_outside_are_never_markup() -> None:
-    page = printed_sheet("<script>1</script>", "<img>", [hit("<b onload=x>", "<script>")])
+    page = render_print_sheet("<script>1</script>", "<img>", [hit("<b onload=x>", "<script>")])
     assert "script" not in tags(page)
     assert tags(page).count("b") == 0
     assert tags(page).count("img") == 1
 
 
 def test_a_very_large_cluster_is_cut_and_says_so() -> None:
-    page = printed_sheet("All", "500 pictures", [hit("x")] * 500)
-    assert tags(page).count("img") == MOST_PRINTED
+    page = render_print_sheet("All", "500 pictures", [hit("x")] * 500)
+    assert tags(page).count("img") == MAX_PRINTED
     assert b"The first 400 are shown." in page

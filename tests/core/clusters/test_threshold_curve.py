@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from core.clusters.tree.cut import cut
 from core.clusters.tree.linkage import Linkage, average_linkage
-from core.clusters.tree.threshold_curve import ThresholdPlateau, plateaus, threshold_curve
+from core.clusters.tree.threshold_curve import ThresholdPlateau, find_plateaus, threshold_curve
 
 # Five rows: 0 and 1 join at 0.9, 2 and 3 at 0.9 as well, both pairs at 0.5, row 4 at 0.2.
 SMALL = Linkage(np.array([[0, 1, 0.1, 2], [2, 3, 0.1, 2], [5, 6, 0.5, 4], [4, 7, 0.8, 5]]), 5)
@@ -51,11 +51,11 @@ def test_groups_have_at_least_the_size_asked_for() -> None:
 @pytest.mark.parametrize("n", [0, 1])
 def test_without_merges_the_curve_is_flat(n: int) -> None:
     curve = threshold_curve(Linkage(np.empty((0, 4)), n))
-    thresholds, counts = curve.sampled(3)
+    thresholds, counts = curve.sample(3)
     assert thresholds.tolist() == [0, 0.5, 1]
     assert counts.clusters.tolist() == counts.singletons.tolist() == counts.largest.tolist() == [n, n, n]
     assert counts.share.tolist() == [0, 0, 0]
-    assert plateaus(curve) == []
+    assert find_plateaus(curve) == []
 
 
 @given(
@@ -68,9 +68,9 @@ def test_the_curve_agrees_with_a_cut_at_any_threshold(
     rows: NDArray[np.int8], thresholds: list[float], minimum_size: int
 ) -> None:
     linkage = average_linkage(rows.astype(np.float32))
-    asked = np.concatenate([thresholds, linkage.similarities])
-    counts = threshold_curve(linkage, minimum_size).at(asked)
-    for i, threshold in enumerate(asked):
+    requested = np.concatenate([thresholds, linkage.similarities])
+    counts = threshold_curve(linkage, minimum_size).counts_at(requested)
+    for i, threshold in enumerate(requested):
         sizes = np.bincount(cut(linkage, threshold))
         grouped = sizes[sizes >= minimum_size]
         assert counts.clusters[i] == len(sizes)
@@ -82,7 +82,7 @@ def test_the_curve_agrees_with_a_cut_at_any_threshold(
 
 def test_a_sample_is_exact_at_its_thresholds_and_reaches_from_end_to_end() -> None:
     linkage = average_linkage(planted(500, 20, 0.5, seed=0))
-    thresholds, counts = threshold_curve(linkage).sampled(40)
+    thresholds, counts = threshold_curve(linkage).sample(40)
     assert len(thresholds) == 40
     assert (thresholds[0], thresholds[-1]) == (linkage.similarities[-1], linkage.similarities[0])
     assert counts.clusters.tolist() == [cut(linkage, threshold).max() + 1 for threshold in thresholds]
@@ -92,7 +92,7 @@ def test_a_sample_is_exact_at_its_thresholds_and_reaches_from_end_to_end() -> No
 @pytest.mark.parametrize(("n", "clusters", "noise"), [(60, 6, 0.5), (300, 3, 0.5), (2000, 80, 0.45), (2000, 50, 0.6)])
 def test_the_planted_gap_is_the_widest_plateau(n: int, clusters: int, noise: float, seed: int) -> None:
     linkage = average_linkage(planted(n, clusters, noise, seed))
-    first = plateaus(threshold_curve(linkage))[0]
+    first = find_plateaus(threshold_curve(linkage))[0]
     assert (first.groups, first.clusters) == (clusters, clusters)
     assert first.share == 1.0
     planted_labels = np.arange(n) % clusters
@@ -103,14 +103,14 @@ def test_the_planted_gap_is_the_widest_plateau(n: int, clusters: int, noise: flo
 
 def test_groups_among_many_single_pictures_are_found() -> None:
     vectors = np.concatenate([planted(600, 30, 0.45, seed=1), blob(600, 64, 0.0, seed=2)])
-    first = plateaus(threshold_curve(average_linkage(vectors)))[0]
+    first = find_plateaus(threshold_curve(average_linkage(vectors)))[0]
     assert first.groups == 30
     assert first.share == pytest.approx(0.5, abs=0.05)
 
 
 def test_exact_copies_are_a_plateau_of_their_own() -> None:
     vectors = blob(1000, 64, 0.0, seed=3)
-    first = plateaus(threshold_curve(average_linkage(np.concatenate([vectors, vectors[:150]]))))[0]
+    first = find_plateaus(threshold_curve(average_linkage(np.concatenate([vectors, vectors[:150]]))))[0]
     assert first.highest == 1.0
     assert first.groups == 150
 
@@ -119,18 +119,18 @@ def test_exact_copies_are_a_plateau_of_their_own() -> None:
 @pytest.mark.parametrize("offset", [0.0, 1.0, 3.0])
 @pytest.mark.parametrize(("n", "d"), [(30, 2), (300, 2), (300, 3), (1000, 8), (1000, 64), (2000, 256)])
 def test_one_dense_blob_suggests_nothing(n: int, d: int, offset: float, seed: int) -> None:
-    assert plateaus(threshold_curve(average_linkage(blob(n, d, offset, seed)))) == []
+    assert find_plateaus(threshold_curve(average_linkage(blob(n, d, offset, seed)))) == []
 
 
 def test_plateaus_do_not_overlap_and_the_widest_comes_first() -> None:
     rng = np.random.default_rng(4)
     families = planted(400, 8, 0.5, seed=5)
     vectors = unit(np.repeat(families, 5, axis=0) + 0.1 * rng.standard_normal((2000, 64)) / 8)
-    found = plateaus(threshold_curve(average_linkage(vectors)))
+    found = find_plateaus(threshold_curve(average_linkage(vectors)))
     assert [plateau.groups for plateau in found] in ([400, 8], [8, 400])
     assert found[0].width > found[1].width
     assert found[0].lowest >= found[1].highest or found[1].lowest >= found[0].highest
-    assert plateaus(threshold_curve(average_linkage(vectors)), limit=1) == found[:1]
+    assert find_plateaus(threshold_curve(average_linkage(vectors)), limit=1) == found[:1]
 
 
 def test_the_reason_is_a_sentence_with_figures() -> None:
