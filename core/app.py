@@ -49,9 +49,9 @@ from core.records.searches import SearchOptions
 from core.search.answer import Answer, HourlyRates
 from core.search.follow_ups import FollowUps
 from core.search.open_collections import OpenCollections
-from core.search.pipeline import SearchPipeline
 from core.search.ranking import Ranker, RankingOptions
 from core.search.request_events import gemini_event
+from core.search.search_pipeline import SearchPipeline
 from core.search.service import SearchService
 from core.settings import Settings
 from core.store.collection_store import CollectionStore

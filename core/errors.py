@@ -1,15 +1,10 @@
-"""One root and few kinds of error; every message holds actual values and the next step."""
+"""One root and a few kinds of errors; every message contains the actual values and the next step."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
-
 
 class ContactSheetError(Exception):
-    """Something a person can act on. `str(error)` is one line that says what happened and what to do."""
+    """An error that a person can act on. `str(error)` is one line that says what happened and what to do."""
 
 
 class SettingError(ContactSheetError):
@@ -19,7 +14,7 @@ class SettingError(ContactSheetError):
 class BadImage(ContactSheetError):
     """A file is not an image that can be read.
 
-    `reason` is a short phrase that is the same for the same kind of fault, so that faults can be counted.
+    `reason` is the same short phrase for the same kind of error, so that errors can be counted.
     """
 
     def __init__(self, path: str, reason: str, detail: str = "") -> None:
@@ -28,11 +23,11 @@ class BadImage(ContactSheetError):
 
 
 class ModelUnavailable(ContactSheetError):
-    """A model's weights cannot be had, or do not fit what a collection was embedded with."""
+    """A model's weights are not available, or differ from those a collection was embedded with."""
 
 
 class CollectionError(ContactSheetError):
-    """A collection is missing, has a name that is not allowed, or does not fit what is written to it."""
+    """A collection is missing, has a name that is not allowed, or does not match what is written to it."""
 
 
 class CollectionBusy(ContactSheetError):
@@ -48,7 +43,7 @@ class QueryError(ContactSheetError):
 
 
 class StoreError(ContactSheetError):
-    """What a run writes cannot be read or written: a full disk, a folder without access, a damaged file."""
+    """Data cannot be read or written: a full disk, a folder without access, a damaged file."""
 
 
 class JobError(ContactSheetError):
@@ -56,12 +51,12 @@ class JobError(ContactSheetError):
 
 
 class NotAllowed(ContactSheetError):
-    """The person may look, but not change this."""
+    """The person may view this, but not change it."""
 
 
 class ClusterError(ContactSheetError):
-    """A clustering, an edit of one or a revision asks for something that cannot be had."""
+    """A clustering, one of its edits or a revision asks for something impossible."""
 
 
 class QualityError(ContactSheetError):
-    """A label set, an evaluation or a floor cannot be read, compared or held."""
+    """A label set or an evaluation cannot be read or compared, or quality fell below its floor."""

@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 from core import __version__
 from core.settings import Secret
 
-ROOT = "contactsheet"
+ROOT_LOGGER = "contactsheet"
 
 
-class JsonLines(logging.Formatter):
-    """One JSON document per record: `time`, `level`, `logger`, `version`, `message`, whatever `extra["fields"]` holds."""
+class JsonFormatter(logging.Formatter):
+    """One JSON document per record: `time`, `level`, `logger`, `version`, `message` and `extra["fields"]`."""
 
     def format(self, record: logging.LogRecord) -> str:
         document = {
@@ -31,8 +31,8 @@ class JsonLines(logging.Formatter):
         return json.dumps(document, ensure_ascii=False, default=str)
 
 
-class Redacting(logging.Formatter):
-    """Another formatter, with every secret replaced in what it produces."""
+class RedactingFormatter(logging.Formatter):
+    """Wraps another formatter and redacts every secret in its output."""
 
     def __init__(self, inner: logging.Formatter, secrets: Iterable[Secret]) -> None:
         super().__init__()
@@ -46,18 +46,18 @@ class Redacting(logging.Formatter):
 
 
 def configure_logging(log_format: str, level: str, secrets: Iterable[Secret] = ()) -> None:
-    """Send this project's log records to standard error; calling it again replaces the earlier choice."""
+    """Send this project's log records to standard error; calling it again replaces the configuration."""
     plain = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(Redacting(JsonLines() if log_format == "json" else plain, secrets))
-    logger = logging.getLogger(ROOT)
+    handler.setFormatter(RedactingFormatter(JsonFormatter() if log_format == "json" else plain, secrets))
+    logger = logging.getLogger(ROOT_LOGGER)
     logger.handlers = [handler]
     logger.setLevel(level)
     logger.propagate = False
 
 
-def log(room: str, message: str, level: int = logging.INFO, **fields: object) -> None:
+def log(component: str, message: str, level: int = logging.INFO, **fields: object) -> None:
     """Log `message` with `fields`; the plain format appends them as `name=value`."""
-    logger = logging.getLogger(f"{ROOT}.{room}")
+    logger = logging.getLogger(f"{ROOT_LOGGER}.{component}")
     text = " ".join([message, *(f"{k}={v}" for k, v in fields.items())])
     logger.log(level, "%s", text, extra={"fields": {"event": message, **fields}})

@@ -1,4 +1,4 @@
-"""The command about metrics: what searches took, cost and how they ended, beside the predecessor's table."""
+"""The command about metrics: what searches took, cost and how they ended, compared with the baseline."""
 
 from __future__ import annotations
 
@@ -7,25 +7,19 @@ import re
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from core.cli.progress_bar import duration
+from core.cli.command_parser import OpenApp, finish_command
+from core.cli.output import print_json
 from core.metrics.summary import SEARCHES_PER_MONTH, BaselineTarget, StageLatency, Summary
+from core.text import duration
 
-if TYPE_CHECKING:
-    from core.app import App  # loads LanceDB: only commands that need it should wait for it
-
-Finish = Callable[[argparse.ArgumentParser, Callable[[argparse.Namespace], int]], None]
 _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
-_LONGEST = timedelta(days=3660)
+_MAX_SPAN = timedelta(days=3660)
 
 
 def add_metrics_commands(
-    commands: Any,
-    finish: Finish,
-    open_app: Callable[[], App],
-    print_json: Callable[[Any], None],
-    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    commands: Any, open_app: OpenApp, now: Callable[[], datetime] = lambda: datetime.now(UTC)
 ) -> None:
     """Add the command to the parser of all commands."""
     parser = commands.add_parser(
@@ -47,14 +41,14 @@ def add_metrics_commands(
             print("\n".join(lines(summary)))
         return 0
 
-    finish(parser, run)
+    finish_command(parser, run)
 
 
 def span(text: str) -> timedelta:
     """`90m`, `12h` or `7d`. Raises argparse.ArgumentTypeError."""
     found = re.fullmatch(r"([1-9][0-9]{0,6})([mhd])", text)
     length = int(found[1]) * _UNITS[found[2]] if found else None
-    if length is None or length > _LONGEST:
+    if length is None or length > _MAX_SPAN:
         raise argparse.ArgumentTypeError(f"{text!r} is not a span like 30m, 12h or 7d, of at most 3660 days")
     return length
 
@@ -63,11 +57,17 @@ def document(summary: Summary) -> dict[str, Any]:
     """The JSON document of `metrics --json`."""
     began_at = summary.began_at
     return {
-        **asdict(summary),
+        **_renamed(asdict(summary), "baseline_month_usd", "predecessor_month_usd"),
+        "latencies": [_renamed(asdict(found), "baseline_ms", "predecessor_ms") for found in summary.latencies],
         "since": summary.since.isoformat(),
         "until": summary.until.isoformat(),
         "began_at": began_at.isoformat() if began_at else None,
     }
+
+
+def _renamed(document: dict[str, Any], name: str, key: str) -> dict[str, Any]:
+    """The document with the field `name` under its key in JSON, which other programs read."""
+    return {key if field == name else field: value for field, value in document.items()}
 
 
 def lines(summary: Summary) -> list[str]:
@@ -104,7 +104,7 @@ def _rates_line(summary: Summary) -> str:
 def _latency_line(latency: StageLatency) -> str:
     figures = (latency.p50_ms, latency.p95_ms, latency.p99_ms)
     cells = "".join(f"{'–' if ms is None else format(ms, ',.1f'):>10}" for ms in figures)
-    return f"{latency.stage:<8}{cells}{latency.predecessor_ms:>11,.0f} ms  {latency.verdict}"
+    return f"{latency.stage:<8}{cells}{latency.baseline_ms:>11,.0f} ms  {latency.verdict}"
 
 
 def _target_line(target: BaselineTarget) -> str:
@@ -126,7 +126,7 @@ def _money_lines(summary: Summary) -> list[str]:
     projected = f"{SEARCHES_PER_MONTH:,} searches {summary.projected_month_usd:.2f} USD"
     return [
         f"a search {sum(per_search.values()):.6f} USD: {parts}",
-        f"a month  of {projected}, the predecessor's {summary.predecessor_month_usd:g} USD",
+        f"a month  of {projected}, the predecessor's {summary.baseline_month_usd:g} USD",
         spent,
     ]
 

@@ -8,9 +8,10 @@ from types import TracebackType
 from typing import TextIO
 
 from core.records.jobs import Progress
+from core.text import duration
 
 WIDTH = 28
-LINE_EVERY_S = 5.0
+LINE_INTERVAL_S = 5.0
 
 
 class ProgressBar:
@@ -32,9 +33,9 @@ class ProgressBar:
             self._stream.flush()
 
     def show(self, progress: Progress) -> None:
-        """Draw this moment; a file gets a line per phase and then one every five seconds."""
+        """Draw this progress; a file gets a line per phase and then one every five seconds."""
         finished = progress.total > 0 and progress.done >= progress.total
-        due = self._clock() - self._last_s >= (0.1 if self._redraws else LINE_EVERY_S)
+        due = self._clock() - self._last_s >= (0.1 if self._redraws else LINE_INTERVAL_S)
         if not (due or finished or progress.phase != self._last_phase):
             return
         self._last_s, self._last_phase = self._clock(), progress.phase
@@ -55,11 +56,3 @@ def describe(progress: Progress) -> str:
     if progress.remaining_s is not None and progress.done < progress.total:
         parts.append(f"{duration(progress.remaining_s)} left")
     return "  ".join(parts)
-
-
-def duration(seconds: float) -> str:
-    """`0:17`, `12:05` or `3:02:10`."""
-    whole = round(seconds)
-    hours, rest = divmod(whole, 3600)
-    minutes, left = divmod(rest, 60)
-    return f"{hours}:{minutes:02}:{left:02}" if hours else f"{minutes}:{left:02}"

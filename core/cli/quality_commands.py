@@ -4,74 +4,70 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, get_args
 
+from core.cli.command_parser import DEMO, OpenApp, add_collection_option, finish_command
+from core.cli.output import print_json
 from core.cli.progress_bar import ProgressBar
 from core.errors import QualityError
 from core.quality.evaluation import scores
-from core.quality.label_sets import LabelSet, read_label_set, to_jsonl
+from core.quality.label_sets import EVAL_FOLDER, LabelSet, read_label_set, to_jsonl
 from core.quality.run_documents import (
     comparison_document,
     difference_lines,
     evaluation_document,
     kind_lines,
     lift_line,
+    run_list_document,
     score_lines,
     scores_document,
 )
 from core.quality.service import QualityService
 from core.quality.weak_labels import WeakLabelLimits
 from core.records.evaluations import EvaluationRun, RankerName
-from core.settings import PROJECT
-
-Finish = Callable[[argparse.ArgumentParser, Callable[[argparse.Namespace], int]], None]
-EVAL = PROJECT / "data" / "eval"
-DEMO = "demo"
 
 
-def add_quality_commands(
-    commands: Any, finish: Finish, open_desk: Callable[[str | None], QualityService], print_json: Callable[[Any], None]
-) -> None:
-    """Add the commands; `open_desk` opens the desk, its named collection ready to be searched."""
-    desk = _Commands(open_desk, print_json)
-    _add_evaluate(commands, finish, desk)
+def add_quality_commands(commands: Any, open_app: OpenApp) -> None:
+    """Add the commands to the parser of all commands."""
+    run = _QualityCommands(open_app)
+    _add_evaluate(commands, run)
     compare = commands.add_parser(
         "compare", help="compare two evaluations", description="Compare two kept runs; without runs, list them."
     )
     compare.add_argument("runs", nargs="*", metavar="RUN", help="two runs, by number or name")
-    finish(compare, desk.compare)
+    finish_command(compare, run.compare)
     validate = commands.add_parser(
         "validate",
         help="hold search quality against the recorded floor",
         description="Evaluate the committed label sets on the demo collection; exit code 1 under the floor.",
     )
-    validate.add_argument("--labels", type=Path, default=EVAL, metavar="FOLDER", help="where label sets and floor lie")
-    _collection(validate)
-    finish(validate, desk.validate)
+    help_text = "where label sets and floor lie"
+    validate.add_argument("--labels", type=Path, default=EVAL_FOLDER, metavar="FOLDER", help=help_text)
+    add_collection_option(validate)
+    finish_command(validate, run.validate)
     judged = commands.add_parser(
         "judgements",
         help="export thumbs up and down as a label set",
         description="Write what people judged as a label set that `evaluate` reads.",
     )
     judged.add_argument("--output", type=Path, metavar="FILE", help="where it goes (default: standard output)")
-    _collection(judged)
-    finish(judged, desk.judgements)
-    _add_weak_labels(commands, finish, desk)
+    add_collection_option(judged)
+    finish_command(judged, run.judgements)
+    _add_weak_labels(commands, run)
     classify = commands.add_parser(
         "zero-shot",
         help="measure zero-shot accuracy on a labelled folder",
         description="Classify the pictures of a folder by the names of its sub-folders.",
     )
     classify.add_argument("folder", type=Path, metavar="FOLDER", help="a folder with one sub-folder per class")
-    _collection(classify, "whose model classifies")
-    finish(classify, desk.zero_shot)
+    add_collection_option(classify, "whose model classifies")
+    finish_command(classify, run.zero_shot)
 
 
-def _add_evaluate(commands: Any, finish: Finish, desk: _Commands) -> None:
+def _add_evaluate(commands: Any, run: _QualityCommands) -> None:
     parser = commands.add_parser(
         "evaluate",
         help="measure search quality on a label set",
@@ -85,11 +81,11 @@ def _add_evaluate(commands: Any, finish: Finish, desk: _Commands) -> None:
     parser.add_argument(
         "--record-floor", action="store_true", help="make this run the floor that `validate` holds, beside the labels"
     )
-    _collection(parser)
-    finish(parser, desk.evaluate)
+    add_collection_option(parser)
+    finish_command(parser, run.evaluate)
 
 
-def _add_weak_labels(commands: Any, finish: Finish, desk: _Commands) -> None:
+def _add_weak_labels(commands: Any, run: _QualityCommands) -> None:
     parser = commands.add_parser(
         "weak-labels",
         help="make a label set from what people downloaded",
@@ -97,18 +93,18 @@ def _add_weak_labels(commands: Any, finish: Finish, desk: _Commands) -> None:
         "tells it, as a label set that `evaluate` reads. A download says that a photo answers, not how well; photos "
         "that nobody downloaded count as not relevant, so figures on such labels are a lower bound.",
     )
-    parser.add_argument("place", metavar="DIR|ZIP|URL", help="the dataset: a folder, a ZIP, or the address of a ZIP")
+    parser.add_argument("dataset", metavar="DIR|ZIP|URL", help="the dataset: a folder, a ZIP, or the address of a ZIP")
     parser.add_argument("--collection", required=True, metavar="NAME", help="the collection of its photos")
-    least, what = WeakLabelLimits(), "default: %(default)s"
+    limits, what = WeakLabelLimits(), "default: %(default)s"
     parser.add_argument(
-        "--downloads", type=_count, default=least.downloads, metavar="N", help=f"that make a photo an answer ({what})"
+        "--downloads", type=_count, default=limits.downloads, metavar="N", help=f"that make a photo an answer ({what})"
     )
     parser.add_argument(
-        "--photos", type=_count, default=least.photos, metavar="N", help=f"that make a search a query ({what})"
+        "--photos", type=_count, default=limits.photos, metavar="N", help=f"that make a search a query ({what})"
     )
-    parser.add_argument("--queries", type=_count, default=least.queries, metavar="N", help=f"at most so many ({what})")
+    parser.add_argument("--queries", type=_count, default=limits.queries, metavar="N", help=f"at most so many ({what})")
     parser.add_argument("--output", type=Path, metavar="FILE", help="where it goes (default: standard output)")
-    finish(parser, desk.weak_labels)
+    finish_command(parser, run.weak_labels)
 
 
 def _count(text: str) -> int:
@@ -118,25 +114,31 @@ def _count(text: str) -> int:
     return number
 
 
-def _collection(parser: argparse.ArgumentParser, what: str = "the collection") -> None:
-    parser.add_argument("--collection", default=DEMO, metavar="NAME", help=f"{what} (default: demo)")
+class _QualityCommands:
+    def __init__(self, open_app: OpenApp) -> None:
+        self._open_app = open_app
 
-
-class _Commands:
-    def __init__(self, open_desk: Callable[[str | None], QualityService], print_json: Callable[[Any], None]) -> None:
-        self._open, self._print_json = open_desk, print_json
+    def _open(self, collection: str | None) -> QualityService:
+        """The quality service, after the named collection was made ready to be searched."""
+        app = self._open_app()
+        if collection is not None:
+            with _progress_bar() as bar:
+                if collection == DEMO:
+                    app.ensure_demo(bar.show)
+                app.warm(collection, bar.show)
+        return app.quality
 
     def evaluate(self, options: argparse.Namespace) -> int:
         labels = read_label_set(options.labels)
-        desk = self._open(options.collection)
-        with _bar() as bar:
-            run = desk.evaluate(labels, options.collection, options.ranker, options.save, bar.show)
-        run, tracked = desk.save(run)
+        quality = self._open(options.collection)
+        with _progress_bar() as bar:
+            run = quality.evaluate(labels, options.collection, options.ranker, options.save, bar.show)
+        run, tracked = quality.save(run)
         if options.record_floor:
-            desk.record_floor(options.labels.parent, run)
-        found = desk.lift(run) if options.ranker == "gemini" else None
+            quality.record_floor(options.labels.parent, run)
+        found = quality.lift(run) if options.ranker == "gemini" else None
         if options.json:
-            self._print_json(evaluation_document(run, found))
+            print_json(evaluation_document(run, found))
         else:
             lines = [f"ranked {run.ranked_by}", *score_lines(scores(run.outcomes)), "", *kind_lines(run)]
             print("\n".join(lines if found is None else [*lines, lift_line(found)]))
@@ -146,24 +148,24 @@ class _Commands:
         return 0
 
     def compare(self, options: argparse.Namespace) -> int:
-        desk = self._open(None)
+        quality = self._open(None)
         if not options.runs:
-            return self._list(desk, options.json)
+            return self._list(quality, options.json)
         if len(options.runs) != 2:
             raise QualityError(f"compare needs two runs, not {len(options.runs)}: compare 1 2")
         first, second = (int(text) if text.isdecimal() else text for text in options.runs)
-        found = desk.compare(first, second)
+        found = quality.compare(first, second)
         if options.json:
-            self._print_json(comparison_document(found))
+            print_json(comparison_document(found))
         else:
             for line in difference_lines(found):
                 print(line)
         return 0
 
-    def _list(self, desk: QualityService, as_json: bool) -> int:
-        rows = desk.runs.latest()
+    def _list(self, quality: QualityService, as_json: bool) -> int:
+        rows = quality.runs.latest()
         if as_json:
-            self._print_json({"runs": [asdict(row) for row in rows]})
+            print_json(run_list_document(rows))
             return 0
         for row in rows:
             print(
@@ -175,15 +177,15 @@ class _Commands:
         return 0
 
     def validate(self, options: argparse.Namespace) -> int:
-        desk = self._open(options.collection)
-        with _bar() as bar:
-            checked = desk.validate(options.labels, options.collection, bar.show)
+        quality = self._open(options.collection)
+        with _progress_bar() as bar:
+            checked = quality.validate(options.labels, options.collection, bar.show)
         faults = [f"{c.labels}: {', '.join(c.faults)}" for c in checked if c.faults]
         if options.json:
             sets = [
                 {"labels": c.labels, **scores_document(scores(c.run.outcomes)), "faults": c.faults} for c in checked
             ]
-            self._print_json({"ok": not faults, "sets": sets})
+            print_json({"ok": not faults, "sets": sets})
         if faults:
             raise QualityError(f"search quality fell under the floor of {options.labels}: {'; '.join(faults)}")
         if not options.json:
@@ -198,9 +200,9 @@ class _Commands:
         return 0
 
     def weak_labels(self, options: argparse.Namespace) -> int:
-        least, desk = WeakLabelLimits(options.downloads, options.photos, options.queries), self._open(None)
-        with _bar() as bar:
-            labels = desk.weak_labels.label_set(options.place, options.collection, least, bar.show)
+        limits, quality = WeakLabelLimits(options.downloads, options.photos, options.queries), self._open(None)
+        with _progress_bar() as bar:
+            labels = quality.weak_labels.label_set(options.dataset, options.collection, limits, bar.show)
         self._export(labels, options)
         print(f"{len(labels.queries)} searches led to downloads of {options.collection}'s photos", file=sys.stderr)
         return 0
@@ -210,16 +212,16 @@ class _Commands:
         if options.output:
             options.output.write_text(text, encoding="utf-8")
         if options.json:
-            self._print_json({"queries": [asdict(query) for query in labels.queries]})
+            print_json({"queries": [asdict(query) for query in labels.queries]})
         elif not options.output:
             sys.stdout.write(text)
 
     def zero_shot(self, options: argparse.Namespace) -> int:
-        desk = self._open(options.collection)
-        with _bar() as bar:
-            found = desk.zero_shot(options.folder, options.collection, bar.show)
+        quality = self._open(options.collection)
+        with _progress_bar() as bar:
+            found = quality.zero_shot(options.folder, options.collection, bar.show)
         if options.json:
-            self._print_json(asdict(found))
+            print_json(asdict(found))
             return 0
         for failure in found.failures:
             print(f"skipped  {failure.uri}: {failure.reason}", file=sys.stderr)
@@ -229,12 +231,12 @@ class _Commands:
         return 0
 
 
-def _bar() -> AbstractContextManager[ProgressBar]:
+def _progress_bar() -> AbstractContextManager[ProgressBar]:
     return ProgressBar(sys.stderr)
 
 
 def _remarks(run: EvaluationRun) -> list[str]:
-    """What of a label set or a ranking could not be had."""
+    """Notes on an evaluation: what was missing or left out, and what the run cost."""
     remarks = []
     if run.absent:
         remarks.append(f"labelled pictures that are not in {run.collection}: {run.absent}")

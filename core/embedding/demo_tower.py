@@ -1,6 +1,6 @@
 """The image tower of the bundled demo model, registered with timm under ``demo_conse_lite2``.
 
-What is shown follows ConSE (Norouzi et al. 2014, "Zero-Shot Learning by Convex Combination of
+The method is ConSE (Norouzi et al. 2014, "Zero-Shot Learning by Convex Combination of
 Semantic Embeddings"): an image is described by the mean of the text vectors of the ImageNet classes
 it might show, weighted by how likely a classifier finds them.  Which colour it has is added from the
 shares of the eleven basic colour terms (Berlin & Kay 1969, "Basic Color Terms") among its pixels.
@@ -21,7 +21,7 @@ CLASSES = 1000
 TEMPERATURE = 2.0
 # What the preprocessing of open_clip_config.json subtracts and divides by.
 MEAN, STD = 127 / 255, 128 / 255
-# What people call by each term, as 8-bit sRGB: chosen by hand, a few for each as the terms cover wide regions.
+# 8-bit sRGB prototypes of each term: chosen by hand, several per term as the terms cover wide regions.
 PROTOTYPES = {
     "black": ((5, 5, 5), (50, 50, 52)),
     "white": ((250, 250, 250), (215, 215, 212)),
@@ -37,10 +37,10 @@ PROTOTYPES = {
 }
 TERMS = tuple(PROTOTYPES)
 GRID = 65
-# Distances in CIELAB: how far a prototype reaches, how alike an edge is to be one ground, how far the ground reaches.
-NAME_WIDTH, EDGE_WIDTH, GROUND_WIDTH = 14.0, 10.0, 8.0
-# Half of the picture's side is 1; and the least weight that a pixel keeps, for pictures that are all ground.
-CENTRE_WIDTH, LEAST_WEIGHT = 0.7, 0.01
+# Distances in CIELAB: reach of a prototype, spread of a uniform edge, reach of the background.
+NAME_WIDTH, EDGE_WIDTH, BACKGROUND_WIDTH = 14.0, 10.0, 8.0
+# In units of half the picture's side; and the minimum weight of a pixel, for pictures that are all background.
+CENTRE_WIDTH, MIN_WEIGHT = 0.7, 0.01
 
 
 def cielab(srgb: torch.Tensor) -> torch.Tensor:
@@ -56,9 +56,9 @@ def cielab(srgb: torch.Tensor) -> torch.Tensor:
 
 
 class ColourShares(nn.Module):
-    """How much of a picture each basic colour term names; no weights to learn.
+    """The share of a picture that each basic colour term covers; no weights to learn.
 
-    Every pixel is named by the nearest prototypes in CIELAB, softly.  Pixels near the centre count more, and
+    Every pixel is softly assigned to the nearest prototypes in CIELAB.  Pixels near the centre count more, and
     those that look like a uniform edge, say the white around a cut-out, count little.
     """
 
@@ -67,24 +67,24 @@ class ColourShares(nn.Module):
     centre: torch.Tensor
 
     def __init__(self) -> None:
-        """Prototypes [K, 3] in CIELAB, K = 36, and which term each belongs to [K, 11]."""
+        """Prototypes [K, 3] in CIELAB, K = 36, and the term of each [K, 11]."""
         super().__init__()
         flat = [(colour, term) for term, colours in enumerate(PROTOTYPES.values()) for colour in colours]
         prototypes = cielab(torch.tensor([colour for colour, _ in flat]) / 255)
-        place = torch.linspace(-1, 1, GRID)
-        centre = torch.exp(-(place[:, None] ** 2 + place**2) / (2 * CENTRE_WIDTH**2))
+        axis = torch.linspace(-1, 1, GRID)
+        centre = torch.exp(-(axis[:, None] ** 2 + axis**2) / (2 * CENTRE_WIDTH**2))
         self.register_buffer("prototypes", prototypes, persistent=False)
         self.register_buffer("terms", torch.eye(len(TERMS))[[term for _, term in flat]], persistent=False)
         self.register_buffer("centre", centre, persistent=False)
 
     def weights(self, lab: torch.Tensor) -> torch.Tensor:
-        """How much each pixel counts: CIELAB [B, G, G, 3] -> [B, G, G], sum 1."""
+        """The weight of each pixel: CIELAB [B, G, G, 3] -> [B, G, G], sum 1."""
         edge = torch.cat([lab[:, 0], lab[:, -1], lab[:, :, 0], lab[:, :, -1]], 1)
-        ground = edge.median(1).values
-        uniform = ((edge - ground[:, None]).norm(dim=-1) < EDGE_WIDTH).to(lab.dtype).mean(1)
-        apart = (lab - ground[:, None, None]).norm(dim=-1)
-        alike = torch.exp(-(apart**2) / (2 * GROUND_WIDTH**2))
-        weights = self.centre * (1 - uniform[:, None, None] * alike) + LEAST_WEIGHT
+        background = edge.median(1).values
+        uniform = ((edge - background[:, None]).norm(dim=-1) < EDGE_WIDTH).to(lab.dtype).mean(1)
+        distance = (lab - background[:, None, None]).norm(dim=-1)
+        similar = torch.exp(-(distance**2) / (2 * BACKGROUND_WIDTH**2))
+        weights = self.centre * (1 - uniform[:, None, None] * similar) + MIN_WEIGHT
         normalised: torch.Tensor = weights / weights.sum((1, 2), keepdim=True)
         return normalised
 
@@ -93,8 +93,10 @@ class ColourShares(nn.Module):
         with torch.autocast(images.device.type, enabled=False):
             srgb = functional.adaptive_avg_pool2d(images.float(), GRID).mul(STD).add(MEAN).clamp(0, 1)
             lab = cielab(srgb.permute(0, 2, 3, 1))
-            apart = torch.cdist(lab.flatten(1, 2), self.prototypes.float(), compute_mode="donot_use_mm_for_euclid_dist")
-            names = torch.softmax(-(apart**2) / (2 * NAME_WIDTH**2), dim=-1) @ self.terms.float()
+            distance = torch.cdist(
+                lab.flatten(1, 2), self.prototypes.float(), compute_mode="donot_use_mm_for_euclid_dist"
+            )
+            names = torch.softmax(-(distance**2) / (2 * NAME_WIDTH**2), dim=-1) @ self.terms.float()
             shares: torch.Tensor = (names * self.weights(lab).flatten(1)[..., None]).sum(1)
         return shares
 
@@ -127,9 +129,9 @@ class ConSETower(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Image vectors before normalisation (ConSE, eq. 3, and the colour): [B, 3, 260, 260] -> [B, D]."""
-        things: torch.Tensor = self.mix(self.probabilities(images))
+        objects: torch.Tensor = self.mix(self.probabilities(images))
         colours: torch.Tensor = self.colour(self.shares(images).sqrt().to(images.dtype))
-        return things + colours
+        return objects + colours
 
 
 @register_model  # type: ignore[untyped-decorator]

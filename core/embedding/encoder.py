@@ -1,4 +1,4 @@
-"""What the rest of the house asks of a model."""
+"""The interface of an embedding model."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from core.records.assets import ModelCard
 
 
 class Encoder(Protocol):
-    """A dual encoder. Every vector is float32 and has unit length; `card` says which model made it."""
+    """A dual encoder. Every vector is float32 and has unit length; `card` identifies the model."""
 
     @property
     def card(self) -> ModelCard: ...
@@ -22,7 +22,7 @@ class Encoder(Protocol):
     def batch_size(self) -> int: ...
 
     def preprocess(self, image: Image.Image) -> NDArray[np.float32]:
-        """What the image tower wants to see of an RGB picture: (channels, height, width) float32."""
+        """An RGB picture as input of the image tower: (channels, height, width) float32."""
         ...
 
     def encode_pixels(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,4 +1,4 @@
-"""The memory of the GPU that the model runs on."""
+"""Memory of the GPU the model runs on."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 
 
 def memory_bytes() -> tuple[int, int] | None:
-    """(used, total) of the GPU that torch computes on, other programs' share included; None where it uses none.
+    """(used, total) of the GPU that torch uses, including other programs' share; None if it uses none.
 
-    Loads no torch and touches no GPU that nothing here has touched before: that alone would take memory of it.
+    Neither imports torch nor initializes the GPU: that alone would take memory.
     """
     torch: Any = sys.modules.get("torch")
     if torch is None or not torch.cuda.is_initialized():

@@ -1,4 +1,4 @@
-"""Identity by content: SHA-256 of an image's bytes and of a weights file."""
+"""Content hashes: SHA-256 of an image's bytes and of a weights file."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What a Hugging Face hub offers, and what of it lies in the cache on this disk.
+"""Finds files on a Hugging Face hub and in its cache on disk.
 
-The hub is `HF_ENDPOINT`, the cache below `HF_HOME`; huggingface_hub reads both. The cache is laid out as its
-documentation says (blobs, snapshots, refs), so whoever else looks there finds what was downloaded here.
+The hub is `HF_ENDPOINT`, the cache below `HF_HOME`; huggingface_hub reads both. The cache has the documented layout
+(blobs, snapshots, refs), so other programs find what was downloaded here.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from urllib.parse import quote
 from huggingface_hub import constants, get_hf_file_metadata, try_to_load_from_cache
 from huggingface_hub.errors import FileMetadataError, HfHubHTTPError, HFValidationError, RemoteEntryNotFoundError
 
-from core.embedding.hub_errors import FAULTS, patiently
+from core.embedding.hub_errors import DOWNLOAD_ERRORS, with_retries
 
 SAFE_NAME = re.compile(r"[\w-][\w.-]*")
-# Otherwise the first request of a process waits up to 3 s for a list of programs, to report the one it runs under.
+# Otherwise the first request of a process waits up to 3 s for a list of programs, to report which one runs it.
 constants.HF_HUB_DISABLE_TELEMETRY = True
 
 
@@ -29,7 +29,7 @@ constants.HF_HUB_DISABLE_TELEMETRY = True
 class RequiredFile:
     """A file that a model needs: the names it may have in its repository, best first.
 
-    An `optional` one may be missing there; that it is gets remembered, so that nobody has to ask again.
+    An `optional` one may be missing there; its absence is cached, so that the hub is not asked again.
     """
 
     repository: str
@@ -38,7 +38,7 @@ class RequiredFile:
 
     @property
     def folder(self) -> Path:
-        """Where the cache keeps the repository."""
+        """The cache folder of the repository."""
         return Path(constants.HF_HUB_CACHE) / f"models--{self.repository.replace('/', '--')}"
 
 
@@ -46,7 +46,7 @@ class RequiredFile:
 class RemoteFile:
     """A file as the hub describes it; `etag` is the SHA-256 (hex) of one in large-file storage."""
 
-    need: RequiredFile
+    required: RequiredFile
     name: str
     commit: str
     etag: str
@@ -54,113 +54,113 @@ class RemoteFile:
 
     @property
     def url(self) -> str:
-        return url_of(self.need.repository, self.commit, self.name)
+        return file_url(self.required.repository, self.commit, self.name)
 
     @property
     def blob(self) -> Path:
-        return self.need.folder / "blobs" / self.etag
+        return self.required.folder / "blobs" / self.etag
 
     @property
     def partial(self) -> Path:
-        """What has arrived so far."""
+        """The incomplete download."""
         return self.blob.with_name(f"{self.etag}.incomplete")
 
     @property
     def lock(self) -> Path:
         """The lock that huggingface_hub itself takes while it writes the blob."""
-        folder = self.need.folder
+        folder = self.required.folder
         return folder.parent / ".locks" / folder.name / f"{self.etag}.lock"
 
     @property
     def received(self) -> int:
-        """Bytes that have arrived so far."""
+        """Bytes received so far."""
         return self.partial.stat().st_size if self.partial.is_file() else 0
 
 
-def url_of(repository: str, revision: str, name: str) -> str:
-    """Where the hub serves a file."""
+def file_url(repository: str, revision: str, name: str) -> str:
+    """The URL of a file on the hub."""
     return f"{constants.ENDPOINT}/{quote(repository)}/resolve/{revision}/{quote(name)}"
 
 
-def cached(need: RequiredFile) -> Path | None:
+def cached_path(file: RequiredFile) -> Path | None:
     """The file in the cache, if it is there."""
-    return next((Path(found) for found in _look_up(need) if isinstance(found, str)), None)
+    return next((Path(found) for found in _look_up_cache(file) if isinstance(found, str)), None)
 
 
-def settled(need: RequiredFile) -> bool:
+def is_settled(file: RequiredFile) -> bool:
     """Whether the cache holds the file, or knows that an optional one does not exist."""
-    return cached(need) is not None or (need.optional and None not in _look_up(need))
+    return cached_path(file) is not None or (file.optional and None not in _look_up_cache(file))
 
 
-def offered(need: RequiredFile, within_s: float) -> bool:
-    """Whether the hub offers the file now. Answers in time, whatever name service, proxy or hub do."""
-    answers: list[RemoteFile | None] = []
+def is_offered(file: RequiredFile, timeout_s: float) -> bool:
+    """Whether the hub offers the file now. Returns in time, however slow name service, proxy or hub are."""
+    found: list[RemoteFile | None] = []
 
-    def ask() -> None:
-        with suppress(*FAULTS):
-            answers.append(locate(need))
+    def probe() -> None:
+        with suppress(*DOWNLOAD_ERRORS):
+            found.append(find_remote(file))
 
-    asking = threading.Thread(target=ask, name="hub-probe", daemon=True)
-    asking.start()
-    asking.join(within_s)
-    return bool(answers)
+    thread = threading.Thread(target=probe, name="hub-probe", daemon=True)
+    thread.start()
+    thread.join(timeout_s)
+    return bool(found)
 
 
-def locate(need: RequiredFile) -> RemoteFile | None:
-    """The first of a need's names that the hub has; None where it has none and need not. Raises one of FAULTS."""
-    for name in need.names:
+def find_remote(file: RequiredFile) -> RemoteFile | None:
+    """The first of a file's names that the hub has; None if it has none of an optional file. Raises DOWNLOAD_ERRORS."""
+    for name in file.names:
         try:
-            return patiently(partial(_describe, need, name), HfHubHTTPError)
+            return with_retries(partial(_describe, file, name), HfHubHTTPError)
         except RemoteEntryNotFoundError as error:
             absent = error
-    if not need.optional:
+    if not file.optional:
         raise absent
-    _remember_absence(need, absent.response.headers.get(constants.HUGGINGFACE_HEADER_X_REPO_COMMIT) or "")
+    _cache_absence(file, absent.response.headers.get(constants.HUGGINGFACE_HEADER_X_REPO_COMMIT) or "")
     return None
 
 
 def publish(remote: RemoteFile) -> None:
-    """Give a whole blob its file's name in the cache; the reference by which it is found comes last."""
-    pointer = remote.need.folder / "snapshots" / remote.commit / remote.name
+    """Link a complete blob to its file name in the cache; the reference that makes it visible is written last."""
+    pointer = remote.required.folder / "snapshots" / remote.commit / remote.name
     pointer.parent.mkdir(parents=True, exist_ok=True)
     if not pointer.is_file():
         pointer.unlink(missing_ok=True)
         try:
             pointer.symlink_to(os.path.relpath(remote.blob, pointer.parent))
-        except OSError:  # Windows, without the right to make links
+        except OSError:  # Windows, without the privilege to create links
             remote.blob.replace(pointer)
-    _point_main_at(remote.need, remote.commit)
+    _point_main_at(remote.required, remote.commit)
 
 
-def _look_up(need: RequiredFile) -> list[object]:
-    """Per name: a path, None where the cache knows nothing, anything else where it knows that there is no file."""
+def _look_up_cache(file: RequiredFile) -> list[object]:
+    """For each name a path, None if the cache knows nothing, anything else if it knows that there is no such file."""
     try:
-        return [try_to_load_from_cache(need.repository, name) for name in need.names]
-    except HFValidationError:  # no repository can have this name: the hub will say so
+        return [try_to_load_from_cache(file.repository, name) for name in file.names]
+    except HFValidationError:  # no repository can have this name: the hub reports it
         return [None]
 
 
-def _describe(need: RequiredFile, name: str) -> RemoteFile:
-    url = url_of(need.repository, "main", name)
+def _describe(file: RequiredFile, name: str) -> RemoteFile:
+    url = file_url(file.repository, "main", name)
     found = get_hf_file_metadata(url, timeout=constants.HF_HUB_ETAG_TIMEOUT)
-    # Both become names of files here, which no server may choose freely.
-    named = all(SAFE_NAME.fullmatch(text or "") for text in (found.commit_hash, found.etag))
-    if not named or found.size is None:
+    # Both become file names here, which no server may choose freely.
+    names_are_safe = all(SAFE_NAME.fullmatch(text or "") for text in (found.commit_hash, found.etag))
+    if not names_are_safe or found.size is None:
         raise FileMetadataError(url)
-    return RemoteFile(need, name, str(found.commit_hash), str(found.etag), int(found.size))
+    return RemoteFile(file, name, str(found.commit_hash), str(found.etag), int(found.size))
 
 
-def _remember_absence(need: RequiredFile, commit: str) -> None:
+def _cache_absence(file: RequiredFile, commit: str) -> None:
     if not SAFE_NAME.fullmatch(commit):
-        raise FileMetadataError(need.repository)
-    for name in need.names:
-        marker = need.folder / ".no_exist" / commit / name
+        raise FileMetadataError(file.repository)
+    for name in file.names:
+        marker = file.folder / ".no_exist" / commit / name
         marker.parent.mkdir(parents=True, exist_ok=True)
         marker.touch()
-    _point_main_at(need, commit)
+    _point_main_at(file, commit)
 
 
-def _point_main_at(need: RequiredFile, commit: str) -> None:
-    reference = need.folder / "refs" / "main"
+def _point_main_at(file: RequiredFile, commit: str) -> None:
+    reference = file.folder / "refs" / "main"
     reference.parent.mkdir(parents=True, exist_ok=True)
     reference.write_text(commit, encoding="ascii")

@@ -1,4 +1,4 @@
-"""What can go wrong between here and a hub: which faults pass when one waits, and how to say it to people."""
+"""What can go wrong between here and a hub: which errors are transient, and how to explain them to people."""
 
 from __future__ import annotations
 
@@ -16,49 +16,52 @@ from huggingface_hub.errors import (
 )
 from huggingface_hub.utils import parse_ratelimit_headers
 
-RETRIES = 2  # in a row that bring no byte
-BACKOFF_S = 1.0  # before the first of them, then doubled
-LONGEST_WAIT_S = 30.0  # that a server may ask for
-FAULTS = (httpx2.HTTPError, httpx2.InvalidURL, OSError)
-PASSING_STATUSES = (408, 429, 500, 502, 503, 504)
+MAX_RETRIES = 2  # in a row without receiving a byte
+BACKOFF_S = 1.0  # before the first retry, then doubled
+MAX_WAIT_S = 30.0  # that a server may ask for
+DOWNLOAD_ERRORS = (httpx2.HTTPError, httpx2.InvalidURL, OSError)
+TRANSIENT_STATUSES = (408, 429, 500, 502, 503, 504)
 
 Result = TypeVar("Result")
 
 
-class WrongBytes(OSError):
-    """A file arrived whole and is not what the hub announced."""
+class ContentMismatch(OSError):
+    """A complete file differs from what the hub announced."""
 
 
-def patiently(
+def with_retries(
     attempt: Callable[[], Result],
-    passing: type[Exception] | tuple[type[Exception], ...],
-    gained: Callable[[], int] = lambda: 0,
+    transient: type[Exception] | tuple[type[Exception], ...],
+    received: Callable[[], int] = lambda: 0,
 ) -> Result:
-    """What `attempt` gives; tried again after a fault of a kind that passes, while `gained()` grows or RETRIES last."""
-    fruitless = 0
+    """The result of `attempt`, repeated after `transient` errors.
+
+    Raises the error once MAX_RETRIES attempts in a row have not made `received()`, a number of bytes, grow.
+    """
+    failures = 0
     while True:
-        before = gained()
+        received_before = received()
         try:
             return attempt()
-        except passing as error:
-            fruitless = 0 if gained() > before else fruitless + 1
-            wait_s = _wait_s(error, fruitless)
-            if fruitless > RETRIES or wait_s is None:
+        except transient as error:
+            failures = 0 if received() > received_before else failures + 1
+            wait_s = _wait_s(error, failures)
+            if failures > MAX_RETRIES or wait_s is None:
                 raise
         time.sleep(wait_s)
 
 
 def explain(error: Exception, repository: str, names: tuple[str, ...]) -> tuple[str, str]:
-    """What happened and what to do, in words for people who pick pictures. `error` is one of FAULTS."""
+    """What happened and what to do, for users. `error` is one of DOWNLOAD_ERRORS."""
     if isinstance(error, HfHubHTTPError):
-        return _explain_answer(error, repository, names)
+        return _explain_status(error, repository, names)
     again = "run it again"
     match error:
         case OfflineModeIsEnabled():
             return "HF_HUB_OFFLINE is set, and the model is not in the cache", "unset HF_HUB_OFFLINE"
         case FileMetadataError():
             return "what answers there is no Hugging Face hub", "check HF_ENDPOINT and the network's sign-in page"
-        case WrongBytes():
+        case ContentMismatch():
             return f"{error}, so it was removed", f"{again}; if it happens again, try another network"
         case OSError():
             return f"{error.filename}: {error.strerror}", "make room there, or set HF_HOME to another folder"
@@ -71,7 +74,7 @@ def explain(error: Exception, repository: str, names: tuple[str, ...]) -> tuple[
     return f"the connection failed ({error})", f"check the network and {again}"
 
 
-def _explain_answer(error: HfHubHTTPError, repository: str, names: tuple[str, ...]) -> tuple[str, str]:
+def _explain_status(error: HfHubHTTPError, repository: str, names: tuple[str, ...]) -> tuple[str, str]:
     status = error.response.status_code
     if isinstance(error, RemoteEntryNotFoundError):
         return f"{repository} holds no {' or '.join(names)}", "choose another model"
@@ -81,13 +84,13 @@ def _explain_answer(error: HfHubHTTPError, repository: str, names: tuple[str, ..
     return f"it answers with status {status}", "try again later"
 
 
-def _wait_s(error: Exception, fruitless: int) -> float | None:
+def _wait_s(error: Exception, failures: int) -> float | None:
     """Seconds until a retry makes sense; None if it does not."""
-    asked_s = 0.0
+    retry_after_s = 0.0
     if isinstance(error, HfHubHTTPError):
-        if error.response.status_code not in PASSING_STATUSES:
+        if error.response.status_code not in TRANSIENT_STATUSES:
             return None
         headers = error.response.headers
         limit, after = parse_ratelimit_headers(headers), headers.get("Retry-After", "")
-        asked_s = float(after) if after.isdigit() else float(limit.reset_in_seconds) if limit else 0.0
-    return max(asked_s, BACKOFF_S * 2 ** max(fruitless - 1, 0)) if asked_s <= LONGEST_WAIT_S else None
+        retry_after_s = float(after) if after.isdigit() else float(limit.reset_in_seconds) if limit else 0.0
+    return max(retry_after_s, BACKOFF_S * 2 ** max(failures - 1, 0)) if retry_after_s <= MAX_WAIT_S else None

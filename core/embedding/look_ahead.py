@@ -1,4 +1,4 @@
-"""Work that is done ahead of its use, a bounded distance."""
+"""Work done ahead of its use, by a bounded number of items, in bounded memory."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
-DECODERS = min(os.cpu_count() or 2, 8)
+DECODER_THREADS = min(os.cpu_count() or 2, 8)
 
 
 class MemoryBudget:
-    """Bounds what several threads hold in memory at once."""
+    """Bounds what several threads together hold in memory."""
 
     def __init__(self, capacity: float) -> None:
         self._capacity = self._free = capacity
         self._changed = threading.Condition()
 
     @contextmanager
-    def taking(self, amount: float) -> Iterator[None]:
-        """Wait until so much is free, and hold it; what is larger than the room has it to itself."""
+    def reserve(self, amount: float) -> Iterator[None]:
+        """Wait until `amount` is free, and hold it; more than the capacity counts as all of it."""
         amount = min(amount, self._capacity)
         with self._changed:
             self._changed.wait_for(lambda: self._free >= amount)
@@ -36,15 +36,15 @@ class MemoryBudget:
 
 
 def look_ahead(pool: ThreadPoolExecutor, task: Any, items: Any, depth: int) -> Iterator[Future[Any]]:
-    """Futures of `task(item)` in the order of `items`, with at most `depth` started and not yet handed out."""
-    waiting: list[Future[Any]] = []
-    source = iter(items)
+    """Futures of `task(item)` in the order of `items`, with at most `depth` started and not yet yielded."""
+    pending: list[Future[Any]] = []
+    remaining = iter(items)
     try:
         while True:
-            waiting += [pool.submit(task, item) for item in islice(source, depth - len(waiting))]
-            if not waiting:
+            pending += [pool.submit(task, item) for item in islice(remaining, depth - len(pending))]
+            if not pending:
                 return
-            yield waiting.pop(0)
+            yield pending.pop(0)
     finally:
-        for future in waiting:
+        for future in pending:
             future.cancel()

@@ -1,4 +1,4 @@
-"""Which model a name means and what identifies its weights; light to import, since every page asks."""
+"""Which model a name stands for and what identifies its weights; cheap to import, since every page needs it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class ModelSource:
 
     @classmethod
     def parse(cls, name: str) -> ModelSource:
-        """Read what a person writes: `bundled`, `MODEL/PRETRAINED`, `MODEL/FILE`, `local-dir:…`, `hf-hub:…`."""
+        """Parse a model setting: `bundled`, `MODEL/PRETRAINED`, `MODEL/FILE`, `local-dir:…`, `hf-hub:…`."""
         if name == BUNDLED:
             return cls(f"local-dir:{BUNDLED_FOLDER}", None)
         if name.startswith(("local-dir:", "hf-hub:")):
@@ -32,23 +32,23 @@ class ModelSource:
 
     @property
     def local_file(self) -> Path | None:
-        """The weights file, where the model is on disk by a person's own choice."""
+        """The weights file, if the user names a local one."""
         if self.architecture.startswith("local-dir:"):
-            return _weights_in(Path(self.architecture.removeprefix("local-dir:")))
+            return _find_weights(Path(self.architecture.removeprefix("local-dir:")))
         if self.pretrained and Path(self.pretrained).expanduser().is_file():
             return Path(self.pretrained).expanduser().absolute()
         return None
 
     @property
-    def hub_name(self) -> str | None:
-        """The repository of a model that is on a hub as a whole."""
+    def hub_repository(self) -> str | None:
+        """The repository of a model given as `hf-hub:…`."""
         return self.architecture.removeprefix("hf-hub:") if self.architecture.startswith("hf-hub:") else None
 
 
-def checkpoint_of(name: str) -> str:
-    """What identifies the weights `name` means: `sha256:…` of a local file, else the registry's tag or name.
+def model_checkpoint(name: str) -> str:
+    """Identifies the weights that `name` stands for: `sha256:…` of a local file, else the registry's tag or name.
 
-    Raises ModelUnavailable where a local file is missing.
+    Raises ModelUnavailable if a local file is missing.
     """
     source = ModelSource.parse(name)
     if source.local_file is not None:
@@ -58,9 +58,9 @@ def checkpoint_of(name: str) -> str:
     return source.pretrained or source.architecture.removeprefix("hf-hub:")
 
 
-def _weights_in(folder: Path) -> Path | None:
-    # The order in which open_clip itself looks for a checkpoint in a folder.
+def _find_weights(folder: Path) -> Path | None:
+    # open_clip's own order of checkpoints in a folder.
     preferred = ["open_clip_model.safetensors", "open_clip_pytorch_model.safetensors"]
-    found = [folder / name for name in preferred if (folder / name).is_file()]
-    found += sorted(p for suffix in (".safetensors", ".bin", ".pth") for p in folder.glob(f"*{suffix}"))
-    return found[0] if found else None
+    candidates = [folder / name for name in preferred if (folder / name).is_file()]
+    candidates += sorted(p for suffix in (".safetensors", ".bin", ".pth") for p in folder.glob(f"*{suffix}"))
+    return candidates[0] if candidates else None

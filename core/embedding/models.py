@@ -1,4 +1,4 @@
-"""Whether an open_clip model can be had here, and loading it."""
+"""Checks whether an open_clip model is available, and loads it."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ import torch
 
 from core.embedding import torchvision_schemas
 from core.embedding.download import fetch
-from core.embedding.hub import RequiredFile, cached, offered
+from core.embedding.hub import RequiredFile, cached_path, is_offered
 from core.embedding.model_source import ModelSource
 from core.errors import ModelUnavailable
 from core.records.jobs import Progress, ProgressListener, ignore
 
 PROBE_TIMEOUT_S = 3.0
-# What open_clip raises for a config or weights that make no sense, and for a package that is missing.
-UNLOADABLE = (ImportError, RuntimeError, ValueError, OSError, KeyError, TypeError, AttributeError)
+# What open_clip raises for an invalid config or weights, and for a missing package.
+LOAD_ERRORS = (ImportError, RuntimeError, ValueError, OSError, KeyError, TypeError, AttributeError)
 HUB_CONFIG = "open_clip_config.json"
 HUB_WEIGHTS = "open_clip_pytorch_model.bin"
-# What transformers may want of a repository whose tokenizer or text tower it is to make.
+# What transformers may need of a repository for its tokenizer or text tower.
 TEXT_FILES = (
     "config.json",
     "tokenizer_config.json",
@@ -38,7 +38,7 @@ TEXT_FILES = (
 
 
 def open_clip() -> Any:
-    """The open_clip module, importable also beside a torchvision wheel that was built for another torch."""
+    """The open_clip module, importable even with a torchvision wheel built for another torch."""
     torchvision_schemas.declare_if_missing()
     import open_clip as module
 
@@ -52,47 +52,47 @@ def is_available(name: str) -> bool:
     """Whether the weights are on disk, or the hub offers them within three seconds."""
     if is_on_disk(name):
         return True
-    needs = _hub_needs(ModelSource.parse(name))
-    return bool(needs) and offered(needs[0], PROBE_TIMEOUT_S)
+    files = _hub_files(ModelSource.parse(name))
+    return bool(files) and is_offered(files[0], PROBE_TIMEOUT_S)
 
 
 def is_on_disk(name: str) -> bool:
-    """Whether the weights are on disk; asks no network."""
+    """Whether the weights are on disk; uses no network."""
     source = ModelSource.parse(name)
-    needs = _hub_needs(source)
-    return source.local_file is not None or (bool(needs) and all(cached(need) for need in needs))
+    files = _hub_files(source)
+    return source.local_file is not None or (bool(files) and all(cached_path(file) for file in files))
 
 
 def load_model(name: str, device: str, listener: ProgressListener = ignore) -> tuple[Any, Any, Any]:
-    """Load a model for inference in float32: (model, preprocess of a picture, tokenizer).
+    """Load a model for inference in float32: (model, transform of a picture, tokenizer).
 
-    What is not on disk yet is downloaded before, and the listener told. Raises ModelUnavailable with the reason and
+    Missing files are downloaded first, with progress sent to the listener. Raises ModelUnavailable with the reason and
     what to do.
     """
     module, source = open_clip(), ModelSource.parse(name)
     _check_names(module, name, source)
     try:
-        on_disk = _on_disk(module, name, source, listener)
-        model, preprocess = module.create_model_from_pretrained(
-            on_disk.architecture, on_disk.pretrained, device=device, force_quick_gelu=_wants_quick_gelu(module, source)
+        local = _with_local_files(module, name, source, listener)
+        model, transform = module.create_model_from_pretrained(
+            local.architecture, local.pretrained, device=device, force_quick_gelu=_uses_quick_gelu(module, source)
         )
-        tokenizer = _tokenizer(module, source, on_disk)
-    except UNLOADABLE as error:
+        tokenizer = _tokenizer(module, source, local)
+    except LOAD_ERRORS as error:
         raise ModelUnavailable(f"{name} cannot be loaded: {_first_line(error)}") from error
-    return model.eval(), preprocess, tokenizer
+    return model.eval(), transform, tokenizer
 
 
-def best_device(wanted: str) -> str:
-    """`auto` becomes CUDA, then MPS, then the processor; anything else must be there.
+def resolve_device(device: str) -> str:
+    """Resolve `auto` to CUDA, else MPS, else the CPU; any other device must be present.
 
-    Raises ModelUnavailable if the wanted device is missing.
+    Raises ModelUnavailable if it is not.
     """
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if wanted == "auto":
-        return next(device for device, present in there.items() if present)
-    if not there[wanted]:
-        raise ModelUnavailable(f"CONTACTSHEET_DEVICE is {wanted}, but torch sees none here: choose auto or cpu")
-    return wanted
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if device == "auto":
+        return next(name for name, present in available.items() if present)
+    if not available[device]:
+        raise ModelUnavailable(f"CONTACTSHEET_DEVICE is {device}, but torch sees none here: choose auto or cpu")
+    return device
 
 
 def _check_names(module: Any, name: str, source: ModelSource) -> None:
@@ -106,12 +106,12 @@ def _check_names(module: Any, name: str, source: ModelSource) -> None:
         raise ModelUnavailable(f"{name}: {source.pretrained!r} is neither a file nor one of its checkpoints ({known})")
 
 
-def _hub_needs(source: ModelSource) -> list[RequiredFile]:
-    """The files that open_clip asks a hub for, the weights last; none where the model is a person's own file."""
-    if source.hub_name is not None:
+def _hub_files(source: ModelSource) -> list[RequiredFile]:
+    """The files that open_clip needs from a hub, the weights last; none for a model in a local file."""
+    if source.hub_repository is not None:
         return [
-            RequiredFile(source.hub_name, (HUB_CONFIG,)),
-            RequiredFile(source.hub_name, _weights_names(HUB_WEIGHTS)),
+            RequiredFile(source.hub_repository, (HUB_CONFIG,)),
+            RequiredFile(source.hub_repository, _weights_names(HUB_WEIGHTS)),
         ]
     if source.local_file is not None or source.pretrained is None:
         return []
@@ -121,34 +121,34 @@ def _hub_needs(source: ModelSource) -> list[RequiredFile]:
 
 
 def _weights_names(filename: str) -> tuple[str, ...]:
-    # The order in which open_clip itself asks for a checkpoint.
+    # open_clip's own order.
     if filename == HUB_WEIGHTS:
         return ("open_clip_model.safetensors", HUB_WEIGHTS)
     stem, _, suffix = filename.rpartition(".")
     return (f"{stem}.safetensors", filename) if suffix in ("bin", "pth") else (filename,)
 
 
-def _on_disk(module: Any, name: str, source: ModelSource, listener: ProgressListener) -> ModelSource:
-    """The same model as open_clip finds it without a network; downloads what is missing."""
+def _with_local_files(module: Any, name: str, source: ModelSource, listener: ProgressListener) -> ModelSource:
+    """The same model in a form that open_clip loads without a network; downloads missing files."""
     if source.local_file is not None:
         return ModelSource(source.architecture, source.pretrained and str(source.local_file))
-    needs, architecture = _hub_needs(source), source.architecture
-    if not needs:
+    files, architecture = _hub_files(source), source.architecture
+    if not files:
         return source
-    if source.hub_name is not None:
-        architecture = f"local-dir:{fetch(name, needs[:1])[0].parent}"
-    needs += _text_needs(name, module.get_model_config(architecture))
-    first = fetch(name, needs, listener)[0]
+    if source.hub_repository is not None:
+        architecture = f"local-dir:{fetch(name, files[:1])[0].parent}"
+    files += _text_files(name, module.get_model_config(architecture))
+    first = fetch(name, files, listener)[0]
     listener(Progress("load model", 0, 0))
-    if source.hub_name is not None:
+    if source.hub_repository is not None:
         return ModelSource(f"local-dir:{first.parent}", None)
-    # open_clip's own way to say where a tag's file lies: preprocessing and all else stay as the tag has them.
+    # open_clip's own way to set the file of a tag: preprocessing and everything else stay the tag's.
     module.get_pretrained_cfg(source.architecture, source.pretrained)["file"] = str(first)
     return source
 
 
-def _text_needs(name: str, config: Mapping[str, Any]) -> list[RequiredFile]:
-    """What transformers wants of the hub for a tokenizer or text tower of its own."""
+def _text_files(name: str, config: Mapping[str, Any]) -> list[RequiredFile]:
+    """The files that transformers needs from the hub for a tokenizer or text tower of its own."""
     text = config.get("text_cfg", {})
     repositories = sorted({text[key] for key in ("hf_tokenizer_name", "hf_model_name") if text.get(key)})
     if repositories and find_spec("transformers") is None:
@@ -158,15 +158,15 @@ def _text_needs(name: str, config: Mapping[str, Any]) -> list[RequiredFile]:
     return [RequiredFile(repository, (file,), optional=True) for repository in repositories for file in TEXT_FILES]
 
 
-def _tokenizer(module: Any, source: ModelSource, on_disk: ModelSource) -> Any:
-    # A tokenizer of transformers may come from another repository than its model; open_clip follows that only for a
-    # model that has its name on the hub.
-    text = module.get_model_config(on_disk.architecture).get("text_cfg", {})
-    return module.get_tokenizer((source if text.get("hf_tokenizer_name") else on_disk).architecture)
+def _tokenizer(module: Any, source: ModelSource, local: ModelSource) -> Any:
+    # A transformers tokenizer may come from another repository than its model; open_clip follows that only for a
+    # model named by its hub repository.
+    text = module.get_model_config(local.architecture).get("text_cfg", {})
+    return module.get_tokenizer((source if text.get("hf_tokenizer_name") else local).architecture)
 
 
-def _wants_quick_gelu(module: Any, source: ModelSource) -> bool:
-    # open_clip 3 only warns where a tag was trained with another activation than its architecture names.
+def _uses_quick_gelu(module: Any, source: ModelSource) -> bool:
+    # open_clip 3 only warns if a tag was trained with another activation than its architecture's.
     return bool(module.get_pretrained_cfg(source.architecture, source.pretrained or "").get("quick_gelu"))
 
 

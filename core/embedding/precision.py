@@ -1,4 +1,4 @@
-"""Reduced precision: faster arithmetic whose agreement with float32 is measured by `make bench NAME=precision`."""
+"""Reduced precision: faster arithmetic; its agreement with float32 is measured by `make bench NAME=precision`."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import torch
 
 from core.errors import ModelUnavailable
 
-Arithmetic = Callable[[], AbstractContextManager[Any]]
+InferenceContext = Callable[[], AbstractContextManager[Any]]
 
 
-def with_precision(model: Any, precision: str, device: str) -> tuple[Any, Arithmetic]:
-    """The model to use and the context to use it in.
+def with_precision(model: Any, precision: str, device: str) -> tuple[Any, InferenceContext]:
+    """The model to use and the context to run it in.
 
     `bfloat16` computes products in bfloat16 and keeps float32 weights, `int8` quantises the linear layers of
-    transformer blocks (dynamically, per tensor; processors only). Raises ModelUnavailable where the device cannot.
+    transformer blocks (dynamically, per tensor; CPUs only). Raises ModelUnavailable if the device does not support it.
     """
     if precision == "bfloat16":
         return model, lambda: torch.autocast(device, dtype=torch.bfloat16)
@@ -31,7 +31,7 @@ def with_precision(model: Any, precision: str, device: str) -> tuple[Any, Arithm
 def _quantised(model: Any) -> Any:
     from torch.ao.quantization import default_dynamic_qconfig, quantize_dynamic
 
-    # Transformer blocks only: what enters them is normalised, while a layer that sees probabilities would lose them.
+    # Transformer blocks only: their inputs are normalised; a layer whose inputs are probabilities would lose them.
     blocks = {
         name: default_dynamic_qconfig
         for name, module in model.named_modules()

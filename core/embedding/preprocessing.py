@@ -1,7 +1,7 @@
-"""A model's own preprocessing, its arithmetic done by numpy.
+"""A model's own preprocessing, with the arithmetic done by numpy.
 
-torch spreads even a small tensor's arithmetic over all processors, from each decoding thread anew, and so takes them
-from the model that is encoding meanwhile; numpy computes the same numbers in the thread that asks.
+torch spreads the arithmetic of even a small tensor over all cores, in every decoding thread, and so takes them from the
+model that is encoding at the same time; numpy computes the same numbers in the calling thread.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from PIL import Image
 Preprocess = Callable[[Image.Image], NDArray[np.float32]]
 
 
-def without_torch(transform: Any) -> Preprocess:
-    """What `transform`, a composition of torchvision's, makes of a picture: (3, height, width) float32, bit for bit."""
+def as_numpy_preprocessing(transform: Any) -> Preprocess:
+    """`transform`, a torchvision Compose, as a function of numpy: (3, height, width) float32, the same bit for bit."""
     from torchvision.transforms import Compose, Normalize, ToTensor
 
     steps: list[Any] = getattr(transform, "transforms", [])
     if len(steps) < 2 or not isinstance(steps[-2], ToTensor) or type(steps[-1]) is not Normalize:
         return lambda image: np.asarray(transform(image).numpy(), np.float32)
-    resized = Compose(steps[:-2])
+    resize = Compose(steps[:-2])
     mean, std = (np.asarray(values, np.float32) for values in (steps[-1].mean, steps[-1].std))
 
     def preprocess(image: Image.Image) -> NDArray[np.float32]:
-        pixels = np.asarray(resized(image).convert("RGB"), np.float32) / np.float32(255)
+        pixels = np.asarray(resize(image).convert("RGB"), np.float32) / np.float32(255)
         pixels -= mean
         pixels /= std
         return np.ascontiguousarray(pixels.transpose(2, 0, 1))

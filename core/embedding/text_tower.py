@@ -1,8 +1,8 @@
 """Text encoding that stops at the end-of-text token, where a model's text tower allows it.
 
-CLIP's text tower is causal and reads its result off the end-of-text token (Radford et al. 2021, section 2.4), so what
-stands behind that token cannot change the result. open_clip computes all 77 positions; cutting them off gives the same
-vector in a fraction of the time. Towers of another kind take open_clip's own path.
+CLIP's text tower is causal and takes its result from the end-of-text token (Radford et al. 2021, section 2.4), so later
+tokens cannot change the result. open_clip computes all 77 positions; truncating them gives the same vector in a
+fraction of the time. Other kinds of towers use open_clip's own method.
 """
 
 from __future__ import annotations
@@ -17,33 +17,33 @@ class TextTower:
 
     def __init__(self, model: Any) -> None:
         self._model = model
-        self._parts = _causal_parts(model)
+        self._causal = _causal_tower(model)
 
     @property
     def stops_early(self) -> bool:
         """Whether the result can be computed from the tokens up to the end of the text alone."""
-        return self._parts is not None
+        return self._causal is not None
 
     def encode(self, tokens: torch.Tensor) -> torch.Tensor:
         """(n, context) token ids to (n, d) vectors, not normalised."""
-        if self._parts is None:
+        if self._causal is None:
             vectors: torch.Tensor = self._model.encode_text(tokens)
             return vectors
-        parts = self._parts
-        ends = _ends(parts, tokens)
+        tower = self._causal
+        ends = _end_positions(tower, tokens)
         length = int(ends.max()) + 1
-        kind = parts.transformer.get_cast_dtype()
-        x = parts.token_embedding(tokens[:, :length]).to(kind) + parts.positional_embedding[:length].to(kind)
-        x = parts.transformer(x, attn_mask=parts.attn_mask[:length, :length])
-        x = parts.ln_final(x[torch.arange(len(x), device=x.device), ends])
-        return _project(x, parts.text_projection)
+        dtype = tower.transformer.get_cast_dtype()
+        x = tower.token_embedding(tokens[:, :length]).to(dtype) + tower.positional_embedding[:length].to(dtype)
+        x = tower.transformer(x, attn_mask=tower.attn_mask[:length, :length])
+        x = tower.ln_final(x[torch.arange(len(x), device=x.device), ends])
+        return _project(x, tower.text_projection)
 
 
-def _causal_parts(model: Any) -> Any | None:
-    """The module that holds embedding, transformer and projection, if it is causal and read at the end of the text."""
+def _causal_tower(model: Any) -> Any | None:
+    """The module with embedding, transformer and projection, if it is causal and pooled at the end of the text."""
     tower = getattr(model, "text", model)
-    wanted = ("token_embedding", "positional_embedding", "transformer", "ln_final", "text_projection", "attn_mask")
-    if not all(hasattr(tower, name) for name in wanted) or tower.attn_mask is None:
+    required = ("token_embedding", "positional_embedding", "transformer", "ln_final", "text_projection", "attn_mask")
+    if not all(hasattr(tower, name) for name in required) or tower.attn_mask is None:
         return None
     if _pool_type(tower) not in ("argmax", "eos") or getattr(tower, "cls_emb", None) is not None:
         return None
@@ -56,7 +56,7 @@ def _pool_type(tower: Any) -> str:
     return str(getattr(tower, "text_pool_type", getattr(tower, "pool_type", "")))
 
 
-def _ends(tower: Any, tokens: torch.Tensor) -> torch.Tensor:
+def _end_positions(tower: Any, tokens: torch.Tensor) -> torch.Tensor:
     if _pool_type(tower) == "argmax":
         return tokens.argmax(dim=-1)
     end = int(getattr(tower, "text_eos_id", getattr(tower, "eos_id", -1)))

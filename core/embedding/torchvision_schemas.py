@@ -1,4 +1,4 @@
-"""Lets torchvision's pure-Python parts import where its compiled part does not fit the installed torch.
+"""Makes torchvision's pure-Python parts importable where its compiled part does not match the installed torch.
 
 A torchvision wheel built for another torch build (CUDA beside CPU) fails at `import torchvision`, because it registers
 fake kernels for operators that its library could not define. open_clip needs only its transforms, which are plain
@@ -20,7 +20,7 @@ _SCHEMAS = {
 
 
 def declare_if_missing() -> None:
-    """Declare torchvision's operators unless its own compiled library can do so. Safe to call again."""
+    """Declare torchvision's operators unless its compiled library does so itself. Safe to call again."""
     if "torchvision" in sys.modules or _compiled_part_loads():
         return
     for name, schema in _SCHEMAS.items():

@@ -1,1 +1,1 @@
-"""From files to assets: sources, what is said about pictures, and the pipeline that embeds them."""
+"""From files to assets: sources, metadata, and the pipeline that embeds them."""

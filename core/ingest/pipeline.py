@@ -1,8 +1,8 @@
-"""Files to assets: decoding in threads while the model encodes, whole batches committed at once.
+"""From files to assets: threads decode while the model encodes, whole batches are committed at once.
 
-Memory is bounded: pictures in decoding are together no larger than the largest one allowed, at most `LOOK_AHEAD`
-batches are decoded and not yet encoded, at most `COMMIT_ASSETS` encoded and not yet committed. A run that is cut off
-has lost nothing that it committed, and the next run skips it by content.
+Memory is bounded: the pictures being decoded are together no larger than the largest one allowed, at most
+`LOOK_AHEAD_BATCHES` batches are decoded and not yet encoded, at most `COMMIT_ASSETS` encoded and not yet committed. An
+interrupted run loses nothing it has committed, and the next run skips that by content.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,36 +24,26 @@ from core.embedding.encoder import Encoder
 from core.embedding.hashes import content_id
 from core.embedding.look_ahead import DECODER_THREADS, MemoryBudget, look_ahead
 from core.errors import BadImage
+from core.ingest.ingest_input import Describe, IngestInput
 from core.ingest.metadata.embedded import embedded_description
-from core.records.assets import Asset, Description, utc_now
+from core.records.assets import Asset, utc_now
 from core.records.jobs import Cancelled, Failure, IngestReport, Progress, ProgressListener, ignore
 from core.store.lance.table import AssetTable
 from core.store.objects.locks import ingest_lock
-from core.store.objects.names import path_to_uri
 
-LOOK_AHEAD = 2
+LOOK_AHEAD_BATCHES = 2
 MAX_READ_MEGABYTES = 400.0
 LARGE_IMAGE_MEGAPIXELS = 40.0
 COMMIT_ASSETS = 256
 COMMIT_INTERVAL_S = 10.0
 
-# What is known of a file besides its bytes: (description, source).
-Lookup = Callable[[Path], tuple[Description, str]]
-# The place (uri) by which a file is known.
-Locate = Callable[[Path], str]
-
-
-def uri_on_disk(path: Path) -> str:
-    """Where a file lies, as its place."""
-    return path_to_uri(path.absolute())
-
 
 @dataclass(frozen=True)
-class Batch:
-    """What was committed at once: pictures decoded, files known already, failures by reason.
+class IngestBatch:
+    """One commit: pictures decoded, files already known, failures by reason.
 
-    `stage_ms` has the keys `load` (reading and decoding, as far as anyone waited for it), `encode` and `total`;
-    `error` names what ended the run, where something did.
+    `stage_ms` has the keys `load` (reading and decoding, as far as the encoder waited for it), `encode` and `total`;
+    `error` names what ended the run, if anything did.
     """
 
     collection: str
@@ -63,12 +54,12 @@ class Batch:
     error: str = ""
 
 
-BatchListener = Callable[[Batch], None]
+BatchListener = Callable[[IngestBatch], None]
 
 
 @dataclass(frozen=True)
 class _Prepared:
-    """One file, read: an asset to encode, or known bytes seen at one more place, or (`removed`) bytes not wanted."""
+    """One file, read: an asset to encode, or known bytes with another uri, or (`removed`) bytes removed before."""
 
     asset_id: str
     uri: str
@@ -85,47 +76,55 @@ class _Pending:
     assets: list[Asset] = field(default_factory=list)
     thumbnails: list[bytes] = field(default_factory=list)
     vectors: list[NDArray[np.float32]] = field(default_factory=list)
-    seen: dict[str, list[str]] = field(default_factory=dict)
+    known_uris: dict[str, list[str]] = field(default_factory=dict)
 
 
-class Ingest:
-    """One run of the pipeline into one collection."""
+@dataclass
+class _Counts:
+    """How many files a run has dealt with."""
+
+    seen: int = 0
+    known: int = 0
+    removed: int = 0
+    encoded: int = 0
+    added: int = 0
+
+
+class IngestPipeline:
+    """One run into one collection."""
 
     def __init__(
         self,
         table: AssetTable,
         encoder: Encoder,
-        lookup: Lookup,
-        listener: ProgressListener,
         max_megapixels: float,
-        place: Locate = uri_on_disk,
-        clock: Callable[[], float] = time.monotonic,
+        listener: ProgressListener,
         on_batch: BatchListener = ignore,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._table, self._encoder, self._lookup, self._place = table, encoder, lookup, place
-        self._listener, self._max_megapixels, self._clock, self._on_batch = listener, max_megapixels, clock, on_batch
-        self._file_room, self._pixel_room = MemoryBudget(MAX_READ_MEGABYTES), MemoryBudget(max_megapixels)
+        self._table, self._encoder, self._max_megapixels = table, encoder, max_megapixels
+        self._listener, self._on_batch, self._clock = listener, on_batch, clock
+        self._read_budget, self._decode_budget = MemoryBudget(MAX_READ_MEGABYTES), MemoryBudget(max_megapixels)
         self._pending, self._failures = _Pending(), list[Failure]()
         self._known: set[bytes] = set()
         self._removed: set[bytes] = set()
-        self._removed_files = 0
-        self._added = self._known_files = self._seen = self._encoded = self._total = 0
-        self._told_known = self._told_encoded = self._told_failures = 0
-        self._encode_s = 0.0
+        self._counts, self._reported, self._reported_failures = _Counts(), _Counts(), 0
+        self._total, self._encode_s = 0, 0.0
         self._started = self._embedding_since = self._committed_at = clock()
 
-    def run(self, files: Iterable[Path | Failure], coming: int | None = None) -> IngestReport:
-        """Ingest `files` and report. All are found first, unless so many are `coming` one by one: a download.
+    def run(self, source: IngestInput) -> IngestReport:
+        """Ingest the files of `source` and report.
 
-        Raises CollectionBusy if another ingest into the collection runs. A listener may raise Cancelled; what
+        Raises CollectionBusy if another ingest into the collection is running. A listener may raise Cancelled; what
         was encoded by then is committed first.
         """
         with ingest_lock(self._table.folder):
-            paths = self._scan(files) if coming is None else self._arriving(files, coming)
+            paths = self._paths(source)
             self._known, self._removed = self._table.ids(), self._table.removed_ids()
             self._embedding_since = self._committed_at = self._clock()
             with ThreadPoolExecutor(DECODER_THREADS) as pool:
-                prepared = look_ahead(pool, self._prepare, paths, LOOK_AHEAD * self._encoder.batch_size)
+                depth = LOOK_AHEAD_BATCHES * self._encoder.batch_size
+                prepared = look_ahead(pool, partial(self._prepare, source), paths, depth)
                 try:
                     self._consume(future.result() for future in prepared)
                 except Cancelled as stop:
@@ -134,8 +133,16 @@ class Ingest:
                     raise
             self._commit()
             self._listener(Progress("compact", self._total, self._total))
-            self._table.compact()  # also after nothing new: the run before may have been cut off here
+            self._table.compact()  # even if nothing is new: the run before may have been interrupted here
         return self._report()
+
+    def _paths(self, source: IngestInput) -> Iterable[Path]:
+        if source.expected is None:
+            paths = self._scan(source.files)
+            self._total = len(paths)
+            return paths
+        self._total = source.expected
+        return self._arriving(source.files)
 
     def _scan(self, files: Iterable[Path | Failure]) -> list[Path]:
         paths = []
@@ -146,29 +153,27 @@ class Ingest:
                 paths.append(item)
             if len(paths) % 1000 == 0:
                 self._listener(Progress("scan", len(paths), 0))
-        self._total = len(paths)
         return paths
 
-    def _arriving(self, files: Iterable[Path | Failure], coming: int) -> Iterator[Path]:
-        self._total = coming
+    def _arriving(self, files: Iterable[Path | Failure]) -> Iterator[Path]:
         for item in files:
             if isinstance(item, Failure):
                 self._failures.append(item)
-                self._seen += 1
+                self._counts.seen += 1
             else:
                 yield item
 
-    def _prepare(self, path: Path) -> _Prepared | Failure:
-        uri = self._place(path)
+    def _prepare(self, source: IngestInput, path: Path) -> _Prepared | Failure:
+        uri = source.locate(path)
         try:
-            with self._file_room.taking(images.file_megabytes(path, self._max_megapixels)):
-                return self._read(path, uri)
+            with self._read_budget.reserve(images.file_megabytes(path, self._max_megapixels)):
+                return self._read(path, uri, source.describe)
         except BadImage as error:
             return Failure(uri, error.reason, error.detail)
         except Exception as error:  # noqa: BLE001 - reported by name; one picture never costs the others
             return Failure(uri, "cannot be processed", f"{type(error).__name__}: {error}"[:200])
 
-    def _read(self, path: Path, uri: str) -> _Prepared:
+    def _read(self, path: Path, uri: str, describe: Describe) -> _Prepared:
         data = images.read_bytes(path)
         asset_id = content_id(data)
         if bytes.fromhex(asset_id) in self._known:
@@ -177,41 +182,47 @@ class Ingest:
             return _Prepared(asset_id, uri, removed=True)
         opened = images.open_image(data, str(path), self._max_megapixels)
         megapixels = opened.width * opened.height / 1e6
-        with self._pixel_room.taking(megapixels):
+        with self._decode_budget.reserve(megapixels):
             stored_size = opened.size
-            picture = images.upright_rgb(opened, str(path), images.ENOUGH_PX)
+            picture = images.upright_rgb(opened, str(path), images.MIN_SIDE_PX)
             size = images.upright_size(stored_size, opened)
-            about, source = self._lookup(path)
-            asset = Asset(asset_id, (uri,), source, about.over(embedded_description(opened)), *size, utc_now())
-            ready = _Prepared(asset_id, uri, False, asset, images.thumbnail(picture), self._encoder.preprocess(picture))
+            about, source = describe(path)
+            asset = Asset(asset_id, (uri,), source, about.filled_from(embedded_description(opened)), *size, utc_now())
+            thumbnail, pixels = images.thumbnail(picture), self._encoder.preprocess(picture)
             del opened, picture
             if megapixels > LARGE_IMAGE_MEGAPIXELS:
                 release_unused_memory()
-        return ready
+        return _Prepared(asset_id, uri, asset=asset, thumbnail=thumbnail, pixels=pixels)
 
     def _consume(self, prepared: Iterator[_Prepared | Failure]) -> None:
         batch: list[_Prepared] = []
         for item in prepared:
-            self._seen += 1
-            if isinstance(item, Failure):
-                self._failures.append(item)
-            elif item.removed:
-                self._removed_files += 1
-            elif item.asset is None or bytes.fromhex(item.asset_id) in self._known:
-                self._known_files += 1
-                self._pending.seen.setdefault(item.asset_id, []).append(item.uri)
-            else:
-                self._known.add(bytes.fromhex(item.asset_id))
-                batch.append(item)
+            if (new := self._sort(item)) is not None:
+                batch.append(new)
             if len(batch) == self._encoder.batch_size or self._commit_is_due():
                 self._encode(batch)
                 batch = []
             if self._commit_is_due():
                 self._commit()
-            if self._seen % 8 == 0:
-                self._tell()
+            if self._counts.seen % 8 == 0:
+                self._report_progress()
         self._encode(batch)
-        self._tell()
+        self._report_progress()
+
+    def _sort(self, item: _Prepared | Failure) -> _Prepared | None:
+        """Count a file; returns it if it is a new asset, to be encoded."""
+        self._counts.seen += 1
+        if isinstance(item, Failure):
+            self._failures.append(item)
+        elif item.removed:
+            self._counts.removed += 1
+        elif item.asset is None or bytes.fromhex(item.asset_id) in self._known:
+            self._counts.known += 1
+            self._pending.known_uris.setdefault(item.asset_id, []).append(item.uri)
+        else:
+            self._known.add(bytes.fromhex(item.asset_id))
+            return item
+        return None
 
     def _encode(self, batch: list[_Prepared]) -> None:
         if not batch:
@@ -219,7 +230,7 @@ class Ingest:
         began = self._clock()
         vectors = self._encoder.encode_pixels(np.stack([item.pixels for item in batch if item.pixels is not None]))
         self._encode_s += self._clock() - began
-        self._encoded += len(batch)
+        self._counts.encoded += len(batch)
         for item, vector in zip(batch, vectors, strict=True):
             if item.asset is None or not np.isfinite(vector).all():
                 self._failures.append(Failure(item.uri, "no finite vector"))
@@ -229,45 +240,46 @@ class Ingest:
             self._pending.vectors.append(vector)
 
     def _commit_is_due(self) -> bool:
-        size = max(len(self._pending.assets), len(self._pending.seen))
+        size = max(len(self._pending.assets), len(self._pending.known_uris))
         return size >= COMMIT_ASSETS or (size > 0 and self._clock() - self._committed_at >= COMMIT_INTERVAL_S)
 
     def _commit(self) -> None:
         pending, self._pending = self._pending, _Pending()
         ready = self._clock()
         if pending.assets:
-            self._added += self._table.add(pending.assets, pending.thumbnails, np.stack(pending.vectors))
-        if pending.seen:
-            self._table.add_uris(pending.seen)
+            self._counts.added += self._table.add(pending.assets, pending.thumbnails, np.stack(pending.vectors))
+        if pending.known_uris:
+            self._table.add_uris(pending.known_uris)
         began, self._committed_at = self._committed_at, self._clock()
-        self._note_batch(ready - began, self._committed_at - began)
+        self._report_batch(ready - began, self._committed_at - began)
 
-    def _note_batch(self, until_ready_s: float, total_s: float) -> None:
-        batch = Batch(
-            self._table.name,
-            self._encoded - self._told_encoded,
-            self._known_files - self._told_known,
-            Counter(failure.reason for failure in self._failures[self._told_failures :]),
-            {"load": (until_ready_s - self._encode_s) * 1000, "encode": self._encode_s * 1000, "total": total_s * 1000},
+    def _report_batch(self, until_ready_s: float, total_s: float) -> None:
+        load_ms, encode_ms = (until_ready_s - self._encode_s) * 1000, self._encode_s * 1000
+        batch = IngestBatch(
+            collection=self._table.name,
+            decoded=self._counts.encoded - self._reported.encoded,
+            known=self._counts.known - self._reported.known,
+            failures=Counter(failure.reason for failure in self._failures[self._reported_failures :]),
+            stage_ms={"load": load_ms, "encode": encode_ms, "total": total_s * 1000},
         )
-        self._told_encoded, self._told_known, self._encode_s = self._encoded, self._known_files, 0.0
-        self._told_failures = len(self._failures)
+        self._reported, self._reported_failures = replace(self._counts), len(self._failures)
+        self._encode_s = 0.0
         if batch.decoded or batch.known or batch.failures:
             self._on_batch(batch)
 
-    def _tell(self) -> None:
-        seconds = max(self._clock() - self._embedding_since, 1e-9)
-        remaining_s = (self._total - self._seen) * seconds / self._seen if self._seen else None
-        self._listener(Progress("embed", self._seen, self._total, self._encoded / seconds, remaining_s))
+    def _report_progress(self) -> None:
+        seen, seconds = self._counts.seen, max(self._clock() - self._embedding_since, 1e-9)
+        remaining_s = (self._total - seen) * seconds / seen if seen else None
+        self._listener(Progress("embed", seen, self._total, self._counts.encoded / seconds, remaining_s))
 
     def _report(self) -> IngestReport:
         now = self._clock()
         return IngestReport(
             collection=self._table.name,
-            added=self._added,
-            known=self._known_files,
+            added=self._counts.added,
+            known=self._counts.known,
             failures=tuple(self._failures),
             seconds=now - self._started,
-            images_per_s=self._encoded / max(now - self._embedding_since, 1e-9),
-            removed=self._removed_files,
+            images_per_s=self._counts.encoded / max(now - self._embedding_since, 1e-9),
+            removed=self._counts.removed,
         )

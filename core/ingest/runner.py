@@ -1,22 +1,23 @@
-"""Ingests from a folder and of the demo collection: which table, which model, what is said of each file."""
+"""Runs ingests of folders and of the demo collection: chooses the table and the model, and describes each file."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from core.embedding.encoder_registry import Encoders
+from core.embedding.encoder_registry import EncoderRegistry
 from core.embedding.hashes import file_checkpoint
-from core.embedding.model_source import BUNDLED, checkpoint_of
+from core.embedding.model_source import BUNDLED, model_checkpoint
 from core.errors import ContactSheetError, ModelUnavailable
-from core.ingest.metadata.cleaning import TITLE_LENGTH, clean
+from core.ingest.ingest_input import Describe, IngestInput
+from core.ingest.metadata.cleaning import MAX_TITLE_LENGTH, clean
 from core.ingest.metadata.sidecar import Sidecar, read_sidecar
-from core.ingest.pipeline import Batch, BatchListener, Ingest, Lookup, PlaceOf, place_on_disk
+from core.ingest.pipeline import BatchListener, IngestBatch, IngestPipeline
 from core.ingest.sources import demo
-from core.ingest.sources.folder import image_files, only_files
+from core.ingest.sources.folder import files_by_uri, image_files
 from core.logs import log
 from core.records.assets import Description
-from core.records.jobs import Cancelled, Failure, IngestReport, Progress, ProgressListener, ignore
+from core.records.jobs import Cancelled, IngestReport, Progress, ProgressListener, ignore
 from core.settings import Settings
 from core.store.lance.collections import Collections
 from core.store.lance.table import AssetTable
@@ -24,16 +25,16 @@ from core.store.objects.names import check_collection_name
 
 
 class IngestRunner:
-    """Runs ingests, each in the thread that asks for it."""
+    """Runs ingests, each in the calling thread."""
 
     def __init__(
-        self, collections: Collections, encoders: Encoders, settings: Settings, on_batch: BatchListener = ignore
+        self, collections: Collections, encoders: EncoderRegistry, settings: Settings, on_batch: BatchListener = ignore
     ) -> None:
-        """`on_batch` hears of every batch that was committed, and of a run that could not go on."""
+        """`on_batch` is called with every batch that was committed, and with the error of a run that failed."""
         self._collections, self._encoders, self._settings = collections, encoders, settings
         self._on_batch = on_batch
 
-    def folder(
+    def ingest_folder(
         self,
         folder: Path,
         collection: str,
@@ -50,58 +51,39 @@ class IngestRunner:
         sidecar = read_sidecar(captions) if captions else Sidecar({})
         listener(Progress("load model", 0, 0))
         table = self._table(collection, listener)
-        lookup = _lookup(folder, sidecar, clean(source or folder.resolve().name, TITLE_LENGTH))
-        return self._run(table, lookup, image_files(folder) if only is None else only_files(only), listener)
+        describe = _describe(folder, sidecar, clean(source or folder.resolve().name, MAX_TITLE_LENGTH))
+        files = image_files(folder) if only is None else files_by_uri(only)
+        return self.ingest(table, IngestInput(files, describe), listener)
 
-    def demo(self, listener: ProgressListener, forget: Callable[[], None]) -> IngestReport | None:
-        """Build the demo collection unless it is complete; `forget` is called before an outdated one is removed."""
-        wanted = f"{checkpoint_of(BUNDLED)} {file_checkpoint(demo.MANIFEST)}"
-        if self._collections.built_from(demo.NAME) == wanted:
+    def build_demo(self, listener: ProgressListener, on_delete: Callable[[], None]) -> IngestReport | None:
+        """Build the demo collection unless it is complete; `on_delete` is called after an outdated one was deleted."""
+        expected = f"{model_checkpoint(BUNDLED)} {file_checkpoint(demo.MANIFEST)}"
+        if self._collections.built_from(demo.NAME) == expected:
             return None
         listener(Progress("load model", 0, 0))
-        self._remove_outdated_demo(forget)
+        self._delete_outdated_demo(on_delete)
         table = self._table(demo.NAME, listener, BUNDLED)
-        lookup = _lookup(demo.PHOTOS, read_sidecar(demo.MANIFEST), demo.NAME)
-        report = self._run(table, lookup, demo.photographs(), listener)
-        self._collections.mark(demo.NAME, wanted)
+        describe = _describe(demo.PHOTOS, read_sidecar(demo.MANIFEST), demo.NAME)
+        report = self.ingest(table, IngestInput(demo.photographs(), describe), listener)
+        self._collections.set_built_from(demo.NAME, expected)
         return report
 
-    def open(self, collection: str, listener: ProgressListener) -> AssetTable:
-        """The collection to add to, made now if it is new. Raises CollectionError, ModelUnavailable."""
+    def open_or_create(self, collection: str, listener: ProgressListener) -> AssetTable:
+        """The collection to add to, created if it is new. Raises CollectionError, ModelUnavailable."""
         check_collection_name(collection)
         listener(Progress("load model", 0, 0))
         return self._table(collection, listener)
 
-    def arriving(
-        self,
-        table: AssetTable,
-        files: Iterable[Path | Failure],
-        coming: int,
-        lookup: Lookup,
-        place: PlaceOf,
-        listener: ProgressListener,
-    ) -> IngestReport:
-        """Add files that come one by one, so many, known by what `place` says and not by where they lie for now."""
-        return self._run(table, lookup, files, listener, place, coming)
-
-    def _run(
-        self,
-        table: AssetTable,
-        lookup: Lookup,
-        files: Iterable[Path | Failure],
-        listener: ProgressListener,
-        place: PlaceOf = place_on_disk,
-        coming: int | None = None,
-    ) -> IngestReport:
-        encoder = self._encoders.named(table.model.name)
-        megapixels = self._settings.max_megapixels
-        ingest = Ingest(table, encoder, lookup, listener, megapixels, place, on_batch=self._on_batch)
+    def ingest(self, table: AssetTable, source: IngestInput, listener: ProgressListener) -> IngestReport:
+        """Add files to an open collection."""
+        encoder = self._encoders.get(table.model.name)
+        pipeline = IngestPipeline(table, encoder, self._settings.max_megapixels, listener, self._on_batch)
         try:
-            report = ingest.run(files, coming)
+            report = pipeline.run(source)
         except Cancelled:
             raise
         except ContactSheetError as error:
-            self._on_batch(Batch(table.name, error=type(error).__name__))
+            self._on_batch(IngestBatch(table.name, error=type(error).__name__))
             raise
         log(
             "ingest",
@@ -116,10 +98,10 @@ class IngestRunner:
 
     def _table(self, collection: str, listener: ProgressListener, model: str | None = None) -> AssetTable:
         if collection not in self._collections.names():
-            name = model or (BUNDLED if collection == demo.NAME else self._encoders.for_new_collections)
-            return self._collections.open_or_create(collection, self._encoders.named(name, listener).card)
+            name = model or (BUNDLED if collection == demo.NAME else self._encoders.model_for_new_collections)
+            return self._collections.open_or_create(collection, self._encoders.get(name, listener).card)
         table = self._collections.open(collection)
-        card = self._encoders.named(table.model.name, listener).card
+        card = self._encoders.get(table.model.name, listener).card
         if card != table.model:
             raise ModelUnavailable(
                 f"collection {collection} was embedded with {table.model.name} ({table.model.checkpoint[:19]}), which "
@@ -127,19 +109,19 @@ class IngestRunner:
             )
         return table
 
-    def _remove_outdated_demo(self, forget: Callable[[], None]) -> None:
+    def _delete_outdated_demo(self, on_delete: Callable[[], None]) -> None:
         if demo.NAME not in self._collections.names():
             return
-        if self._collections.open(demo.NAME).model.checkpoint != checkpoint_of(BUNDLED):
-            self._collections.remove(demo.NAME)
-            forget()
+        if self._collections.open(demo.NAME).model.checkpoint != model_checkpoint(BUNDLED):
+            self._collections.delete(demo.NAME)
+            on_delete()
 
 
-def _lookup(folder: Path, sidecar: Sidecar, source: str) -> Lookup:
+def _describe(folder: Path, sidecar: Sidecar, source: str) -> Describe:
     root = folder if folder.is_dir() else folder.parent
 
-    def lookup(path: Path) -> tuple[Description, str]:
-        row = sidecar.of(path.relative_to(root).as_posix())
+    def describe(path: Path) -> tuple[Description, str]:
+        row = sidecar.find(path.relative_to(root).as_posix())
         return (row.about, row.source or source) if row else (Description(), source)
 
-    return lookup
+    return describe

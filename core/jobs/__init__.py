@@ -1,1 +1,1 @@
-"""Long work in processes of its own."""
+"""Long-running work in separate processes."""

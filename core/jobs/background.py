@@ -1,7 +1,7 @@
-"""Long work in a process of its own: started here, watched through the jobs table, stopped or resumed at will.
+"""Long-running work in separate processes: started here, monitored through the jobs table, cancelled or resumed.
 
 A job's process holds an operating system lock as long as it lives. A job that the table calls running, but whose lock
-is free, has crashed; whoever looks at the jobs notices and writes that down.
+is free, has crashed; whoever lists the jobs marks it as such.
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ from core.records.jobs import Cancelled, IngestReport, Job, JobState, Progress, 
 from core.settings import PROJECT
 from core.store.sql.job_store import JobStore
 
-PROGRESS_EVERY_S = 0.5
+PROGRESS_INTERVAL_S = 0.5
 START_GRACE_S = 60.0
-CAUSES_NAMED = 5
+MAX_REASONS_SHOWN = 5
 
-JobWork = Callable[[Job, ProgressListener], IngestReport | str]
+JobFunction = Callable[[Job, ProgressListener], IngestReport | str]
 
 
 class BackgroundJobs:
     """The background jobs of one data folder, of whatever kind."""
 
     def __init__(self, jobs: JobStore, folder: Path, environment: Mapping[str, str]) -> None:
-        """`folder` keeps the locks and what the jobs' processes write; `environment` carries the settings to them."""
+        """`folder` holds the locks and the output of the jobs' processes; `environment` passes the settings to them."""
         self._jobs, self._folder, self._environment = jobs, folder, environment
 
     def start(self, kind: str, collection: str, arguments: dict[str, Any], author: str) -> Job:
         """Queue a job and start its process. Raises JobError if one of its kind runs for the collection."""
-        self.notice_crashes()
+        self.mark_crashed_jobs()
         job = self._jobs.add(kind, collection, arguments, author)
         self._spawn(job)
         return job
@@ -59,34 +59,42 @@ class BackgroundJobs:
                 env={**os.environ, **self._environment},
             )
 
-    def run(self, job_id: int, works: Mapping[str, JobWork], clock: Callable[[], float] = time.monotonic) -> Job:
-        """Be the process of a job: do the work of its kind, and note its end, whatever it is."""
+    def run(
+        self, job_id: int, functions: Mapping[str, JobFunction], clock: Callable[[], float] = time.monotonic
+    ) -> Job:
+        """Run a job of whatever kind in this process, and record how it ended."""
         with FileLock(self._lock_file(job_id), timeout=5):
             if not self._jobs.start(job_id):
                 return self._jobs.get(job_id)
             job = self._jobs.get(job_id)
-            self._end(job_id, *_outcome(job, works, _Reporter(self._jobs, job_id, clock)))
+            self._finish(job_id, *_outcome(job, functions, _JobProgress(self._jobs, job_id, clock)))
             return self._jobs.get(job_id)
 
-    def notice_crashes(self) -> None:
-        """Note the end of every job whose process is gone."""
+    def forget(self, collection: str) -> None:
+        """Stop the jobs of a collection and erase what they were about: arguments, messages, failures, output."""
+        for job_id in self._jobs.ids_of(collection):
+            self._log_file(job_id).unlink(missing_ok=True)
+        self._jobs.forget(collection)
+
+    def mark_crashed_jobs(self) -> None:
+        """Mark every job whose process has died as crashed."""
         for job in self._jobs.unfinished():
-            waiting_s = (utc_now() - job.created_at).total_seconds()
-            if job.state == "queued" and waiting_s < START_GRACE_S and not job.cancel_requested:
+            waited_s = (utc_now() - job.created_at).total_seconds()
+            if job.state == "queued" and waited_s < START_GRACE_S and not job.cancel_requested:
                 continue
             if not self._alive(job.id):
-                self._note_lost(job)
+                self._mark_crashed(job)
 
-    def _note_lost(self, job: Job) -> None:
+    def _mark_crashed(self, job: Job) -> None:
         if self._jobs.get(job.id).state != job.state:
-            return  # it ended, or began, while we looked
+            return  # it ended or started meanwhile
         if job.cancel_requested and job.state == "queued":
-            self._end(job.id, "cancelled", "cancelled before it began", None)
+            self._finish(job.id, "cancelled", "cancelled before it began", None)
             return
         reason = "its process ended without a word (it may have been killed, or run out of memory)"
-        self._end(job.id, "crashed", f"{reason}; what was committed is kept: resume to go on", None)
+        self._finish(job.id, "crashed", f"{reason}; what was committed is kept: resume to go on", None)
 
-    def _end(self, job_id: int, state: JobState, message: str, report: IngestReport | None) -> None:
+    def _finish(self, job_id: int, state: JobState, message: str, report: IngestReport | None) -> None:
         counts = (report.added, report.known, report.failures) if report else (0, 0, ())
         if self._jobs.end(job_id, state, message, *counts):
             level = logging.INFO if state in ("done", "cancelled") else logging.ERROR
@@ -118,15 +126,15 @@ class BackgroundJobs:
         return self._folder / f"{job_id}.log"
 
 
-class _Reporter:
-    """Writes progress to the table now and then, and raises Cancelled once someone asks to stop."""
+class _JobProgress:
+    """Writes progress to the jobs table every half second, and raises Cancelled once it is requested."""
 
     def __init__(self, jobs: JobStore, job_id: int, clock: Callable[[], float]) -> None:
         self._jobs, self._job_id, self._clock = jobs, job_id, clock
         self._last_s, self._phase = float("-inf"), ""
 
     def __call__(self, progress: Progress) -> None:
-        if self._clock() - self._last_s < PROGRESS_EVERY_S and progress.phase == self._phase:
+        if self._clock() - self._last_s < PROGRESS_INTERVAL_S and progress.phase == self._phase:
             return
         self._last_s, self._phase = self._clock(), progress.phase
         if self._jobs.progress(self._job_id, progress):
@@ -134,28 +142,28 @@ class _Reporter:
 
 
 def _outcome(
-    job: Job, works: Mapping[str, JobWork], listener: ProgressListener
+    job: Job, functions: Mapping[str, JobFunction], listener: ProgressListener
 ) -> tuple[JobState, str, IngestReport | None]:
-    work = works.get(job.kind)
-    if work is None:
+    function = functions.get(job.kind)
+    if function is None:
         return "failed", f"this version knows no jobs of the kind {job.kind}: start it again from its page", None
     try:
-        done = work(job, listener)
+        result = function(job, listener)
     except Cancelled as stop:
         return "cancelled", "cancelled; what was committed is kept: resume to go on", stop.report
     except ContactSheetError as error:
         return "failed", str(error), None
-    except Exception as error:  # noqa: BLE001 - the end of a job is noted whatever ended it
+    except Exception as error:  # noqa: BLE001 - the end of a job is recorded whatever ended it
         return "failed", f"{type(error).__name__}: {error}; what was committed is kept: resume to go on", None
-    return ("done", done, None) if isinstance(done, str) else ("done", summary(done), done)
+    return ("done", result, None) if isinstance(result, str) else ("done", report_summary(result), result)
 
 
-def summary(report: IngestReport) -> str:
-    """One line: what an ingest did."""
+def report_summary(report: IngestReport) -> str:
+    """What an ingest did, in one line."""
     parts = [f"{report.added} added", f"{report.known} known already"]
     if report.failures:
-        causes = Counter(failure.reason for failure in report.failures).most_common(CAUSES_NAMED)
-        named = ", ".join(f"{count} {reason}" for reason, count in causes)
+        reasons = Counter(failure.reason for failure in report.failures).most_common(MAX_REASONS_SHOWN)
+        named = ", ".join(f"{count} {reason}" for reason, count in reasons)
         parts.append(f"{len(report.failures)} skipped ({named})")
     if report.removed:
         parts.append(f"{report.removed} removed before are left out (the collection's bin has them)")

@@ -1,1 +1,1 @@
-"""What keeps a collection well: removal, re-embedding, condition, originals."""
+"""Care of a collection: removal, re-embedding, condition, originals."""

@@ -1,4 +1,4 @@
-"""How a collection is doing: its last ingest, its parts on disk, its map and dendrogram, its original files."""
+"""The condition of a collection: its last ingest, its fragments on disk, its map and dendrogram, its originals."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ from core.store.objects.linkage_files import LinkageFiles
 from core.store.objects.map_files import MapFiles
 from core.store.objects.names import uri_to_path
 
-SAMPLED = 200
+SAMPLE_SIZE = 200
 
 
-def examine(
+def collection_condition(
     table: AssetTable, snapshot: Snapshot, linkages: LinkageFiles, maps: MapFiles, jobs: Sequence[Job], seed: int = 0
 ) -> CollectionCondition:
-    """Look at one collection; `jobs` are the newest ones of all kinds, the newest first."""
+    """The condition of one collection; `jobs` are the latest of all kinds, newest first."""
     added = (job for job in jobs if job.collection == table.name and job.kind not in ("link", "map"))
-    ids = random.Random(seed).sample(sorted(snapshot.ids), min(SAMPLED, len(snapshot)))  # noqa: S311 - a sample
-    places = [[uri for uri in uris if "://" not in uri] for uris in table.uris(ids).values()]
-    local = [uris for uris in places if uris]
+    ids = random.Random(seed).sample(sorted(snapshot.ids), min(SAMPLE_SIZE, len(snapshot)))  # noqa: S311 - a sample
+    file_uris = [[uri for uri in uris if "://" not in uri] for uris in table.uris(ids).values()]
+    local = [uris for uris in file_uris if uris]
     latest = maps.latest()
     return CollectionCondition(
-        job=next(added, None),
-        newest=datetime.fromtimestamp(int(snapshot.ingested_us.max()) / 1e6, UTC) if len(snapshot) else None,
+        last_job=next(added, None),
+        last_added_at=datetime.fromtimestamp(int(snapshot.ingested_us.max()) / 1e6, UTC) if len(snapshot) else None,
         fragments=table.fragments_and_versions()[0],
-        dendrogram=_state(linkages.newest(), snapshot.version),
-        map=_state(latest.version if latest else None, snapshot.version),
+        dendrogram=_freshness(linkages.latest_version(), snapshot.version),
+        map=_freshness(latest.version if latest else None, snapshot.version),
         sampled=len(local),
         missing=sum(not any(uri_to_path(uri).is_file() for uri in uris) for uris in local),
         removed=len(table.removed_ids()),
     )
 
 
-def _state(version: str | None, wanted: str) -> Freshness:
+def _freshness(version: str | None, current: str) -> Freshness:
     if version is None:
         return "none yet"
-    return "up to date" if version == wanted else "outdated"
+    return "up to date" if version == current else "outdated"

@@ -1,4 +1,4 @@
-"""The files that assets were made from."""
+"""Reads the original files of assets."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from core.records.assets import Asset
 from core.store.objects.names import uri_to_path
 
 
-def original(asset: Asset, max_megapixels: float | None = None) -> tuple[Path, bytes] | None:
-    """The original file, from the first place that still holds exactly its bytes; None if none does.
+def read_original(asset: Asset, max_megapixels: float | None = None) -> tuple[Path, bytes] | None:
+    """The path and bytes of the original file, from the first uri that still has these bytes; None if none does.
 
     With `max_megapixels` a file that is larger than any picture of that size is not read.
     """
@@ -25,4 +25,14 @@ def original(asset: Asset, max_megapixels: float | None = None) -> tuple[Path, b
             continue
         if content_id(data) == asset.id:
             return uri_to_path(uri), data
+    return None
+
+
+def file_size(asset: Asset) -> int | None:
+    """The size in bytes of the first file of an asset that still exists; None if none does."""
+    for uri in asset.uris:
+        try:
+            return uri_to_path(uri).stat().st_size
+        except (OSError, ValueError):  # ValueError: no path, as an address with a NUL in it
+            continue
     return None

@@ -1,7 +1,7 @@
-"""Taking pictures out of collections, putting them back, and deleting collections as a whole.
+"""Removes pictures from collections, restores them, and deletes whole collections.
 
-The original files are never touched. A picture that was taken out lies in the collection's bin; as long as it is there,
-an ingest of the same bytes leaves it out and says so.
+The original files are never touched. A removed picture is in the collection's bin; as long as it is there, an ingest of
+the same bytes skips it and reports that.
 """
 
 from __future__ import annotations
@@ -15,67 +15,67 @@ from core.logs import log
 from core.store.lance.bin import BinnedAsset
 from core.store.lance.collections import Collections
 
-DOING = "remove pictures"
+ACTION = "remove pictures"
 
 
 class RemovalService:
-    """May be shared between threads and used by many processes. Every change asks `access` first."""
+    """May be shared between threads and used by several processes. Every change asks `access` first."""
 
     def __init__(
         self,
         collections: Collections,
         access: Access,
-        changed: Callable[[str], None],
-        gone: Callable[[str], None],
+        on_change: Callable[[str], None],
+        forget: Callable[[str], None],
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """`changed` hears of a collection whose pictures are others now, `gone` of one that is about to be deleted."""
+        """`on_change` is called with a collection whose pictures changed; `forget` erases all state of a collection."""
         self._collections, self._access = collections, access
-        self._changed, self._gone, self._now = changed, gone, now
+        self._on_change, self._forget, self._now = on_change, forget, now
 
     def remove(self, person: Person, collection: str, asset_ids: Sequence[str]) -> int:
-        """Take pictures out of a collection, all of them at once; says how many were there.
+        """Remove pictures from a collection, all at once; returns how many there were.
 
-        From then on no search, cluster, map or thumbnail of any process has them. Raises NotAllowed, CollectionError,
+        From then on no search, cluster, map or thumbnail of any process shows them. Raises NotAllowed, CollectionError,
         CollectionBusy, StoreError.
         """
-        self._access.require_curator(person, DOING)
+        self._access.require_curator(person, ACTION)
         removed = self._collections.open(collection).remove(asset_ids, person.author, self._now())
         log("library", "pictures removed", collection=collection, count=removed, by=person.author)
         if removed:
-            self._changed(collection)
+            self._on_change(collection)
         return removed
 
-    def put_back(self, person: Person, collection: str, asset_ids: Sequence[str]) -> int:
-        """Put pictures of the bin back as they were; says how many came back. Raises as `remove` does."""
+    def restore(self, person: Person, collection: str, asset_ids: Sequence[str]) -> int:
+        """Restore pictures from the bin; returns how many. Raises as `remove` does."""
         self._access.require_curator(person, "put pictures back")
-        back = self._collections.open(collection).put_back(asset_ids)
-        log("library", "pictures put back", collection=collection, count=back, by=person.author)
-        if back:
-            self._changed(collection)
-        return back
+        restored = self._collections.open(collection).restore(asset_ids)
+        log("library", "pictures put back", collection=collection, count=restored, by=person.author)
+        if restored:
+            self._on_change(collection)
+        return restored
 
-    def count(self, collection: str) -> int:
-        """How many pictures lie in the bin."""
+    def count_removed(self, collection: str) -> int:
+        """How many pictures are in the bin."""
         return len(self._collections.open(collection).removed_ids())
 
-    def bin(self, collection: str, first: int = 0, count: int = 24) -> list[BinnedAsset]:
-        """Some pictures of the bin, those that were removed last first."""
+    def removed(self, collection: str, first: int = 0, count: int = 24) -> list[BinnedAsset]:
+        """A page of the pictures in the bin, the most recently removed first."""
         return self._collections.open(collection).removed(first, count)
 
-    def all_ids(self, collection: str) -> list[str]:
+    def removed_ids(self, collection: str) -> list[str]:
         """The ids of all pictures in the bin, sorted."""
         return sorted(raw.hex() for raw in self._collections.open(collection).removed_ids())
 
-    def empty(self, person: Person, collection: str) -> int:
-        """Forget what lies in the bin for good; says how many pictures that were. Raises as `remove` does.
+    def empty_bin(self, person: Person, collection: str) -> int:
+        """Delete the pictures in the bin for good; returns how many. Raises as `remove` does.
 
-        The same files, added again, are new pictures then.
+        The same files, added again, are then new pictures.
         """
         self._access.require_curator(person, "empty the bin")
-        forgotten = self._collections.open(collection).empty_bin()
-        log("library", "bin emptied", collection=collection, count=forgotten, by=person.author)
-        return forgotten
+        deleted = self._collections.open(collection).empty_bin()
+        log("library", "bin emptied", collection=collection, count=deleted, by=person.author)
+        return deleted
 
     def delete(self, person: Person, collection: str, typed: str) -> None:
         """Delete a collection with its bin, clusters and map; `typed` is its name once more.
@@ -86,9 +86,8 @@ class RemovalService:
         self._access.require_curator(person, "delete collections")
         if typed.strip() != collection:
             raise CollectionError(f"{typed.strip()!r} is not {collection!r}: type its name to delete it")
-        others = self._collections.beside(collection)
+        others = self._collections.siblings(collection)
         if others:
             raise CollectionError(f"{', '.join(others)} lies beside {collection}: delete that first")
-        self._collections.remove(collection)
-        self._gone(collection)
+        self._collections.delete(collection, self._forget)
         log("library", "collection deleted", collection=collection, by=person.author)

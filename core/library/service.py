@@ -1,4 +1,4 @@
-"""What curators do to collections from a page: add folders and uploads, watch, stop, resume and retry."""
+"""What curators do to collections from a page: add folders and uploads; list, stop, resume and retry jobs."""
 
 from __future__ import annotations
 
@@ -64,34 +64,34 @@ class LibraryService:
         if not files:
             raise ContactSheetError("no files were chosen: choose at least one picture")
         folder = self._uploads / collection
-        kept = [save_upload(folder, name, content) for name, content in files]
-        arguments = {"folder": path_to_uri(folder), "only": [path_to_uri(path) for path in kept], "source": "uploads"}
+        saved = [save_upload(folder, name, content) for name, content in files]
+        arguments = {"folder": path_to_uri(folder), "only": [path_to_uri(path) for path in saved], "source": "uploads"}
         return self._background.start(INGEST, collection, arguments, person.author)
 
-    def add_unsplash(self, person: Person, place: str, collection: str, width: int = 640) -> Job:
-        """Start adding an Unsplash dataset: a folder of the server or a ZIP in one, or the https address of a ZIP.
+    def add_unsplash(self, person: Person, location: str, collection: str, width: int = 640) -> Job:
+        """Start adding an Unsplash dataset: a folder or a ZIP on the server, or the https URL of a ZIP.
 
-        Raises NotAllowed for browsers and for places outside the roots, JobError if an ingest is running.
+        Raises NotAllowed for browsers and for locations outside the roots, JobError if an ingest is running.
         """
         self._access.require_curator(person, ADD)
         check_collection_name(collection)
-        if not place.startswith("https://"):
-            place = str(self._inside_roots(Path(place)))
-        return self._background.start(UNSPLASH, collection, {"place": place, "width": width}, person.author)
+        if not location.startswith("https://"):
+            location = str(self._check_inside_roots(Path(location)))
+        return self._background.start(UNSPLASH, collection, {"place": location, "width": width}, person.author)
 
     def jobs(self, limit: int = 20) -> list[Job]:
-        """The newest jobs first; those whose process is gone are noted as crashed."""
+        """The newest jobs first; those whose process has died are marked as crashed."""
         self._background.mark_crashed_jobs()
         return self._jobs.latest(limit)
 
     def cancel(self, person: Person, job_id: int) -> None:
-        """Ask a job to stop; it commits what it has and ends within seconds."""
+        """Ask a job to stop; it commits what it has encoded and ends within seconds."""
         self._access.require_curator(person, "stop a job")
         self._jobs.request_cancel(job_id)
 
     def resume(self, person: Person, job_id: int) -> Job:
-        """Start an ended job again; pictures that are known are skipped by content."""
-        return self._again(person, job_id, {})
+        """Start an ended job again; known pictures are skipped by content."""
+        return self._restart(person, job_id, {})
 
     def retry(self, person: Person, job_id: int) -> Job:
         """Start again with only the files that failed. Raises JobError if none did."""
@@ -99,22 +99,24 @@ class LibraryService:
         failed = list(dict.fromkeys(failure.uri for failure in self._jobs.failures(job_id)))
         if not failed:
             raise JobError(f"no file of job {job_id} failed: there is nothing to retry")
-        return self._again(person, job_id, {"only": failed})
+        return self._restart(person, job_id, {"only": failed})
 
     def failures(self, job_id: int, limit: int) -> list[Failure]:
-        """The first files that failed."""
+        """The first `limit` files that failed."""
         return self._jobs.failures(job_id, limit)
 
     def failures_by_reason(self, job_id: int) -> list[tuple[str, int]]:
         """How many files failed for each reason, the most frequent first."""
         return self._jobs.failures_by_reason(job_id)
 
-    def _again(self, person: Person, job_id: int, changes: dict[str, Any]) -> Job:
+    def _restart(self, person: Person, job_id: int, changes: dict[str, Any]) -> Job:
         self._access.require_curator(person, ADD)
         job = self._jobs.get(job_id)
+        if not job.collection:
+            raise JobError(f"the collection of job {job_id} was deleted: add its pictures again")
         return self._background.start(job.kind, job.collection, {**job.arguments, **changes}, person.author)
 
-    def _inside_roots(self, path: Path) -> Path:
+    def _check_inside_roots(self, path: Path) -> Path:
         real = path.expanduser().resolve()
         if not any(real.is_relative_to(root) for root in self._roots):
             allowed = ", ".join(map(str, self._roots))
@@ -122,7 +124,7 @@ class LibraryService:
         return real
 
     def _check_root(self, folder: Path) -> Path:
-        real = self._inside_roots(folder)
+        real = self._check_inside_roots(folder)
         if not real.is_dir():
             raise ContactSheetError(f"{folder} is not a folder: check the path")
         return real

@@ -1,4 +1,4 @@
-"""How pictures come into collections: uploads, folders of the server, and Unsplash datasets."""
+"""Adding pictures to a collection: from uploads, folders of the server, or Unsplash datasets."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ FORMATS = ["jpg", "jpeg", "png", "webp", "gif", "tif", "tiff", "bmp", "avif", "h
 UNSPLASH_LITE, UNSPLASH_WIDTHS = "https://unsplash.com/data/lite/latest", (400, 640, 1080)
 
 
-def add_pictures(app: App) -> None:
-    """Choose a collection and a way, then start."""
+def show_add_pictures(app: App) -> None:
+    """Choose a collection and a source, then start."""
     collection = st.selectbox(
         "Collection",
         app.collection_names(),
@@ -24,18 +24,18 @@ def add_pictures(app: App) -> None:
         placeholder="Choose one, or type a new name",
         help="A new name makes a new collection: a-z, 0-9, - and _",
     )
-    way = st.segmented_control(
+    source = st.segmented_control(
         "From", ["Upload", "Folder on this computer", "Unsplash"], default="Upload", required=True, key="way"
     )
-    if way == "Upload":
-        upload(app, collection)
-    elif way == "Unsplash":
-        unsplash(app, collection)
+    if source == "Upload":
+        upload_form(app, collection)
+    elif source == "Unsplash":
+        unsplash_form(app, collection)
     else:
-        folder(app, collection)
+        folder_form(app, collection)
 
 
-def upload(app: App, collection: str | None) -> None:
+def upload_form(app: App, collection: str | None) -> None:
     files = st.file_uploader(
         "Pictures", type=FORMATS, accept_multiple_files=True, key=f"upload_{st.session_state.get('uploads_done', 0)}"
     )
@@ -46,25 +46,31 @@ def upload(app: App, collection: str | None) -> None:
         st.rerun()
 
 
-def folder(app: App, collection: str | None) -> None:
+def folder_form(app: App, collection: str | None) -> None:
     roots = app.library.roots
     if not roots:
         st.info("No folder of this computer may be added: CONTACTSHEET_ROOTS names none that exists.")
         return
     current = Path(st.session_state.setdefault("folder", str(roots[0])))
     st.text_input("Folder", key="folder")
-    below = app.library.folders_in(current)
+    subfolders = app.library.folders_in(current)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.button("Up", icon=":material/arrow_upward:", on_click=go, args=(current.parent,), disabled=current in roots)
+        st.button(
+            "Up",
+            icon=":material/arrow_upward:",
+            on_click=open_folder,
+            args=(current.parent,),
+            disabled=current in roots,
+        )
         st.selectbox(
             "Open a folder in it",
-            below,
+            subfolders,
             index=None,
             key=f"below {current}",
-            on_change=go_below,
+            on_change=open_subfolder,
             args=(current,),
             width=320,
-            placeholder=f"{len(below)} folders" if below else "no folders",
+            placeholder=f"{len(subfolders)} folders" if subfolders else "no folders",
         )
     if st.button(
         "Add to collection",
@@ -77,8 +83,8 @@ def folder(app: App, collection: str | None) -> None:
         st.rerun()
 
 
-def unsplash(app: App, collection: str | None) -> None:
-    place = st.text_input(
+def unsplash_form(app: App, collection: str | None) -> None:
+    dataset = st.text_input(
         "Dataset", UNSPLASH_LITE, key="dataset", help="The address of a ZIP, or a folder or ZIP of this computer"
     )
     width = st.select_slider("Width of the pictures in pixels", UNSPLASH_WIDTHS, UNSPLASH_WIDTHS[1], key="photo_width")
@@ -86,18 +92,18 @@ def unsplash(app: App, collection: str | None) -> None:
         "Unsplash Lite: 25,000 photos, downloaded from Unsplash's image hosts. "
         "Its terms allow search and research, not publishing the photos anew."
     )
-    nothing = not (collection and place.strip())
-    if st.button("Add to collection", type="primary", disabled=nothing, icon=":material/download:", key="add_dataset"):
-        app.library.add_unsplash(person(), place.strip(), str(collection), width)
+    empty = not (collection and dataset.strip())
+    if st.button("Add to collection", type="primary", disabled=empty, icon=":material/download:", key="add_dataset"):
+        app.library.add_unsplash(person(), dataset.strip(), str(collection), width)
         st.rerun()
 
 
-def go(target: Path) -> None:
+def open_folder(target: Path) -> None:
     st.session_state["folder"] = str(target)
 
 
-def go_below(current: Path) -> None:
-    # Each folder's list is a widget of its own: one that stayed would keep, and choose again, what was chosen in it.
+def open_subfolder(current: Path) -> None:
+    # Each folder's list is a widget of its own: a single one would keep its choice and apply it again.
     chosen = st.session_state[f"below {current}"]
     if chosen:
-        go(current / chosen)
+        open_folder(current / chosen)

@@ -1,4 +1,4 @@
-"""One collection, looked after: its pictures, duplicates, bin, model and condition."""
+"""The open collection: its pictures, duplicates, bin, model and condition."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from core.errors import ContactSheetError
 from core.records.assets import Collection
 from pages.library.condition_report import show_condition
 from pages.library.duplicate_groups import show_duplicates
-from pages.library.notices import CHANGED, NOTICE, show_notice
-from pages.library.picture_list import show_pictures
+from pages.library.outcome_notice import CHANGED, NOTICE, show_notice
+from pages.library.picture_list import PAGE_KEY, PICKED_KEY, browse_pictures
 from pages.library.reembed_form import show_model
 from pages.library.removed_pictures import show_bin
-from pages.ui.format import plain
+from pages.ui.format import escape_markdown
 
 SECTIONS = {
-    "Pictures": show_pictures,
+    "Pictures": browse_pictures,
     "Duplicates": show_duplicates,
     "Bin": show_bin,
     "Model": show_model,
@@ -27,9 +27,9 @@ SECTIONS = {
 
 
 def open_collection(name: str) -> None:
-    """The next run looks after this collection."""
+    """The next run shows this collection."""
     st.query_params["collection"] = name
-    for key in (NOTICE, "library_picked", "library_page"):
+    for key in (NOTICE, PICKED_KEY, PAGE_KEY):
         st.session_state.pop(key, None)
 
 
@@ -39,26 +39,26 @@ def close_collection() -> None:
     st.session_state.pop(NOTICE, None)
 
 
-def show_care(app: App, collections: Sequence[Collection]) -> None:
+def show_open_collection(app: App, collections: Sequence[Collection]) -> None:
     """The collection in the URL, if there is one."""
-    wanted = st.query_params.get("collection")
-    if wanted is None:
+    name = st.query_params.get("collection")
+    if name is None:
         show_notice(app)
         return
-    if wanted not in {collection.name for collection in collections}:
+    if name not in {collection.name for collection in collections}:
         show_notice(app)
-        st.warning(f"There is no collection {plain(wanted)} here.", icon=":material/folder_off:")
+        st.warning(f"There is no collection {escape_markdown(name)} here.", icon=":material/folder_off:")
         return
     with st.container(border=True):
-        st.fragment(_care)(app, wanted)
+        st.fragment(_show_detail)(app, name)
 
 
-def _care(app: App, collection: str) -> None:
-    """Runs again by itself for everything done in it; all of the page where pictures came or went."""
+def _show_detail(app: App, collection: str) -> None:
+    """A fragment: what is done in it reruns it alone, or the whole page if pictures were added or removed."""
     if st.session_state.pop(CHANGED, False):
         st.rerun()
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        st.subheader(plain(collection), anchor=False, width="content")
+        st.subheader(escape_markdown(collection), anchor=False, width="content")
         if st.button("Close", icon=":material/close:", key="close_collection", type="tertiary"):
             close_collection()
             st.rerun()
@@ -75,4 +75,4 @@ def _care(app: App, collection: str) -> None:
     try:
         SECTIONS[section](app, collection)
     except ContactSheetError as error:
-        st.error(plain(str(error)), icon=":material/error:")
+        st.error(escape_markdown(str(error)), icon=":material/error:")

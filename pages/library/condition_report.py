@@ -1,4 +1,4 @@
-"""How a collection is doing, and its end."""
+"""The condition of a collection, and a way to delete it."""
 
 from __future__ import annotations
 
@@ -6,46 +6,48 @@ import streamlit as st
 
 from core.app import DEMO, App
 from core.records.assets import CollectionCondition
+from core.text import counted
 from pages.library.outcome_notice import run_and_notify
-from pages.ui.format import escape_markdown, pictures
+from pages.ui.format import escape_markdown
 from pages.ui.person import person
 from pages.ui.resources import retry_demo_build
 
 
 def show_condition(app: App, collection: str) -> None:
-    """What is known of the collection's state, line by line."""
+    """The collection's condition, line by line."""
     with st.spinner("Looking"):
-        found = app.condition(collection)
+        condition = app.condition(collection)
     with st.grid("auto", min_column_width=220):
-        for name, value in condition_lines(found).items():
+        for name, value in condition_lines(condition).items():
             st.markdown(f"**{name}**  \n{escape_markdown(value)}")
     if app.access.is_curator(person()):
         deletion_popover(app, collection)
 
 
-def condition_lines(found: CollectionCondition) -> dict[str, str]:
+def condition_lines(condition: CollectionCondition) -> dict[str, str]:
     """The condition in words."""
-    job = f"{found.job.state}: {found.job.message}" if found.job else "none from this page"
+    job = f"{condition.last_job.state}: {condition.last_job.message}" if condition.last_job else "none from this page"
     originals = "no picture is known by a place on this disk"
-    if found.sampled:
-        originals = f"of {pictures(found.sampled)} looked for, {found.missing:,} are missing"
+    if condition.sampled:
+        originals = f"of {counted(condition.sampled, 'picture')} looked for, {condition.missing:,} are missing"
+    newest = f"added {condition.last_added_at:%-d %B %Y, %H:%M} UTC" if condition.last_added_at else "there is none"
     return {
         "Last job": job,
-        "Newest picture": f"added {found.newest:%-d %B %Y, %H:%M} UTC" if found.newest else "there is none",
-        "Dendrogram": found.dendrogram,
-        "Map": found.map,
+        "Newest picture": newest,
+        "Dendrogram": condition.dendrogram,
+        "Map": condition.map,
         "Original files": originals,
-        "Parts on disk": f"{found.fragments:,}",
-        "Bin": pictures(found.removed),
+        "Parts on disk": f"{condition.fragments:,}",
+        "Bin": counted(condition.removed, "picture"),
     }
 
 
 def deletion_popover(app: App, collection: str) -> None:
     with st.popover("Delete the collection", icon=":material/delete_forever:"):
-        again = " It is built again when it is looked at next." if collection == DEMO else ""
+        rebuilt = " It is built again when it is looked at next." if collection == DEMO else ""
         st.write(
             "The collection goes, with its bin, clusters, drafts and map. The pictures' files stay where they are, "
-            f"uploads too. This cannot be undone.{again}"
+            f"uploads too. This cannot be undone.{rebuilt}"
         )
         typed = st.text_input("Type its name to confirm", key=f"typed_{collection}")
         st.button(

@@ -1,66 +1,64 @@
-"""What a collection holds more than once, side by side, and what to do about it."""
+"""Near-identical pictures of a collection side by side, and files that are stored several times."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import streamlit as st
 
 from core.app import App
-from core.records.assets import Hit
-from core.search.duplicates import Duplicates, Group
-from pages.library.notices import remove
-from pages.ui.format import plain, told_apart
-from pages.ui.gallery import gallery
+from core.search.duplicates import DuplicateGroup, Duplicates
+from core.text import counted
+from pages.library.outcome_notice import remove_pictures
+from pages.ui.format import distinguishing_line, escape_markdown
+from pages.ui.gallery import GalleryLayout, gallery
 from pages.ui.person import person
 from pages.ui.progress import show_progress
 
-PAGE, COPIES_SHOWN = 10, 100
+PAGE_SIZE, MAX_COPIES = 10, 100
 
 
 def show_duplicates(app: App, collection: str) -> None:
-    """Groups of near-identical pictures, looked for when someone asks."""
+    """Groups of near-identical pictures, searched for on request."""
     found: Duplicates | None = st.session_state.get(f"duplicates_{collection}")
     st.caption("Pictures that look the same (resized, recompressed, slightly cropped or toned), and files kept twice.")
     if st.button("Look again" if found else "Look for duplicates", icon=":material/content_copy:", key="look"):
-        place = st.empty()
-        found = app.searches.duplicates(collection, lambda progress: show_progress(place, progress))
-        place.empty()
+        placeholder = st.empty()
+        found = app.searches.duplicates(collection, lambda progress: show_progress(placeholder, progress))
+        placeholder.empty()
         st.session_state[f"duplicates_{collection}"] = found
     if found is None:
         return
-    groups = still_there(found.groups, app.titles(collection))
+    groups = remaining_groups(found.groups, app.titles(collection))
     if not groups and not found.copies:
         st.info("No picture is there twice.", icon=":material/check:")
     curator = app.access.is_curator(person())
     if groups:
-        of_all(app, collection, groups, curator)
-    shown = int(st.session_state.get("groups_shown", PAGE))
+        show_group_actions(app, collection, groups, curator)
+    shown = int(st.session_state.get("groups_shown", PAGE_SIZE))
     for group in groups[:shown]:
         with st.container(border=True):
-            one_group(app, collection, group, curator)
+            show_group(app, collection, group, curator)
     if len(groups) > shown and st.button("More groups", icon=":material/expand_more:", key="more_groups"):
-        st.session_state["groups_shown"] = shown + PAGE
+        st.session_state["groups_shown"] = shown + PAGE_SIZE
         st.rerun(scope="fragment")
-    copies(app, collection, found, curator)
+    show_copies(app, collection, found, curator)
 
 
-def still_there(groups: Sequence[Group], present: dict[str, str]) -> list[Group]:
-    """The groups without the pictures that are gone; one alone is no group."""
-    kept = []
+def remaining_groups(groups: Sequence[DuplicateGroup], present: dict[str, str]) -> list[DuplicateGroup]:
+    """The groups without the pictures that were removed since; a single picture is no group."""
+    remaining = []
     for group in groups:
         members = [(i, s) for i, s in ((group.keep, 1.0), *group.others) if i in present]
         if len(members) > 1:
-            kept.append(Group(members[0][0], tuple(members[1:])))
-    return kept
+            remaining.append(DuplicateGroup(members[0][0], tuple(members[1:])))
+    return remaining
 
 
-def of_all(app: App, collection: str, groups: Sequence[Group], curator: bool) -> None:
+def show_group_actions(app: App, collection: str, groups: Sequence[DuplicateGroup], curator: bool) -> None:
     others = [asset_id for group in groups for asset_id, _ in group.others]
     with st.container(horizontal=True, vertical_alignment="center"):
-        groups_told = "1 group" if len(groups) == 1 else f"{len(groups):,} groups"
-        st.markdown(f"**{groups_told}** of near-identical pictures", width="content")
+        st.markdown(f"**{counted(len(groups), 'group')}** of near-identical pictures", width="content")
         if curator:
             with st.popover(f"Remove the others of all groups ({len(others):,})", icon=":material/delete_sweep:"):
                 st.write("Of every group the largest picture stays. The others go to the bin.")
@@ -68,18 +66,18 @@ def of_all(app: App, collection: str, groups: Sequence[Group], curator: bool) ->
                     "Remove them",
                     key="remove_all_others",
                     type="primary",
-                    on_click=remove,
+                    on_click=remove_pictures,
                     args=(app, collection, others),
                 )
 
 
-def one_group(app: App, collection: str, group: Group, curator: bool) -> None:
+def show_group(app: App, collection: str, group: DuplicateGroup, curator: bool) -> None:
     similarity = {group.keep: 1.0, **dict(group.others)}
     hits = app.pictures(collection, list(similarity), list(similarity.values()))
     if len(hits) < 2:
         return
-    lines = {hit.asset.id: told_apart(hit.asset, bytes_of(hit)) for hit in hits}
-    gallery(hits, f"group-{group.keep}-{len(hits)}", ignore, ignore, reasons=lines, size="large")
+    lines = {hit.asset.id: distinguishing_line(hit.asset, app.file_size(hit.asset)) for hit in hits}
+    gallery(collection, hits, f"group-{group.keep}-{len(hits)}", layout=GalleryLayout("large", reasons=lines))
     if not curator:
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -96,23 +94,13 @@ def one_group(app: App, collection: str, group: Group, curator: bool) -> None:
             f"Remove the other {len(others)}" if len(others) > 1 else "Remove the other one",
             key=f"others_{group.keep}",
             icon=":material/delete:",
-            on_click=remove,
+            on_click=remove_pictures,
             args=(app, collection, others),
         )
 
 
-def bytes_of(hit: Hit) -> int | None:
-    """How large the picture's file is, where it still lies."""
-    for uri in hit.asset.uris:
-        try:
-            return Path(uri).stat().st_size
-        except OSError:
-            continue
-    return None
-
-
-def copies(app: App, collection: str, found: Duplicates, curator: bool) -> None:
-    """Files with the same bytes: one picture of the collection, so there is nothing to remove from it."""
+def show_copies(app: App, collection: str, found: Duplicates, curator: bool) -> None:
+    """Files with the same bytes: they are one picture of the collection, so there is nothing to remove from it."""
     if not found.copies:
         return
     titles = app.titles(collection)
@@ -121,13 +109,9 @@ def copies(app: App, collection: str, found: Duplicates, curator: bool) -> None:
         return
     with shown:
         st.caption("The same bytes: the collection holds each picture once. Spare files can be deleted on the disk.")
-        for asset_id, places in list(found.copies.items())[:COPIES_SHOWN]:
+        for asset_id, uris in list(found.copies.items())[:MAX_COPIES]:
             if asset_id in titles:
-                st.markdown(f"**{plain(titles[asset_id])}** · {len(places)} files")
-                st.text("\n".join(places if curator else (uri.rsplit("/", 1)[-1] for uri in places)))
-        if len(found.copies) > COPIES_SHOWN:
-            st.caption(f"The first {COPIES_SHOWN} of {len(found.copies):,} are listed.")
-
-
-def ignore(asset_id: str) -> None:
-    """What is compared here is not opened."""
+                st.markdown(f"**{escape_markdown(titles[asset_id])}** · {len(uris)} files")
+                st.text("\n".join(uris if curator else (uri.rsplit("/", 1)[-1] for uri in uris)))
+        if len(found.copies) > MAX_COPIES:
+            st.caption(f"The first {MAX_COPIES} of {len(found.copies):,} are listed.")

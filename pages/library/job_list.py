@@ -1,21 +1,24 @@
-"""Background jobs: how far they are, how they ended, and what one can do about it."""
+"""Background jobs: progress, outcome, and buttons to cancel, resume or retry them."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import streamlit as st
 
+from core.access import Person
 from core.app import App
 from core.errors import ContactSheetError
 from core.records.jobs import Job
-from pages.ui.format import plain
+from pages.ui.format import escape_markdown
 from pages.ui.person import person
 from pages.ui.progress import progress_text
 from pages.ui.streamlit_internals import uninterrupted
 
-SHOWN = 5
-FAILURES_SHOWN = 200
+MAX_JOBS = 5
+MAX_FAILURES = 200
 REFRESH_S = 1.0
-REFUSED = "job_refused"
+REFUSAL_KEY = "job_refused"
 KINDS = {"embed": "embedding again", "link": "linking", "map": "laying out the map"}
 ICONS = {
     "queued": ":material/schedule:",
@@ -28,29 +31,29 @@ ICONS = {
 
 
 def show_jobs(app: App) -> None:
-    """The newest jobs; refreshed by itself while one is running."""
-    jobs = app.library.jobs(SHOWN)
+    """The newest jobs; refreshed automatically while one is running."""
+    jobs = app.library.jobs(MAX_JOBS)
     if not jobs:
         return
     st.subheader("Jobs", anchor=False)
     running = any(job.open for job in jobs)
-    st.fragment(_list, run_every=REFRESH_S if running else None)(app, running)
+    st.fragment(_show_list, run_every=REFRESH_S if running else None)(app, running)
 
 
-def _list(app: App, running: bool) -> None:
-    jobs = app.library.jobs(SHOWN)
+def _show_list(app: App, running: bool) -> None:
+    jobs = app.library.jobs(MAX_JOBS)
     for job in jobs:
         with st.container(border=True):
-            _show(app, job)
+            _show_job(app, job)
     if running != any(job.open for job in jobs):
-        st.rerun()  # to be refreshed from now on, or no longer
+        st.rerun()  # to start or stop refreshing
 
 
-def _show(app: App, job: Job) -> None:
+def _show_job(app: App, job: Job) -> None:
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        what = f" · {KINDS[job.kind]}" if job.kind in KINDS else ""
-        st.markdown(f"{ICONS[job.state]} **{plain(job.collection)}**{what} · {job.state}", width="content")
-        _actions(app, job)
+        kind = f" · {KINDS[job.kind]}" if job.kind in KINDS else ""
+        st.markdown(f"{ICONS[job.state]} **{escape_markdown(job.collection)}**{kind} · {job.state}", width="content")
+        _show_actions(app, job)
     if job.open:
         share = job.progress.done / job.progress.total if job.progress.total else 0.0
         st.progress(
@@ -58,41 +61,41 @@ def _show(app: App, job: Job) -> None:
             text="Stopping after the current batch" if job.cancel_requested else progress_text(job.progress),
         )
         return
-    st.caption(plain(job.message))
-    _failures(app, job)
+    st.caption(escape_markdown(job.message))
+    _show_failures(app, job)
 
 
-def _actions(app: App, job: Job) -> None:
+def _show_actions(app: App, job: Job) -> None:
     if not app.access.is_curator(person()):
         return
     if job.open:
         if not job.cancel_requested:
-            _button(app, job, "Cancel", "cancel", ":material/stop_circle:")
+            _action_button(job, "Cancel", app.library.cancel, ":material/stop_circle:")
         return
     if job.state in ("cancelled", "crashed", "failed"):
-        _button(app, job, "Resume", "resume", ":material/replay:")
+        _action_button(job, "Resume", app.library.resume, ":material/replay:")
     elif app.library.failures(job.id, 1):
-        _button(app, job, "Retry", "retry", ":material/replay:")
+        _action_button(job, "Retry", app.library.retry, ":material/replay:")
 
 
-def _button(app: App, job: Job, label: str, how: str, icon: str) -> None:
-    st.button(label, key=f"{how}_{job.id}", icon=icon, on_click=take_in_hand, args=(app, job.id, how))
-    refused = st.session_state.get(REFUSED)
-    if refused and refused[0] == job.id:
-        st.error(plain(refused[1]))
+def _action_button(job: Job, label: str, action: Callable[[Person, int], object], icon: str) -> None:
+    st.button(label, key=f"{label.lower()}_{job.id}", icon=icon, on_click=control_job, args=(action, job.id))
+    refusal = st.session_state.get(REFUSAL_KEY)
+    if refusal and refusal[0] == job.id:
+        st.error(escape_markdown(refusal[1]))
 
 
 @uninterrupted
-def take_in_hand(app: App, job_id: int, how: str) -> None:
-    """`cancel`, `resume` or `retry` a job; what speaks against it is said beside it."""
-    st.session_state.pop(REFUSED, None)
+def control_job(action: Callable[[Person, int], object], job_id: int) -> None:
+    """Cancel, resume or retry a job; an error is shown beside it."""
+    st.session_state.pop(REFUSAL_KEY, None)
     try:
-        getattr(app.library, how)(person(), job_id)
+        action(person(), job_id)
     except ContactSheetError as error:
-        st.session_state[REFUSED] = (job_id, str(error))
+        st.session_state[REFUSAL_KEY] = (job_id, str(error))
 
 
-def _failures(app: App, job: Job) -> None:
+def _show_failures(app: App, job: Job) -> None:
     reasons = app.library.failures_by_reason(job.id)
     if not reasons:
         return
@@ -101,9 +104,9 @@ def _failures(app: App, job: Job) -> None:
     if not shown.open:
         return
     with shown:
-        failures = app.library.failures(job.id, FAILURES_SHOWN)
+        failures = app.library.failures(job.id, MAX_FAILURES)
         for reason, count in reasons:
-            st.markdown(f"**{plain(reason)}** · {count}")
+            st.markdown(f"**{escape_markdown(reason)}** · {count}")
             for failure in (f for f in failures if f.reason == reason):
                 st.text(f"{failure.uri}" + (f"  ({failure.detail})" if failure.detail else ""))
         if total > len(failures):

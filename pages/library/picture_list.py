@@ -1,100 +1,98 @@
-"""The pictures of a collection, to look through and to remove."""
+"""The pictures of a collection, to browse and to remove."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from zlib import crc32
 
 import streamlit as st
 
 from core.app import App
 from core.records.assets import Asset
-from pages.library.notices import remove
-from pages.search.picture_details import show_details
-from pages.ui.format import pictures
-from pages.ui.gallery import find_similar, gallery, open_picture
+from core.text import counted
+from pages.library.outcome_notice import remove_pictures
+from pages.search.picture_details import follow_picture_links
+from pages.ui.gallery import GalleryActions, GalleryLayout, find_similar, gallery, open_picture
 from pages.ui.person import person
 
-PAGE = 48
-PICKED = "library_picked"
+PAGE_SIZE = 48
+PICKED_KEY, PAGE_KEY = "library_picked", "library_page"
 
 
-def show_pictures(app: App, collection: str) -> None:
-    """A page of pictures, by title; those that are ticked can be removed."""
+def browse_pictures(app: App, collection: str) -> None:
+    """A page of pictures sorted by title; ticked ones can be removed."""
     curator = app.access.is_curator(person())
     words = st.text_input(
         "Title or file name",
         key="library_words",
         icon=":material/search:",
         placeholder="All pictures",
-        on_change=first_page,
+        on_change=go_to_page,
+        args=(0,),
     )
-    found = matching(app.titles(collection), words)
-    page = min(int(st.session_state.setdefault("library_page", 0)), max(len(found) - 1, 0) // PAGE)
+    found = ids_by_title(app.titles(collection), words)
+    page = min(int(st.session_state.setdefault(PAGE_KEY, 0)), max(len(found) - 1, 0) // PAGE_SIZE)
     if not found:
         st.info("No picture has this in its title." if words.strip() else "This collection holds no pictures.")
         return
-    shown = found[page * PAGE : (page + 1) * PAGE]
-    picked = [i for i in st.session_state.get(PICKED, ()) if i in set(shown)]
+    first = page * PAGE_SIZE + 1
+    shown = found[first - 1 : first - 1 + PAGE_SIZE]
+    picked = [i for i in st.session_state.get(PICKED_KEY, ()) if i in set(shown)]
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption(f"{page * PAGE + 1:,} to {page * PAGE + len(shown):,} of {pictures(len(found))}", width="content")
-        turn_page("Back", -1, page == 0)
-        turn_page("Next", 1, (page + 1) * PAGE >= len(found))
+        st.caption(f"{first:,} to {first + len(shown) - 1:,} of {counted(len(found), 'picture')}", width="content")
+        page_button("Back", page - 1, page == 0)
+        page_button("Next", page + 1, first + PAGE_SIZE > len(found))
         if curator:
-            remove_picked(app, collection, picked)
+            removal_popover(app, collection, picked)
     gallery(
+        collection,
         app.pictures(collection, shown),
         f"library-{app.version(collection)}-{page}-{crc32(words.encode())}",
-        open_picture,
-        find_similar,
-        show_similarity=False,
-        first=page * PAGE + 1,
-        on_pick=(lambda ids: st.session_state.update({PICKED: ids})) if curator else None,
+        GalleryActions(
+            open_picture,
+            find_similar,
+            on_pick=(lambda ids: st.session_state.update({PICKED_KEY: ids})) if curator else None,
+        ),
+        GalleryLayout(show_similarity=False, first=first),
     )
-    leave_or_look(app, collection, curator)
+    follow_picture_links(app, collection, partial(removal_button, app, collection) if curator else None)
 
 
-def matching(titles: dict[str, str], words: str) -> list[str]:
-    """The ids of the pictures whose titles hold all words, by title."""
-    wanted = words.lower().split()
-    found = [(title.lower(), i) for i, title in titles.items() if all(word in title.lower() for word in wanted)]
+def ids_by_title(titles: dict[str, str], words: str) -> list[str]:
+    """The ids of the pictures whose titles contain all the words, sorted by title."""
+    terms = words.lower().split()
+    found = [(title.lower(), i) for i, title in titles.items() if all(term in title.lower() for term in terms)]
     return [i for _, i in sorted(found)]
 
 
-def turn_page(label: str, by: int, disabled: bool) -> None:
-    icon = ":material/chevron_left:" if by < 0 else ":material/chevron_right:"
-    st.button(label, key=f"page_{label}", icon=icon, type="tertiary", disabled=disabled, on_click=go, args=(by,))
+def page_button(label: str, target: int, disabled: bool) -> None:
+    icon = f":material/chevron_{'left' if label == 'Back' else 'right'}:"
+    key = f"page_{label}"
+    st.button(label, key=key, icon=icon, type="tertiary", disabled=disabled, on_click=go_to_page, args=(target,))
 
 
-def go(by: int) -> None:
-    st.session_state["library_page"] = max(0, st.session_state.get("library_page", 0) + by)
-    st.session_state.pop(PICKED, None)
+def go_to_page(page: int) -> None:
+    st.session_state[PAGE_KEY] = page
+    st.session_state.pop(PICKED_KEY, None)
 
 
-def first_page() -> None:
-    st.session_state["library_page"] = 0
-    st.session_state.pop(PICKED, None)
-
-
-def remove_picked(app: App, collection: str, picked: list[str]) -> None:
+def removal_popover(app: App, collection: str, picked: Sequence[str]) -> None:
     if not picked:
         st.caption("Tick pictures to remove them.", width="content")
         return
     with st.popover(f"Remove {len(picked)}", icon=":material/delete:"):
-        st.write(f"{pictures(len(picked))} leave search, clusters and map at once. The files stay where they are.")
-        st.button("Remove them", key="remove_picked", type="primary", on_click=remove, args=(app, collection, picked))
+        st.write(
+            f"{counted(len(picked), 'picture')} leave search, clusters and map at once. The files stay where they are."
+        )
+        st.button(
+            "Remove them", key="remove_picked", type="primary", on_click=remove_pictures, args=(app, collection, picked)
+        )
 
 
-def leave_or_look(app: App, collection: str, curator: bool) -> None:
-    """Details of a picture open here, with a way to remove it; pictures like it are a matter of the search."""
-    like = st.query_params.pop("like", None)
-    if like:
-        st.switch_page("pages/search/page.py", query_params={"collection": collection, "like": like})
-    if "photo" in st.query_params:
-
-        def removable(asset: Asset) -> None:
-            if st.button("Remove from the collection", icon=":material/delete:", key="remove_one"):
-                st.query_params.pop("photo", None)
-                remove(app, collection, [asset.id])
-                st.rerun()
-
-        show_details(app, collection, st.query_params["photo"], removable if curator else None)
+def removal_button(app: App, collection: str, asset: Asset) -> None:
+    """For the details of a picture."""
+    if st.button("Remove from the collection", icon=":material/delete:", key="remove_one"):
+        st.query_params.pop("photo", None)
+        remove_pictures(app, collection, [asset.id])
+        st.rerun()

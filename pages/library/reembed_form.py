@@ -1,39 +1,43 @@
-"""A collection's model, and the same pictures embedded by another one."""
+"""A collection's model, and the same pictures embedded with another one."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import streamlit as st
 
 from core.app import DEMO, App
 from core.records.assets import SiblingCollection
-from pages.library.notices import carry_out
-from pages.ui.format import pictures, plain, short_model
+from core.text import counted
+from pages.library.outcome_notice import run_and_notify
+from pages.ui.format import escape_markdown, model_label
 from pages.ui.person import only_curators, person
 
 
 def show_model(app: App, collection: str) -> None:
-    """The model in use, what lies beside, and a form to embed with another one."""
+    """The model in use, the collections embedded with other models, and a form to embed with another one."""
     model = app.model(collection)
-    st.markdown(f"Embedded with **{plain(short_model(model.name))}**, {model.dimension} dimensions.")
-    beside = app.reembedding.beside(collection)
-    for other in beside:
+    st.markdown(f"Embedded with **{escape_markdown(model_label(model.name))}**, {model.dimension} dimensions.")
+    siblings = app.reembedding.siblings(collection)
+    for sibling in siblings:
         with st.container(border=True):
-            show_beside(app, collection, other)
+            show_sibling(app, collection, sibling)
     if only_curators(app.access, "embed a collection with another model"):
-        another(app, collection, beside)
+        reembed_form(app, collection, siblings)
 
 
-def show_beside(app: App, collection: str, other: SiblingCollection) -> None:
+def show_sibling(app: App, collection: str, sibling: SiblingCollection) -> None:
     """One collection of the same pictures: how complete it is, and the switch to it."""
-    missing = f" · {other.missing:,} missing" if other.missing else ""
-    st.markdown(f"**{plain(other.name)}** · {plain(short_model(other.model.name))} · {pictures(other.size)}{missing}")
+    name, model = escape_markdown(sibling.name), escape_markdown(model_label(sibling.model.name))
+    missing = f" · {sibling.missing:,} missing" if sibling.missing else ""
+    st.markdown(f"**{name}** · {model} · {counted(sibling.size, 'picture')}{missing}")
     with st.container(horizontal=True, vertical_alignment="center"):
         st.page_link(
             "pages/search/page.py",
             label="Try it",
             icon=":material/search:",
             width="content",
-            query_params={"collection": other.name},
+            query_params={"collection": sibling.name},
         )
         if not app.access.is_curator(person()):
             return
@@ -41,49 +45,57 @@ def show_beside(app: App, collection: str, other: SiblingCollection) -> None:
             st.caption("The demo collection keeps the bundled model.", width="content")
             return
         with st.popover("Switch over", icon=":material/swap_horiz:"):
-            st.write(
-                f"From then on {plain(collection)} means these vectors, for everyone. The old ones are kept as another "
-                "collection until you delete it. Saved clusterings stay; their thresholds were made for the old model."
-            )
-            if other.missing:
-                st.warning(f"{pictures(other.missing)} of {plain(collection)} would stay behind in the old one.")
-            st.button(
-                "Switch over",
-                key=f"switch_{other.name}",
-                type="primary",
-                on_click=carry_out,
-                args=(lambda: switch(app, collection, other.name),),
-            )
+            switch_form(app, collection, sibling)
 
 
-def switch(app: App, collection: str, to: str) -> str:
-    kept = app.reembedding.switch(person(), collection, to)
-    return f"{collection} now means what {to} was; the old one is kept as {kept}."
+def switch_form(app: App, collection: str, sibling: SiblingCollection) -> None:
+    """What switching to a sibling means, and the button that does it."""
+    name = escape_markdown(collection)
+    st.write(
+        f"From then on {name} means these vectors, for everyone. The old ones are kept as another "
+        "collection until you delete it. Saved clusterings stay; their thresholds were made for the old model."
+    )
+    if sibling.missing:
+        st.warning(f"{counted(sibling.missing, 'picture')} of {name} would stay behind in the old one.")
+    st.button(
+        "Switch over",
+        key=f"switch_{sibling.name}",
+        type="primary",
+        on_click=run_and_notify,
+        args=(lambda: switch_model(app, collection, sibling.name),),
+    )
 
 
-def another(app: App, collection: str, beside: list[SiblingCollection]) -> None:
-    """Start a job, or go on with one that left pictures out."""
+def switch_model(app: App, collection: str, sibling: str) -> str:
+    old_name = app.reembedding.switch(person(), collection, sibling)
+    return f"{collection} now means what {sibling} was; the old one is kept as {old_name}."
+
+
+def reembed_form(app: App, collection: str, siblings: Sequence[SiblingCollection]) -> None:
+    """Start a job, or continue one that left pictures out."""
     with st.form("reembed", border=False):
-        wanted = app.encoders.for_new_collections
+        default = app.encoders.model_for_new_collections
         st.text_input(
             "Another model",
-            "" if wanted == app.model(collection).name else wanted,
+            "" if default == app.model(collection).name else default,
             key="reembed_model",
             placeholder="ViT-B-32/openai",
             help="As the setting CONTACTSHEET_MODEL takes it",
         )
-        st.text_input(
-            "Name of the new collection", beside[0].name if beside else f"{collection[:50]}-new", key="reembed_name"
-        )
+        name = siblings[0].name if siblings else f"{collection[:50]}-new"
+        st.text_input("Name of the new collection", name, key="reembed_name")
         st.checkbox("Where the original file is gone, use the thumbnail", key="reembed_thumbnails")
         st.form_submit_button(
-            "Embed again", icon=":material/model_training:", on_click=carry_out, args=(lambda: start(app, collection),)
+            "Embed again",
+            icon=":material/model_training:",
+            on_click=run_and_notify,
+            args=(lambda: start_reembedding(app, collection),),
         )
     st.caption("The collection is used as before meanwhile; pictures can be added again when the job has ended.")
 
 
-def start(app: App, collection: str) -> str:
-    asked = st.session_state
-    name = asked["reembed_name"].strip()
-    app.reembedding.start(person(), collection, asked["reembed_model"], name, asked["reembed_thumbnails"])
+def start_reembedding(app: App, collection: str) -> str:
+    form = st.session_state
+    name = form["reembed_name"].strip()
+    app.reembedding.start(person(), collection, form["reembed_model"], name, form["reembed_thumbnails"])
     return f"{collection} is being embedded again, as {name}: see the jobs below."

@@ -1,4 +1,4 @@
-"""What was removed from a collection, to put back or to forget."""
+"""The bin of a collection: removed pictures, to restore or to delete for good."""
 
 from __future__ import annotations
 
@@ -6,63 +6,72 @@ import streamlit as st
 
 from core.app import App
 from core.records.assets import Hit
-from pages.library.notices import carry_out, put_back
-from pages.ui.format import pictures
-from pages.ui.gallery import gallery
+from core.text import counted
+from pages.library.outcome_notice import restore_pictures, run_and_notify
+from pages.ui.gallery import GalleryActions, GalleryLayout, gallery
 from pages.ui.person import person
 
-SHOWN = 48
-PICKED = "bin_picked"
+PAGE_SIZE = 48
+PICKED_KEY = "bin_picked"
 
 
 def show_bin(app: App, collection: str) -> None:
-    """The pictures that were removed last."""
-    count, curator = app.removal.count(collection), app.access.is_curator(person())
+    """The pictures that were removed most recently."""
+    count, curator = app.removal.count_removed(collection), app.access.is_curator(person())
     if not count:
         st.info(
             "The bin is empty. What is removed from the collection lies here until someone empties it.",
             icon=":material/delete_outline:",
         )
         return
-    wanted = int(st.session_state.get("bin_shown", SHOWN))
-    removed = app.removal.bin(collection, 0, wanted)
-    st.caption(f"{pictures(count)} in the bin. As long as they are here, adding the same files leaves them out.")
+    limit = int(st.session_state.get("bin_shown", PAGE_SIZE))
+    removed = app.removal.removed(collection, 0, limit)
+    pictures = counted(count, "picture")
+    st.caption(f"{pictures} in the bin. As long as they are here, adding the same files leaves them out.")
     if curator:
-        picked = [r.asset.id for r in removed if r.asset.id in set(st.session_state.get(PICKED, ()))]
+        picked = [r.asset.id for r in removed if r.asset.id in set(st.session_state.get(PICKED_KEY, ()))]
         with st.container(horizontal=True, vertical_alignment="center"):
-            actions(app, collection, count, picked)
+            bin_actions(app, collection, count, picked)
     gallery(
+        collection,
         [Hit(rank, 0.0, r.asset, r.thumbnail) for rank, r in enumerate(removed, 1)],
-        f"bin-{app.version(collection)}-{count}-{wanted}",
-        ignore,
-        ignore,
-        show_similarity=False,
-        reasons={r.asset.id: f"removed by {r.by}, {r.at:%-d %B %Y, %H:%M} UTC" for r in removed},
-        on_pick=(lambda ids: st.session_state.update({PICKED: ids})) if curator else None,
+        f"bin-{app.version(collection)}-{count}-{limit}",
+        GalleryActions(on_pick=(lambda ids: st.session_state.update({PICKED_KEY: ids})) if curator else None),
+        GalleryLayout(
+            show_similarity=False,
+            reasons={r.asset.id: f"removed by {r.removed_by}, {r.removed_at:%-d %B %Y, %H:%M} UTC" for r in removed},
+            kind="bin",
+        ),
     )
-    if count > wanted and st.button("Show more", icon=":material/expand_more:", key="more_bin"):
-        st.session_state["bin_shown"] = wanted + SHOWN
+    if count > limit and st.button("Show more", icon=":material/expand_more:", key="more_bin"):
+        st.session_state["bin_shown"] = limit + PAGE_SIZE
         st.rerun(scope="fragment")
 
 
-def actions(app: App, collection: str, count: int, picked: list[str]) -> None:
+def bin_actions(app: App, collection: str, count: int, picked: list[str]) -> None:
     label = f"Put back {len(picked)}" if picked else "Put all back"
-    chosen = picked or app.removal.all_ids(collection)
+    chosen = picked or app.removal.removed_ids(collection)
     st.button(
-        label, key="put_back", icon=":material/restore_from_trash:", on_click=put_back, args=(app, collection, chosen)
+        label,
+        key="put_back",
+        icon=":material/restore_from_trash:",
+        on_click=restore_pictures,
+        args=(app, collection, chosen),
     )
     with st.popover("Empty the bin", icon=":material/delete_forever:"):
         st.write(
-            f"{pictures(count)} are forgotten for good, here and not on the disk: the same files, added again, are new."
+            f"{counted(count, 'picture')} are forgotten for good, here and not on the disk: "
+            "the same files, added again, are new."
         )
         st.button(
-            "Empty it", key="empty_bin", type="primary", on_click=carry_out, args=(lambda: empty(app, collection),)
+            "Empty it",
+            key="empty_bin",
+            type="primary",
+            on_click=run_and_notify,
+            args=(lambda: empty_bin(app, collection),),
         )
 
 
-def empty(app: App, collection: str) -> str:
-    return f"The bin of {collection} is empty; {pictures(app.removal.empty(person(), collection))} forgotten."
-
-
-def ignore(asset_id: str) -> None:
-    """A picture in the bin has no details, and nothing is like it."""
+def empty_bin(app: App, collection: str) -> str:
+    count = app.removal.empty_bin(person(), collection)
+    return f"The bin of {collection} is empty; {counted(count, 'picture')} forgotten."

@@ -1,19 +1,20 @@
-"""Alerts: where each stands, what became of them, and their silence."""
+"""Alerts: the state of each rule, their history, and silencing them."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import streamlit as st
 
 from core.app import App
-from core.cli.progress_bar import duration
 from core.errors import ContactSheetError
 from core.records.alerts import Alert, AlertChange, AlertRule
+from core.text import duration
 from pages.ui.format import escape_markdown
 from pages.ui.person import only_curators, person
-from pages.ui.resources import Watching
+from pages.ui.resources import MonitoringServices
 from pages.ui.streamlit_internals import uninterrupted
 
 SILENCE_LENGTHS = {
@@ -33,8 +34,8 @@ BADGES = {
 }
 
 
-def show_alerts(app: App, watching: Watching) -> None:
-    """Firing ones first; then what became of others, and where else one hears of them."""
+def show_alerts(app: App, services: MonitoringServices) -> None:
+    """The rules, firing ones first; the form to silence them, their history, and where else alerts are sent."""
     now = datetime.now(UTC)
     alerts = app.monitor.alerts.check(now)
     for alert in by_urgency(alerts):
@@ -43,21 +44,21 @@ def show_alerts(app: App, watching: Watching) -> None:
             st.caption(alert.rule.advice + silence_line(alert))
     silence_form(app, alerts)
     show_history(app.monitor.alerts.history(MAX_CHANGES), app.monitor.alerts.rules)
-    show_destinations(app, watching)
+    show_destinations(app, services)
 
 
 def by_urgency(alerts: Sequence[Alert]) -> list[Alert]:
-    """Those that fire first, each kind in the order of the rules."""
+    """Sorted by phase, firing first; within a phase in the order of the rules."""
     return sorted(alerts, key=lambda alert: ORDER[alert.state.phase])
 
 
 def alert_line(alert: Alert, now: datetime) -> str:
     """`firing · Searches are slow: 3.00 s (threshold 2.00 s) · since 14:02, 3:10 ago`."""
     state = alert.state
-    nothing = state.value != state.value
-    text = f"{alert.rule.title}: nothing measured yet" if nothing else alert.sentence
+    unmeasured = math.isnan(state.value)
+    text = f"{alert.rule.title}: nothing measured yet" if unmeasured else alert.summary
     since = f" · since {state.since:%-d %B, %H:%M:%S} ({time_ago(state.since, now)})" if state.since else ""
-    ends = f" · ends at {alert.rule.shown(alert.rule.clear)}" if alert.firing else ""
+    ends = f" · ends at {alert.rule.format(alert.rule.clear)}" if alert.firing else ""
     return f"{BADGES[state.phase]} **{escape_markdown(text)}**{escape_markdown(since + ends)}"
 
 
@@ -69,16 +70,16 @@ def silence_line(alert: Alert) -> str:
     silence = alert.silence
     if silence is None:
         return ""
-    why = f": {silence.why}" if silence.why else ""
-    return escape_markdown(f" Silenced until {silence.until:%-d %B, %H:%M} UTC by {silence.author}{why}.")
+    reason = f": {silence.reason}" if silence.reason else ""
+    return escape_markdown(f" Silenced until {silence.until:%-d %B, %H:%M} UTC by {silence.author}{reason}.")
 
 
 def silence_form(app: App, alerts: Sequence[Alert]) -> None:
-    """For curators; one form below all alerts, so that it never moves to another one."""
+    """For curators; a single form below all alerts, so that it never jumps to another one."""
     st.subheader("Silence an alert", anchor=False)
-    refused = st.session_state.get(REFUSAL_KEY)
-    if refused:
-        st.error(escape_markdown(refused), icon=":material/error:")
+    refusal = st.session_state.get(REFUSAL_KEY)
+    if refusal:
+        st.error(escape_markdown(refusal), icon=":material/error:")
     if not only_curators(app.access, "silence alerts"):
         return
     titles = {alert.rule.name: alert.rule.title for alert in alerts}
@@ -99,7 +100,7 @@ def silence_form(app: App, alerts: Sequence[Alert]) -> None:
 
 @uninterrupted
 def silence_alert(app: App) -> None:
-    """Take the form at its word; what speaks against it is said above it."""
+    """Silence the alert of the form; an error is shown above it."""
     st.session_state[REFUSAL_KEY] = ""
     name, until = st.session_state["silence_name"], datetime.now(UTC) + SILENCE_LENGTHS[st.session_state["silence_for"]]
     try:
@@ -118,7 +119,7 @@ def unsilence_alert(app: App, name: str) -> None:
 
 
 def show_history(changes: Sequence[AlertChange], rules: Sequence[AlertRule]) -> None:
-    """When alerts fired and were resolved, the newest first."""
+    """When alerts fired and were resolved, newest first."""
     st.subheader("What happened", anchor=False)
     if not changes:
         st.caption("No alert has fired yet.")
@@ -127,7 +128,7 @@ def show_history(changes: Sequence[AlertChange], rules: Sequence[AlertRule]) -> 
 
 
 def change_rows(changes: Sequence[AlertChange], rules: Sequence[AlertRule]) -> list[dict[str, str]]:
-    """The changes as the table shows them; a rule that is gone leaves its bare values."""
+    """The changes as table rows; values of a rule that no longer exists have no unit."""
     known = {rule.name: rule for rule in rules}
     return [
         {
@@ -142,18 +143,18 @@ def change_rows(changes: Sequence[AlertChange], rules: Sequence[AlertRule]) -> l
 
 
 def _formatted(rule: AlertRule | None, value: float) -> str:
-    return rule.shown(value) if rule else f"{value:g}"
+    return rule.format(value) if rule else f"{value:g}"
 
 
-def show_destinations(app: App, watching: Watching) -> None:
-    """Where else one hears of alerts: the webhook, Prometheus."""
+def show_destinations(app: App, services: MonitoringServices) -> None:
+    """Where else alerts and metrics go: the webhook, Prometheus."""
     st.subheader("Elsewhere", anchor=False)
-    told = "A webhook is told." if app.settings.alert_webhook else "No webhook is told (CONTACTSHEET_ALERT_WEBHOOK)."
-    if watching.fault:
-        st.warning(escape_markdown(watching.fault), icon=":material/lan:")
-    served = (
-        f"Prometheus finds the metrics at `{watching.address}/metrics`."
-        if watching.address
-        else ("" if watching.fault else "Metrics are not served to Prometheus (CONTACTSHEET_METRICS_PORT).")
-    )
-    st.caption(f"{told} {served}")
+    webhook = "A webhook is told." if app.settings.alert_webhook else "No webhook is told (CONTACTSHEET_ALERT_WEBHOOK)."
+    if services.error:
+        st.warning(escape_markdown(services.error), icon=":material/lan:")
+    prometheus = ""
+    if services.address:
+        prometheus = f"Prometheus finds the metrics at `{services.address}/metrics`."
+    elif not services.error:
+        prometheus = "Metrics are not served to Prometheus (CONTACTSHEET_METRICS_PORT)."
+    st.caption(f"{webhook} {prometheus}")

@@ -1,4 +1,4 @@
-"""What searches took, how they ended and what they cost, beside the predecessor's figures."""
+"""Latency, outcomes and cost of searches, compared with the baseline."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 import streamlit as st
 
 from core.app import App
-from core.cli.progress_bar import duration
 from core.metrics.summary import SEARCHES_PER_MONTH, TARGET_ERROR_RATE, TARGET_P95_MS, StageLatency, Summary
 from core.records.events import SEARCH_KINDS, STAGES, EventWindow
+from core.text import duration
 from pages.metrics.charts import COST, LATENCY, SERVICES, TRAFFIC, cost_rows, latency_rows, traffic_rows
 from pages.metrics.time_spans import SPANS
 from pages.ui.format import escape_markdown, format_ms, format_usd
@@ -21,7 +21,7 @@ PERIODS = {"day": "Today", "month": "This month"}
 
 
 def show_overview(app: App, span_name: str, collection: str | None) -> None:
-    """The key figures, then latency, traffic and cost over time."""
+    """Key figures, then latency, traffic and cost over time."""
     now, span = datetime.now(UTC), SPANS[span_name]
     since = now - span.length
     summary = app.metrics(since, now, collection)
@@ -39,34 +39,27 @@ def show_overview(app: App, span_name: str, collection: str | None) -> None:
 
 
 def show_key_figures(summary: Summary) -> None:
-    """Six figures, each with what it is measured against."""
+    """Six figures, each with what it is compared with."""
     p95_ms = next(target.value for target in summary.targets if target.name == "p95_ms")
     day, budget = summary.money.day_usd, summary.money.daily_budget_usd
     minutes = max((summary.until - summary.since).total_seconds() / 60, 1)
     with st.grid("auto", min_column_width=150):
         show_figure("Searches", f"{summary.searches:,}", f"{summary.searches / minutes:.3g} a minute")
-        show_figure(
-            "p95", NO_VALUE if p95_ms is None else format_ms(p95_ms), "target 1.5 s", target_met(p95_ms, TARGET_P95_MS)
-        )
+        p95 = NO_VALUE if p95_ms is None else format_ms(p95_ms)
+        show_figure("p95", p95, "target 1.5 s", target_met(p95_ms, TARGET_P95_MS))
         show_figure("Answered", percent(summary.success_rate), "ranked or not")
-        show_figure(
-            "Errors", percent(summary.error_rate), "target below 1 %", target_met(summary.error_rate, TARGET_ERROR_RATE)
-        )
-        show_figure(
-            "By similarity instead", percent(summary.fallback_rate), f"{percent(summary.cache_hit_rate)} remembered"
-        )
-        show_figure(
-            "Gemini today",
-            format_usd(day),
-            f"of {format_usd(budget)}",
-            None if day < 0.8 * budget or not budget else False,
-        )
+        errors_met = target_met(summary.error_rate, TARGET_ERROR_RATE)
+        show_figure("Errors", percent(summary.error_rate), "target below 1 %", errors_met)
+        remembered = f"{percent(summary.cache_hit_rate)} remembered"
+        show_figure("By similarity instead", percent(summary.fallback_rate), remembered)
+        nearly_spent = budget > 0 and day >= 0.8 * budget
+        show_figure("Gemini today", format_usd(day), f"of {format_usd(budget)}", False if nearly_spent else None)
 
 
-def show_figure(label: str, value: str, beside: str, good: bool | None = None) -> None:
-    """One figure; what stands beside it is green or red where there is a target."""
+def show_figure(label: str, value: str, context: str, good: bool | None = None) -> None:
+    """One figure; its context is green or red if there is a target."""
     colour = {True: "green", False: "red", None: "off"}[good]
-    st.metric(label, value, beside, delta_color=colour, delta_arrow="off", border=True)  # type: ignore[arg-type]
+    st.metric(label, value, context, delta_color=colour, delta_arrow="off", border=True)  # type: ignore[arg-type]
 
 
 def target_met(value: float | None, limit: float) -> bool | None:
@@ -74,7 +67,7 @@ def target_met(value: float | None, limit: float) -> bool | None:
 
 
 def show_latency(summary: Summary, searches: Sequence[EventWindow]) -> None:
-    """Percentiles of one stage over time, and of all stages beside the predecessor's."""
+    """Percentiles of one stage over time, and of all stages next to the baseline."""
     st.subheader("How long searches take", anchor=False)
     left, right = st.columns([3, 2], gap="medium")
     with left:
@@ -88,12 +81,12 @@ def show_latency(summary: Summary, searches: Sequence[EventWindow]) -> None:
 
 
 def latency_row(latency: StageLatency) -> dict[str, str]:
-    """One stage as the table shows it."""
+    """One stage as a table row."""
     figures = {"p50": latency.p50_ms, "p95": latency.p95_ms, "p99": latency.p99_ms}
     return {
         "Stage": latency.stage,
         **{name: NO_VALUE if ms is None else format_ms(ms) for name, ms in figures.items()},
-        "Predecessor": format_ms(latency.predecessor_ms),
+        "Predecessor": format_ms(latency.baseline_ms),
         "Verdict": {"better": "✓ better", "worse": "✗ worse", "no data": NO_VALUE}[latency.verdict],
     }
 
@@ -118,18 +111,18 @@ def reason_rows(reasons: Mapping[str, int], searches: int) -> list[dict[str, obj
 
 
 def satisfaction_line(app: App, summary: Summary) -> str:
-    """How many of the judged results were found good, with the interval that so few leave open."""
-    found, judged = app.quality.judging.satisfaction(summary.since, summary.until, summary.collection)
-    if found is None:
+    """The share of judged results that were good, with its confidence interval."""
+    share, judged = app.quality.judging.satisfaction(summary.since, summary.until, summary.collection)
+    if share is None:
         return "Satisfaction: no result was judged in this time."
     return (
-        f"Satisfaction: {percent(found.value)} of {judged:,} judged results were good "
-        f"({percent(found.low)} to {percent(found.high)})."
+        f"Satisfaction: {percent(share.value)} of {judged:,} judged results were good "
+        f"({percent(share.low)} to {percent(share.high)})."
     )
 
 
 def show_cost(app: App, summary: Summary, billed: Sequence[EventWindow]) -> None:
-    """Money over time, per search, against the budgets and against the predecessor's month."""
+    """Cost over time, per search, against the budgets and against the baseline's month."""
     st.subheader("What they cost", anchor=False)
     st.vega_lite_chart(cost_rows(billed), COST, key="cost")
     st.markdown(per_search_line(summary))
@@ -147,21 +140,22 @@ def show_cost(app: App, summary: Summary, billed: Sequence[EventWindow]) -> None
 
 def per_search_line(summary: Summary) -> str:
     """`A search costs **$0.0004** (CLIP …, compute …, Gemini …)`."""
-    each = summary.usd_per_search
-    if each is None:
+    costs = summary.usd_per_search
+    if costs is None:
         return "A search costs – (there was none)"
-    parts = ", ".join(f"{name} {format_usd(each[service])}" for service, name in SERVICES.items())
-    return f"A search costs **{escape_markdown(format_usd(sum(each.values())))}** ({escape_markdown(parts)})"
+    parts = ", ".join(f"{name} {format_usd(costs[service])}" for service, name in SERVICES.items())
+    return f"A search costs **{escape_markdown(format_usd(sum(costs.values())))}** ({escape_markdown(parts)})"
 
 
 def projection_line(summary: Summary) -> str:
-    """What a month of searches would cost, and what it did cost the predecessor."""
+    """The projected cost of a month of searches, and the baseline's."""
     projected = summary.projected_month_usd
-    theirs = escape_markdown(format_usd(summary.predecessor_month_usd))
+    baseline = escape_markdown(format_usd(summary.baseline_month_usd))
     if projected is None:
-        return f"{SEARCHES_PER_MONTH:,} searches a month cost –; the predecessor's {theirs}"
-    colour = "green" if projected <= summary.predecessor_month_usd else "red"
-    return f"{SEARCHES_PER_MONTH:,} searches a month cost :{colour}[**{escape_markdown(format_usd(projected))}**]; the predecessor's {theirs}"
+        return f"{SEARCHES_PER_MONTH:,} searches a month cost –; the predecessor's {baseline}"
+    colour = "green" if projected <= summary.baseline_month_usd else "red"
+    cost = f":{colour}[**{escape_markdown(format_usd(projected))}**]"
+    return f"{SEARCHES_PER_MONTH:,} searches a month cost {cost}; the predecessor's {baseline}"
 
 
 def closing_line(summary: Summary) -> str:

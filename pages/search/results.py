@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 import streamlit as st
 
 from core.app import App
-from core.cli.progress_bar import duration
 from core.records.assets import Hit, SearchResult
 from core.search.answer import Answer, Ranking
+from core.text import duration
 from pages.search.conversation import discard_latest_turn
 from pages.search.picture_details import RESULT_ACTIONS
 from pages.search.picture_query import chosen_picture, clear_picture

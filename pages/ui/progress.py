@@ -1,13 +1,13 @@
-"""A long task's progress as one line."""
+"""The progress of a long task as a bar and a line of text."""
 
 from __future__ import annotations
 
 from streamlit.delta_generator import DeltaGenerator
 
-from core.cli.progress_bar import duration
 from core.records.jobs import Progress
+from core.text import duration
 
-PHASES = {
+PHASE_LABELS = {
     "": "Starting",
     "download model": "Downloading the model",
     "load model": "Loading the model",
@@ -22,15 +22,15 @@ PHASES = {
 }
 
 
-def show_progress(place: DeltaGenerator, progress: Progress, before: str = "") -> None:
-    """A bar with one line of text, drawn into `place`."""
+def show_progress(container: DeltaGenerator, progress: Progress, prefix: str = "") -> None:
+    """Draw a bar with one line of text into a container."""
     share = progress.done / progress.total if progress.total else 0.0
-    place.progress(min(share, 1.0), text=f"{before}{progress_text(progress)}")
+    container.progress(min(share, 1.0), text=f"{prefix}{progress_text(progress)}")
 
 
 def progress_text(progress: Progress) -> str:
     """`Embedding: 120 of 529 · 24.1 images/s · 0:17 left`."""
-    parts = [PHASES.get(progress.phase, progress.phase)]
+    parts = [PHASE_LABELS.get(progress.phase, progress.phase)]
     if progress.total:
         parts[0] += f": {progress.done:,} of {progress.total:,}"
     if progress.rate:

@@ -16,7 +16,7 @@ import torch
 
 from core.embedding import images, models
 from core.embedding.model_source import BUNDLED
-from core.embedding.open_clip_encoder import OpenClipEncoder
+from core.embedding.open_clip_encoder import EncoderOptions, OpenClipEncoder
 from core.ingest.sources import demo
 from tests.benchmarks.measure import peak_memory_gb, timed
 
@@ -46,7 +46,7 @@ def random_vit_b_32(folder: Path) -> str:
 
 def run(label: str, name: str, device: str) -> None:
     start = time.perf_counter()
-    encoder = OpenClipEncoder(name, device=device)
+    encoder = OpenClipEncoder(name, EncoderOptions(device=device))
     load_s = time.perf_counter() - start
     photographs = demo.photographs()[:32]
     first = [encoder.preprocess(images.load(path)) for path in photographs[: encoder.batch_size]]

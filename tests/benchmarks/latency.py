@@ -29,7 +29,7 @@ QUERIES = ("a red flower", "two dogs playing on a beach", "an old stone bridge o
 
 
 @dataclass(frozen=True)
-class Snapshot:
+class ModelLatency:
     """One model: seconds to load, milliseconds of batches (median and 95th percentile) and of one item, megabytes."""
 
     model: str
@@ -54,15 +54,15 @@ class Snapshot:
         }
 
 
-def snapshot(label: str, name: str) -> Snapshot:
+def measure_model(label: str, name: str) -> ModelLatency:
     """Load and time one model in this process."""
     from core.embedding import images
     from core.embedding.models import open_clip
-    from core.embedding.open_clip_encoder import OpenClipEncoder
+    from core.embedding.open_clip_encoder import EncoderOptions, OpenClipEncoder
 
     open_clip()  # importing it is not loading a model
     before, began = read_machine(Path()), time.perf_counter()
-    encoder = OpenClipEncoder(name, batch_size=IMAGES)
+    encoder = OpenClipEncoder(name, EncoderOptions(batch_size=IMAGES))
     load_s, loaded = time.perf_counter() - began, read_machine(Path())
     photographs, new = demo.photographs()[:IMAGES], count()
     pixels = np.stack([encoder.preprocess(images.load(path)) for path in photographs])
@@ -70,7 +70,7 @@ def snapshot(label: str, name: str) -> Snapshot:
     def texts(many: int) -> list[str]:  # a number in every text, so that none is answered from the cache
         return [f"{QUERIES[i % len(QUERIES)]} {next(new)}" for i in range(many)]
 
-    return Snapshot(
+    return ModelLatency(
         label,
         encoder.card.dimension,
         load_s,
@@ -95,7 +95,7 @@ def write_random_vit_b_32(folder: Path) -> str:
     return random_vit_b_32(folder)
 
 
-def show(found: Snapshot) -> None:
+def show(found: ModelLatency) -> None:
     print(f"\n{found.model}: {found.dimension}-d, loaded in {found.load_s:.1f} s")
     print(f"{'':<34}{'p50 ms':>10}{'p95 ms':>10}{'per item':>10}")
     rows = (
@@ -120,7 +120,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary, spawn.Pool(1, maxtasksperchild=1) as pool:
         random = pool.apply(write_random_vit_b_32, (Path(temporary),))
         models = [("bundled model", BUNDLED), ("ViT-B-32 (random weights)", random)]
-        found = [pool.apply(snapshot, model) for model in models]
+        found = [pool.apply(measure_model, model) for model in models]
     if options.json:
         rows = [{**asdict(one), "per_item_ms": one.per_item_ms} for one in found]
         print(json.dumps({"python": platform.python_version(), "machine": platform.machine(), "models": rows}))

@@ -14,7 +14,7 @@ import numpy as np
 
 from core.embedding import images
 from core.embedding.model_source import BUNDLED
-from core.embedding.open_clip_encoder import OpenClipEncoder
+from core.embedding.open_clip_encoder import EncoderOptions, OpenClipEncoder
 from core.ingest.sources import demo
 from core.settings import PROJECT
 from tests.benchmarks.encode import per_second, random_vit_b_32
@@ -38,7 +38,7 @@ def run(label: str, name: str) -> bool:
     met = False
     print(f"\n{label:<28}{'query p50 ms':>14}{'p95 ms':>9}{'text cosine':>13}{'images/s':>10}{'image cosine':>14}")
     for precision in PRECISIONS:
-        encoder = reference if precision == "float32" else OpenClipEncoder(name, precision=precision)
+        encoder = reference if precision == "float32" else OpenClipEncoder(name, EncoderOptions(precision=precision))
         one = timed(precision, lambda i, e=encoder: e.encode_texts([f"{texts[i % len(texts)]} {next(new)}"]), 100)
         rate = per_second(lambda e=encoder: len(e.encode_pixels(pixels[:16])))
         text_cosine = (encoder._encode_texts(texts) * exact_texts).sum(1).min()

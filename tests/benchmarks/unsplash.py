@@ -29,7 +29,7 @@ COLLECTION = "lite"
 
 
 class Attempt:
-    """One process that adds the dataset, and what it told of itself: (photos seen, seconds, memory in MB)."""
+    """One process that adds the dataset, and its progress: (photos seen, seconds, memory in MB)."""
 
     def __init__(self, data: Path, tables: Path, model: str) -> None:
         arguments = [data, tables, COLLECTION, WIDTH, COMMIT_ASSETS, 0, model]
@@ -40,11 +40,11 @@ class Attempt:
             stdout=subprocess.PIPE,
             text=True,
         )
-        self.told: list[tuple[int, float, float]] = []
+        self.progress: list[tuple[int, float, float]] = []
         self.report: dict[str, Any] = {}
 
     def run(self, kill_at: int | None) -> None:
-        """Let it work to its end, or kill it once it has seen so many photos."""
+        """Let it finish, or kill it once it has seen `kill_at` photos."""
         with self._process as process:
             assert process.stdin is not None
             assert process.stdout is not None
@@ -55,15 +55,15 @@ class Attempt:
                     self.report = json.loads(line)
                     continue
                 done, seconds, memory = line.split()
-                self.told.append((int(done), float(seconds), float(memory)))
+                self.progress.append((int(done), float(seconds), float(memory)))
                 if kill_at is not None and int(done) >= kill_at:
                     process.kill()
                     break
 
     def show(self) -> None:
-        step = -(-len(self.told) // LINES) or 1
+        step = -(-len(self.progress) // LINES) or 1
         last_done, last_s = 0, 0.0
-        for done, seconds, memory in self.told[step - 1 :: step]:
+        for done, seconds, memory in self.progress[step - 1 :: step]:
             rate = (done - last_done) / max(seconds - last_s, 1e-6)
             print(f"  {done:>6} photos  {seconds:>7.1f} s  {rate:>7.1f} photos/s  {memory:>7.0f} MB")
             last_done, last_s = done, seconds
@@ -73,7 +73,7 @@ def run(count: int, share: float, model: str, folder: Path) -> bool:
     rng = random.Random(1)
     with FakeUnsplash(folder / "server", count, share, retry_after="1") as server:
         start = time.perf_counter()
-        truth = server.truth(WIDTH)  # also draws every picture, so that the server only has to read files
+        expected = server.expected(WIDTH)  # also draws every picture, so that the server only has to read files
         print(f"{count} photos drawn in {time.perf_counter() - start:.0f} s; faults: {Counter(server.faults.values())}")
         tables, data = server.write_zip(folder / "dataset.zip"), folder / "data"
         start = time.perf_counter()
@@ -85,12 +85,16 @@ def run(count: int, share: float, model: str, folder: Path) -> bool:
         seconds = time.perf_counter() - start
         held = assets_by_photo(open_table(data, COLLECTION))
         rows = open_table(data, COLLECTION).count()
-        fetched = sum(server.asked.values())
+        fetched = sum(server.requests.values())
         print(f"\n{len(held)} photos in {seconds:.0f} s with {KILLS} kills, {fetched} requests for {count} photos")
-        right = held == truth and rows == len(set(truth.values())) and attempt.report["failures"] == server.lost()
-        print(f"{'MET   ' if right else 'MISSED'}  every photo there once: {rows} assets, {len(truth)} to be had,")
-        print(f"        left out {attempt.report['failures']}, to be left out {dict(server.lost())}")
-        settled = [memory for _, _, memory in attempt.told[len(attempt.told) // 4 :]]
+        right = (
+            held == expected
+            and rows == len(set(expected.values()))
+            and attempt.report["failures"] == server.unavailable()
+        )
+        print(f"{'MET   ' if right else 'MISSED'}  every photo there once: {rows} assets, {len(expected)} to be had,")
+        print(f"        left out {attempt.report['failures']}, to be left out {dict(server.unavailable())}")
+        settled = [memory for _, _, memory in attempt.progress[len(attempt.progress) // 4 :]]
         growth = settled[-1] - settled[0]
         return (
             verdict("memory grown over the last three quarters of the last run", growth, MEMORY_GROWTH_MB, "MB")

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import lancedb  # noqa: F401 - loaded before it is told to begin, since that takes seconds
 
-from core.embedding.encoder_registry import Encoders, loader
+from core.embedding.encoder_registry import EncoderRegistry, encoder_loader
 from core.ingest import pipeline
 from core.ingest.runner import IngestRunner
 from core.ingest.sources.unsplash import UnsplashIngest, UnsplashOptions
@@ -24,7 +24,7 @@ from core.records.jobs import Progress
 from core.settings import Settings
 from core.store.lance.collections import Collections
 from tests.fakes.encoder import ColourEncoder
-from tests.fakes.unsplash import HOSTS, loopback_world
+from tests.fakes.unsplash import HOSTS, loopback_environment
 
 LINGER_S = 120.0
 
@@ -32,9 +32,9 @@ LINGER_S = 120.0
 def unsplash(data: Path, model: str = "colour", encoder: ColourEncoder | None = None) -> UnsplashIngest:
     """What adds datasets to the collections of a data folder, from the synthetic server alone."""
     settings = Settings(data=data, model="local-dir:colour" if model == "colour" else model, model_is_explicit=True)
-    load = (lambda *_: encoder or ColourEncoder()) if model == "colour" else loader(settings)
-    runs = IngestRunner(Collections(data / "collections"), Encoders(settings, load), settings)
-    return UnsplashIngest(runs, settings, HOSTS, loopback_world())
+    load = (lambda *_: encoder or ColourEncoder()) if model == "colour" else encoder_loader(settings)
+    runs = IngestRunner(Collections(data / "collections"), EncoderRegistry(settings, load), settings)
+    return UnsplashIngest(runs, settings, HOSTS, loopback_environment())
 
 
 def memory_mb() -> float:

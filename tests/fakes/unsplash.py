@@ -1,7 +1,7 @@
 """An Unsplash dataset and its image server on this machine: real columns, pictures from the demo set, faults on demand.
 
-Faults are laid on photos by number, so every run of the same dataset meets the same ones. `429`, `slow` and `cut` spoil
-a photo's first request only; `404`, `wrong type` and `private` (a redirect to a private address) stay.
+Faults are assigned to photos by number, so every run of the same dataset meets the same ones. `429`, `slow` and `cut`
+spoil a photo's first request only; `404`, `wrong type` and `private` (a redirect to a private address) are permanent.
 """
 
 from __future__ import annotations
@@ -25,11 +25,12 @@ from PIL import Image
 
 from core.ingest.http.allowed_hosts import Address, Network
 from core.ingest.http.fetcher import FetchEnvironment, RetryPolicy
+from core.ingest.http.rate_limiter import RateLimit
 from core.ingest.sources import demo
 
 HOST, INSIDE = "images.example", "inside.example"
 HOSTS = frozenset({HOST, INSIDE})
-PASSING, LASTING = ("429", "slow", "cut"), ("404", "wrong type", "private")
+TRANSIENT, PERMANENT = ("429", "slow", "cut"), ("404", "wrong type", "private")
 REASONS = {"404": "not found", "wrong type": "not a picture", "private": "an address that is not public"}
 SLOW_S = 0.3
 PHOTO_COLUMNS = [
@@ -78,13 +79,15 @@ CONVERSION_COLUMNS = [
 COLOUR_COLUMNS = ["photo_id", "hex", "red", "green", "blue", "keyword", "ai_coverage", "ai_score"]
 
 
-def loopback_world(patience: RetryPolicy | None = None) -> FetchEnvironment:
-    """The world of a test: the two hosts have addresses, plain HTTP to this very machine is allowed, nobody waits."""
-    network = Network(lambda host, _: {HOST: ["127.0.0.1"], INSIDE: ["10.1.2.3"]}[host], _is_here, ("http",))
-    return FetchEnvironment(network, patience=patience or RetryPolicy(backoff_s=0.01, silence_s=10.0, per_s=10_000.0))
+def loopback_environment(rate_limit: RateLimit = RateLimit(requests_per_s=10_000.0)) -> FetchEnvironment:
+    """A test's environment: both hosts have addresses, plain HTTP to this machine is allowed, retries come at once."""
+    addresses = {HOST: ["127.0.0.1"], INSIDE: ["10.1.2.3"]}
+    network = Network(lambda host, _: addresses[host], _is_localhost, ("http",))
+    retry_policy = RetryPolicy(backoff_s=0.01, read_timeout_s=10.0)
+    return FetchEnvironment(network, retry_policy=retry_policy, rate_limit=rate_limit)
 
 
-def _is_here(address: Address) -> bool:
+def _is_localhost(address: Address) -> bool:
     return address == ip_address("127.0.0.1")
 
 
@@ -99,11 +102,11 @@ class FakeUnsplash:
 
     def __init__(self, folder: Path, count: int, share: float = 0.0, seed: int = 7, retry_after: str = "0") -> None:
         self.folder, self.count, self.retry_after = folder, count, retry_after
-        self.asked: Counter[str] = Counter()
+        self.requests: Counter[str] = Counter()
         self.numbers = {photo_id(number): number for number in range(count)}
         chosen = random.Random(seed).sample(list(self.numbers), round(count * share))
-        kinds = (*LASTING, *PASSING)
-        self.faults = {photo: kinds[place % len(kinds)] for place, photo in enumerate(chosen)}
+        kinds = (*PERMANENT, *TRANSIENT)
+        self.faults = {photo: kinds[index % len(kinds)] for index, photo in enumerate(chosen)}
         self.lock, self._originals = threading.Lock(), demo.photographs()
         (folder / "pictures").mkdir(parents=True, exist_ok=True)
         self._server = _Server(self)
@@ -122,18 +125,18 @@ class FakeUnsplash:
             draft.replace(path)
         return path.read_bytes()
 
-    def truth(self, width: int, photos: Iterable[str] | None = None) -> dict[str, str]:
-        """What a complete ingest holds: the SHA-256 of the picture of every photo that can be had, by photo id."""
-        lost = {photo for photo, kind in self.faults.items() if kind in LASTING}
-        wanted = [photo for photo in (photos or self.numbers) if photo not in lost]
+    def expected(self, width: int, photos: Iterable[str] | None = None) -> dict[str, str]:
+        """What a complete ingest holds: the SHA-256 of every available photo's picture, by photo id."""
+        unavailable = {photo for photo, kind in self.faults.items() if kind in PERMANENT}
+        wanted = [photo for photo in (photos or self.numbers) if photo not in unavailable]
         return {photo: hashlib.sha256(self.picture(self.numbers[photo], width)).hexdigest() for photo in wanted}
 
-    def lost(self) -> Counter[str]:
-        """How many photos cannot be had, by the reason that a report gives."""
-        return Counter(REASONS[kind] for kind in self.faults.values() if kind in LASTING)
+    def unavailable(self) -> Counter[str]:
+        """How many photos are not available, by the reason a report gives."""
+        return Counter(REASONS[kind] for kind in self.faults.values() if kind in PERMANENT)
 
     def write_tables(self, folder: Path, name: str = "{table}.tsv00{shard}") -> Path:
-        """The five tables, photos and keywords in two shards each."""
+        """Write the five tables, photos and keywords in two shards each."""
         folder.mkdir(parents=True, exist_ok=True)
         tables: dict[str, tuple[list[str], list[list[Any]]]] = {
             "photos": (PHOTO_COLUMNS, [self._photo(photo, number) for photo, number in self.numbers.items()]),
@@ -145,15 +148,15 @@ class FakeUnsplash:
             ),
             "colors": (COLOUR_COLUMNS, [row for photo in self.numbers for row in _colours(photo)]),
         }
-        for table, (columns, found) in tables.items():
-            half = len(found) // 2 if table in ("photos", "keywords") else len(found)
-            for shard, part in enumerate((found[:half], found[half:])):
+        for table, (columns, rows) in tables.items():
+            half = len(rows) // 2 if table in ("photos", "keywords") else len(rows)
+            for shard, part in enumerate((rows[:half], rows[half:])):
                 if part:
                     _write(folder / name.format(table=table, shard=shard), columns, part)
         return folder
 
     def write_zip(self, path: Path) -> Path:
-        """The tables as a ZIP, below a folder as in Unsplash's own."""
+        """Write the tables as a ZIP, below a folder as in Unsplash's own."""
         tables = self.write_tables(path.with_suffix(""))
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
             for table in sorted(tables.iterdir()):
@@ -171,7 +174,7 @@ class FakeUnsplash:
         self.close()
 
     def _photo(self, photo: str, number: int) -> list[Any]:
-        told = {
+        values = {
             "photo_id": photo,
             "photo_url": f"https://unsplash.com/photos/{photo}",
             "photo_image_url": f"http://{HOST}:{self.port}/{photo}",
@@ -189,7 +192,7 @@ class FakeUnsplash:
             "ai_description": f"a hill behind house {number}",
             "blur_hash": "LEHV6nWB2yk8pyo0adR*.7kCMdnj",
         }
-        return [told.get(column, "") for column in PHOTO_COLUMNS]
+        return [values.get(column, "") for column in PHOTO_COLUMNS]
 
 
 class _Server(ThreadingHTTPServer):
@@ -211,16 +214,16 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def log_message(self, *_: object) -> None:
-        """Tests look at `asked` instead."""
+        """Tests look at `requests` instead."""
 
     def do_GET(self) -> None:
         unsplash, parts = self.server.unsplash, urlsplit(self.path)
         photo, width = parts.path.lstrip("/"), int(parse_qs(parts.query)["w"][0])
         with unsplash.lock:
-            unsplash.asked[photo] += 1
-            first = unsplash.asked[photo] == 1
+            unsplash.requests[photo] += 1
+            first = unsplash.requests[photo] == 1
         kind = unsplash.faults.get(photo, "")
-        self._answer(photo, width, kind if first or kind in LASTING else "")
+        self._answer(photo, width, kind if first or kind in PERMANENT else "")
 
     def _answer(self, photo: str, width: int, kind: str) -> None:
         unsplash = self.server.unsplash
@@ -252,10 +255,10 @@ class _Handler(BaseHTTPRequestHandler):
 _TIME = "2020-01-02 03:04:05"
 
 
-def _write(path: Path, columns: list[str], found: list[list[Any]]) -> None:
+def _write(path: Path, columns: list[str], rows: list[list[Any]]) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, delimiter="\t", lineterminator="\n")
-        writer.writerows([columns, *found])
+        writer.writerows([columns, *rows])
 
 
 def _keywords(photo: str, number: int) -> list[list[Any]]:

@@ -1,1 +1,1 @@
-"""Polite HTTP: allowed hosts, rate limits, retries."""
+"""A polite HTTP client: allowed hosts, rate limits, retries."""

@@ -1,7 +1,7 @@
-"""Which hosts may be fetched from, and which of their addresses a connection may go to.
+"""Which hosts may be fetched from, and which of their IP addresses a connection may go to.
 
-An address is checked after its name was resolved, and the connection goes to the very address that was checked: a name
-that is resolved a second time could lead elsewhere. Nothing but a `Network` given in code can widen what is allowed.
+An address is checked after its name was resolved, and the connection goes to exactly the address that was checked: a
+name resolved a second time could lead elsewhere. Only a `Network` passed in code can widen what is allowed.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from urllib.parse import SplitResult, quote, urlsplit
 from core.ingest.http.fetch_errors import AddressRefused
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-# A host and a port to the addresses (as text) that its name has now. Raises OSError.
+# Resolves a host and a port to IP addresses (as text). Raises OSError.
 Resolver = Callable[[str, int], Sequence[str]]
-_REFUSED = tuple(map(ipaddress.ip_network, ("192.0.0.0/24", "192.88.99.0/24", "64:ff9b:1::/48", "fec0::/10")))
-_TRANSLATED = ipaddress.IPv6Network("64:ff9b::/96")
+_SPECIAL_NETWORKS = tuple(map(ipaddress.ip_network, ("192.0.0.0/24", "192.88.99.0/24", "64:ff9b:1::/48", "fec0::/10")))
+_NAT64_NETWORK = ipaddress.IPv6Network("64:ff9b::/96")
 
 
 @dataclass(frozen=True)
-class Target:
-    """Where a connection goes: the host by name, and the addresses that were found good for it."""
+class ConnectionTarget:
+    """Where a connection goes: the host by name, and those of its addresses that passed the check."""
 
     scheme: str
     host: str
@@ -31,45 +31,45 @@ class Target:
     addresses: tuple[str, ...]
 
 
-def system_addresses(host: str, port: int) -> list[str]:
-    """The addresses of a host, as the operating system resolves it. Raises OSError."""
+def resolve_host(host: str, port: int) -> list[str]:
+    """The IP addresses of a host, as the operating system resolves it. Raises OSError."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(place[0]) for *_, place in found))
+    return list(dict.fromkeys(str(socket_address[0]) for *_, socket_address in found))
 
 
 def is_public(address: Address) -> bool:
-    """Whether an address belongs to the public internet, itself and whatever IPv4 address it carries.
+    """Whether an address, and any IPv4 address embedded in it, belongs to the public internet.
 
     Private, loopback, link-local, multicast, reserved and unspecified ones do not, nor do IPv4-mapped ones (RFC 4291).
     """
     if isinstance(address, ipaddress.IPv6Address):
-        if address in _TRANSLATED:  # NAT64 (RFC 6052)
+        if address in _NAT64_NETWORK:  # RFC 6052
             return is_public(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
         if address.ipv4_mapped is not None or (address.sixtofour is not None and not is_public(address.sixtofour)):
             return False
-    if any(address in network for network in _REFUSED if network.version == address.version):
+    if any(address in network for network in _SPECIAL_NETWORKS if network.version == address.version):
         return False
     return address.is_global and not (address.is_multicast or address.is_reserved or address.is_link_local)
 
 
 @dataclass(frozen=True)
 class Network:
-    """How names become addresses and which of these are good. The default is the public internet over HTTPS."""
+    """How names are resolved and which addresses are allowed. The default is the public internet over HTTPS."""
 
-    resolve: Resolver = system_addresses
+    resolve: Resolver = resolve_host
     allowed: Callable[[Address], bool] = is_public
     schemes: tuple[str, ...] = ("https",)
 
 
 @dataclass(frozen=True)
 class AllowedHosts:
-    """The hosts that may be fetched from, through a network."""
+    """The hosts that may be fetched from, over a network."""
 
     hosts: frozenset[str]
     network: Network = Network()
 
-    def split(self, url: str) -> SplitResult:
-        """The parts of an address whose scheme and host are allowed. Raises Refused."""
+    def parse(self, url: str) -> SplitResult:
+        """The parts of a URL whose scheme and host are allowed. Raises AddressRefused."""
         try:
             parts = urlsplit(url)
             port = parts.port
@@ -80,27 +80,27 @@ class AllowedHosts:
             raise AddressRefused(
                 "not an address that can be fetched", f"it begins with {parts.scheme[:20]!r}, not {schemes}"
             )
-        if host_of(parts) not in self.hosts or parts.username is not None:
+        if hostname(parts) not in self.hosts or parts.username is not None:
             allowed = ", ".join(sorted(self.hosts)) or "none"
-            raise AddressRefused("a host that is not allowed", f"{host_of(parts)[:100]!r}; allowed are {allowed}")
+            raise AddressRefused("a host that is not allowed", f"{hostname(parts)[:100]!r}; allowed are {allowed}")
         return parts
 
-    def addresses(self, parts: SplitResult) -> Target:
-        """Resolve the host of `split` and check every address that it has. Raises Refused, OSError."""
-        host, port = host_of(parts), parts.port or (443 if parts.scheme == "https" else 80)
+    def resolve(self, parts: SplitResult) -> ConnectionTarget:
+        """Resolve the host of a parsed URL and check every address it has. Raises AddressRefused, OSError."""
+        host, port = hostname(parts), parts.port or (443 if parts.scheme == "https" else 80)
         found = tuple(self.network.resolve(host, port))
         bad = [address for address in found if not self.network.allowed(ipaddress.ip_address(address))]
         if bad or not found:
             raise AddressRefused("an address that is not public", f"{host} is {', '.join(bad) or 'nowhere'}")
-        return Target(parts.scheme, host, port, found)
+        return ConnectionTarget(parts.scheme, host, port, found)
 
 
-def host_of(parts: SplitResult) -> str:
-    """The host of an address, lower case and without a final dot."""
+def hostname(parts: SplitResult) -> str:
+    """The host of a URL in lower case, without a trailing dot."""
     return (parts.hostname or "").lower().rstrip(".")
 
 
-def path_of_request(parts: SplitResult) -> str:
-    """What a request line asks a host for, with nothing in it that a request line cannot hold."""
+def request_path(parts: SplitResult) -> str:
+    """The path and query for a request line, with everything quoted that a request line cannot hold."""
     path = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~")
     return f"{path}?{quote(parts.query, safe='/%:@!$&()*+,;=~?')}" if parts.query else path

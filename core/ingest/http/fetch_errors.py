@@ -1,4 +1,4 @@
-"""What can go wrong between here and a server of pictures: which faults pass when one waits, and for how long."""
+"""What can go wrong between here and an image server: which errors are transient, and how long to wait."""
 
 from __future__ import annotations
 
@@ -16,38 +16,38 @@ UNREACHABLE = "the server cannot be reached"
 TOO_MANY = "too many requests"
 FAILED = "the server failed"
 CUT_OFF = "cut off"
-PASSING_STATUSES = (408, 425, 429, 500, 502, 503, 504)
+TRANSIENT_STATUSES = (408, 425, 429, 500, 502, 503, 504)
 
 
 class FetchError(ContactSheetError):
     """A request failed.
 
-    `reason` is the same phrase for the same kind of fault, so that faults can be counted; `passing` says whether
-    another attempt may do better, `asked_s` how many seconds the server asked to be left alone.
+    `reason` is the same phrase for the same kind of error, so that errors can be counted; `transient` says whether
+    another attempt may succeed, `retry_after_s` how many seconds the server asked to be left alone.
     """
 
-    def __init__(self, reason: str, detail: str = "", passing: bool = False, asked_s: float = 0.0) -> None:
-        self.reason, self.detail, self.passing, self.asked_s = reason, detail, passing, asked_s
+    def __init__(self, reason: str, detail: str = "", transient: bool = False, retry_after_s: float = 0.0) -> None:
+        self.reason, self.detail, self.transient, self.retry_after_s = reason, detail, transient, retry_after_s
         super().__init__(f"{reason} ({detail})" if detail else reason)
 
 
 class AddressRefused(FetchError):
-    """An address may not be fetched from, whatever it holds."""
+    """Nothing may be fetched from this address."""
 
 
-def status_fault(status: int, retry_after: str, now: datetime) -> FetchError | None:
-    """The fault that a status other than 200 and 206 is; None for these two."""
+def status_error(status: int, retry_after: str, now: datetime) -> FetchError | None:
+    """The error that a status stands for; None for 200 and 206."""
     if status in (200, 206):
         return None
     if status in (404, 410):
         return FetchError(NOT_FOUND, f"status {status}")
-    passing = status in PASSING_STATUSES
+    transient = status in TRANSIENT_STATUSES
     reason = TOO_MANY if status == 429 else FAILED if status >= 500 else "refused by the server"
-    return FetchError(reason, f"status {status}", passing, retry_after_s(retry_after, now) if passing else 0.0)
+    return FetchError(reason, f"status {status}", transient, parse_retry_after(retry_after, now) if transient else 0.0)
 
 
-def retry_after_s(text: str, now: datetime) -> float:
-    """The seconds of a Retry-After header, a number or an HTTP date (RFC 9110, 10.2.3); 0 where it says nothing."""
+def parse_retry_after(text: str, now: datetime) -> float:
+    """The seconds of a Retry-After header, a number or an HTTP date (RFC 9110, 10.2.3); 0 where it is neither."""
     if text.strip().isascii() and text.strip().isdigit():
         return float(text)
     try:
@@ -59,17 +59,17 @@ def retry_after_s(text: str, now: datetime) -> float:
 
 
 @contextmanager
-def transport_faults(host: str) -> Iterator[None]:
-    """Turn what sockets, TLS and http.client raise into a Fault."""
+def transport_errors(host: str) -> Iterator[None]:
+    """Turn what sockets, TLS and http.client raise into a FetchError."""
     try:
         yield
     except ssl.SSLCertVerificationError as error:
         raise FetchError("the certificate is not trusted", f"{host}: {error.verify_message}") from error
     except http.client.IncompleteRead as error:
-        raise FetchError(CUT_OFF, f"{host}: {len(error.partial)} bytes came", passing=True) from error
+        raise FetchError(CUT_OFF, f"{host}: {len(error.partial)} bytes came", transient=True) from error
     except http.client.InvalidURL as error:
         raise FetchError("not an address that can be fetched", host) from error
     except TimeoutError as error:
-        raise FetchError(UNREACHABLE, f"{host}: no answer in time", passing=True) from error
+        raise FetchError(UNREACHABLE, f"{host}: no answer in time", transient=True) from error
     except (OSError, http.client.HTTPException) as error:
-        raise FetchError(UNREACHABLE, f"{host}: {error or type(error).__name__}"[:200], passing=True) from error
+        raise FetchError(UNREACHABLE, f"{host}: {error or type(error).__name__}"[:200], transient=True) from error

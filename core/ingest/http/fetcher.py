@@ -1,8 +1,8 @@
-"""Politely fetching over HTTP from the few hosts that are allowed: kept connections, redirects, retries.
+"""A polite HTTP client for the few hosts that are allowed: persistent connections, redirects, retries.
 
-Every hop, the first one and each redirect, passes the same check, and a connection is made to the very address that
-was checked; TLS still proves the host's name. Proxies from the environment are not used: through one, nobody here would
-know which address a name leads to.
+Every hop, the first one and each redirect, passes the same check, and a connection is made to exactly the address that
+was checked; TLS still verifies the host's name. Proxies from the environment are not used: behind one, nobody here
+would know which address a name resolves to.
 """
 
 from __future__ import annotations
@@ -22,68 +22,68 @@ from http.client import HTTPResponse
 from typing import TypeVar
 from urllib.parse import SplitResult, urljoin
 
-from core.ingest.http.allowed_hosts import AllowedHosts, Network, Target, host_of, path_of_request
-from core.ingest.http.fetch_errors import CUT_OFF, FetchError, status_fault, transport_faults
-from core.ingest.http.rate_limiter import AT_ONCE, PER_S, RateLimiter
+from core.ingest.http.allowed_hosts import AllowedHosts, ConnectionTarget, Network, hostname, request_path
+from core.ingest.http.fetch_errors import CUT_OFF, FetchError, status_error, transport_errors
+from core.ingest.http.rate_limiter import RateLimit, RateLimiter
 from core.records.jobs import Cancelled
 
-AGENT = "contact-sheet/1"
-REDIRECTS = 5
-REDIRECTED = (301, 302, 303, 307, 308)
+USER_AGENT = "contact-sheet/1"
+MAX_REDIRECTS = 5
+REDIRECT_STATUSES = (301, 302, 303, 307, 308)
 CHUNK_BYTES = 64 * 1024
 
 Result = TypeVar("Result")
+_PoolKey = tuple[str, str, int]
 
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """How often a fault that passes is met again, and how long each part of a request may take."""
+    """How often a transient error is retried, and how long to wait for what."""
 
-    retries: int = 4  # in a row that bring no byte
-    backoff_s: float = 1.0  # before the first of them, then doubled; half to one and a half of it, by chance
-    longest_wait_s: float = 300.0  # that a server may ask for
-    silence_s: float = 20.0
-    at_once: int = AT_ONCE
-    per_s: float = PER_S
+    max_retries: int = 4  # in a row without receiving a byte
+    backoff_s: float = 1.0  # before the first retry, then doubled; times a random factor from 0.5 to 1.5
+    max_wait_s: float = 300.0  # that a server may ask for
+    read_timeout_s: float = 20.0
 
 
 @dataclass(frozen=True)
 class FetchEnvironment:
-    """What comes in from outside: the network, time and chance. `wait` sleeps unless the event is set."""
+    """What comes in from outside: network, time and randomness. `wait` sleeps unless the event is set."""
 
     network: Network = Network()
     clock: Callable[[], float] = time.monotonic
     now: Callable[[], datetime] = partial(datetime.now, UTC)
-    chance: Callable[[], float] = random.random
+    jitter: Callable[[], float] = random.random
     wait: Callable[[threading.Event, float], object] = threading.Event.wait
-    tls: Callable[[], ssl.SSLContext] = ssl.create_default_context
-    patience: RetryPolicy = field(default_factory=RetryPolicy)
+    tls_context: Callable[[], ssl.SSLContext] = ssl.create_default_context
+    retry_policy: RetryPolicy = field(default_factory=RetryPolicy)
+    rate_limit: RateLimit = field(default_factory=RateLimit)
 
 
-class _Line(http.client.HTTPConnection):
+class _Connection(http.client.HTTPConnection):
     """A connection to a checked address, under the host's own name."""
 
-    def __init__(self, target: Target, silence_s: float, tls: ssl.SSLContext | None) -> None:
-        super().__init__(target.host, target.port, timeout=silence_s)
+    def __init__(self, target: ConnectionTarget, read_timeout_s: float, tls: ssl.SSLContext | None) -> None:
+        super().__init__(target.host, target.port, timeout=read_timeout_s)
         self._target, self._tls = target, tls
-        self.key = (target.scheme, target.host, target.port)
+        self.pool_key: _PoolKey = (target.scheme, target.host, target.port)
 
     def connect(self) -> None:
-        bare = self._reached()
-        self.sock = self._tls.wrap_socket(bare, server_hostname=self._target.host) if self._tls else bare
+        plain = self._open_socket()
+        self.sock = self._tls.wrap_socket(plain, server_hostname=self._target.host) if self._tls else plain
 
-    def ask(self, parts: SplitResult, headers: Mapping[str, str]) -> HTTPResponse:
-        host = host_of(parts) + (f":{parts.port}" if parts.port else "")
-        named = {"Host": host, "User-Agent": AGENT, "Accept-Encoding": "identity", **headers}
-        self.request("GET", path_of_request(parts), headers=named)
+    def send_request(self, parts: SplitResult, headers: Mapping[str, str]) -> HTTPResponse:
+        host = hostname(parts) + (f":{parts.port}" if parts.port else "")
+        sent = {"Host": host, "User-Agent": USER_AGENT, "Accept-Encoding": "identity", **headers}
+        self.request("GET", request_path(parts), headers=sent)
         return self.getresponse()
 
-    def hang_up(self) -> None:
+    def shut_down(self) -> None:
         """Wake whoever reads from it in another thread."""
         with suppress(OSError, AttributeError):
             self.sock.shutdown(socket.SHUT_RDWR)
 
-    def _reached(self) -> socket.socket:
+    def _open_socket(self) -> socket.socket:
         for address in self._target.addresses[:-1]:
             with suppress(OSError):
                 return socket.create_connection((address, self._target.port), self.timeout)
@@ -91,146 +91,153 @@ class _Line(http.client.HTTPConnection):
 
 
 class Fetcher:
-    """Requests to the hosts within `reach`. May be shared between threads; `stop` ends them all, for good."""
+    """Requests to allowed hosts. May be shared between threads; `stop` ends all requests, for good."""
 
-    def __init__(self, reach: AllowedHosts, world: FetchEnvironment) -> None:
-        self._reach, self._world, self._patience = reach, world, world.patience
+    def __init__(self, allowed_hosts: AllowedHosts, environment: FetchEnvironment) -> None:
+        self._allowed_hosts, self._environment = allowed_hosts, environment
+        self._retry_policy = environment.retry_policy
         self._stopped, self._lock = threading.Event(), threading.Lock()
-        self._idle: dict[tuple[str, str, int], list[_Line]] = {}
-        self._open: set[_Line] = set()
-        self._tls = world.tls() if "https" in reach.network.schemes else None
-        self._pace = RateLimiter(world.clock, self._sleep, self._patience.at_once, self._patience.per_s)
+        self._idle: dict[_PoolKey, list[_Connection]] = {}
+        self._in_use: set[_Connection] = set()
+        self._tls = environment.tls_context() if "https" in allowed_hosts.network.schemes else None
+        self._rate_limiter = RateLimiter(environment.clock, self._sleep, environment.rate_limit)
 
     @contextmanager
     def get(self, url: str, headers: Mapping[str, str]) -> Iterator[HTTPResponse]:
-        """The answer (200 or 206) that `url` has in the end; read it with `body` or `chunks`. Raises Fault."""
-        for _ in range(REDIRECTS + 1):
-            parts = self._reach.split(url)
-            with self._pace.turn(host_of(parts)), self._asked(parts, headers) as response:
-                if response.status not in REDIRECTED:
-                    self._check(response, host_of(parts))
+        """The final response (200 or 206) to `url`; read it with `body` or `chunks`. Raises FetchError."""
+        for _ in range(MAX_REDIRECTS + 1):
+            parts = self._allowed_hosts.parse(url)
+            with self._rate_limiter.slot(hostname(parts)), self._request(parts, headers) as response:
+                if response.status not in REDIRECT_STATUSES:
+                    self._check_status(response, hostname(parts))
                     yield response
                     return
                 url = urljoin(url, response.getheader("Location") or "")
-        raise FetchError("redirected too often", f"more than {REDIRECTS} times")
+        raise FetchError("redirected too often", f"more than {MAX_REDIRECTS} times")
 
     def chunks(self, response: HTTPResponse) -> Iterator[bytes]:
-        """The body piece by piece. Raises Fault where it ends early or nothing comes for too long."""
+        """The body piece by piece. Raises FetchError where it ends early or a read times out."""
         expected, received = response.length, 0
         while expected is None or received < expected:
-            with transport_faults("the server"):
-                piece = response.read1(CHUNK_BYTES)
-            self._give_up_if_stopped()
-            if not piece:
+            with transport_errors("the server"):
+                chunk = response.read1(CHUNK_BYTES)
+            self._raise_if_stopped()
+            if not chunk:
                 break
-            received += len(piece)
-            yield piece
+            received += len(chunk)
+            yield chunk
         if expected is not None and received < expected:
-            raise FetchError(CUT_OFF, f"{received} of {expected} bytes came", passing=True)
+            raise FetchError(CUT_OFF, f"{received} of {expected} bytes came", transient=True)
         response.close()
 
-    def body(self, response: HTTPResponse, most_bytes: int, within_s: float) -> bytes:
-        """The whole body. Raises Fault, also where it is larger or takes longer than allowed."""
-        until_s, pieces, size = self._world.clock() + within_s, list[bytes](), 0
-        if (response.length or 0) > most_bytes:
-            raise FetchError("too large a file", f"{response.length} bytes, allowed are {most_bytes}")
-        for piece in self.chunks(response):
-            pieces.append(piece)
-            size += len(piece)
-            if size > most_bytes:
-                raise FetchError("too large a file", f"more than {most_bytes} bytes")
-            if self._world.clock() > until_s:
-                raise FetchError("too slow", f"{size} bytes in {within_s:g} s", passing=True)
-        return b"".join(pieces)
+    def body(self, response: HTTPResponse, max_bytes: int, timeout_s: float) -> bytes:
+        """The whole body. Raises FetchError, also where it is larger or takes longer than allowed."""
+        deadline_s, chunks, size = self._environment.clock() + timeout_s, list[bytes](), 0
+        if (response.length or 0) > max_bytes:
+            raise FetchError("too large a file", f"{response.length} bytes, allowed are {max_bytes}")
+        for chunk in self.chunks(response):
+            chunks.append(chunk)
+            size += len(chunk)
+            if size > max_bytes:
+                raise FetchError("too large a file", f"more than {max_bytes} bytes")
+            if self._environment.clock() > deadline_s:
+                raise FetchError("too slow", f"{size} bytes in {timeout_s:g} s", transient=True)
+        return b"".join(chunks)
 
-    def patiently(self, attempt: Callable[[], Result], gained: Callable[[], int] = lambda: 0) -> Result:
-        """What `attempt` gives; tried again after a passing FetchError while `gained()` grows or retries last."""
-        fruitless = 0
+    def with_retries(self, attempt: Callable[[], Result], received: Callable[[], int] = lambda: 0) -> Result:
+        """The result of `attempt`, repeated after transient errors.
+
+        Raises its FetchError once `max_retries` attempts in a row have not made `received()`, a number of bytes, grow.
+        """
+        policy, failures = self._retry_policy, 0
         while True:
-            before = gained()
+            received_before = received()
             try:
                 return attempt()
-            except FetchError as fault:
-                fruitless = 1 if gained() > before else fruitless + 1
-                too_long = fault.asked_s > self._patience.longest_wait_s
-                if not fault.passing or too_long or fruitless > self._patience.retries:
+            except FetchError as error:
+                failures = 1 if received() > received_before else failures + 1
+                too_long = error.retry_after_s > policy.max_wait_s
+                if not error.transient or too_long or failures > policy.max_retries:
                     raise
-                backoff_s = self._patience.backoff_s * 2 ** (fruitless - 1) * (0.5 + self._world.chance())
-                wait_s = max(fault.asked_s, backoff_s)
+                backoff_s = policy.backoff_s * 2 ** (failures - 1) * (0.5 + self._environment.jitter())
+                wait_s = max(error.retry_after_s, backoff_s)
             self._sleep(wait_s)
 
     def stop(self) -> None:
-        """End whatever waits or reads: it raises Cancelled or Fault."""
+        """End everything that waits or reads: it raises Cancelled or FetchError."""
         self._stopped.set()
         with self._lock:
-            for line in self._open:
-                line.hang_up()
-            for lines in self._idle.values():
-                for line in lines:
-                    line.close()
+            for connection in self._in_use:
+                connection.shut_down()
+            for connections in self._idle.values():
+                for connection in connections:
+                    connection.close()
             self._idle.clear()
 
-    def _check(self, response: HTTPResponse, host: str) -> None:
-        fault = status_fault(response.status, response.getheader("Retry-After") or "", self._world.now())
-        if fault is None:
+    def _check_status(self, response: HTTPResponse, host: str) -> None:
+        error = status_error(response.status, response.getheader("Retry-After") or "", self._environment.now())
+        if error is None:
             return
-        if fault.asked_s:  # all threads leave the host alone, not only the one that was told so
-            self._pace.pause(host, min(fault.asked_s, self._patience.longest_wait_s))
-        raise fault
+        if error.retry_after_s:  # for all threads, not only the one that received this answer
+            self._rate_limiter.pause(host, min(error.retry_after_s, self._retry_policy.max_wait_s))
+        raise error
 
     @contextmanager
-    def _asked(self, parts: SplitResult, headers: Mapping[str, str]) -> Iterator[HTTPResponse]:
-        line, response = self._ask(parts, headers)
+    def _request(self, parts: SplitResult, headers: Mapping[str, str]) -> Iterator[HTTPResponse]:
+        connection, response = self._send(parts, headers)
         reusable = False
         try:
             yield response
             reusable = response.isclosed() and not response.will_close
         finally:
-            self._put_back(line, reusable)
+            self._release(connection, reusable)
 
-    def _ask(self, parts: SplitResult, headers: Mapping[str, str]) -> tuple[_Line, HTTPResponse]:
+    def _send(self, parts: SplitResult, headers: Mapping[str, str]) -> tuple[_Connection, HTTPResponse]:
         port = parts.port or (443 if parts.scheme == "https" else 80)
-        line = self._take_idle((parts.scheme, host_of(parts), port))
-        if line is not None:
+        connection = self._take_idle((parts.scheme, hostname(parts), port))
+        if connection is not None:
             try:
-                return line, line.ask(parts, headers)
-            except (OSError, http.client.HTTPException):  # it was closed while it lay idle: a fresh one decides
-                self._put_back(line, reusable=False)
-        return self._ask_afresh(parts, headers)
+                return connection, connection.send_request(parts, headers)
+            except (OSError, http.client.HTTPException):  # closed while it was idle: a new one decides
+                self._release(connection, reusable=False)
+        return self._send_on_new_connection(parts, headers)
 
-    def _ask_afresh(self, parts: SplitResult, headers: Mapping[str, str]) -> tuple[_Line, HTTPResponse]:
-        with transport_faults(host_of(parts)):
-            target = self._reach.addresses(parts)
-            line = _Line(target, self._patience.silence_s, self._tls if target.scheme == "https" else None)
+    def _send_on_new_connection(
+        self, parts: SplitResult, headers: Mapping[str, str]
+    ) -> tuple[_Connection, HTTPResponse]:
+        with transport_errors(hostname(parts)):
+            target = self._allowed_hosts.resolve(parts)
+            tls = self._tls if target.scheme == "https" else None
+            connection = _Connection(target, self._retry_policy.read_timeout_s, tls)
             with self._lock:
-                self._open.add(line)
+                self._in_use.add(connection)
             try:
-                self._give_up_if_stopped()
-                return line, line.ask(parts, headers)
+                self._raise_if_stopped()
+                return connection, connection.send_request(parts, headers)
             except BaseException:
-                self._put_back(line, reusable=False)
+                self._release(connection, reusable=False)
                 raise
 
-    def _take_idle(self, key: tuple[str, str, int]) -> _Line | None:
+    def _take_idle(self, key: _PoolKey) -> _Connection | None:
         with self._lock:
-            lines = self._idle.get(key)
-            line = lines.pop() if lines else None
-            if line is not None:
-                self._open.add(line)
-            return line
+            connections = self._idle.get(key)
+            connection = connections.pop() if connections else None
+            if connection is not None:
+                self._in_use.add(connection)
+            return connection
 
-    def _put_back(self, line: _Line, reusable: bool) -> None:
+    def _release(self, connection: _Connection, reusable: bool) -> None:
         with self._lock:
-            self._open.discard(line)
+            self._in_use.discard(connection)
             if reusable and not self._stopped.is_set():
-                self._idle.setdefault(line.key, []).append(line)
+                self._idle.setdefault(connection.pool_key, []).append(connection)
                 return
-        line.close()
+        connection.close()
 
     def _sleep(self, seconds: float) -> None:
-        self._world.wait(self._stopped, seconds)
-        self._give_up_if_stopped()
+        self._environment.wait(self._stopped, seconds)
+        self._raise_if_stopped()
 
-    def _give_up_if_stopped(self) -> None:
+    def _raise_if_stopped(self) -> None:
         if self._stopped.is_set():
             raise Cancelled("stopped")

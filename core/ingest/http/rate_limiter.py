@@ -1,57 +1,61 @@
-"""When requests to a host go out: so many at once, so many a second, and none while the host asks for a pause."""
+"""Limits the requests to each host: how many at once, how many a second, and none while the host asks for a pause."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
-AT_ONCE, PER_S = 16, 50.0
+
+@dataclass(frozen=True)
+class RateLimit:
+    """What one host is asked at most."""
+
+    max_concurrent: int = 16
+    requests_per_s: float = 50.0
 
 
-class _Host:
-    def __init__(self, at_once: int) -> None:
-        self.room, self.next_s, self.paused_until_s = threading.BoundedSemaphore(at_once), 0.0, 0.0
+class _HostState:
+    def __init__(self, max_concurrent: int) -> None:
+        self.slots, self.next_s, self.paused_until_s = threading.BoundedSemaphore(max_concurrent), 0.0, 0.0
 
 
 class RateLimiter:
-    """One pace per host, shared by all threads. `sleep` waits the given seconds; it may raise to give up."""
+    """One rate limit per host, shared by all threads. `sleep` waits the given seconds; it may raise to give up."""
 
     def __init__(
-        self,
-        clock: Callable[[], float],
-        sleep: Callable[[float], None],
-        at_once: int = AT_ONCE,
-        per_s: float = PER_S,
+        self, clock: Callable[[], float], sleep: Callable[[float], None], limit: RateLimit = RateLimit()
     ) -> None:
-        self._clock, self._sleep, self._at_once, self._interval_s = clock, sleep, at_once, 1.0 / per_s
-        self._hosts: dict[str, _Host] = {}
+        self._clock, self._sleep, self._limit = clock, sleep, limit
+        self._interval_s = 1.0 / limit.requests_per_s
+        self._hosts: dict[str, _HostState] = {}
         self._lock = threading.Lock()
 
     @contextmanager
-    def turn(self, host: str) -> Iterator[None]:
-        """Hold one of the host's places, from the moment that its next request is due."""
-        place = self._host(host)
-        with place.room:
-            while (left_s := self._take(place)) > 0:
-                self._sleep(left_s)
+    def slot(self, host: str) -> Iterator[None]:
+        """Hold one of the host's slots, from the moment its next request is due."""
+        state = self._state(host)
+        with state.slots:
+            while (wait_s := self._acquire(state)) > 0:
+                self._sleep(wait_s)
             yield
 
     def pause(self, host: str, seconds: float) -> None:
-        """Leave a host alone for so long; what was asked already goes on."""
-        place = self._host(host)
+        """Send a host no new requests for that long; requests already sent go on."""
+        state = self._state(host)
         with self._lock:
-            place.paused_until_s = max(place.paused_until_s, self._clock() + seconds)
+            state.paused_until_s = max(state.paused_until_s, self._clock() + seconds)
 
-    def _host(self, host: str) -> _Host:
+    def _state(self, host: str) -> _HostState:
         with self._lock:
-            return self._hosts.setdefault(host, _Host(self._at_once))
+            return self._hosts.setdefault(host, _HostState(self._limit.max_concurrent))
 
-    def _take(self, place: _Host) -> float:
-        """Take the next turn if it is due; the seconds until it is otherwise."""
+    def _acquire(self, state: _HostState) -> float:
+        """Take the next turn if it is due, and return 0 or less; else the seconds until it is."""
         with self._lock:
             now_s = self._clock()
-            left_s = max(place.next_s, place.paused_until_s) - now_s
-            if left_s <= 0:
-                place.next_s = now_s + self._interval_s
-            return left_s
+            wait_s = max(state.next_s, state.paused_until_s) - now_s
+            if wait_s <= 0:
+                state.next_s = now_s + self._interval_s
+            return wait_s

@@ -1,1 +1,1 @@
-"""What files, sidecars and tables say about pictures."""
+"""Metadata of pictures from files, sidecars and tables."""

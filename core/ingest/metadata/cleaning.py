@@ -6,13 +6,13 @@ import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-TITLE_LENGTH, TEXT_LENGTH, KEYWORD_LENGTH, KEYWORDS = 300, 5_000, 80, 100
+MAX_TITLE_LENGTH, MAX_TEXT_LENGTH, MAX_KEYWORD_LENGTH, MAX_KEYWORDS = 300, 5_000, 80, 100
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
-_DATE_FORMS = ("%Y:%m:%d %H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d", "%Y:%m:%d", "%Y%m%d", "%Y-%m", "%Y")
+_DATE_FORMATS = ("%Y:%m:%d %H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d", "%Y:%m:%d", "%Y%m%d", "%Y-%m", "%Y")
 
 
-def clean(text: object, length: int = TEXT_LENGTH) -> str:
-    """`text` as one paragraph of at most `length` characters that any store and any page can hold."""
+def clean(text: object, length: int = MAX_TEXT_LENGTH) -> str:
+    """`text` as one paragraph of at most `length` characters that any store can hold and any page can show."""
     raw = str(text if text is not None else "")
     printable = _CONTROL.sub(" ", raw.encode("utf-8", "replace").decode("utf-8"))
     return " ".join(printable.split())[:length]
@@ -20,27 +20,27 @@ def clean(text: object, length: int = TEXT_LENGTH) -> str:
 
 def clean_keywords(words: Iterable[object]) -> tuple[str, ...]:
     """Cleaned keywords, each once (compared without case), in their order."""
-    first: dict[str, str] = {}
-    for word in (clean(word, KEYWORD_LENGTH) for word in words):
+    unique: dict[str, str] = {}
+    for word in (clean(word, MAX_KEYWORD_LENGTH) for word in words):
         if word:
-            first.setdefault(word.lower(), word)
-    return tuple(first.values())[:KEYWORDS]
+            unique.setdefault(word.lower(), word)
+    return tuple(unique.values())[:MAX_KEYWORDS]
 
 
 def parse_date(text: object) -> datetime | None:
-    """A date as people and cameras write it (ISO 8601, EXIF, IPTC), taken as UTC; None if it is none."""
+    """A date as people and cameras write it (ISO 8601, EXIF, IPTC), taken as UTC; None if it is no date."""
     raw = clean(text, 64)
     if not raw:
         return None
     candidates = [raw, raw[:19], raw[:10]]
     for candidate in candidates:
-        moment = _iso(candidate) or _known_form(candidate)
+        moment = _parse_iso(candidate) or _parse_known_format(candidate)
         if moment is not None:
             return moment if 1800 <= moment.year <= 2200 else None
     return None
 
 
-def _iso(text: str) -> datetime | None:
+def _parse_iso(text: str) -> datetime | None:
     try:
         moment = datetime.fromisoformat(text)
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
@@ -48,10 +48,10 @@ def _iso(text: str) -> datetime | None:
         return None
 
 
-def _known_form(text: str) -> datetime | None:
-    for form in _DATE_FORMS:
+def _parse_known_format(text: str) -> datetime | None:
+    for date_format in _DATE_FORMATS:
         try:
-            return datetime.strptime(text, form).replace(tzinfo=UTC)
+            return datetime.strptime(text, date_format).replace(tzinfo=UTC)
         except ValueError:
             continue
     return None

@@ -1,4 +1,4 @@
-"""What a file says about itself: EXIF, IPTC and XMP."""
+"""Metadata embedded in image files: EXIF, IPTC and XMP."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 from PIL import Image, ImageFile, IptcImagePlugin, TiffImagePlugin
 from PIL.ExifTags import IFD, Base
 
-from core.ingest.metadata.cleaning import TEXT_LENGTH, TITLE_LENGTH, clean, clean_keywords, parse_date
+from core.ingest.metadata.cleaning import MAX_TEXT_LENGTH, MAX_TITLE_LENGTH, clean, clean_keywords, parse_date
 from core.records.assets import Description
 
-# Parsing takes about ten times a packet's size in memory; what editing programs write stays well below this.
-XMP_BYTES = 8 * 1024 * 1024
+# Parsing takes about ten times a packet's size in memory; the packets of editing programs are far smaller.
+MAX_XMP_BYTES = 8 * 1024 * 1024
 _DC = "{http://purl.org/dc/elements/1.1/}"
 
 
@@ -24,8 +24,8 @@ def embedded_description(image: Image.Image) -> Description:
     about = Description()
     for read in (_xmp, _iptc, _exif):
         try:
-            about = about.over(read(image))
-        except Exception:  # noqa: BLE001, S112 - metadata is a courtesy: a fault in it never costs the picture
+            about = about.filled_from(read(image))
+        except Exception:  # noqa: BLE001, S112 - metadata is optional: an error in it never costs the picture
             continue
     return about
 
@@ -34,33 +34,33 @@ def _exif(image: Image.Image) -> Description:
     exif = image.getexif()
     detail = exif.get_ifd(IFD.Exif)
     return Description(
-        title=clean(_windows_text(exif.get(Base.XPTitle)), TITLE_LENGTH),
+        title=clean(_windows_text(exif.get(Base.XPTitle)), MAX_TITLE_LENGTH),
         description=_text(exif.get(Base.ImageDescription)) or clean(_windows_text(exif.get(Base.XPComment))),
         keywords=clean_keywords(_windows_text(exif.get(Base.XPKeywords)).split(";")),
-        author=_text(exif.get(Base.Artist), TITLE_LENGTH),
-        licence=_text(exif.get(Base.Copyright), TITLE_LENGTH),
+        author=_text(exif.get(Base.Artist), MAX_TITLE_LENGTH),
+        licence=_text(exif.get(Base.Copyright), MAX_TITLE_LENGTH),
         created_at=parse_date(_text(detail.get(Base.DateTimeOriginal) or detail.get(Base.DateTimeDigitized))),
     )
 
 
 def _iptc(image: Image.Image) -> Description:
-    found: Mapping[tuple[int, int], Any] = (
+    fields: Mapping[tuple[int, int], Any] = (
         IptcImagePlugin.getiptcinfo(image) or {} if isinstance(image, ImageFile.ImageFile) else {}
     )
-    keywords = found.get((2, 25), [])
+    keywords = fields.get((2, 25), [])
     return Description(
-        title=_text(found.get((2, 5)), TITLE_LENGTH),
-        description=_text(found.get((2, 120))),
+        title=_text(fields.get((2, 5)), MAX_TITLE_LENGTH),
+        description=_text(fields.get((2, 120))),
         keywords=clean_keywords(map(_text, keywords if isinstance(keywords, list) else [keywords])),
-        author=_text(found.get((2, 80)), TITLE_LENGTH),
-        licence=_text(found.get((2, 116)), TITLE_LENGTH),
-        created_at=parse_date(_text(found.get((2, 55)))),
+        author=_text(fields.get((2, 80)), MAX_TITLE_LENGTH),
+        licence=_text(fields.get((2, 116)), MAX_TITLE_LENGTH),
+        created_at=parse_date(_text(fields.get((2, 55)))),
     )
 
 
 def _xmp(image: Image.Image) -> Description:
     packet = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp") or _tiff_tag(image, Base.XMLPacket)
-    if not packet or len(packet) > XMP_BYTES:
+    if not packet or len(packet) > MAX_XMP_BYTES:
         return Description()
     from defusedxml import ElementTree
 
@@ -73,11 +73,11 @@ def _xmp(image: Image.Image) -> Description:
     dates = _values(root, "{http://ns.adobe.com/photoshop/1.0/}DateCreated")
     dates += _values(root, "{http://ns.adobe.com/xap/1.0/}CreateDate")
     return Description(
-        title=clean(" ".join(_values(root, f"{_DC}title")[:1]), TITLE_LENGTH),
+        title=clean(" ".join(_values(root, f"{_DC}title")[:1]), MAX_TITLE_LENGTH),
         description=clean(" ".join(_values(root, f"{_DC}description")[:1])),
         keywords=clean_keywords(_values(root, f"{_DC}subject")),
-        author=clean(", ".join(_values(root, f"{_DC}creator")), TITLE_LENGTH),
-        licence=clean(" ".join(_values(root, f"{_DC}rights")[:1]), TITLE_LENGTH),
+        author=clean(", ".join(_values(root, f"{_DC}creator")), MAX_TITLE_LENGTH),
+        licence=clean(" ".join(_values(root, f"{_DC}rights")[:1]), MAX_TITLE_LENGTH),
         created_at=parse_date(dates[0]) if dates else None,
     )
 
@@ -91,12 +91,12 @@ def _values(root: Any, tag: str) -> list[str]:
     """The texts of a property, written as an attribute, as plain text, or as an rdf:Alt, Bag or Seq."""
     values = [node.attrib[tag] for node in root.iter() if tag in node.attrib]
     for node in root.iter(tag):
-        parts = [node, *node.findall("*"), *node.findall("*/*")]  # no deeper: nested a thousandfold it would never end
+        parts = [node, *node.findall("*"), *node.findall("*/*")]  # no deeper: a thousand levels would never end
         values += [text for text in ((part.text or "").strip() for part in parts) if text]
     return values
 
 
-def _text(value: object, length: int = TEXT_LENGTH) -> str:
+def _text(value: object, length: int = MAX_TEXT_LENGTH) -> str:
     if not isinstance(value, bytes):
         return clean(value, length)
     try:

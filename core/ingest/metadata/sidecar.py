@@ -1,4 +1,4 @@
-"""Descriptions that lie beside the pictures, in a CSV or JSON-lines file."""
+"""Descriptions of pictures in a CSV or JSON Lines file beside them."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from core.errors import SidecarError
-from core.ingest.metadata.cleaning import TITLE_LENGTH, clean, clean_keywords, parse_date
+from core.ingest.metadata.cleaning import MAX_TITLE_LENGTH, clean, clean_keywords, parse_date
 from core.records.assets import Description
 
-# What a column may be called, the first name being our own.
+# Accepted names of each column, our own first.
 COLUMNS = {
     "file": ("file", "filename", "file_name", "path", "image", "name"),
     "title": ("title", "headline"),
@@ -29,7 +29,7 @@ COLUMNS = {
 
 @dataclass(frozen=True)
 class SidecarRow:
-    """What one row says of one file."""
+    """The description of one file."""
 
     about: Description
     source: str
@@ -46,13 +46,13 @@ class Sidecar:
     def __len__(self) -> int:
         return len(self._by_path)
 
-    def of(self, relative: str) -> SidecarRow | None:
-        """The row for a file given by its path relative to the ingested folder."""
-        return self._by_path.get(relative) or self._by_name.get(PurePosixPath(relative).name)
+    def find(self, path: str) -> SidecarRow | None:
+        """The row of a file, given by its path relative to the ingested folder."""
+        return self._by_path.get(path) or self._by_name.get(PurePosixPath(path).name)
 
 
 def read_sidecar(path: Path) -> Sidecar:
-    """Read `path` (.csv, .jsonl or .ndjson). Several rows for one file are joined: first text wins, keywords add up.
+    """Read `path` (.csv, .jsonl or .ndjson). Several rows of one file are merged: the first text wins, keywords add up.
 
     Raises SidecarError with the line that cannot be read, or if no column names the file.
     """
@@ -62,7 +62,7 @@ def read_sidecar(path: Path) -> Sidecar:
         if not file:
             raise SidecarError(f"{path} line {number}: no file is named; one column must be called file")
         row = _row(fields)
-        rows[file] = _joined(rows[file], row) if file in rows else row
+        rows[file] = _merge(rows[file], row) if file in rows else row
     return Sidecar(rows)
 
 
@@ -71,7 +71,7 @@ def _records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         with path.open(encoding="utf-8-sig", newline="") as file:
             if path.suffix.lower() == ".csv":
                 reader = csv.DictReader(file)
-                yield from ((reader.line_num, _named(row)) for row in reader)
+                yield from ((reader.line_num, _rename_columns(row)) for row in reader)
             elif path.suffix.lower() in (".jsonl", ".ndjson"):
                 yield from (
                     (number, _json_row(path, number, line)) for number, line in enumerate(file, 1) if line.strip()
@@ -89,12 +89,12 @@ def _json_row(path: Path, number: int, line: str) -> dict[str, Any]:
         raise SidecarError(f"{path} line {number}: not JSON ({error})") from error
     if not isinstance(value, dict):
         raise SidecarError(f"{path} line {number}: expected an object, found {type(value).__name__}")
-    return _named(value)
+    return _rename_columns(value)
 
 
-def _named(row: Mapping[Any, Any]) -> dict[str, Any]:
+def _rename_columns(row: Mapping[Any, Any]) -> dict[str, Any]:
     lower = {str(k).strip().lower(): v for k, v in row.items() if k is not None}
-    return {ours: next((lower[n] for n in names if lower.get(n)), None) for ours, names in COLUMNS.items()}
+    return {column: next((lower[n] for n in names if lower.get(n)), None) for column, names in COLUMNS.items()}
 
 
 def _row(fields: Mapping[str, Any]) -> SidecarRow:
@@ -102,17 +102,17 @@ def _row(fields: Mapping[str, Any]) -> SidecarRow:
     if isinstance(keywords, str):
         keywords = keywords.split(";") if ";" in keywords else keywords.split(",")
     about = Description(
-        title=clean(fields["title"], TITLE_LENGTH),
+        title=clean(fields["title"], MAX_TITLE_LENGTH),
         description=clean(fields["description"]),
         keywords=clean_keywords(keywords if isinstance(keywords, list) else []),
-        author=clean(fields["author"], TITLE_LENGTH),
-        licence=clean(fields["licence"], TITLE_LENGTH),
+        author=clean(fields["author"], MAX_TITLE_LENGTH),
+        licence=clean(fields["licence"], MAX_TITLE_LENGTH),
         created_at=parse_date(fields["created_at"]),
     )
-    return SidecarRow(about, clean(fields["source"], TITLE_LENGTH))
+    return SidecarRow(about, clean(fields["source"], MAX_TITLE_LENGTH))
 
 
-def _joined(first: SidecarRow, second: SidecarRow) -> SidecarRow:
+def _merge(first: SidecarRow, second: SidecarRow) -> SidecarRow:
     keywords = clean_keywords([*first.about.keywords, *second.about.keywords])
-    about = Description(keywords=keywords).over(first.about).over(second.about)
+    about = Description(keywords=keywords).filled_from(first.about).filled_from(second.about)
     return SidecarRow(about, first.source or second.source)

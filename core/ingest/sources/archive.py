@@ -1,4 +1,4 @@
-"""A dataset's ZIP from its address into the data folder: resumed after a cut, also in another process."""
+"""Downloads a dataset's ZIP into the data folder; an interrupted download resumes, also in another process."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MAX_ARCHIVE_BYTES = 64 * 1024**3
 
 
 def fetch_archive(fetcher: Fetcher, url: str, folder: Path, listener: ProgressListener) -> Path:
-    """The ZIP at `url` as a file below `folder`; one that lies there is not fetched again: remove it for a newer one.
+    """The ZIP at `url` as a file in `folder`. An existing file is not downloaded again: remove it to get a newer one.
 
     Raises ContactSheetError: what happened, what was kept and what to do.
     """
@@ -34,12 +34,12 @@ def fetch_archive(fetcher: Fetcher, url: str, folder: Path, listener: ProgressLi
     with wrap_write_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     try:
-        if not _is_whole(part):
-            fetcher.with_retries(partial(_receive, fetcher, url, part, listener), partial(_size, part))
-    except FetchError as fault:
+        if not _is_complete(part):
+            fetcher.with_retries(partial(_download, fetcher, url, part, listener), partial(_size, part))
+    except FetchError as error:
         kept = f"{_size(part) / MB:.1f} MB are kept, to go on from there"
-        todo = "run it again" if fault.transient else "check the address of the dataset"
-        raise ContactSheetError(f"the dataset cannot be downloaded: {fault}; {kept}; {todo}") from fault
+        advice = "run it again" if error.transient else "check the address of the dataset"
+        raise ContactSheetError(f"the dataset cannot be downloaded: {error}; {kept}; {advice}") from error
     if not zipfile.is_zipfile(part):
         part.unlink()
         raise ContactSheetError("what was downloaded is no ZIP, so it was removed: check the address of the dataset")
@@ -47,46 +47,46 @@ def fetch_archive(fetcher: Fetcher, url: str, folder: Path, listener: ProgressLi
     return path
 
 
-def _receive(fetcher: Fetcher, url: str, part: Path, listener: ProgressListener) -> None:
-    """Append what is missing; the part goes on only as the same version of the file (RFC 9110, 13.1.5)."""
-    have, (_, version) = _size(part), _note(part)
-    headers = {"Range": f"bytes={have}-", "If-Range": version} if have and version else {}
+def _download(fetcher: Fetcher, url: str, part: Path, listener: ProgressListener) -> None:
+    """Append what is missing; continues only the same version of the file (RFC 9110, 13.1.5)."""
+    received, (_, version) = _size(part), _read_note(part)
+    headers = {"Range": f"bytes={received}-", "If-Range": version} if received and version else {}
     with fetcher.get(url, headers) as response:
         resumed = response.status == HTTPStatus.PARTIAL_CONTENT
-        have = have if resumed else 0
-        if resumed and not (response.getheader("Content-Range") or "").startswith(f"bytes {have}-"):
+        received = received if resumed else 0
+        if resumed and not (response.getheader("Content-Range") or "").startswith(f"bytes {received}-"):
             part.unlink()
             raise FetchError("the server sent another part", response.getheader("Content-Range") or "", transient=True)
-        total = have + (response.length or 0)
-        _check_room(part, total - have, total)
+        total = received + (response.length or 0)
+        _check_free_space(part, total - received, total)
         with wrap_write_errors(part.parent), part.open("ab" if resumed else "wb") as file:
             part.with_suffix(".note").write_text(f"{total} {_version(response)}", encoding="latin-1")
-            for piece in fetcher.chunks(response):
-                file.write(piece)
+            for chunk in fetcher.chunks(response):
+                file.write(chunk)
                 if file.tell() > MAX_ARCHIVE_BYTES:
                     raise FetchError("too large a file", f"more than {MAX_ARCHIVE_BYTES} bytes")
                 listener(Progress(PHASE, file.tell() // MB, total // MB))
 
 
 def _version(response: HTTPResponse) -> str:
-    """What If-Range takes: a strong entity tag, else the date of the last change; nothing where there is neither."""
+    """The value for If-Range: a strong entity tag, else the date of the last change; empty where there is neither."""
     tag = response.getheader("ETag") or ""
-    found = tag if re.fullmatch(r'"[^"\r\n]*"', tag) else response.getheader("Last-Modified") or ""
-    return found if found.isprintable() and len(found) < 200 else ""
+    version = tag if re.fullmatch(r'"[^"\r\n]*"', tag) else response.getheader("Last-Modified") or ""
+    return version if version.isprintable() and len(version) < 200 else ""
 
 
-def _note(part: Path) -> tuple[int, str]:
-    """How many bytes the whole file has, 0 where nobody said, and which version of it the part is of."""
+def _read_note(part: Path) -> tuple[int, str]:
+    """The size of the complete file in bytes, 0 if unknown, and the version of it that the part belongs to."""
     note = part.with_suffix(".note")
     total, _, version = (note.read_text(encoding="latin-1") if note.is_file() else "0 ").partition(" ")
     return (int(total) if total.isdigit() else 0), version
 
 
-def _is_whole(part: Path) -> bool:
-    return 0 < _note(part)[0] == _size(part)
+def _is_complete(part: Path) -> bool:
+    return 0 < _read_note(part)[0] == _size(part)
 
 
-def _check_room(part: Path, missing: int, total: int) -> None:
+def _check_free_space(part: Path, missing: int, total: int) -> None:
     free = shutil.disk_usage(part.parent).free
     if total > MAX_ARCHIVE_BYTES:
         raise FetchError("too large a file", f"{total} bytes, allowed are {MAX_ARCHIVE_BYTES}")

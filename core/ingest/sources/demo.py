@@ -1,4 +1,4 @@
-"""The demo collection: photographs that come with Contact Sheet, embedded by the model that comes with it."""
+"""The demo collection: photographs that ship with Contact Sheet, embedded by the bundled model."""
 
 from __future__ import annotations
 

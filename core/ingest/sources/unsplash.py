@@ -1,7 +1,7 @@
-"""An Unsplash dataset into a collection: tables first, then pictures as they are downloaded.
+"""Adds an Unsplash dataset to a collection: tables first, then pictures as they are downloaded.
 
-A photo is known by its page (`https://unsplash.com/photos/ID`). One that a collection holds is not fetched again, at
-whatever width it came, so a run that was cut off goes on where it stopped and no photo is there twice.
+A photo is identified by its page (`https://unsplash.com/photos/ID`). One that a collection holds is not downloaded
+again, whatever its width, so an interrupted run resumes where it stopped and no photo is added twice.
 """
 
 from __future__ import annotations
@@ -17,23 +17,24 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from core.errors import ContactSheetError
-from core.ingest.http.allowed_hosts import AllowedHosts, host_of
+from core.ingest.http.allowed_hosts import AllowedHosts, hostname
 from core.ingest.http.fetcher import FetchEnvironment, Fetcher
-from core.ingest.pipeline import COMMIT_ASSETS, LOOK_AHEAD
+from core.ingest.ingest_input import IngestInput
+from core.ingest.pipeline import COMMIT_ASSETS, LOOK_AHEAD_BATCHES
 from core.ingest.runner import IngestRunner
 from core.ingest.sources.archive import fetch_archive
-from core.ingest.sources.sharded_tables import TableReading, shards
-from core.ingest.sources.unsplash_images import DownloadOptions, Downloads
+from core.ingest.sources.sharded_tables import TableReading, find_shards
+from core.ingest.sources.unsplash_images import DownloadOptions, PhotoDownloads
 from core.ingest.sources.unsplash_tables import (
     Conversion,
     Photo,
-    best_keywords,
     collection_titles,
-    conversions,
-    described,
-    main_colours,
-    photo_of,
-    photos,
+    full_description,
+    photo_id_of_uri,
+    read_conversions,
+    read_photos,
+    top_colours,
+    top_keywords,
 )
 from core.logs import log
 from core.records.assets import Description
@@ -45,17 +46,17 @@ from core.store.objects.names import check_collection_name
 
 SOURCE = "unsplash"
 IMAGE_HOSTS = frozenset({"images.unsplash.com"})
-# Where https://unsplash.com/data/lite/latest leads to.
+# Where https://unsplash.com/data/lite/latest redirects to.
 ARCHIVE_HOSTS = frozenset({"unsplash-datasets.s3.amazonaws.com"})
-MAX_THREADS, WIDTHS = 64, (64, 4096)
-_IDS_AT_ONCE = 500
+MAX_THREADS, MIN_WIDTH, MAX_WIDTH = 64, 64, 4096
+_IDS_PER_READ = 500
 
 
 @dataclass(frozen=True)
 class UnsplashOptions:
-    """What of a dataset to add: pictures of `width` pixels, at most `limit` photos of the table, or `only` these uris.
+    """What to add of a dataset: pictures `width` pixels wide, at most `limit` photos of the table, `only` these uris.
 
-    `threads` download at once.
+    `threads` download at the same time.
     """
 
     width: int = 640
@@ -64,9 +65,9 @@ class UnsplashOptions:
     only: tuple[str, ...] = ()
 
     def check(self) -> None:
-        """Raises ContactSheetError with the value that cannot be."""
-        if not WIDTHS[0] <= self.width <= WIDTHS[1]:
-            raise ContactSheetError(f"a width of {self.width} pixels cannot be had: choose {WIDTHS[0]} to {WIDTHS[1]}")
+        """Raises ContactSheetError with the value that is not allowed."""
+        if not MIN_WIDTH <= self.width <= MAX_WIDTH:
+            raise ContactSheetError(f"a width of {self.width} pixels cannot be had: choose {MIN_WIDTH} to {MAX_WIDTH}")
         if not 1 <= self.threads <= MAX_THREADS:
             raise ContactSheetError(f"{self.threads} threads cannot download: choose 1 to {MAX_THREADS}")
         if self.limit is not None and self.limit < 1:
@@ -78,140 +79,149 @@ class UnsplashIngest:
 
     def __init__(
         self,
-        runs: IngestRunner,
+        runner: IngestRunner,
         settings: Settings,
         hosts: frozenset[str] = IMAGE_HOSTS,
-        world: FetchEnvironment | None = None,
+        environment: FetchEnvironment | None = None,
     ) -> None:
-        """Pictures are fetched from `hosts` alone; `world` is the public internet and real time unless given."""
-        self._runs, self._settings, self._hosts, self._world = runs, settings, hosts, world or FetchEnvironment()
+        """Pictures come from `hosts` alone; the default `environment` is the public internet and real time."""
+        self._runner, self._settings, self._hosts = runner, settings, hosts
+        self._environment = environment or FetchEnvironment()
 
     def ingest(
         self,
-        place: str,
+        location: str,
         collection: str,
-        wish: UnsplashOptions = UnsplashOptions(),
+        options: UnsplashOptions = UnsplashOptions(),
         listener: ProgressListener = ignore,
     ) -> IngestReport:
-        """Add the photos of the dataset at `place`: a folder, a ZIP, or the address of a ZIP.
+        """Add the photos of the dataset at `location`: a folder, a ZIP, or the URL of a ZIP.
 
         Raises CollectionBusy, CollectionError, ModelUnavailable, and ContactSheetError where the dataset cannot be
-        read or no server be reached. A listener may raise Cancelled.
+        read or no server can be reached. A listener may raise Cancelled.
         """
         check_collection_name(collection)
-        wish.check()
+        options.check()
         folder = self._settings.data / SOURCE / collection
         with ingest_lock(folder):
-            dataset = self.dataset(place, listener)
-            table = self._runs.open(collection, listener)
-            run = _Run(dataset, wish, removed_by_photo(table) | assets_by_photo(table), listener)
-            report = self._download(run, table, folder / "photos")
+            dataset = self.open_dataset(location, listener)
+            table = self._runner.open_or_create(collection, listener)
+            present = removed_assets_by_photo(table) | assets_by_photo(table)
+            selection = _Selection(dataset, options, present, listener)
+            report = self._download(selection, table, folder / "photos", listener)
             shutil.rmtree(folder / "photos", ignore_errors=True)
         return report
 
-    def conversions(self, place: str, listener: ProgressListener = ignore) -> Iterator[Conversion]:
-        """Which searches led to which downloads, one by one, of the dataset at `place`; damaged rows are logged.
+    def conversions(self, location: str, listener: ProgressListener = ignore) -> Iterator[Conversion]:
+        """Which searches led to which downloads, one by one, of the dataset at `location`; damaged rows are logged.
 
-        Raises ContactSheetError if the dataset cannot be read, or tells of none.
+        Raises ContactSheetError if the dataset cannot be read or has no table of conversions.
         """
-        dataset = self.dataset(place, listener)
-        if not shards(dataset, "conversions"):
+        dataset = self.open_dataset(location, listener)
+        if not find_shards(dataset, "conversions"):
             raise ContactSheetError(
-                f"{place} holds no table conversions.tsv000 or conversions.csv000: get the whole dataset"
+                f"{location} holds no table conversions.tsv000 or conversions.csv000: get the whole dataset"
             )
         reading = TableReading(lambda lines: listener(Progress("read conversions", lines, 0)))
-        yield from conversions(dataset, reading)
-        if reading.count:
-            log("ingest", "damaged rows were left out", logging.WARNING, table="conversions", rows=reading.count)
+        yield from read_conversions(dataset, reading)
+        if reading.damaged_rows:
+            damaged = reading.damaged_rows
+            log("ingest", "damaged rows were left out", logging.WARNING, table="conversions", rows=damaged)
 
-    def dataset(self, place: str, listener: ProgressListener = ignore) -> Path:
-        """The folder or ZIP of a dataset, downloaded to the data folder if `place` is an address.
+    def open_dataset(self, location: str, listener: ProgressListener = ignore) -> Path:
+        """The folder or ZIP of a dataset, downloaded to the data folder if `location` is a URL.
 
         Raises ContactSheetError.
         """
-        if "://" not in place:
-            path = Path(place).expanduser()
+        if "://" not in location:
+            path = Path(location).expanduser()
             if not path.exists():
                 raise ContactSheetError(f"{path} does not exist: name a folder, a ZIP or the address of one")
             return path
         try:
-            hosts = self._hosts | ARCHIVE_HOSTS | {host_of(urlsplit(place))}
+            hosts = self._hosts | ARCHIVE_HOSTS | {hostname(urlsplit(location))}
         except ValueError:
             raise ContactSheetError("the address of the dataset is malformed: check it") from None
-        fetcher = Fetcher(AllowedHosts(hosts, self._world.network), self._world)
+        fetcher = self._fetcher(hosts)
         try:
-            return fetch_archive(fetcher, place, self._settings.data / SOURCE, listener)
+            return fetch_archive(fetcher, location, self._settings.data / SOURCE, listener)
         finally:
             fetcher.stop()
 
-    def _download(self, run: _Run, table: AssetTable, folder: Path) -> IngestReport:
+    def _download(
+        self, selection: _Selection, table: AssetTable, folder: Path, listener: ProgressListener
+    ) -> IngestReport:
         # More files than the pipeline may have read and not yet committed.
-        kept = COMMIT_ASSETS + 2 * LOOK_AHEAD * self._settings.batch_size
-        sizes = DownloadOptions(run.wish.width, run.wish.threads, kept, self._settings.max_megapixels)
-        heard = _Heard(run.listener)
-        fetcher = Fetcher(AllowedHosts(self._hosts, self._world.network), self._world)
-        downloads = Downloads(fetcher, folder, sizes, heard.again)
-        by_path = {downloads.path(photo).name: photo for photo in run.missing}
-        with closing(run.files(downloads)) as files:
+        max_kept_files = COMMIT_ASSETS + 2 * LOOK_AHEAD_BATCHES * self._settings.batch_size
+        options = DownloadOptions(
+            selection.options.width, selection.options.threads, max_kept_files, self._settings.max_megapixels
+        )
+        repeating = _RepeatingListener(listener)
+        downloads = PhotoDownloads(self._fetcher(self._hosts), folder, options, repeating.repeat)
+        photos = {downloads.path(photo).name: photo for photo in selection.missing}
+        with closing(selection.files(downloads)) as files:
+            arriving = IngestInput(
+                files,
+                describe=lambda path: (selection.description(photos[path.name]), SOURCE),
+                locate=lambda path: photos[path.name].uri,
+                expected=selection.expected,
+            )
             try:
-                report = self._runs.arriving(
-                    table,
-                    files,
-                    run.coming,
-                    lambda path: (run.description(by_path[path.name]), SOURCE),
-                    lambda path: by_path[path.name].uri,
-                    heard,
-                )
+                report = self._runner.ingest(table, arriving, repeating)
             except Cancelled as stop:
-                stop.report = run.counted(stop.report) if stop.report else None
+                stop.report = selection.with_known(stop.report) if stop.report else None
                 raise
-        return run.counted(report)
+        return selection.with_known(report)
+
+    def _fetcher(self, hosts: frozenset[str]) -> Fetcher:
+        return Fetcher(AllowedHosts(hosts, self._environment.network), self._environment)
 
 
-class _Run:
-    """One reading of the tables: which photos are missing, and what is said of them."""
+class _Selection:
+    """The photos of a dataset that the options select, which of them are missing, and their descriptions."""
 
     def __init__(
-        self, dataset: Path, wish: UnsplashOptions, held: Mapping[str, str], listener: ProgressListener
+        self, dataset: Path, options: UnsplashOptions, present: Mapping[str, str], listener: ProgressListener
     ) -> None:
-        self.wish, self.listener = wish, listener
+        self.options = options
         listener(Progress("read tables", 0, 0))
         reading = TableReading(lambda lines: listener(Progress("read tables", lines, 0)))
-        wanted = list(self._wanted(photos(dataset, reading)))
-        self.missing = [photo for photo in wanted if photo.id not in held]
-        self._known = len(wanted) - len(self.missing)
+        selected = list(self._select(read_photos(dataset, reading)))
+        self.missing = [photo for photo in selected if photo.id not in present]
+        self._known = len(selected) - len(self.missing)
         ids = dict.fromkeys(photo.id for photo in self.missing)
-        self._keywords = best_keywords(dataset, ids, reading) if ids else {}
-        self._colours = main_colours(dataset, ids, reading) if ids else {}
+        self._keywords = top_keywords(dataset, ids, reading) if ids else {}
+        self._colours = top_colours(dataset, ids, reading) if ids else {}
         self._collections = collection_titles(dataset, ids, reading) if ids else {}
-        self._faults = reading.failures()
+        self._damaged_rows = reading.failures()
 
     @property
-    def coming(self) -> int:
-        return len(self.missing) + len(self._faults)
+    def expected(self) -> int:
+        """How many files and failures `files` will yield."""
+        return len(self.missing) + len(self._damaged_rows)
 
-    def files(self, downloads: Downloads) -> Generator[Path | Failure, None, None]:
-        yield from self._faults
-        with closing(downloads.arriving(self.missing)) as arriving:
+    def files(self, downloads: PhotoDownloads) -> Generator[Path | Failure, None, None]:
+        yield from self._damaged_rows
+        with closing(downloads.fetch_all(self.missing)) as arriving:
             yield from arriving
 
     def description(self, photo: Photo) -> Description:
-        said = (self._keywords, self._colours, self._collections)
-        return described(photo, *(of.get(photo.id, ()) for of in said))
+        tables = (self._keywords, self._colours, self._collections)
+        return full_description(photo, *(table.get(photo.id, ()) for table in tables))
 
-    def counted(self, report: IngestReport) -> IngestReport:
-        """The report, with the photos that the collection held before."""
+    def with_known(self, report: IngestReport) -> IngestReport:
+        """The report, with the photos counted that the collection held before."""
         return replace(report, known=report.known + self._known)
 
-    def _wanted(self, found: Iterator[Photo]) -> Iterator[Photo]:
-        chosen = set(self.wish.only)
-        for photo in islice(found, self.wish.limit):
-            if not chosen or photo.uri in chosen:
+    def _select(self, photos: Iterator[Photo]) -> Iterator[Photo]:
+        only = set(self.options.only)
+        for photo in islice(photos, self.options.limit):
+            if not only or photo.uri in only:
                 yield photo
 
 
-class _Heard:
-    """A listener that can be told the last moment again, so that a wish to stop is heard while no picture comes."""
+class _RepeatingListener:
+    """A listener that can be sent its last progress again, so that it can cancel while no picture arrives."""
 
     def __init__(self, listener: ProgressListener) -> None:
         self._listener, self._last = listener, Progress("embed", 0, 0)
@@ -220,28 +230,29 @@ class _Heard:
         self._last = progress
         self._listener(progress)
 
-    def again(self) -> None:
+    def repeat(self) -> None:
         self._listener(self._last)
 
 
 def assets_by_photo(table: AssetTable) -> dict[str, str]:
-    """The asset of every photo of an Unsplash dataset that a collection holds, both by id."""
+    """The asset id of every photo of an Unsplash dataset that a collection holds, by photo id."""
     ids, found = sorted(raw.hex() for raw in table.ids()), dict[str, str]()
-    for first in range(0, len(ids), _IDS_AT_ONCE):
-        for asset_id, uris in table.uris(ids[first : first + _IDS_AT_ONCE]).items():
-            found |= {photo_id: asset_id for photo_id in map(photo_of, uris) if photo_id}
+    for first in range(0, len(ids), _IDS_PER_READ):
+        for asset_id, uris in table.uris(ids[first : first + _IDS_PER_READ]).items():
+            found |= {photo_id: asset_id for photo_id in map(photo_id_of_uri, uris) if photo_id}
     return found
 
 
-def removed_by_photo(table: AssetTable) -> dict[str, str]:
-    """The same of photos that someone has taken out of the collection: they are not wanted at another width either."""
+def removed_assets_by_photo(table: AssetTable) -> dict[str, str]:
+    """The asset id of every photo that was removed from the collection, by photo id."""
     found, first = dict[str, str](), 0
-    while part := table.removed(first, _IDS_AT_ONCE):
-        found |= {photo_id: one.asset.id for one in part for photo_id in map(photo_of, one.asset.uris) if photo_id}
-        first += len(part)
+    while page := table.removed(first, _IDS_PER_READ):
+        for removed in page:
+            found |= {photo_id: removed.asset.id for photo_id in map(photo_id_of_uri, removed.asset.uris) if photo_id}
+        first += len(page)
     return found
 
 
-def causes(failures: Sequence[Failure]) -> str:
-    """Why photos are missing, the most frequent cause first: `12 not found, 3 cut off`."""
+def count_by_reason(failures: Sequence[Failure]) -> str:
+    """Why photos are missing, the most frequent reason first: `12 not found, 3 cut off`."""
     return ", ".join(f"{count} {reason}" for reason, count in Counter(f.reason for f in failures).most_common())

@@ -21,7 +21,7 @@ from core.embedding import images
 from core.errors import BadImage
 from core.ingest.sources.folder import image_files
 from core.records.jobs import Failure, IngestReport
-from core.store.objects.names import path_of
+from core.store.objects.names import uri_to_path
 from tests.fakes.encoder import ColourEncoder
 from tests.fakes.odd_pictures import huge_jpeg, picture, png
 
@@ -29,7 +29,7 @@ NOBODY = 65534
 
 
 def reasons(report: IngestReport) -> dict[str, str]:
-    return {path_of(f.uri).name: f.reason for f in report.failures}
+    return {uri_to_path(f.uri).name: f.reason for f in report.failures}
 
 
 def test_every_bad_file_is_named_with_its_reason_and_every_neighbour_is_kept(app: App, pictures: Path) -> None:
@@ -68,7 +68,7 @@ def test_every_bad_file_is_named_with_its_reason_and_every_neighbour_is_kept(app
 def test_the_command_line_reports_each_bad_file_on_one_line(
     pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], app: App
 ) -> None:
-    monkeypatch.setattr("core.cli.main._open", lambda: app)
+    monkeypatch.setattr("core.cli.main._open_app", lambda: app)
     names = [b"line\nbreak.jpg", b"esc\x1b[31m.jpg", b"turn\xe2\x80\xaeed.jpg", b"\xff\xfe.jpg", b"x" * 251 + b".jpg"]
     for name in names:
         (pictures / os.fsdecode(name)).write_bytes(b"no picture")
@@ -79,7 +79,7 @@ def test_the_command_line_reports_each_bad_file_on_one_line(
     assert len(lines) == len(names) + 1
     assert all(line.isprintable() for line in lines)
     assert all(line.endswith(": not an image in a supported format") for line in lines[:-1])
-    assert {os.fsencode(path_of(line.split("  ")[1].split(": ")[0]).name) for line in lines[:-1]} == set(names)
+    assert {os.fsencode(uri_to_path(line.split("  ")[1].split(": ")[0]).name) for line in lines[:-1]} == set(names)
     assert lines[-1].startswith("c: 8 added, 0 known already, 5 skipped")
     assert "arning" not in progress
     assert main(["ingest", str(pictures), "--collection", "c", "--json"]) == 0

@@ -10,18 +10,19 @@ from pathlib import Path
 import pytest
 
 from core.app import App
-from core.cli.main import main as cli
-from core.cli.progress_bar import ProgressBar, describe, duration
+from core.cli import main as cli
+from core.cli.progress_bar import ProgressBar, describe
 from core.doctor import examine
 from core.errors import SettingError
 from core.records.jobs import Progress
 from core.settings import PROJECT, Secret, Settings
+from core.text import duration
 
 
 @pytest.fixture
 def run(app: App, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     """Run a command against the App of this test: (exit code, standard output, standard error)."""
-    monkeypatch.setattr(cli, "_open", lambda: app)
+    monkeypatch.setattr(cli, "_open_app", lambda: app)
 
     def command(*arguments: object) -> tuple[int, str, str]:
         code = cli.main([str(a) for a in arguments])
@@ -127,7 +128,7 @@ def test_stopping_by_hand_says_that_nothing_is_lost(
     def stop() -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "_open", stop)
+    monkeypatch.setattr(cli, "_open_app", stop)
     assert cli.main(["collections"]) == 1
     assert "run the command again to go on" in capsys.readouterr().err
 
@@ -138,7 +139,7 @@ def test_a_folder_one_may_not_write_is_one_line(
     def refuse() -> None:
         raise PermissionError(13, "Permission denied", "/read-only")
 
-    monkeypatch.setattr(cli, "_open", refuse)
+    monkeypatch.setattr(cli, "_open_app", refuse)
     assert cli.main(["collections"]) == 1
     assert capsys.readouterr().err.startswith("error: /read-only: Permission denied: ")
 

@@ -7,13 +7,13 @@ import pytest
 from PIL import Image
 
 from core.app import App
-from core.cli.main import main as cli
+from core.cli import main as cli
 
 
 @pytest.fixture
 def run(app: App, pictures: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     """Run a command against an App whose collection `c` holds red, green and blue: (exit code, output, errors)."""
-    monkeypatch.setattr(cli, "_open", lambda: app)
+    monkeypatch.setattr(cli, "_open_app", lambda: app)
     app.ingest(pictures, "c")
 
     def command(*arguments: object) -> tuple[int, str, str]:

@@ -18,18 +18,15 @@ Run = Callable[..., str]
 
 
 @pytest.fixture
-def run(app: App, capsys: pytest.CaptureFixture[str]) -> Run:
+def run(app: App, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run `metrics` at a fixed moment: what it prints."""
     parser = argparse.ArgumentParser()
-
-    def finish(command: argparse.ArgumentParser, run: Callable[[argparse.Namespace], int]) -> None:
-        command.add_argument("--json", action="store_true")
-        command.set_defaults(run=run)
 
     def print_json(document: Any) -> None:
         print(json.dumps(document, allow_nan=False))
 
-    add_metrics_commands(parser.add_subparsers(), finish, lambda: app, print_json, lambda: NOW)
+    monkeypatch.setattr("core.cli.metrics_commands.print_json", print_json)
+    add_metrics_commands(parser.add_subparsers(), lambda: app, lambda: NOW)
 
     def command(*arguments: str) -> str:
         options = parser.parse_args(["metrics", *arguments])

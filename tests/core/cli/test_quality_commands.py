@@ -14,7 +14,6 @@ import pytest
 
 from core.access import Person
 from core.app import App
-from core.cli.main import _finish, _print_json
 from core.cli.quality_commands import add_quality_commands
 from core.embedding.hashes import content_id
 from core.errors import ContactSheetError, QualityError
@@ -29,6 +28,9 @@ from tests.fakes.colour_app import open_table
 from tests.fakes.encoder import ColourEncoder
 
 Run = Callable[..., dict[str, Any]]
+
+
+def ignore_all(*_: object) -> None: ...
 
 
 @pytest.fixture
@@ -56,7 +58,7 @@ def make_quality(app: App, search: SearchFunction, settings: Any) -> Callable[..
 @pytest.fixture
 def opened(make_quality: Callable[..., QualityService]) -> SimpleNamespace:
     """What the commands open, as `quality`."""
-    return SimpleNamespace(quality=make_quality())
+    return SimpleNamespace(quality=make_quality(), warm=ignore_all, ensure_demo=ignore_all)
 
 
 @pytest.fixture
@@ -71,7 +73,7 @@ def run(opened: SimpleNamespace) -> Callable[..., int]:
 
     def command(*arguments: object) -> int:
         parser = argparse.ArgumentParser()
-        add_quality_commands(parser.add_subparsers(required=True), _finish, lambda _: opened.quality, _print_json)
+        add_quality_commands(parser.add_subparsers(required=True), lambda: opened)
         options = parser.parse_args([*map(str, arguments)])
         code: int = options.run(options)
         return code

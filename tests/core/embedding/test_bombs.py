@@ -138,7 +138,7 @@ def test_a_file_larger_than_any_picture_is_refused_without_being_read(app: App, 
 @pytest.mark.parametrize("size", [(1, 60_000), (60_000, 2), (300, 200)])
 def test_of_a_very_long_picture_the_model_gets_the_middle(size: tuple[int, int]) -> None:
     image = Image.linear_gradient("L").resize(size).convert("RGB")
-    middle = images.central(image)
+    middle = images.crop_center(image)
     assert max(middle.size) <= 100 * min(middle.size)
     assert min(middle.size) == min(size)
     if size == (1, 60_000):
@@ -168,8 +168,8 @@ def test_large_pictures_are_decoded_one_after_the_other(tmp_path: Path) -> None:
 
 def test_room_lets_in_what_fits_and_the_largest_alone() -> None:
     room = MemoryBudget(10)
-    with room.taking(4), room.taking(6):
+    with room.reserve(4), room.reserve(6):
         assert room._free == 0
-    with room.taking(99):
+    with room.reserve(99):
         assert room._free == 0
     assert room._free == 10

@@ -10,7 +10,7 @@ from PIL import Image
 
 from core.embedding.model_source import BUNDLED_FOLDER
 from core.embedding.models import open_clip
-from core.embedding.open_clip_encoder import OpenClipEncoder
+from core.embedding.open_clip_encoder import EncoderOptions, OpenClipEncoder
 
 SIZE = 260
 SOLID = {
@@ -39,7 +39,7 @@ def tower() -> Any:
 
 @pytest.fixture(scope="module")
 def demo() -> OpenClipEncoder:
-    return OpenClipEncoder("bundled", batch_size=4)
+    return OpenClipEncoder("bundled", EncoderOptions(batch_size=4))
 
 
 def square(colour: tuple[int, int, int]) -> Image.Image:

@@ -18,7 +18,7 @@ from huggingface_hub import constants
 
 from core.cli.progress_bar import describe
 from core.embedding.download import fetch
-from core.embedding.hub import RequiredFile, cached, offered
+from core.embedding.hub import RequiredFile, cached_path, is_offered
 from core.errors import ModelUnavailable
 from core.records.jobs import Progress
 from core.settings import PROJECT
@@ -74,7 +74,7 @@ def test_a_server_that_does_not_know_ranges_sends_it_all_again(hub: FakeHub) -> 
 
 def test_what_a_killed_process_had_is_kept_for_the_next(hub: FakeHub) -> None:
     hub.fail("GET", "stall")
-    imports = "from core.embedding.download import fetch; from core.embedding.hub import Need"
+    imports = "from core.embedding.download import fetch; from core.embedding.hub import RequiredFile"
     code = f"{imports}; fetch('m', [Need({WEIGHTS.repository!r}, {WEIGHTS.names!r})])"
     process = subprocess.Popen(
         [sys.executable, "-c", code],
@@ -123,7 +123,7 @@ def test_bytes_that_are_not_those_announced_are_removed(hub: FakeHub) -> None:
     with pytest.raises(ModelUnavailable, match=f"instead of sha256:{wanted}, so it was removed; nothing was kept"):
         fetch("m", [WEIGHTS])
     assert partials() == []
-    assert cached(WEIGHTS) is None
+    assert cached_path(WEIGHTS) is None
     (path,) = fetch("m", [WEIGHTS])
     assert path.read_bytes() == DATA
 
@@ -260,14 +260,14 @@ def test_two_who_want_the_same_file_download_it_once(hub: FakeHub) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert cached(WEIGHTS) is not None
+    assert cached_path(WEIGHTS) is not None
     assert hub.offsets() == [0]
 
 
 def test_the_question_whether_a_hub_offers_a_file_is_answered_in_time(hub: FakeHub) -> None:
-    assert offered(WEIGHTS, 5.0)
-    assert not offered(RequiredFile(REPOSITORY, ("a.bin",)), 5.0)
+    assert is_offered(WEIGHTS, 5.0)
+    assert not is_offered(RequiredFile(REPOSITORY, ("a.bin",)), 5.0)
     hub.fail("HEAD", "silent")
     began = time.monotonic()
-    assert not offered(WEIGHTS, 0.2)
+    assert not is_offered(WEIGHTS, 0.2)
     assert time.monotonic() - began < PATIENCE_S

@@ -14,8 +14,8 @@ from PIL import Image
 from safetensors.torch import save
 
 from core.app import open_app
-from core.cli.doctor import examine
-from core.cli.main import main as cli
+from core.cli import main as cli
+from core.doctor import examine
 from core.embedding import models
 from core.embedding.model_source import ModelSource
 from core.embedding.open_clip_encoder import OpenClipEncoder
@@ -115,14 +115,14 @@ def test_a_model_that_was_chosen_and_cannot_be_had_is_an_error_and_never_replace
     with pytest.raises(ModelUnavailable, match=f"^{name} cannot be downloaded .* cannot be reached"):
         app.ingest(pictures, "c")
     assert app.collections() == []
-    assert (app.encoders.for_new_collections, app.encoders.notice) == (name, None)
+    assert (app.encoders.model_for_new_collections, app.encoders.notice) == (name, None)
 
 
 def test_a_model_is_downloaded_ahead_of_time_and_the_doctor_knows(
     tiny: FakeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings = Settings(data=tmp_path / "data", model=NAME, model_is_explicit=True)
-    monkeypatch.setattr(cli, "_open", lambda: open_app(settings))
+    monkeypatch.setattr(cli, "_open_app", lambda: open_app(settings))
 
     def doctor() -> str:
         return next(check.found for check in examine(lambda: settings) if check.name == "model")
@@ -145,7 +145,7 @@ def test_a_hub_that_never_answers_leaves_the_bundled_model_within_five_seconds(
     hub.fail("HEAD", "silent")
     app = open_app(Settings(data=tmp_path))
     began = time.monotonic()
-    assert app.encoders.for_new_collections == "bundled"
+    assert app.encoders.model_for_new_collections == "bundled"
     assert time.monotonic() - began < 5
     assert f"{DEFAULT_MODEL} cannot be downloaded here" in (app.encoders.notice or "")
 

@@ -186,4 +186,4 @@ def test_heic_without_its_extra_is_refused_by_name_with_what_to_install(tmp_path
 def test_a_large_jpeg_is_decoded_no_larger_than_needed(size: tuple[int, int], expected: tuple[int, int]) -> None:
     opened = images.open_image(saved(Image.new("RGB", size, "red"), "JPEG"))
     assert opened.size == size
-    assert images.upright_rgb(opened, enough_px=720).size == expected
+    assert images.upright_rgb(opened, min_side_px=720).size == expected

@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 
 from core.app import App, open_app
 from core.embedding import models, torchvision_schemas
-from core.embedding.open_clip_encoder import OpenClipEncoder
+from core.embedding.open_clip_encoder import EncoderOptions, OpenClipEncoder
 from core.errors import BadImage, ModelUnavailable
 from core.settings import DEFAULT_MODEL, Settings
 
@@ -39,7 +39,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def tiny(tiny_model: Path) -> OpenClipEncoder:
-    return OpenClipEncoder(f"local-dir:{tiny_model}", batch_size=2)
+    return OpenClipEncoder(f"local-dir:{tiny_model}", EncoderOptions(batch_size=2))
 
 
 def test_a_local_model_is_identified_by_its_weights(tiny: OpenClipEncoder, tiny_model: Path) -> None:
@@ -110,8 +110,8 @@ def test_weights_that_do_not_fit_their_config_are_a_clear_error(tiny_model: Path
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_a_device_that_is_missing_is_a_clear_error() -> None:
     with pytest.raises(ModelUnavailable, match="CONTACTSHEET_DEVICE is cuda"):
-        models.best_device("cuda")
-    assert models.best_device("auto") in ("cpu", "mps")
+        models.resolve_device("cuda")
+    assert models.resolve_device("auto") in ("cpu", "mps")
 
 
 def unused_port() -> int:
@@ -132,14 +132,14 @@ def unreachable_hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_without_a_network_new_collections_use_the_bundled_model_and_it_is_said(tmp_path: Path) -> None:
     app = open_app(Settings(data=tmp_path))
     assert app.encoders.known_notice is None
-    assert app.encoders.for_new_collections == "bundled"
+    assert app.encoders.model_for_new_collections == "bundled"
     assert DEFAULT_MODEL in (app.encoders.known_notice or "")
 
 
 @pytest.mark.usefixtures("unreachable_hub")
 def test_a_model_that_was_chosen_is_never_replaced(tmp_path: Path) -> None:
     app = open_app(Settings(data=tmp_path, model="ViT-B-32/openai", model_is_explicit=True))
-    assert app.encoders.for_new_collections == "ViT-B-32/openai"
+    assert app.encoders.model_for_new_collections == "ViT-B-32/openai"
     assert app.encoders.notice is None
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.embedding.open_clip_encoder import OpenClipEncoder
+from core.embedding.open_clip_encoder import EncoderOptions, OpenClipEncoder
 from core.embedding.precision import with_precision
 from core.embedding.vector_cache import VectorCache
 from core.errors import ModelUnavailable
@@ -24,7 +24,7 @@ def reference() -> OpenClipEncoder:
 def test_reduced_precision_gives_nearly_the_same_vectors(
     reference: OpenClipEncoder, precision: str, agreement: float
 ) -> None:
-    reduced = OpenClipEncoder("bundled", precision=precision)
+    reduced = OpenClipEncoder("bundled", EncoderOptions(precision=precision))
     photographs = demo.photographs()[:20]
     for exact, near in (
         (reference.encode_texts(TEXTS), reduced.encode_texts(TEXTS)),

@@ -8,7 +8,7 @@ from PIL import Image
 
 from core.embedding.model_source import BUNDLED
 from core.embedding.models import load_model, open_clip
-from core.embedding.preprocessing import without_torch
+from core.embedding.preprocessing import as_numpy_preprocessing
 
 
 def picture(width: int, height: int, mode: str = "RGB") -> Image.Image:
@@ -29,16 +29,16 @@ def test_numpy_gives_the_numbers_of_the_models_own_transform_to_the_bit(
 ) -> None:
     transform = clip_transform(**options)
     expected = transform(picture(*size)).numpy()
-    assert np.array_equal(without_torch(transform)(picture(*size)), expected)
+    assert np.array_equal(as_numpy_preprocessing(transform)(picture(*size)), expected)
 
 
 def test_the_bundled_models_own_transform_too() -> None:
     _, transform, _ = load_model(BUNDLED, "cpu")
-    assert np.array_equal(without_torch(transform)(picture(400, 300)), transform(picture(400, 300)).numpy())
+    assert np.array_equal(as_numpy_preprocessing(transform)(picture(400, 300)), transform(picture(400, 300)).numpy())
 
 
 def test_a_grey_picture_has_three_equal_channels_of_which_each_is_normalised() -> None:
-    found = without_torch(clip_transform(mean=(0.0, 0.5, 0.5), std=(1.0, 1.0, 0.5)))(picture(300, 300, "L"))
+    found = as_numpy_preprocessing(clip_transform(mean=(0.0, 0.5, 0.5), std=(1.0, 1.0, 0.5)))(picture(300, 300, "L"))
     assert np.allclose(found[1], found[0] - 0.5, atol=1e-6)
     assert np.allclose(found[2], found[1] * 2, atol=1e-6)
 
@@ -46,4 +46,4 @@ def test_a_grey_picture_has_three_equal_channels_of_which_each_is_normalised() -
 def test_a_transform_of_another_make_is_asked_itself() -> None:
     transform = clip_transform()
     transform.transforms.append(lambda tensor: tensor.flip(1))
-    assert np.array_equal(without_torch(transform)(picture(300, 280)), transform(picture(300, 280)).numpy())
+    assert np.array_equal(as_numpy_preprocessing(transform)(picture(300, 280)), transform(picture(300, 280)).numpy())

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.ingest.http.allowed_hosts import AllowedHosts, Network, host_of, is_public, path_of_request
+from core.ingest.http.allowed_hosts import AllowedHosts, Network, hostname, is_public, request_path
 from core.ingest.http.fetch_errors import AddressRefused
 
 PRIVATE = (
@@ -37,7 +37,7 @@ def test_an_ipv4_address_inside_an_ipv6_one_is_never_judged_more_kindly(number: 
     assert is_public(inner) or not is_public(IPv6Address((0x2002 << 112) | (number << 80) | 1))
 
 
-def reach(*addresses: str) -> AllowedHosts:
+def allowed_hosts(*addresses: str) -> AllowedHosts:
     return AllowedHosts(frozenset({"images.unsplash.com"}), Network(lambda host, port: addresses))
 
 
@@ -58,22 +58,22 @@ def reach(*addresses: str) -> AllowedHosts:
 )
 def test_only_https_to_a_host_of_the_list_is_allowed(url: str, reason: str) -> None:
     with pytest.raises(AddressRefused, match=reason) as refused:
-        reach("8.8.8.8").split(url)
+        allowed_hosts("8.8.8.8").parse(url)
     assert "secret" not in str(refused.value)
 
 
 def test_a_host_is_compared_without_case_and_final_dot() -> None:
-    parts = reach("8.8.8.8").split("https://IMAGES.Unsplash.com./a?b=c")
-    assert host_of(parts) == "images.unsplash.com"
+    parts = allowed_hosts("8.8.8.8").parse("https://IMAGES.Unsplash.com./a?b=c")
+    assert hostname(parts) == "images.unsplash.com"
 
 
 def test_one_private_address_among_public_ones_refuses_the_host() -> None:
     parts = urlsplit("https://images.unsplash.com/a")
-    assert reach("8.8.8.8", "2606:4700::1111").addresses(parts).addresses == ("8.8.8.8", "2606:4700::1111")
+    assert allowed_hosts("8.8.8.8", "2606:4700::1111").resolve(parts).addresses == ("8.8.8.8", "2606:4700::1111")
     with pytest.raises(AddressRefused, match=r"not public \(images.unsplash.com is 10.0.0.1\)"):
-        reach("8.8.8.8", "10.0.0.1").addresses(parts)
+        allowed_hosts("8.8.8.8", "10.0.0.1").resolve(parts)
     with pytest.raises(AddressRefused, match="is nowhere"):
-        reach().addresses(parts)
+        allowed_hosts().resolve(parts)
 
 
 def test_the_default_network_is_the_public_internet_over_https_alone() -> None:
@@ -81,6 +81,6 @@ def test_the_default_network_is_the_public_internet_over_https_alone() -> None:
 
 
 def test_what_a_request_line_cannot_hold_is_encoded() -> None:
-    asked = path_of_request(urlsplit("https://h/ä b?q=x y&w=%20"))
-    assert asked == "/%C3%A4%20b?q=x%20y&w=%20"
-    assert path_of_request(urlsplit("https://h")) == "/"
+    path = request_path(urlsplit("https://h/ä b?q=x y&w=%20"))
+    assert path == "/%C3%A4%20b?q=x%20y&w=%20"
+    assert request_path(urlsplit("https://h")) == "/"

@@ -21,7 +21,7 @@ from core.ingest.sources.unsplash import UnsplashOptions, assets_by_photo
 from core.records.jobs import Cancelled, Progress, ignore
 from tests.fakes.colour_app import open_table
 from tests.fakes.killed_unsplash import unsplash
-from tests.fakes.unsplash import HOST, HOSTS, FakeUnsplash, loopback_world
+from tests.fakes.unsplash import HOST, HOSTS, FakeUnsplash, loopback_environment
 
 
 class Storage(ThreadingHTTPServer):
@@ -31,9 +31,9 @@ class Storage(ThreadingHTTPServer):
     block_on_close = False
 
     def __init__(self) -> None:
-        self.data, self.tag, self.knows_ranges = b"", '"one"', True
+        self.data, self.tag, self.supports_ranges = b"", '"one"', True
         self.cuts: deque[int] = deque()
-        self.asked: list[str] = []
+        self.ranges: list[str] = []
         super().__init__(("127.0.0.1", 0), Handler)
 
     @property
@@ -49,13 +49,13 @@ class Handler(BaseHTTPRequestHandler):
     server: Storage
 
     def log_message(self, *_: object) -> None:
-        """Tests look at `asked` instead."""
+        """Tests look at `ranges` instead."""
 
     def do_GET(self) -> None:
-        storage, asked = self.server, self.headers.get("Range", "")
-        storage.asked.append(asked)
-        fresh = not asked or not storage.knows_ranges or self.headers.get("If-Range") != storage.tag
-        start = 0 if fresh else int(asked.removeprefix("bytes=").removesuffix("-"))
+        storage, requested = self.server, self.headers.get("Range", "")
+        storage.ranges.append(requested)
+        fresh = not requested or not storage.supports_ranges or self.headers.get("If-Range") != storage.tag
+        start = 0 if fresh else int(requested.removeprefix("bytes=").removesuffix("-"))
         self.send_response(200 if fresh else 206)
         self.send_header("ETag", storage.tag)
         self.send_header("Content-Length", str(len(storage.data) - start))
@@ -79,78 +79,78 @@ def storage() -> Iterator[Storage]:
         running.shutdown()
 
 
-def bring(storage: Storage, folder: Path) -> Path:
-    return fetch_archive(
-        Fetcher(AllowedHosts(HOSTS, loopback_world().network), loopback_world()), storage.url, folder, ignore
-    )
+def download(storage: Storage, folder: Path) -> Path:
+    environment = loopback_environment()
+    fetcher = Fetcher(AllowedHosts(HOSTS, environment.network), environment)
+    return fetch_archive(fetcher, storage.url, folder, ignore)
 
 
 def test_a_zip_is_fetched_once(storage: Storage, tmp_path: Path) -> None:
-    path = bring(storage, tmp_path)
+    path = download(storage, tmp_path)
     assert path.read_bytes() == storage.data
-    assert bring(storage, tmp_path) == path
-    assert storage.asked == [""]
+    assert download(storage, tmp_path) == path
+    assert storage.ranges == [""]
     assert "secret" not in path.name
 
 
-def test_a_cut_is_resumed_where_it_happened(storage: Storage, tmp_path: Path) -> None:
+def test_an_interrupted_download_is_resumed_where_it_was_cut_off(storage: Storage, tmp_path: Path) -> None:
     storage.cuts.extend([1000, 500])
-    assert bring(storage, tmp_path).read_bytes() == storage.data
-    assert storage.asked == ["", "bytes=1000-", "bytes=1500-"]
+    assert download(storage, tmp_path).read_bytes() == storage.data
+    assert storage.ranges == ["", "bytes=1000-", "bytes=1500-"]
 
 
-def test_another_process_goes_on_from_what_was_kept(storage: Storage, tmp_path: Path) -> None:
+def test_another_process_resumes_a_partial_download(storage: Storage, tmp_path: Path) -> None:
     storage.cuts.extend([1000] + [0] * 4)
     with pytest.raises(ContactSheetError, match=r"cannot be downloaded: cut off .* 0\.0 MB are kept.*; run it again"):
-        bring(storage, tmp_path)
-    storage.asked.clear()
-    assert bring(storage, tmp_path).read_bytes() == storage.data
-    assert storage.asked == ["bytes=1000-"]
+        download(storage, tmp_path)
+    storage.ranges.clear()
+    assert download(storage, tmp_path).read_bytes() == storage.data
+    assert storage.ranges == ["bytes=1000-"]
 
 
-def test_a_download_that_was_whole_and_had_no_name_yet_is_kept(storage: Storage, tmp_path: Path) -> None:
-    path = bring(storage, tmp_path)
+def test_a_complete_download_that_was_not_renamed_yet_is_used(storage: Storage, tmp_path: Path) -> None:
+    path = download(storage, tmp_path)
     path.rename(path.with_suffix(".part"))
-    assert bring(storage, tmp_path).read_bytes() == storage.data
-    assert storage.asked == [""]
+    assert download(storage, tmp_path).read_bytes() == storage.data
+    assert storage.ranges == [""]
 
 
 @pytest.mark.parametrize("change", ["the file changed", "no ranges"])
-def test_what_cannot_be_continued_begins_anew(storage: Storage, tmp_path: Path, change: str) -> None:
+def test_a_download_that_cannot_be_resumed_starts_over(storage: Storage, tmp_path: Path, change: str) -> None:
     def stop(progress: Progress) -> None:
         raise Cancelled("enough")
 
-    fetcher = Fetcher(AllowedHosts(HOSTS, loopback_world().network), loopback_world())
+    fetcher = Fetcher(AllowedHosts(HOSTS, loopback_environment().network), loopback_environment())
     with pytest.raises(Cancelled, match="enough"):
         fetch_archive(fetcher, storage.url, tmp_path, stop)
     if change == "no ranges":
-        storage.knows_ranges = False
+        storage.supports_ranges = False
     else:
         storage.tag, storage.data = '"two"', storage.data[:-22] + b"new" + storage.data[-22:]
-    assert bring(storage, tmp_path).read_bytes() == storage.data
+    assert download(storage, tmp_path).read_bytes() == storage.data
 
 
 def test_what_is_no_zip_is_removed(storage: Storage, tmp_path: Path) -> None:
     storage.data = b"<html>sign in</html>"
     with pytest.raises(ContactSheetError, match="is no ZIP, so it was removed"):
-        bring(storage, tmp_path)
+        download(storage, tmp_path)
     assert not list(tmp_path.glob("*.part"))
 
 
-def test_a_disk_without_room_is_noticed_before_the_download(
+def test_a_full_disk_is_noticed_before_the_download(
     storage: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(archive.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 10})())
     with pytest.raises(StoreError, match="0 MB free, 0 are missing: free some space"):
-        bring(storage, tmp_path)
+        download(storage, tmp_path)
 
 
 def test_a_larger_file_than_a_dataset_can_be_is_refused(
     storage: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(archive, "ARCHIVE_BYTES", 1000)
+    monkeypatch.setattr(archive, "MAX_ARCHIVE_BYTES", 1000)
     with pytest.raises(ContactSheetError, match=r"too large a file .*; check the address") as refused:
-        bring(storage, tmp_path)
+        download(storage, tmp_path)
     assert "secret" not in str(refused.value)
 
 
@@ -159,4 +159,4 @@ def test_a_dataset_is_added_from_the_address_of_its_zip(storage: Storage, tmp_pa
         storage.data = images.write_zip(tmp_path / "dataset.zip").read_bytes()
         report = unsplash(tmp_path / "data").ingest(storage.url, "c", UnsplashOptions(width=64))
         assert (report.added, report.failures) == (6, ())
-        assert assets_by_photo(open_table(tmp_path / "data", "c")) == images.truth(64)
+        assert assets_by_photo(open_table(tmp_path / "data", "c")) == images.expected(64)

@@ -137,7 +137,7 @@ def test_an_interrupted_ingest_resumes_where_it_stopped(
 def test_a_known_file_seen_before_its_twin_is_committed_keeps_both_places(
     app: App, pictures: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pipeline, "COMMIT_SECONDS", 0.0)
+    monkeypatch.setattr(pipeline, "COMMIT_INTERVAL_S", 0.0)
     shutil.copy(pictures / "green.jpg", pictures / "green2.jpg")
     app.ingest(pictures, "c")
     assert sorted(len(uris) for uris in rows(app).values()) == [1, 1, 2]

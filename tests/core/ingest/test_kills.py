@@ -162,7 +162,7 @@ def nothing_is_left_behind(data: Path, collection: str, monkeypatch: pytest.Monk
     before = contents(table)
     with ingest_lock(folder), write_lock(folder, wait_s=0.0):
         pass
-    monkeypatch.setattr(table_module, "KEEP_VERSIONS", timedelta(0))
+    monkeypatch.setattr(table_module, "VERSION_RETENTION", timedelta(0))
     with pytest.warns(UserWarning, match="removes every version"):
         table.compact()
     assert contents(table) == before

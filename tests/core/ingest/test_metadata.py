@@ -138,17 +138,17 @@ def test_a_csv_sidecar_names_files_by_path_or_by_unique_name(tmp_path: Path) -> 
     path = tmp_path / "captions.csv"
     path.write_text('\ufefffilename,Caption,tags\nsub/a.jpg,First,x;y\nb.jpg,"Second, with comma",\n', encoding="utf-8")
     sidecar = read_sidecar(path)
-    assert sidecar.of("sub/a.jpg").about == Description(description="First", keywords=("x", "y"))
-    assert sidecar.of("elsewhere/a.jpg").about.description == "First"
-    assert sidecar.of("b.jpg").about.description == "Second, with comma"
-    assert sidecar.of("c.jpg") is None
+    assert sidecar.find("sub/a.jpg").about == Description(description="First", keywords=("x", "y"))
+    assert sidecar.find("elsewhere/a.jpg").about.description == "First"
+    assert sidecar.find("b.jpg").about.description == "Second, with comma"
+    assert sidecar.find("c.jpg") is None
 
 
 def test_a_bare_name_that_two_rows_have_matches_neither(tmp_path: Path) -> None:
     path = tmp_path / "captions.csv"
     path.write_text("file,title\nx/a.jpg,X\ny/a.jpg,Y\n")
-    assert read_sidecar(path).of("z/a.jpg") is None
-    assert read_sidecar(path).of("y/a.jpg").about.title == "Y"
+    assert read_sidecar(path).find("z/a.jpg") is None
+    assert read_sidecar(path).find("y/a.jpg").about.title == "Y"
 
 
 def test_a_json_lines_sidecar_keeps_lists_dates_and_the_source(tmp_path: Path) -> None:
@@ -156,7 +156,7 @@ def test_a_json_lines_sidecar_keeps_lists_dates_and_the_source(tmp_path: Path) -
     path.write_text(
         '{"file":"a.jpg","title":"T","keywords":["p, q","r"],"date":"2001-02-03","source":"S","license":"CC0"}\n\n'
     )
-    row = read_sidecar(path).of("a.jpg")
+    row = read_sidecar(path).find("a.jpg")
     assert row.source == "S"
     assert row.about == Description("T", "", ("p, q", "r"), "", "CC0", datetime(2001, 2, 3, tzinfo=UTC))
 
@@ -164,7 +164,7 @@ def test_a_json_lines_sidecar_keeps_lists_dates_and_the_source(tmp_path: Path) -
 def test_several_rows_for_one_file_are_joined(tmp_path: Path) -> None:
     path = tmp_path / "captions.jsonl"
     path.write_text('{"file":"a.jpg","caption":"One","tags":["x"]}\n{"file":"a.jpg","caption":"Two","tags":["y"]}\n')
-    assert read_sidecar(path).of("a.jpg").about == Description(description="One", keywords=("x", "y"))
+    assert read_sidecar(path).find("a.jpg").about == Description(description="One", keywords=("x", "y"))
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,9 @@ from PIL import Image
 
 from core.errors import CollectionBusy, ContactSheetError
 from core.ingest.http.fetcher import RetryPolicy
+from core.ingest.http.rate_limiter import RateLimit
 from core.ingest.sources import unsplash_images
-from core.ingest.sources.unsplash import UnsplashIngest, UnsplashOptions, assets_by_photo, causes
+from core.ingest.sources.unsplash import UnsplashIngest, UnsplashOptions, assets_by_photo, count_by_reason
 from core.records.assets import Asset, utc_now
 from core.records.jobs import Cancelled, Failure, Progress
 from core.settings import PROJECT
@@ -28,10 +29,10 @@ from core.store.objects.locks import ingest_lock
 from tests.fakes.colour_app import contents, open_table
 from tests.fakes.encoder import ColourEncoder
 from tests.fakes.killed_unsplash import unsplash
-from tests.fakes.unsplash import HOST, LASTING, FakeUnsplash, loopback_world, photo_id
+from tests.fakes.unsplash import HOST, PERMANENT, FakeUnsplash, loopback_environment, photo_id
 
 COUNT, WIDTH = 60, 64
-WISH = UnsplashOptions(width=WIDTH)
+OPTIONS = UnsplashOptions(width=WIDTH)
 KILLS, KILLED_AT, DEADLINE_S = 3, 16, 60.0
 
 
@@ -63,15 +64,15 @@ def assets(data: Path, collection: str = "c") -> dict[str, Asset]:
     return {asset.uris[0].rpartition("/")[2]: asset for asset, _ in found}
 
 
-def test_every_photo_that_can_be_had_is_added_and_the_others_are_named(faulty: FakeUnsplash, tmp_path: Path) -> None:
-    report = unsplash(tmp_path).ingest(str(faulty.write_tables(tmp_path / "t")), "c", WISH)
-    assert held(tmp_path) == faulty.truth(WIDTH)
+def test_every_available_photo_is_added_and_the_others_are_reported(faulty: FakeUnsplash, tmp_path: Path) -> None:
+    report = unsplash(tmp_path).ingest(str(faulty.write_tables(tmp_path / "t")), "c", OPTIONS)
+    assert held(tmp_path) == faulty.expected(WIDTH)
     assert (report.added, report.known) == (54, 0)
-    assert Counter(f.reason for f in report.failures) == faulty.lost()
-    lost = {photo for photo, kind in faulty.faults.items() if kind in LASTING}
-    assert {f.uri for f in report.failures} == {f"https://unsplash.com/photos/{photo}" for photo in lost}
+    assert Counter(f.reason for f in report.failures) == faulty.unavailable()
+    unavailable = {photo for photo, kind in faulty.faults.items() if kind in PERMANENT}
+    assert {f.uri for f in report.failures} == {f"https://unsplash.com/photos/{photo}" for photo in unavailable}
     assert all(f.detail.startswith(f"photo {f.uri.rpartition('/')[2]}: ") for f in report.failures)
-    assert sorted(causes(report.failures).split(", ")) == [
+    assert sorted(count_by_reason(report.failures).split(", ")) == [
         "2 an address that is not public",
         "2 not a picture",
         "2 not found",
@@ -102,44 +103,42 @@ def test_an_asset_keeps_who_took_it_where_in_which_colours_and_under_which_licen
     assert asset.id == hashlib.sha256(flawless.picture(4, WIDTH)).hexdigest()
 
 
-def test_a_second_run_fetches_nothing_but_what_failed(faulty: FakeUnsplash, tmp_path: Path) -> None:
-    adding, tables = unsplash(tmp_path), str(faulty.write_tables(tmp_path / "t"))
-    adding.ingest(tables, "c", WISH)
+def test_a_second_run_fetches_only_what_failed(faulty: FakeUnsplash, tmp_path: Path) -> None:
+    unsplash_ingest, tables = unsplash(tmp_path), str(faulty.write_tables(tmp_path / "t"))
+    unsplash_ingest.ingest(tables, "c", OPTIONS)
     before = contents(open_table(tmp_path, "c"))
-    faulty.asked.clear()
-    report = adding.ingest(tables, "c", UnsplashOptions(width=WIDTH + 1))
+    faulty.requests.clear()
+    report = unsplash_ingest.ingest(tables, "c", UnsplashOptions(width=WIDTH + 1))
     assert (report.added, report.known, len(report.failures)) == (0, 54, 6)
-    assert set(faulty.asked) == {photo for photo, kind in faulty.faults.items() if kind in LASTING}
+    assert set(faulty.requests) == {photo for photo, kind in faulty.faults.items() if kind in PERMANENT}
     assert contents(open_table(tmp_path, "c")) == before
     faulty.faults.clear()
-    again = adding.ingest(tables, "c", replace(WISH, only=tuple(f.uri for f in report.failures[:4])))
+    again = unsplash_ingest.ingest(tables, "c", replace(OPTIONS, only=tuple(f.uri for f in report.failures[:4])))
     assert (again.added, again.failures) == (4, ())
-    assert held(tmp_path).items() <= faulty.truth(WIDTH).items()
+    assert held(tmp_path).items() <= faulty.expected(WIDTH).items()
 
 
-def test_a_photo_that_was_taken_out_is_not_fetched_again_at_any_width(flawless: FakeUnsplash, tmp_path: Path) -> None:
-    adding, tables = unsplash(tmp_path), str(flawless.write_tables(tmp_path / "t"))
-    adding.ingest(tables, "c", UnsplashOptions(WIDTH, limit=4))
-    table, (gone, *kept) = open_table(tmp_path, "c"), sorted(held(tmp_path).items())
-    table.remove([gone[1]], "Ada", utc_now())
-    flawless.asked.clear()
-    adding.ingest(tables, "c", UnsplashOptions(WIDTH + 1, limit=4))
-    assert (held(tmp_path), list(flawless.asked)) == (dict(kept), [])
+def test_a_removed_photo_is_not_fetched_again_at_any_width(flawless: FakeUnsplash, tmp_path: Path) -> None:
+    unsplash_ingest, tables = unsplash(tmp_path), str(flawless.write_tables(tmp_path / "t"))
+    unsplash_ingest.ingest(tables, "c", UnsplashOptions(WIDTH, limit=4))
+    table, (removed, *kept) = open_table(tmp_path, "c"), sorted(held(tmp_path).items())
+    table.remove([removed[1]], "Ada", utc_now())
+    flawless.requests.clear()
+    unsplash_ingest.ingest(tables, "c", UnsplashOptions(WIDTH + 1, limit=4))
+    assert (held(tmp_path), list(flawless.requests)) == (dict(kept), [])
 
 
-def test_files_that_lie_ready_are_not_fetched_again_unless_they_are_damaged(
-    flawless: FakeUnsplash, tmp_path: Path
-) -> None:
+def test_downloaded_files_are_not_fetched_again_unless_they_are_damaged(flawless: FakeUnsplash, tmp_path: Path) -> None:
     folder = tmp_path / "unsplash" / "c" / "photos"
     folder.mkdir(parents=True)
     for number, size in ((0, None), (1, 300), (2, 0)):
-        mark = hashlib.sha256(photo_id(number).encode()).hexdigest()[:8]
-        path = folder / f"{photo_id(number)}-{mark}-{WIDTH}.jpg"
+        digest = hashlib.sha256(photo_id(number).encode()).hexdigest()[:8]
+        path = folder / f"{photo_id(number)}-{digest}-{WIDTH}.jpg"
         path.write_bytes(flawless.picture(number, WIDTH)[:size])
     (folder / "left over.part").touch()
     unsplash(tmp_path).ingest(str(flawless.write_tables(tmp_path / "t")), "c", UnsplashOptions(WIDTH, limit=4))
-    assert set(flawless.asked) == {photo_id(n) for n in (1, 2, 3)}
-    assert held(tmp_path) == flawless.truth(WIDTH, [photo_id(n) for n in range(4)])
+    assert set(flawless.requests) == {photo_id(n) for n in (1, 2, 3)}
+    assert held(tmp_path) == flawless.expected(WIDTH, [photo_id(n) for n in range(4)])
     assert not folder.exists()
 
 
@@ -147,15 +146,15 @@ def test_files_are_removed_while_the_run_goes_on(
     flawless: FakeUnsplash, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("core.ingest.sources.unsplash.COMMIT_ASSETS", 2)
-    adding, most = unsplash(tmp_path), [0]
-    adding._settings = replace(adding._settings, batch_size=4)
+    unsplash_ingest, peak = unsplash(tmp_path), [0]
+    unsplash_ingest._settings = replace(unsplash_ingest._settings, batch_size=4)
     folder = tmp_path / "unsplash" / "c" / "photos"
 
     def count(_: Progress) -> None:
-        most[0] = max(most[0], len(list(folder.glob("*.jpg"))))
+        peak[0] = max(peak[0], len(list(folder.glob("*.jpg"))))
 
-    adding.ingest(str(flawless.write_tables(tmp_path / "t")), "c", UnsplashOptions(WIDTH, threads=2), count)
-    assert 0 < most[0] <= 2 + 4 * 4 + unsplash_images.AHEAD * 2 + 2
+    unsplash_ingest.ingest(str(flawless.write_tables(tmp_path / "t")), "c", UnsplashOptions(WIDTH, threads=2), count)
+    assert 0 < peak[0] <= 2 + 4 * 4 + unsplash_images.FILES_AHEAD_PER_THREAD * 2 + 2
     assert len(held(tmp_path)) == COUNT
 
 
@@ -164,43 +163,43 @@ def test_the_picture_of_a_photo_is_never_that_of_another_whose_id_differs_by_cas
 ) -> None:
     assert photo_id(0).lower() == photo_id(1).lower()
     unsplash(tmp_path).ingest(str(flawless.write_tables(tmp_path / "t")), "c", UnsplashOptions(WIDTH, limit=2))
-    assert held(tmp_path) == flawless.truth(WIDTH, [photo_id(0), photo_id(1)])
+    assert held(tmp_path) == flawless.expected(WIDTH, [photo_id(0), photo_id(1)])
 
 
-def test_what_cannot_be_decoded_is_tried_again_and_then_named(
+def test_an_undecodable_picture_is_retried_and_then_reported(
     flawless: FakeUnsplash, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     good = flawless.picture
     monkeypatch.setattr(flawless, "picture", lambda n, width: good(n, width)[: -400 if n == 1 else None])
     report = unsplash(tmp_path).ingest(str(flawless.write_tables(tmp_path / "t")), "c", UnsplashOptions(WIDTH, limit=3))
     assert [f.reason for f in report.failures] == ["truncated"]
-    assert (report.added, flawless.asked[photo_id(1)]) == (2, 1 + RetryPolicy().retries)
+    assert (report.added, flawless.requests[photo_id(1)]) == (2, 1 + RetryPolicy().max_retries)
 
 
-def test_damaged_rows_are_among_what_failed(flawless: FakeUnsplash, tmp_path: Path) -> None:
+def test_damaged_rows_are_among_the_failures(flawless: FakeUnsplash, tmp_path: Path) -> None:
     tables = flawless.write_tables(tmp_path / "t")
     with (tables / "photos.tsv001").open("a", encoding="utf-8") as file:
         file.write("half a row\n")
-    told: list[Progress] = []
-    report = unsplash(tmp_path).ingest(str(tables), "c", WISH, told.append)
+    reported: list[Progress] = []
+    report = unsplash(tmp_path).ingest(str(tables), "c", OPTIONS, reported.append)
     assert report.failures == (Failure("photos.tsv001:42", "damaged row", "1 columns instead of 31"),)
-    assert (report.added, told[-1].done, told[-1].total) == (COUNT, COUNT + 1, COUNT + 1)
+    assert (report.added, reported[-1].done, reported[-1].total) == (COUNT, COUNT + 1, COUNT + 1)
 
 
-def test_whoever_cancels_is_heard_although_no_picture_comes(flawless: FakeUnsplash, tmp_path: Path) -> None:
-    with_pause = loopback_world(RetryPolicy(per_s=0.001))
-    adding = unsplash(tmp_path)
-    adding = UnsplashIngest(adding._runs, adding._settings, frozenset({HOST}), with_pause)
-    asked = threading.Event()
+def test_a_run_can_be_cancelled_while_no_picture_arrives(flawless: FakeUnsplash, tmp_path: Path) -> None:
+    slow = loopback_environment(RateLimit(requests_per_s=0.001))
+    unsplash_ingest = unsplash(tmp_path)
+    unsplash_ingest = UnsplashIngest(unsplash_ingest._runner, unsplash_ingest._settings, frozenset({HOST}), slow)
+    cancelled = threading.Event()
 
     def cancel(progress: Progress) -> None:
         if progress.phase == "embed":
-            asked.set()
+            cancelled.set()
             raise Cancelled("enough")
 
     with pytest.raises(Cancelled, match="enough") as stop:
-        adding.ingest(str(flawless.write_tables(tmp_path / "t")), "c", WISH, cancel)
-    assert asked.is_set()
+        unsplash_ingest.ingest(str(flawless.write_tables(tmp_path / "t")), "c", OPTIONS, cancel)
+    assert cancelled.is_set()
     assert stop.value.report is not None
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("unsplash")]
 
@@ -213,51 +212,51 @@ def test_a_cancelled_run_goes_on_where_it_stopped(flawless: FakeUnsplash, tmp_pa
             raise Cancelled("enough")
 
     with pytest.raises(Cancelled, match="enough") as stop:
-        unsplash(tmp_path).ingest(tables, "c", WISH, cancel)
+        unsplash(tmp_path).ingest(tables, "c", OPTIONS, cancel)
     assert stop.value.report is not None
     kept = stop.value.report.added
-    report = unsplash(tmp_path).ingest(tables, "c", WISH)
+    report = unsplash(tmp_path).ingest(tables, "c", OPTIONS)
     assert kept >= 20
     assert (report.added, report.known) == (COUNT - kept, kept)
-    assert held(tmp_path) == flawless.truth(WIDTH)
-    assert max(flawless.asked.values()) == 1
+    assert held(tmp_path) == flawless.expected(WIDTH)
+    assert max(flawless.requests.values()) == 1
 
 
 def test_a_dead_server_ends_the_run_instead_of_failing_photo_by_photo(
     pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(unsplash_images, "HOPELESS", 10)
+    monkeypatch.setattr(unsplash_images, "MAX_CONSECUTIVE_FAILURES", 10)
     with FakeUnsplash(pictures, COUNT) as gone:
         tables = gone.write_tables(tmp_path / "t")
     with pytest.raises(
         ContactSheetError, match=r"10 photos in a row .* cannot be reached .* what was committed is kept: check"
     ):
-        unsplash(tmp_path).ingest(str(tables), "c", WISH)
+        unsplash(tmp_path).ingest(str(tables), "c", OPTIONS)
 
 
 def test_two_runs_into_one_collection_at_once_are_refused(flawless: FakeUnsplash, tmp_path: Path) -> None:
     with ingest_lock(tmp_path / "unsplash" / "c"), pytest.raises(CollectionBusy, match="another ingest into c"):
-        unsplash(tmp_path).ingest(str(flawless.write_tables(tmp_path / "t")), "c", WISH)
+        unsplash(tmp_path).ingest(str(flawless.write_tables(tmp_path / "t")), "c", OPTIONS)
 
 
 @pytest.mark.parametrize(
-    ("wish", "message"),
+    ("options", "message"),
     [
         (UnsplashOptions(width=10), "a width of 10 pixels"),
         (UnsplashOptions(threads=0), "0 threads cannot download"),
         (UnsplashOptions(limit=0), "a limit of 0 photos"),
     ],
 )
-def test_wishes_that_cannot_be_met_are_refused_before_anything_is_written(
-    tmp_path: Path, wish: UnsplashOptions, message: str
+def test_impossible_options_are_refused_before_anything_is_written(
+    tmp_path: Path, options: UnsplashOptions, message: str
 ) -> None:
     with pytest.raises(ContactSheetError, match=message):
-        unsplash(tmp_path).ingest(str(tmp_path), "c", wish)
+        unsplash(tmp_path).ingest(str(tmp_path), "c", options)
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
-    ("place", "message"),
+    ("location", "message"),
     [
         ("/no/such/folder", "does not exist: name a folder, a ZIP or the address of one"),
         ("https://[::1", "the address of the dataset is malformed"),
@@ -265,9 +264,9 @@ def test_wishes_that_cannot_be_met_are_refused_before_anything_is_written(
         ("http://inside.example/x.zip", "an address that is not public"),
     ],
 )
-def test_places_that_hold_no_dataset_are_refused(tmp_path: Path, place: str, message: str) -> None:
+def test_locations_without_a_dataset_are_refused(tmp_path: Path, location: str, message: str) -> None:
     with pytest.raises(ContactSheetError, match=message):
-        unsplash(tmp_path).ingest(place, "c", WISH)
+        unsplash(tmp_path).ingest(location, "c", OPTIONS)
 
 
 def test_known_bytes_are_not_encoded_again(flawless: FakeUnsplash, tmp_path: Path) -> None:
@@ -314,9 +313,9 @@ def test_a_run_that_is_killed_three_times_ends_complete_with_nothing_doubled(
     Collections(tmp_path / "data" / "collections").create("c", ColourEncoder().card)
     victims = [victim(tmp_path / "data", tables) for _ in range(KILLS)]
     assert [kill(process) for process in victims] == [True] * KILLS
-    report = unsplash(tmp_path / "data").ingest(str(tables), "c", WISH)
+    report = unsplash(tmp_path / "data").ingest(str(tables), "c", OPTIONS)
     assert report.added < 54
-    assert Counter(f.reason for f in report.failures) == faulty.lost()
-    assert held(tmp_path / "data") == faulty.truth(WIDTH)
-    unsplash(tmp_path / "undisturbed").ingest(str(tables), "c", WISH)
+    assert Counter(f.reason for f in report.failures) == faulty.unavailable()
+    assert held(tmp_path / "data") == faulty.expected(WIDTH)
+    unsplash(tmp_path / "undisturbed").ingest(str(tables), "c", OPTIONS)
     assert contents(open_table(tmp_path / "data", "c")) == contents(open_table(tmp_path / "undisturbed", "c"))

@@ -3,7 +3,6 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-import sqlite3
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -14,10 +13,9 @@ import pytest
 
 from core.errors import CollectionBusy, JobError, StoreError
 from core.jobs import background as jobs_module
-from core.jobs.background import BackgroundJobs, summary
+from core.jobs.background import BackgroundJobs, report_summary
 from core.records.assets import utc_now
 from core.records.jobs import Cancelled, Failure, IngestReport, Job, Progress, ProgressListener
-from core.store.sql import database as database_module
 from core.store.sql.database import Database
 from core.store.sql.job_store import JobStore
 
@@ -58,7 +56,7 @@ def test_a_job_that_ends_well_says_what_it_did(jobs: JobStore, ingests: Backgrou
 
     job = run(ingests, queued(jobs), ingest)
     assert seen == [({"folder": "/x"}, "birds")]
-    assert (job.state, job.added, job.known, job.message) == ("done", 3, 1, summary(REPORT))
+    assert (job.state, job.added, job.known, job.message) == ("done", 3, 1, report_summary(REPORT))
     assert job.started_at is not None
     assert job.ended_at is not None
     assert jobs.failures(job.id) == list(REPORT.failures)
@@ -129,11 +127,11 @@ def test_a_job_whose_process_was_killed_says_so(jobs: JobStore, ingests: Backgro
     deadline = time.monotonic() + 60
     while jobs.get(job_id).progress.phase != "embed" and time.monotonic() < deadline:
         time.sleep(0.02)
-    ingests.notice_crashes()
+    ingests.mark_crashed_jobs()
     assert jobs.get(job_id).state == "running"
     os.kill(process.pid or 0, signal.SIGKILL)
     process.join()
-    ingests.notice_crashes()
+    ingests.mark_crashed_jobs()
     job = jobs.get(job_id)
     assert job.state == "crashed"
     assert "what was committed is kept" in job.message
@@ -143,14 +141,14 @@ def test_a_queued_job_that_never_began_is_noticed_and_one_that_was_cancelled_end
     jobs: JobStore, ingests: BackgroundJobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waiting = queued(jobs)
-    ingests.notice_crashes()
+    ingests.mark_crashed_jobs()
     assert jobs.get(waiting).state == "queued"
     jobs.request_cancel(waiting)
-    ingests.notice_crashes()
+    ingests.mark_crashed_jobs()
     assert jobs.get(waiting).state == "cancelled"
     lost = queued(jobs)
     monkeypatch.setattr(jobs_module, "START_GRACE_S", -1.0)
-    ingests.notice_crashes()
+    ingests.mark_crashed_jobs()
     assert jobs.get(lost).state == "crashed"
 
 
@@ -179,39 +177,6 @@ def test_progress_is_written_now_and_then_and_at_every_new_phase(jobs: JobStore,
 def test_a_job_that_is_not_there_is_an_error(jobs: JobStore) -> None:
     with pytest.raises(JobError, match="no job 77"):
         jobs.get(77)
-
-
-def test_the_database_survives_being_opened_again_and_runs_each_migration_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "contactsheet.db"
-    queued(JobStore(Database(path)))
-    more = (*database_module.MIGRATIONS, "CREATE TABLE extra (x INTEGER); INSERT INTO extra VALUES (1)")
-    monkeypatch.setattr(database_module, "MIGRATIONS", more)
-    for _ in range(2):
-        with Database(path).reading() as db:
-            assert db.execute("SELECT count(*) FROM extra").fetchone()[0] == 1
-    assert len(JobStore(Database(path)).latest()) == 1
-
-
-def test_a_migration_that_fails_leaves_the_database_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "contactsheet.db"
-    Database(path)
-    broken = (*database_module.MIGRATIONS, "CREATE TABLE extra (x INTEGER); SELECT * FROM nowhere")
-    monkeypatch.setattr(database_module, "MIGRATIONS", broken)
-    with pytest.raises(StoreError, match="nothing was changed"):
-        Database(path)
-    with sqlite3.connect(path) as db:
-        assert db.execute("SELECT name FROM sqlite_master WHERE name = 'extra'").fetchall() == []
-
-
-def test_a_database_of_a_newer_version_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "contactsheet.db"
-    Database(path)
-    with sqlite3.connect(path) as db:
-        db.execute("PRAGMA user_version = 99")
-    with pytest.raises(StoreError, match="update"):
-        Database(path)
 
 
 def test_a_failed_transaction_changes_nothing(tmp_path: Path) -> None:

@@ -103,7 +103,7 @@ def test_the_command_line_tells_a_full_disk_in_one_line(
     disk: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     app = colour_app(disk / "data")
-    monkeypatch.setattr("core.cli.main._open", lambda: app)
+    monkeypatch.setattr("core.cli.main._open_app", lambda: app)
     leave_free(disk, 0)
     assert main(["ingest", str(pictures), "--collection", "c"]) == 1
     (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error:")]
@@ -118,7 +118,7 @@ def test_a_read_only_data_folder_is_told_in_one_line_and_can_be_read(
         colour_app(disk / "data").ingest(pictures, "c")
         gc.collect()  # the event log of an App keeps its database open
     subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
-    monkeypatch.setattr("core.cli.main._open", lambda: colour_app(disk / "data"))
+    monkeypatch.setattr("core.cli.main._open_app", lambda: colour_app(disk / "data"))
     assert main(["ingest", str(pictures), "--collection", "c"]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"error: {disk}/data")
@@ -170,8 +170,8 @@ def test_a_folder_that_takes_no_files_is_told_by_every_writer(tmp_path: Path, mo
     for write in (
         table.compact,
         lambda: collections.create("d", ModelCard("x", "y", 4)),
-        lambda: collections.remove("c"),
-        lambda: collections.mark("c", "x"),
+        lambda: collections.delete("c"),
+        lambda: collections.set_built_from("c", "x"),
     ):
         with pytest.raises(StoreError, match="the disk is read-only"):
             write()

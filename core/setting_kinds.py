@@ -1,0 +1,106 @@
+"""The kinds of values that settings have: how each is parsed and what is allowed."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A parser, which raises ValueError, and what it allows in words."""
+
+    parse: Callable[[str], Any]
+    allowed: str
+
+
+def one_of(*choices: str) -> Kind:
+    """One of these words."""
+
+    def parse(text: str) -> str:
+        if text not in choices:
+            raise ValueError
+        return text
+
+    return Kind(parse, ", ".join(f"`{choice}`" for choice in choices))
+
+
+def whole(low: int, high: int) -> Kind:
+    """A whole number from `low` to `high`."""
+    return Kind(_within(int, low, high), f"{low} to {high}")
+
+
+def number(low: float, high: float) -> Kind:
+    """A number from `low` to `high`."""
+    return Kind(_within(float, low, high), f"{low} to {high}")
+
+
+def path(allowed: str) -> Kind:
+    """A file or folder, as an absolute path."""
+    return Kind(_path, allowed)
+
+
+def _within(convert: Callable[[str], float], low: float, high: float) -> Callable[[str], float]:
+    def parse(text: str) -> float:
+        value = convert(text)
+        if not low <= value <= high:
+            raise ValueError
+        return value
+
+    return parse
+
+
+def _matching(pattern: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError
+        return text
+
+    return parse
+
+
+def _url(text: str) -> str:
+    if text and (not text.startswith(("http://", "https://")) or not urlsplit(text).hostname):
+        raise ValueError
+    return text.rstrip("/")
+
+
+def _model(text: str) -> str:
+    registered = "/" in text and all(text.split("/", 1))
+    if not (text == "bundled" or text.startswith(("local-dir:", "hf-hub:")) or registered):
+        raise ValueError
+    return text
+
+
+def _path(text: str) -> Path:
+    if not text:
+        raise ValueError
+    return Path(text).expanduser().resolve()
+
+
+def _folders(text: str) -> tuple[Path, ...]:
+    folders = tuple(_path(part) for part in text.split(os.pathsep) if part)
+    if not folders:
+        raise ValueError
+    return folders
+
+
+def _hosts(text: str) -> tuple[str, ...]:
+    hosts = tuple(part.strip().lower() for part in text.split(",") if part.strip())
+    if not hosts or not all(re.fullmatch(r"[a-z0-9]([a-z0-9.\-]*[a-z0-9])?", host) for host in hosts):
+        raise ValueError
+    return hosts
+
+
+MODEL = Kind(_model, "`MODEL/PRETRAINED`, `MODEL/FILE`, `hf-hub:NAME`, `local-dir:FOLDER` or `bundled`")
+GEMINI_MODEL = Kind(_matching(r"[a-z0-9][a-z0-9.\-]*"), "a Gemini model's name")
+URL = Kind(_url, "an address like `http://127.0.0.1:8700`")
+FOLDERS = Kind(_folders, "folders, separated by `:` (`;` on Windows)")
+HOST = Kind(_matching(r"[A-Za-z0-9][A-Za-z0-9.\-]*"), "an address of this computer")
+HOSTS = Kind(_hosts, "host names, separated by `,`")
+GPUS = Kind(str, "as CUDA defines it, for example `0`")
