@@ -12,7 +12,7 @@ import streamlit as st
 
 def navigate() -> None:
     """Run the page that the address asks for; the bare address leads to the search and keeps what it asks for."""
-    from pages.ui.alert_badge import alert_badge
+    from pages.ui.alert_badge import show_alert_badge
 
     st.set_page_config(page_title="Contact Sheet", page_icon="🎞️", layout="wide")
     search = st.Page("pages/search/page.py", title="Search", icon=":material/search:", url_path="search")
@@ -27,7 +27,7 @@ def navigate() -> None:
     bare = st.Page(start, title="Contact Sheet", url_path="start", default=True, visibility="hidden")
     page = st.navigation([bare, search, clusters, library, metrics, quality], position="top")
     if page is not bare:
-        alert_badge(keep_room=page is metrics)
+        show_alert_badge(always=page is metrics)
     with nullcontext() if page is bare else rendering(page.url_path):
         page.run()
 
@@ -38,7 +38,7 @@ def rendering(name: str) -> AbstractContextManager[None]:
     from pages.ui.resources import app
 
     try:
-        return app().requests.rendering(name)
+        return app().requests.recording_page(name)
     except ContactSheetError:
         return nullcontext()
 
@@ -52,23 +52,19 @@ async def warming(_: object) -> AsyncIterator[None]:
 
 def warm() -> None:
     from core.errors import ContactSheetError
-    from pages.ui.resources import demo_build, watching
+    from pages.ui.resources import demo_build, monitoring
 
     with suppress(ContactSheetError):  # the page meets the same error and shows it
-        watching()
+        monitoring()
         demo_build()
 
 
 if __name__ == "__main__":
     navigate()
 else:
-    from streamlit.runtime.pages_manager import PagesManager
-
     from pages.ui.plotly_js import plotly_route
-    from pages.ui.streamlit_internals import install_fragment_queue
+    from pages.ui.routes import routes
+    from pages.ui.streamlit_internals import patch_streamlit
 
-    install_fragment_queue()
-    # Without this a fresh server takes pages/ for the old one-file-per-page layout until the first run has ended, and
-    # answers a deep link with "page not found".
-    PagesManager.uses_pages_directory = False
-    app = st.App(__file__, lifespan=warming, routes=[plotly_route()])
+    patch_streamlit()
+    app = st.App(__file__, lifespan=warming, routes=[plotly_route(), *routes()])

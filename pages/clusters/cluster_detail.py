@@ -1,241 +1,298 @@
-"""One cluster, opened: its pictures, the doubtful ones first, and what a curator can do with it."""
+"""The open cluster: its pictures, borderline ones first, and what a curator can do with it."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import streamlit as st
 
 from core.app import App
-from core.clusters.curation import name_of
+from core.clusters.curation import cluster_name
 from core.clusters.edits.model import ClusterRef, Describe, MarkNoGroup, Merge, Move, Pin, Rename, Unpin
 from core.clusters.edits.plan import pins
-from core.clusters.views.branch_preview import preview
-from core.clusters.views.print_sheet import MOST_PRINTED, printed_sheet
-from core.clusters.views.view import BORDERLINE_MARGIN, ClusterView
+from core.clusters.views.branch_preview import preview_branch
+from core.clusters.views.cluster_view import BORDERLINE_MARGIN, ClusterView
+from core.clusters.views.partition import Cluster
+from core.clusters.views.print_sheet import MAX_PRINTED, render_print_sheet
 from core.errors import ClusterError
-from pages.clusters.asset_grid import show_pictures
-from pages.clusters.draft_state import DraftState, again, change
-from pages.ui.format import plain
+from pages.clusters.draft_state import DraftState, apply_edit, rerun_explorer
+from pages.ui.format import escape_markdown
+from pages.ui.gallery import GalleryActions, GalleryLayout, find_similar, gallery, open_picture
 from pages.ui.streamlit_internals import uninterrupted
 
-PAGE, NEIGHBOURS, PREVIEWED = 24, 5, 6
+PAGE_SIZE, MAX_PIECES_SHOWN, MAX_SIZES_LISTED = 24, 6, 12
 
 
-def open_cluster(app: App, work: DraftState, view: ClusterView) -> None:
-    """The cluster in the URL, if the plan still makes it."""
+@dataclass(frozen=True, eq=False)
+class OpenCluster:
+    """The cluster whose details are shown: its number in the view, and the names of all clusters by number."""
+
+    view: ClusterView
+    number: int
+    names: Sequence[str]
+
+    @property
+    def cluster(self) -> Cluster:
+        return self.view.clusters[self.number]
+
+    @property
+    def ref(self) -> ClusterRef:
+        """What edits call this cluster."""
+        return self.view.partition.ref(self.number)
+
+    @property
+    def name(self) -> str:
+        return self.names[self.number]
+
+    @property
+    def rows(self) -> list[int]:
+        """The rows of its pictures, the most typical first."""
+        rows: list[int] = self.view.statistics.members(self.number).tolist()
+        return rows
+
+    @property
+    def asset_ids(self) -> list[str]:
+        """The ids of its pictures, the most typical first."""
+        return [self.view.asset_ids[row] for row in self.rows]
+
+    def merge_options(self) -> dict[str, str]:
+        """All other clusters by id, the most similar first."""
+        to_others = self.view.statistics.centroids @ self.view.statistics.centroids[self.number]
+        ranked = (-to_others).argsort(kind="stable").tolist()
+        return cluster_options(self.view, (n for n in ranked if n != self.number and self.view.sizes[n]), self.names)
+
+
+def show_open_cluster(app: App, state: DraftState, view: ClusterView) -> None:
+    """The cluster in the URL, if the plan still produces it."""
     cluster_id = st.query_params.get("cluster")
     number = view.number(cluster_id) if cluster_id else None
     if cluster_id and number is None:
         st.info("The cluster you had open is not there at this threshold.", icon=":material/call_merge:")
     if number is None:
         return
-    names = names_of(app, work, view)
+    opened = OpenCluster(view, number, cluster_names(app, state, view))
     with st.container(border=True):
-        doubtful = view.measures.borderline(number, BORDERLINE_MARGIN).tolist()
-        title(app, work, view, number, names, len(doubtful))
-        pictures(app, work, view, number, doubtful)
-        if work.curator:
-            actions(app, work, view, number, names)
+        borderline = view.statistics.borderline(number, BORDERLINE_MARGIN).tolist()
+        show_heading(app, state, opened, len(borderline))
+        show_members(app, state, opened, borderline)
+        if state.curator:
+            with st.container(horizontal=True):
+                show_cluster_actions(app, state, opened)
+                show_picked_actions(app, state, opened)
         with st.container(horizontal=True):
-            branch(app, work, view, number)
-            to_print(app, work, view, number, names[number])
+            branch_popover(app, state, opened)
+            print_popover(app, state, opened)
 
 
-def names_of(app: App, work: DraftState, view: ClusterView) -> list[str]:
-    suggestions = app.clusters.suggestions(work.collection, view)
-    return [name_of(c, s) or c.id for c, s in zip(view.clusters, suggestions, strict=True)]
+def cluster_names(app: App, state: DraftState, view: ClusterView) -> list[str]:
+    """A name for each cluster: the confirmed one, else a suggestion, else its id."""
+    suggestions = app.clusters.name_suggestions(state.collection, view)
+    return [cluster_name(c, s) or c.id for c, s in zip(view.clusters, suggestions, strict=True)]
 
 
-def title(app: App, work: DraftState, view: ClusterView, number: int, names: Sequence[str], doubtful: int) -> None:
-    cluster, collection = view.clusters[number], work.collection
+def show_heading(app: App, state: DraftState, opened: OpenCluster, borderline_count: int) -> None:
+    """The name, with a way to confirm a suggested one, the description and the key figures."""
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        st.subheader(plain(names[number]), anchor=False, width="content")
-        st.button("Close", icon=":material/close:", key="close_cluster", type="tertiary", on_click=close)
-    if not cluster.confirmed:
+        st.subheader(escape_markdown(opened.name), anchor=False, width="content")
+        st.button("Close", icon=":material/close:", key="close_cluster", type="tertiary", on_click=close_cluster)
+    if not opened.cluster.confirmed:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.caption("This name is a suggestion.", width="content")
-            if work.curator:
+            if state.curator:
                 st.button(
                     "Confirm it",
                     key="confirm",
                     type="tertiary",
-                    on_click=change,
-                    args=(app, collection, Rename(view.partition.ref(number), names[number])),
+                    on_click=apply_edit,
+                    args=(app, state.collection, Rename(opened.ref, opened.name)),
                 )
-    if cluster.description:
-        st.text(cluster.description)
-    nearest, cosine = (values[0] for values in view.measures.neighbours([number]))
-    near = f" · nearest: {plain(names[nearest])} ({cosine:.3f})" if nearest >= 0 else ""
-    st.caption(
-        f"{view.sizes[number]:,} pictures · cohesion {view.measures.cohesion[number]:.3f} · "
-        f"{doubtful} at the border · {cluster.pinned} pinned{near}"
+    if opened.cluster.description:
+        st.text(opened.cluster.description)
+    st.caption(figures_line(opened, borderline_count))
+
+
+def figures_line(opened: OpenCluster, borderline_count: int) -> str:
+    """`41 pictures · cohesion 0.861 · 3 at the border · 0 pinned · nearest: Boats (0.790)`."""
+    view, number = opened.view, opened.number
+    nearest, similarity = (values[0] for values in view.statistics.neighbours([number]))
+    near = f" · nearest: {escape_markdown(opened.names[nearest])} ({similarity:.3f})" if nearest >= 0 else ""
+    return (
+        f"{view.sizes[number]:,} pictures · cohesion {view.statistics.cohesion[number]:.3f} · "
+        f"{borderline_count} at the border · {opened.cluster.pinned} pinned{near}"
     )
 
 
-def close() -> None:
+def close_cluster() -> None:
     st.query_params.pop("cluster", None)
 
 
-def pictures(app: App, work: DraftState, view: ClusterView, number: int, doubtful: Sequence[int]) -> None:
-    """The members: those at the border (`doubtful`) first, then the most typical."""
-    rest = [row for row in view.measures.members(number).tolist() if row not in set(doubtful)]
-    rows = [*doubtful, *rest]
-    shown = int(st.session_state.get("members_shown", PAGE))
-    if doubtful:
-        st.caption(f"The first {len(doubtful)} stand at the border to another cluster.")
-    show_pictures(
-        app,
-        work.collection,
-        [view.asset_ids[row] for row in rows[:shown]],
-        f"members_{view.clusters[number].id}_{st.session_state.get('picks', 0)}",
-        similarities=[float(view.measures.similarity[row]) for row in rows[:shown]],
-        on_pick=(lambda ids: st.session_state.update(picked=ids)) if work.curator else None,
+def show_members(app: App, state: DraftState, opened: OpenCluster, borderline: Sequence[int]) -> None:
+    """The pictures: the rows in `borderline` first, then the most typical."""
+    rows = [*borderline, *(row for row in opened.rows if row not in set(borderline))]
+    shown = int(st.session_state.get("members_shown", PAGE_SIZE))
+    if borderline:
+        st.caption(f"The first {len(borderline)} stand at the border to another cluster.")
+    ids = [opened.view.asset_ids[row] for row in rows[:shown]]
+    similarities = [float(opened.view.statistics.similarity[row]) for row in rows[:shown]]
+    on_pick = (lambda ids: st.session_state.update(picked=ids)) if state.curator else None
+    gallery(
+        state.collection,
+        app.pictures(state.collection, ids, similarities),
+        f"members_{opened.cluster.id}_{st.session_state.get('picks', 0)}",
+        GalleryActions(open_picture, find_similar, on_pick),
     )
     if len(rows) > shown and st.button("More pictures", icon=":material/expand_more:", key="more_members"):
-        st.session_state["members_shown"] = shown + PAGE
-        again()
+        st.session_state["members_shown"] = shown + PAGE_SIZE
+        rerun_explorer()
 
 
-def to_print(app: App, work: DraftState, view: ClusterView, number: int, name: str) -> None:
+def print_popover(app: App, state: DraftState, opened: OpenCluster) -> None:
     """A contact sheet of the cluster, as a file to print."""
+    cluster = opened.cluster
     with st.popover("Print", icon=":material/print:"):
-        if not st.toggle("Prepare a contact sheet", key=f"print_{view.clusters[number].id}"):
+        if not st.toggle("Prepare a contact sheet", key=f"print_{cluster.id}"):
             return
-        ids = [view.asset_ids[row] for row in view.measures.members(number).tolist()]
-        line = f"{len(ids):,} pictures of {work.collection}, grouped at {view.clusters[number].threshold:g}"
-        page = printed_sheet(name, line, app.pictures(work.collection, ids[: MOST_PRINTED + 1]))
+        ids = opened.asset_ids
+        subtitle = f"{len(ids):,} pictures of {state.collection}, grouped at {cluster.threshold:g}"
+        sheet = render_print_sheet(opened.name, subtitle, app.pictures(state.collection, ids[: MAX_PRINTED + 1]))
         st.download_button(
             "Contact sheet",
-            page,
-            f"{work.collection}-{view.clusters[number].id}.html",
+            sheet,
+            f"{state.collection}-{cluster.id}.html",
             "text/html",
             on_click="ignore",
             icon=":material/download:",
         )
 
 
-def actions(app: App, work: DraftState, view: ClusterView, number: int, names: Sequence[str]) -> None:
-    """What can be done with the cluster, and with the pictures that are ticked."""
-    with st.container(horizontal=True):
-        about_cluster(app, work, view, number, names)
-        about_pictures(app, work, view, number, names)
-
-
-def about_cluster(app: App, work: DraftState, view: ClusterView, number: int, names: Sequence[str]) -> None:
-    cluster, ref, collection = view.clusters[number], view.partition.ref(number), work.collection
+def show_cluster_actions(app: App, state: DraftState, opened: OpenCluster) -> None:
+    """Rename, describe or merge the cluster, or mark it as no group."""
     with st.popover("Name", icon=":material/edit:"):
-        name = st.text_input("Name", names[number], max_chars=80, key=f"name_{cluster.id}")
-        if st.button("Rename", key="rename", disabled=not name.strip()):
-            change(app, collection, Rename(ref, name))
-            again()
-        text = st.text_area("Description", cluster.description, max_chars=2000, key=f"about_{cluster.id}")
-        if st.button("Describe", key="describe", disabled=text == cluster.description):
-            change(app, collection, Describe(ref, text))
-            again()
+        name_form(app, state, opened)
     with st.popover("Merge", icon=":material/call_merge:"):
-        others = choices(view, neighbours_first(view, number), names)
-        into = st.multiselect("Merge with", list(others), format_func=others.__getitem__, key=f"merge_{cluster.id}")
-        if st.button("Merge them", key="merge", disabled=not into):
-            change(app, collection, Merge((ref, *(ref_of(view, other) for other in into))))
-            again()
+        merge_form(app, state, opened)
+    no_group = opened.cluster.no_group
     st.button(
-        "It is a group" if cluster.no_group else "Not a group",
+        "It is a group" if no_group else "Not a group",
         key="no_group",
         icon=":material/do_not_disturb_on:",
-        on_click=change,
-        args=(app, collection, MarkNoGroup(ref, not cluster.no_group)),
+        on_click=apply_edit,
+        args=(app, state.collection, MarkNoGroup(opened.ref, not no_group)),
     )
 
 
-def about_pictures(app: App, work: DraftState, view: ClusterView, number: int, names: Sequence[str]) -> None:
-    members = {view.asset_ids[row] for row in view.measures.members(number).tolist()}
-    picked = tuple(sorted(members & set(st.session_state.get("picked", ())) & set(view.partition.asset_ids)))
+def name_form(app: App, state: DraftState, opened: OpenCluster) -> None:
+    cluster = opened.cluster
+    name = st.text_input("Name", opened.name, max_chars=80, key=f"name_{cluster.id}")
+    if st.button("Rename", key="rename", disabled=not name.strip()):
+        apply_edit(app, state.collection, Rename(opened.ref, name))
+        rerun_explorer()
+    text = st.text_area("Description", cluster.description, max_chars=2000, key=f"about_{cluster.id}")
+    if st.button("Describe", key="describe", disabled=text == cluster.description):
+        apply_edit(app, state.collection, Describe(opened.ref, text))
+        rerun_explorer()
+
+
+def merge_form(app: App, state: DraftState, opened: OpenCluster) -> None:
+    options = opened.merge_options()
+    key = f"merge_{opened.cluster.id}"
+    chosen = st.multiselect("Merge with", list(options), format_func=options.__getitem__, key=key)
+    if st.button("Merge them", key="merge", disabled=not chosen):
+        others = (cluster_ref(opened.view, cluster_id) for cluster_id in chosen)
+        apply_edit(app, state.collection, Merge((opened.ref, *others)))
+        rerun_explorer()
+
+
+def show_picked_actions(app: App, state: DraftState, opened: OpenCluster) -> None:
+    """Move, split off or pin the pictures that are ticked."""
+    movable = set(opened.asset_ids) & set(opened.view.partition.asset_ids)
+    picked = tuple(sorted(movable & set(st.session_state.get("picked", ()))))
     if not picked:
         st.caption("Tick pictures to move, split off or pin them.", width="content")
         return
-    ref, collection = view.partition.ref(number), work.collection
     with st.popover(f"Move {len(picked)}", icon=":material/drive_file_move:"):
-        others = choices(view, neighbours_first(view, number), names)
-        to = st.selectbox("Move them to", list(others), index=None, format_func=others.__getitem__, key="move_to")
-        if st.button("Move", key="move", disabled=to is None) and to is not None:
-            forget_picked()
-            change(app, collection, Move(picked, ref_of(view, to)))
-            again()
+        move_form(app, state, opened, picked)
     st.button(
         f"Split off {len(picked)}",
         icon=":material/call_split:",
         key="split",
-        on_click=act_on_picked,
-        args=(app, collection, Move(picked, None)),
+        on_click=edit_picked,
+        args=(app, state.collection, Move(picked, None)),
     )
-    held = set(pins(view.plan))
-    pin = Unpin(picked) if held >= set(picked) else Pin(picked, ref)
+    pinned = set(pins(opened.view.plan)) >= set(picked)
     st.button(
-        "Unpin" if isinstance(pin, Unpin) else f"Pin {len(picked)}",
+        "Unpin" if pinned else f"Pin {len(picked)}",
         icon=":material/keep:",
         key="pin",
-        on_click=act_on_picked,
-        args=(app, collection, pin),
+        on_click=edit_picked,
+        args=(app, state.collection, Unpin(picked) if pinned else Pin(picked, opened.ref)),
     )
+
+
+def move_form(app: App, state: DraftState, opened: OpenCluster, picked: tuple[str, ...]) -> None:
+    options = opened.merge_options()
+    target = st.selectbox("Move them to", list(options), index=None, format_func=options.__getitem__, key="move_to")
+    if st.button("Move", key="move", disabled=target is None) and target is not None:
+        clear_picked()
+        apply_edit(app, state.collection, Move(picked, cluster_ref(opened.view, target)))
+        rerun_explorer()
 
 
 @uninterrupted
-def act_on_picked(app: App, collection: str, edit: Move | Pin | Unpin) -> None:
-    forget_picked()
-    change(app, collection, edit)
+def edit_picked(app: App, collection: str, edit: Move | Pin | Unpin) -> None:
+    clear_picked()
+    apply_edit(app, collection, edit)
 
 
-def forget_picked() -> None:
+def clear_picked() -> None:
+    """Untick all pictures: the gallery is drawn under a new key."""
     st.session_state.pop("picked", None)
     st.session_state["picks"] = st.session_state.get("picks", 0) + 1
 
 
-def neighbours_first(view: ClusterView, number: int) -> list[int]:
-    """All other clusters, the most similar first."""
-    to_others = view.measures.centroids @ view.measures.centroids[number]
-    return [n for n in (-to_others).argsort(kind="stable").tolist() if n != number and view.sizes[n]]
+def cluster_options(view: ClusterView, numbers: Iterable[int], names: Sequence[str]) -> dict[str, str]:
+    """Labels for a selectbox by cluster id, which survives a moved slider as a number does not.
 
-
-def choices(view: ClusterView, numbers: Iterable[int], names: Sequence[str]) -> dict[str, str]:
-    """What a chooser shows of clusters, by their ids, which outlast a moved slider as numbers do not.
-
-    No two texts are the same: Streamlit would take the one for the other.
+    All labels differ: Streamlit cannot tell options with the same label apart.
     """
-    times = Counter(names)
+    occurrences = Counter(names)
     ids = ((number, view.clusters[number].id) for number in numbers)
-    return {i: names[number] if times[names[number]] == 1 else f"{names[number]} ({i})" for number, i in ids}
+    return {i: names[number] if occurrences[names[number]] == 1 else f"{names[number]} ({i})" for number, i in ids}
 
 
-def ref_of(view: ClusterView, cluster_id: str) -> ClusterRef:
+def cluster_ref(view: ClusterView, cluster_id: str) -> ClusterRef:
+    """The cluster with this id, as edits refer to it. Raises ClusterError if the view no longer has it."""
     number = view.number(cluster_id)
     if number is None:
         raise ClusterError("the cluster that was chosen is not there any more: choose again")
     return view.partition.ref(number)
 
 
-def branch(app: App, work: DraftState, view: ClusterView, number: int) -> None:
-    """A threshold of its own for the branch of the dendrogram that the cluster is, with what it would come to."""
-    cluster = view.clusters[number]
+def branch_popover(app: App, state: DraftState, opened: OpenCluster) -> None:
+    """A threshold for the cluster's branch of the dendrogram alone, with a preview of its pieces."""
+    cluster = opened.cluster
     with st.popover("Split deeper, or merge upward", icon=":material/account_tree:"):
         lowest = min(0.0, cluster.threshold)
         threshold = st.slider(
             "Threshold of this branch", lowest, 1.0, cluster.threshold, 0.005, format="%.3f", key=f"branch_{cluster.id}"
         )
-        found = preview(view, number, threshold)
+        found = preview_branch(opened.view, opened.number, threshold)
         if found is None:
             st.caption("This cluster was put together by hand, so it is no branch of the dendrogram.")
             return
-        sizes = ", ".join(str(len(rows)) for rows in found.pieces[:12])
+        sizes = ", ".join(str(len(rows)) for rows in found.pieces[:MAX_SIZES_LISTED])
         count = len(found.pieces)
         st.caption(
             f"{count} piece{'' if count == 1 else 's'} of {sizes} pictures"
             + (", with others that it would join." if found.grows else ".")
         )
-        first = [view.asset_ids[int(rows[0])] for rows in found.pieces[:PREVIEWED]]
-        show_pictures(app, work.collection, first, "pieces", "small")
-        if work.curator and st.button("Cut the branch here", key="cut_branch"):
+        first_ids = [opened.view.asset_ids[int(rows[0])] for rows in found.pieces[:MAX_PIECES_SHOWN]]
+        hits = app.pictures(state.collection, first_ids)
+        actions, layout = GalleryActions(open_picture, find_similar), GalleryLayout("small", show_similarity=False)
+        gallery(state.collection, hits, "pieces", actions, layout)
+        if state.curator and st.button("Cut the branch here", key="cut_branch"):
             for edit in found.edits:
-                change(app, work.collection, edit)
-            again()
+                apply_edit(app, state.collection, edit)
+            rerun_explorer()

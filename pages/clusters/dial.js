@@ -1,14 +1,14 @@
-// The thresholds: a curve of what every threshold gives, a slider beneath it on the same scale, and numbers to type.
+// The thresholds: a curve of clusters per threshold, a slider below it on the same scale, and number inputs.
 //
-// What a person sets is shown at once and sent to the server, one message at a time: while an answer is awaited only the
-// latest value is kept. Every value has a number; `heard` is the last one that the server has taken in, and until it has
-// taken in a value, what it says of it is old and is not shown. `session` tells two servers apart: a new one is told
-// again what the old one never answered.
+// A new value is shown at once and sent to the server, one message at a time: while one is unacknowledged, only the
+// latest value of each control is stored. Every value has a number; `heard` holds the last number that the server has
+// received for each control. Until a value is acknowledged, the server's value is outdated and not shown. `session`
+// identifies the server: a new one is sent again what the old one never acknowledged.
 
 const SVG = "http://www.w3.org/2000/svg"
-const PATIENCE_MS = 3000 // after which the latest value is sent although the last was not answered
+const RESEND_MS = 3000 // after which the latest values are sent although the last message was not acknowledged
 
-const near = (value, digits) => Number(value.toFixed(digits))
+const round = (value, digits) => Number(value.toFixed(digits))
 
 function svg(tag, attributes) {
   const node = document.createElementNS(SVG, tag)
@@ -16,40 +16,40 @@ function svg(tag, attributes) {
   return node
 }
 
-class Asking {
-  // What was asked of the server and not yet heard by it.
+class Outbox {
+  // The values that the server has not acknowledged yet.
   constructor(heard) {
     this.count = Math.max(...Object.values(heard))
-    this.open = {} // by name: [number, value]
-    this.awaited = 0
+    this.pending = {} // by name: [number, value]
+    this.inFlight = 0 // the highest number of the last message, 0 once it is acknowledged
   }
 
-  ask(name, value) {
-    this.open[name] = [++this.count, value]
-    if (!this.awaited || Date.now() - this.since > PATIENCE_MS) this.send()
+  put(name, value) {
+    this.pending[name] = [++this.count, value]
+    if (!this.inFlight || Date.now() - this.sentAt > RESEND_MS) this.flush()
   }
 
-  send() {
-    this.awaited = this.count
-    this.since = Date.now()
-    this.tell({ session: this.session, ...this.open })
+  flush() {
+    this.inFlight = this.count
+    this.sentAt = Date.now()
+    this.send({ session: this.session, ...this.pending })
     clearTimeout(this.timer)
-    this.timer = setTimeout(() => Object.keys(this.open).length && this.send(), PATIENCE_MS)
+    this.timer = setTimeout(() => Object.keys(this.pending).length && this.flush(), RESEND_MS)
   }
 
-  hear(session, heard) {
+  acknowledge(session, heard) {
     if (session !== this.session) {
       this.session = session
-      this.awaited = 0
-      for (const name of Object.keys(this.open)) this.open[name][0] = ++this.count
+      this.inFlight = 0
+      for (const name of Object.keys(this.pending)) this.pending[name][0] = ++this.count
     }
     for (const [name, number] of Object.entries(heard)) {
-      if (this.open[name] && this.open[name][0] <= number) delete this.open[name]
-      if (number >= this.awaited) this.awaited = 0
+      if (this.pending[name] && this.pending[name][0] <= number) delete this.pending[name]
+      if (number >= this.inFlight) this.inFlight = 0
     }
-    const newest = Math.max(0, ...Object.values(this.open).map(([number]) => number))
+    const newest = Math.max(0, ...Object.values(this.pending).map(([number]) => number))
     if (!newest) clearTimeout(this.timer)
-    else if (!this.awaited) this.send()
+    else if (!this.inFlight) this.flush()
   }
 }
 
@@ -63,16 +63,16 @@ class Dial {
     this.drawing = at("drawing")
     this.steady = at("steady")
     this.tip = at("tip")
-    this.asking = new Asking(data.heard)
+    this.outbox = new Outbox(data.heard)
     this.root = root
-    this.slider.oninput = () => this.set("threshold", near(Number(this.slider.value), 3))
-    for (const [name, field] of Object.entries(this.numbers)) this.listen(name, field)
+    this.slider.oninput = () => this.set("threshold", round(Number(this.slider.value), 3))
+    for (const [name, field] of Object.entries(this.numbers)) this.bindField(name, field)
     this.plot.onpointerdown = (event) => this.drag(event)
-    this.plot.onpointermove = (event) => this.point(event)
+    this.plot.onpointermove = (event) => this.hover(event)
     this.plot.onpointerleave = () => (this.tip.hidden = true)
   }
 
-  listen(name, field) {
+  bindField(name, field) {
     field.oninput = () => (field.dataset.typing = "yes")
     field.onchange = () => {
       delete field.dataset.typing
@@ -95,39 +95,39 @@ class Dial {
   }
 
   set(name, value) {
-    this.asking.ask(name, value)
+    this.outbox.put(name, value)
     this.show()
   }
 
   value(name) {
-    return this.asking.open[name] ? this.asking.open[name][1] : this.data[name]
+    return this.outbox.pending[name] ? this.outbox.pending[name][1] : this.data[name]
   }
 
-  update(data, tell) {
-    this.asking.tell = tell
+  update(data, send) {
+    this.outbox.send = send
     const drawn = JSON.stringify([data.curve, data.plateaus, data.published])
     this.data = data
     if (drawn !== this.drawn) this.draw(data)
     this.drawn = drawn
     this.slider.min = data.lowest
-    this.asking.hear(data.session, data.heard)
+    this.outbox.acknowledge(data.session, data.heard)
     this.show()
   }
 
-  // -- what it shows ------------------------------------------------------------------------------------------
+  // -- drawing -----------------------------------------------------------------------------------------------
 
   show() {
     const threshold = this.value("threshold")
     this.slider.value = threshold
     this.slider.setAttribute("aria-valuetext", threshold.toFixed(3))
     for (const [name, field] of Object.entries(this.numbers)) {
-      if (!field.dataset.typing) field.value = near(this.value(name), 6)
+      if (!field.dataset.typing) field.value = round(this.value(name), 6)
     }
-    if (this.mark) this.mark.style.left = `${100 * this.place(threshold)}%`
-    this.frame.setAttribute("aria-busy", Object.keys(this.asking.open).length > 0)
+    if (this.mark) this.mark.style.left = `${100 * this.position(threshold)}%`
+    this.frame.setAttribute("aria-busy", Object.keys(this.outbox.pending).length > 0)
   }
 
-  place(threshold) {
+  position(threshold) {
     const { lowest } = this.data
     return Math.min(1, Math.max(0, (threshold - lowest) / (1 - lowest)))
   }
@@ -137,20 +137,20 @@ class Dial {
     this.steady.replaceChildren()
     this.plot.hidden = !curve
     if (!curve) return
-    const most = Math.max(1, ...curve.groups)
+    const maximum = Math.max(1, ...curve.groups)
     const lines = svg("svg", { viewBox: "0 0 1000 100", preserveAspectRatio: "none", "aria-hidden": "true" })
     for (const { lowest, highest } of plateaus) {
-      const x = 1000 * this.place(lowest)
-      lines.append(svg("rect", { class: "plateau", x, y: 0, width: 1000 * this.place(highest) - x, height: 100 }))
+      const x = 1000 * this.position(lowest)
+      lines.append(svg("rect", { class: "plateau", x, y: 0, width: 1000 * this.position(highest) - x, height: 100 }))
     }
     const path = (values, highest) =>
-      values.map((value, i) => `${i ? "L" : "M"}${1000 * this.place(curve.at[i])} ${100 - (100 * value) / highest}`).join("")
+      values.map((value, i) => `${i ? "L" : "M"}${1000 * this.position(curve.at[i])} ${100 - (100 * value) / highest}`).join("")
     lines.append(svg("path", { class: "share", d: path(curve.share, 100) }))
-    lines.append(svg("path", { class: "groups", d: path(curve.groups, most) }))
+    lines.append(svg("path", { class: "groups", d: path(curve.groups, maximum) }))
     this.mark = this.line("mark", this.value("threshold"))
     this.drawing.append(lines, this.mark)
     if (published !== null) this.drawing.append(this.line("published", published, "published"))
-    this.drawing.append(...this.scale(most))
+    this.drawing.append(...this.scale(maximum))
     for (const plateau of plateaus) this.steady.append(this.button(plateau))
   }
 
@@ -158,13 +158,13 @@ class Dial {
     const node = document.createElement("span")
     node.className = `line ${name}`
     node.textContent = text
-    node.style.left = `${100 * this.place(threshold)}%`
-    if (this.place(threshold) > 0.5) node.classList.add("right")
+    node.style.left = `${100 * this.position(threshold)}%`
+    if (this.position(threshold) > 0.5) node.classList.add("right")
     return node
   }
 
-  scale(most) {
-    return [["left", String(most)], ["right", "100 %"]].map(([side, text]) => {
+  scale(maximum) {
+    return [["left", String(maximum)], ["right", "100 %"]].map(([side, text]) => {
       const node = document.createElement("span")
       node.className = `scale ${side}`
       node.textContent = text
@@ -182,28 +182,28 @@ class Dial {
     return node
   }
 
-  // -- the curve can be clicked and dragged ----------------------------------------------------------------------
+  // -- clicking and dragging on the curve -------------------------------------------------------------------------
 
-  under(event) {
+  thresholdAt(event) {
     const box = this.drawing.getBoundingClientRect()
     const share = Math.min(1, Math.max(0, (event.clientX - box.left) / box.width))
-    return near(this.data.lowest + share * (1 - this.data.lowest), 3)
+    return round(this.data.lowest + share * (1 - this.data.lowest), 3)
   }
 
   drag(event) {
     if (event.button) return
     this.plot.setPointerCapture(event.pointerId)
-    this.set("threshold", this.under(event))
+    this.set("threshold", this.thresholdAt(event))
   }
 
-  point(event) {
-    if (event.buttons & 1 && this.plot.hasPointerCapture(event.pointerId)) this.set("threshold", this.under(event))
+  hover(event) {
+    if (event.buttons & 1 && this.plot.hasPointerCapture(event.pointerId)) this.set("threshold", this.thresholdAt(event))
     const { at, groups, share } = this.data.curve
-    const wanted = this.under(event)
-    const i = at.reduce((best, value, j) => (Math.abs(value - wanted) < Math.abs(at[best] - wanted) ? j : best), 0)
+    const target = this.thresholdAt(event)
+    const i = at.reduce((best, value, j) => (Math.abs(value - target) < Math.abs(at[best] - target) ? j : best), 0)
     this.tip.textContent = `${at[i].toFixed(3)}: ${groups[i]} clusters, ${share[i].toFixed(0)} % of the pictures in them`
-    this.tip.style.left = `${100 * this.place(at[i])}%`
-    this.tip.classList.toggle("right", this.place(at[i]) > 0.5)
+    this.tip.style.left = `${100 * this.position(at[i])}%`
+    this.tip.classList.toggle("right", this.position(at[i]) > 0.5)
     this.tip.hidden = false
   }
 }
@@ -213,9 +213,9 @@ const dials = new WeakMap()
 export default function ({ data, parentElement, setStateValue }) {
   if (!dials.has(parentElement)) dials.set(parentElement, new Dial(parentElement, data))
   const dial = dials.get(parentElement)
-  dial.update(data, (asked) => setStateValue("asked", asked))
+  dial.update(data, (message) => setStateValue("asked", message))
   return () => {
-    clearTimeout(dial.asking.timer)
+    clearTimeout(dial.outbox.timer)
     dials.delete(parentElement)
   }
 }

@@ -1,7 +1,7 @@
-"""The dial: thresholds by slider, by number and on the curve of what each of them gives.
+"""The dial: thresholds by slider, as numbers and on the curve of clusters per threshold.
 
-It is a component because a person moves it faster than a server answers: what they set last is what counts, whatever
-older answers say. `dial.js` tells how the two keep in step.
+It is a component because a person moves it faster than the server responds: the latest value counts, whatever older
+responses say. `dial.js` describes the protocol that keeps the two in sync.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ import numpy as np
 import streamlit as st
 
 from core.app import App
-from core.clusters.edits.model import SetSmallest, SetThreshold
+from core.clusters.edits.model import SetMinClusterSize, SetThreshold
 from core.clusters.tree.threshold_curve import ThresholdCurve, ThresholdPlateau
-from pages.clusters.draft_state import DraftState, change
+from pages.clusters.draft_state import DraftState, apply_edit
 from pages.ui.streamlit_internals import uninterrupted
 
-KEY, POINTS = "dial", 120
+DIAL_KEY, MESSAGES_KEY, CURVE_POINTS = "dial", "dial_messages", 120
 _HERE = Path(__file__).parent
 _COMPONENT = st.components.v2.component(
     "contact_sheet_dial",
@@ -34,36 +34,36 @@ _COMPONENT = st.components.v2.component(
 
 @dataclass
 class DialMessages:
-    """What a browser's dial has said to this session: the number of the last value taken in, for each control."""
+    """What this session has received from the browser's dial: the number of the latest value, for each control."""
 
     session: str = field(default_factory=lambda: secrets.token_hex(8))
-    numbers: dict[str, int] = field(default_factory=lambda: {"threshold": 0, "smallest": 0})
+    received: dict[str, int] = field(default_factory=lambda: {"threshold": 0, "smallest": 0})
 
-    def news(self, said: Mapping[str, Any]) -> dict[str, float]:
-        """The values not taken in before, which then are; empty for what was said to another session."""
-        if said.get("session") != self.session:
+    def receive(self, message: Mapping[str, Any]) -> dict[str, float]:
+        """Return the values not received before, and record them; none from a message to another session."""
+        if message.get("session") != self.session:
             return {}
-        fresh = {}
-        for name, heard in self.numbers.items():
-            number, value = said.get(name) or (0, 0.0)
-            if number > heard:
-                self.numbers[name], fresh[name] = int(number), float(value)
-        return fresh
+        new_values = {}
+        for name, latest in self.received.items():
+            number, value = message.get(name) or (0, 0.0)
+            if number > latest:
+                self.received[name], new_values[name] = int(number), float(value)
+        return new_values
 
 
-def show_dial(app: App, work: DraftState, curve: ThresholdCurve, steady: Sequence[ThresholdPlateau]) -> None:
-    """The dial at the work's thresholds; what is set on it becomes a change before the next run."""
-    heard: DialMessages = st.session_state.setdefault("dial_heard", DialMessages())
-    at, counts = curve.sampled(POINTS)
+def show_dial(app: App, state: DraftState, curve: ThresholdCurve, steady: Sequence[ThresholdPlateau]) -> None:
+    """The dial at the state's thresholds; a value set on it is applied as an edit before the next run."""
+    messages: DialMessages = st.session_state.setdefault(MESSAGES_KEY, DialMessages())
+    at, counts = curve.sample(CURVE_POINTS)
     _COMPONENT(
-        key=KEY,
+        key=DIAL_KEY,
         data={
-            "session": heard.session,
-            "heard": heard.numbers,
-            "threshold": work.plan.threshold,
-            "smallest": work.plan.smallest,
-            "lowest": lowest_of(curve),
-            "published": work.published.threshold if work.published else None,
+            "session": messages.session,
+            "heard": messages.received,
+            "threshold": state.plan.threshold,
+            "smallest": state.plan.min_cluster_size,
+            "lowest": lowest_threshold(curve),
+            "published": state.published.threshold if state.published else None,
             "curve": {
                 "at": np.round(at, 4).tolist(),
                 "groups": counts.groups.tolist(),
@@ -75,22 +75,22 @@ def show_dial(app: App, work: DraftState, curve: ThresholdCurve, steady: Sequenc
                 {"threshold": p.threshold, "lowest": p.lowest, "highest": p.highest, "reason": p.reason} for p in steady
             ],
         },
-        on_asked_change=lambda: asked(app, work.collection),
+        on_asked_change=lambda: on_dial_change(app, state.collection),
     )
 
 
 @uninterrupted
-def asked(app: App, collection: str) -> None:
-    """Take in what was set on the dial."""
-    said, heard = st.session_state[KEY].get("asked"), st.session_state["dial_heard"]
-    news = heard.news(said) if said else {}
-    if "threshold" in news:
-        change(app, collection, SetThreshold(news["threshold"]), coalesce=True)
-    if "smallest" in news:
-        change(app, collection, SetSmallest(int(news["smallest"])), coalesce=True)
+def on_dial_change(app: App, collection: str) -> None:
+    """Apply the values that were set on the dial."""
+    message = st.session_state[DIAL_KEY].get("asked")
+    new_values = st.session_state[MESSAGES_KEY].receive(message) if message else {}
+    if "threshold" in new_values:
+        apply_edit(app, collection, SetThreshold(new_values["threshold"]), coalesce=True)
+    if "smallest" in new_values:
+        apply_edit(app, collection, SetMinClusterSize(int(new_values["smallest"])), coalesce=True)
 
 
-def lowest_of(curve: ThresholdCurve) -> float:
-    """The dial's lowest threshold, where all is one cluster; a multiple of the slider's steps."""
+def lowest_threshold(curve: ThresholdCurve) -> float:
+    """The dial's lowest threshold, at which all is one cluster; a multiple of the slider's steps."""
     lowest = float(curve.similarity[-1]) if len(curve.similarity) else 0.0
     return min(0.0, math.floor(lowest * 200) / 200)

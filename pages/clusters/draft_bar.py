@@ -6,75 +6,78 @@ import streamlit as st
 
 from core.app import App
 from core.clusters.curation import OpenDraft
-from core.clusters.lineage.diff_sentences import sentences
-from core.clusters.views.view import ClusterView
+from core.clusters.lineage.diff_sentences import describe_diff
+from core.clusters.views.cluster_view import ClusterView
 from core.records.clusterings import RevisionConflict
-from pages.clusters.draft_state import DraftState, again, tell, telling, with_draft
-from pages.ui.format import plain
+from pages.clusters.draft_state import DraftState, notify, reporting_errors, rerun_explorer, update_draft
+from pages.ui.format import escape_markdown
 from pages.ui.person import person
 from pages.ui.streamlit_internals import uninterrupted
 
-LOSSES_SHOWN = 8
+MAX_UNAPPLIED_SHOWN = 8
 
 
-def draft_bar(app: App, work: DraftState, view: ClusterView) -> None:
-    """What one works on, and what can be done with it."""
+def show_draft_bar(app: App, state: DraftState, view: ClusterView) -> None:
+    """What is being edited, and the actions on it."""
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(headline(work), width="content")
-        if work.opened is not None and work.curator:
-            history = work.opened.history
-            for label, possible, act in (
-                ("Undo", history.can_undo, app.curators.undo),
-                ("Redo", history.can_redo, app.curators.redo),
-            ):
-                st.button(
-                    label,
-                    icon=f":material/{label.lower()}:",
-                    disabled=not possible,
-                    key=label.lower(),
-                    type="tertiary",
-                    on_click=with_draft,
-                    args=(app, work.collection, act),
-                )
-        if work.curator:
-            save(app, work)
-            publish(app, work)
-    if not work.curator:
+        st.markdown(headline(state), width="content")
+        if state.curator:
+            if state.opened is not None:
+                undo_buttons(app, state.collection, state.opened)
+            save_popover(app, state)
+            publish_button(app, state)
+    if not state.curator:
         how = (
             "Sign in with the curator key"
             if app.access.asks_for_key
             else "Open this page on the computer that serves it"
         )
         st.caption(f":material/lock_open: Move the sliders as you like; nothing is changed for others. {how} to save.")
-    losses(view)
-    conflict(app, work)
+    show_unapplied_edits(view)
+    show_conflict(app, state)
 
 
-def headline(work: DraftState) -> str:
-    """One line: a draft with so many changes, or a revision."""
-    base = f"revision {work.parent.id}" if work.parent else "nothing saved yet"
-    if work.unsaved:
-        count = f"{work.unsaved} change{'' if work.unsaved == 1 else 's'}"
-        on = f" on {base}" if work.parent else ""
+def undo_buttons(app: App, collection: str, opened: OpenDraft) -> None:
+    for label, enabled, action in (
+        ("Undo", opened.history.can_undo, app.curators.undo),
+        ("Redo", opened.history.can_redo, app.curators.redo),
+    ):
+        st.button(
+            label,
+            icon=f":material/{label.lower()}:",
+            disabled=not enabled,
+            key=label.lower(),
+            type="tertiary",
+            on_click=update_draft,
+            args=(app, collection, action),
+        )
+
+
+def headline(state: DraftState) -> str:
+    """One line: the draft and its number of changes, or the revision."""
+    base = f"revision {state.parent.id}" if state.parent else "nothing saved yet"
+    if state.unsaved:
+        count = f"{state.unsaved} change{'' if state.unsaved == 1 else 's'}"
+        on = f" on {base}" if state.parent else ""
         return f":material/edit_note: **Draft**{on} · {count} not saved"
-    published = work.published is not None and work.parent is not None and work.published.id == work.parent.id
-    return f":material/bookmark: **{base[0].upper()}{base[1:]}**" + (" · published" if published else "")
+    published = " · published" if state.parent_is_published else ""
+    return f":material/bookmark: **{base[0].upper()}{base[1:]}**{published}"
 
 
-def save(app: App, work: DraftState) -> None:
-    if not work.unsaved and work.parent is not None:
+def save_popover(app: App, state: DraftState) -> None:
+    if not state.unsaved and state.parent is not None:
         return
     with st.popover("Save", icon=":material/save:"):
         note = st.text_input("What is this revision about?", key="save_note", max_chars=500)
         if st.button("Save revision", type="primary", key="save"):
-            with telling():
-                save_now(app, work, note)
-            again()
+            with reporting_errors():
+                save_revision(app, state, note)
+            rerun_explorer()
 
 
-def save_now(app: App, work: DraftState, note: str) -> None:
+def save_revision(app: App, state: DraftState, note: str) -> None:
     try:
-        opened = work.opened or app.curators.open(person(), work.collection)
+        opened = state.opened or app.curators.open(person(), state.collection)
         revision = app.curators.save(person(), opened, note)
     except RevisionConflict as error:
         st.session_state["conflict"] = error.newest.id
@@ -82,12 +85,12 @@ def save_now(app: App, work: DraftState, note: str) -> None:
     for name in ("draft", "t", "min"):
         st.query_params.pop(name, None)
     st.session_state.pop("conflict", None)
-    tell(f"Saved as revision {revision.id}: {revision.cluster_count} clusters.")
+    notify(f"Saved as revision {revision.id}: {revision.cluster_count} clusters.")
 
 
-def publish(app: App, work: DraftState) -> None:
-    parent, published = work.parent, work.published
-    if work.unsaved or parent is None or (published is not None and published.id == parent.id):
+def publish_button(app: App, state: DraftState) -> None:
+    parent = state.parent
+    if state.unsaved or parent is None or state.parent_is_published:
         return
     if st.button(
         "Publish",
@@ -95,45 +98,45 @@ def publish(app: App, work: DraftState) -> None:
         key="publish",
         help="New pictures are then assigned to these clusters, and everyone sees them first.",
     ):
-        with telling():
-            app.curators.publish(person(), parent.id, published.id if published else None)
-            app.assign(work.collection)
-            tell(f"Revision {parent.id} is published.")
-        again()
+        with reporting_errors():
+            app.curators.publish(person(), parent.id, state.published_id)
+            app.assign(state.collection)
+            notify(f"Revision {parent.id} is published.")
+        rerun_explorer()
 
 
-def losses(view: ClusterView) -> None:
-    """What of the plan could not be carried to this threshold."""
-    lost = view.partition.losses
-    if lost and st.toggle(f"{len(lost)} things could not be carried", key="losses"):
-        for loss in lost[:LOSSES_SHOWN]:
-            st.caption(plain(loss.sentence))
-        if len(lost) > LOSSES_SHOWN:
-            st.caption(f"And {len(lost) - LOSSES_SHOWN} more.")
+def show_unapplied_edits(view: ClusterView) -> None:
+    """The edits of the plan that could not be applied at this threshold."""
+    unapplied = view.partition.unapplied
+    if unapplied and st.toggle(f"{len(unapplied)} things could not be carried", key="losses"):
+        for edit in unapplied[:MAX_UNAPPLIED_SHOWN]:
+            st.caption(escape_markdown(edit.sentence))
+        if len(unapplied) > MAX_UNAPPLIED_SHOWN:
+            st.caption(f"And {len(unapplied) - MAX_UNAPPLIED_SHOWN} more.")
 
 
-def conflict(app: App, work: DraftState) -> None:
-    """Someone saved since this draft was begun: what they changed, and a way on that loses nothing."""
+def show_conflict(app: App, state: DraftState) -> None:
+    """Someone saved since this draft was started: what they changed, and a way to rebase the draft."""
     newest_id = st.session_state.get("conflict")
-    if newest_id is None or work.opened is None:
+    if newest_id is None or state.opened is None:
         return
     newest = app.clusters.revisions.get(newest_id)
     with st.container(border=True):
         st.warning(
-            f"{plain(newest.author)} saved revision {newest.id} since you began. Your draft is kept.",
+            f"{escape_markdown(newest.author)} saved revision {newest.id} since you began. Your draft is kept.",
             icon=":material/call_split:",
         )
-        if work.parent_id is not None:
-            for sentence in sentences(app.clusters.difference(work.parent_id, newest.id), 6):
-                st.caption(plain(sentence))
-        st.button("Lay my changes on it", on_click=rebase, args=(app, work.opened), key="rebase")
+        if state.parent_id is not None:
+            for sentence in describe_diff(app.clusters.diff_revisions(state.parent_id, newest.id), 6):
+                st.caption(escape_markdown(sentence))
+        st.button("Lay my changes on it", on_click=rebase_draft, args=(app, state.opened), key="rebase")
 
 
 @uninterrupted
-def rebase(app: App, opened: OpenDraft) -> None:
-    with telling():
+def rebase_draft(app: App, opened: OpenDraft) -> None:
+    with reporting_errors():
         rebased = app.curators.rebase(person(), opened)
-        st.query_params["draft"] = rebased.draft.draft.id
+        st.query_params["draft"] = rebased.draft.record.id
         st.session_state.pop("conflict", None)
-        lost = f" {len(rebased.lost)} of them are not possible there." if rebased.lost else ""
-        tell(f"Your changes now lie on revision {rebased.draft.draft.parent}.{lost}")
+        dropped = f" {len(rebased.unapplied)} of them are not possible there." if rebased.unapplied else ""
+        notify(f"Your changes now lie on revision {rebased.draft.record.parent}.{dropped}")

@@ -1,48 +1,49 @@
-"""The part of the page that answers at once: thresholds, map, selection, clusters."""
+"""The part of the page that responds at once: thresholds, map, selection, clusters."""
 
 from __future__ import annotations
 
 import streamlit as st
 
 from core.app import App
-from core.clusters.views.view import ClusterView
-from pages.clusters.cluster_detail import open_cluster
-from pages.clusters.cluster_list import cluster_list
+from core.clusters.views.cluster_view import ClusterView
+from pages.clusters.cluster_detail import show_open_cluster
+from pages.clusters.cluster_list import show_clusters
 from pages.clusters.dial import show_dial
-from pages.clusters.draft_bar import draft_bar
-from pages.clusters.draft_state import NOTICE, current_work
+from pages.clusters.draft_bar import show_draft_bar
+from pages.clusters.draft_state import NOTICE, current_state
 from pages.clusters.map_view import show_map
-from pages.clusters.pair_review import pair_review
+from pages.clusters.pair_review import show_border_pairs
 from pages.clusters.published_changes import show_changes
 from pages.clusters.revision_list import show_history
-from pages.search.picture_details import show_details
-from pages.ui.format import plain
+from pages.search.picture_details import follow_picture_links
+from pages.ui.format import escape_markdown
 
 SECTIONS = ("Clusters", "What would change", "Border pairs", "History")
 
 
 @st.fragment
-def explorer(app: App, collection: str) -> None:
-    """Runs again by itself for everything done in it; the page around it stays."""
-    work = current_work(app, collection)
-    view = app.clusters.view(collection, work.plan, work.parent_id)
+def show_explorer(app: App, collection: str) -> None:
+    """A fragment: what is done in it reruns it alone, without the rest of the page."""
+    state = current_state(app, collection)
+    view = app.clusters.view(collection, state.plan, state.parent_id)
     notice = st.session_state.pop(NOTICE, None)
-    with st.container():  # containers are always there: what stands below keeps its place, and a popover stays open
+    # The containers are always there, so that what is below keeps its position and an open popover stays open.
+    with st.container():
         if notice:
-            st.warning(plain(notice), icon=":material/info:")
+            st.warning(escape_markdown(notice), icon=":material/info:")
     with st.container():
-        draft_bar(app, work, view)
+        show_draft_bar(app, state, view)
     with st.container():
-        leave_or_look(app, collection)
-    curve, steady = app.clusters.curve(view.base, collection, work.plan.smallest)
+        follow_picture_links(app, collection)
+    curve, steady = app.clusters.curve(view.base, collection, state.plan.min_cluster_size)
     dial, board = st.container(), st.container()
-    with board:  # before the dial, which is free for the next move once it has heard of this one
-        show_map(app, work, view)
+    with board:  # before the dial, which accepts the next move once this one is acknowledged
+        show_map(app, state, view)
     with dial:
-        show_dial(app, work, curve, steady)
-        st.caption(summary(view))
+        show_dial(app, state, curve, steady)
+        st.caption(cluster_summary(view))
     with st.container():
-        open_cluster(app, work, view)
+        show_open_cluster(app, state, view)
     section = st.segmented_control(
         "Show",
         SECTIONS,
@@ -53,29 +54,20 @@ def explorer(app: App, collection: str) -> None:
         label_visibility="collapsed",
     )
     if section == SECTIONS[0]:
-        cluster_list(app, work, view)
+        show_clusters(app, state, view)
     elif section == SECTIONS[1]:
-        show_changes(app, work, view)
+        show_changes(app, state, view)
     elif section == SECTIONS[2]:
-        pair_review(app, work, view)
+        show_border_pairs(app, state, view)
     else:
-        show_history(app, work)
+        show_history(app, state)
 
 
-def leave_or_look(app: App, collection: str) -> None:
-    """Details of a picture open here; pictures like it are a matter of the search."""
-    like = st.query_params.pop("like", None)
-    if like:
-        st.switch_page("pages/search/page.py", query_params={"collection": collection, "like": like})
-    if "photo" in st.query_params:
-        show_details(app, collection, st.query_params["photo"])
-
-
-def summary(view: ClusterView) -> str:
-    """One line: how many clusters, and what is in none."""
-    alone = int((view.labels < 0).sum())
-    newcomers = len(view.base.newcomers)
-    parts = [f"{len(view.clusters):,} clusters", f"{alone:,} of {len(view.labels):,} pictures in none"]
-    if newcomers:
-        parts.append(f"{newcomers:,} new ones assigned")
+def cluster_summary(view: ClusterView) -> str:
+    """One line: the numbers of clusters, of unclustered pictures and of newly assigned ones."""
+    unclustered = int((view.labels < 0).sum())
+    new_count = len(view.base.new_rows)
+    parts = [f"{len(view.clusters):,} clusters", f"{unclustered:,} of {len(view.labels):,} pictures in none"]
+    if new_count:
+        parts.append(f"{new_count:,} new ones assigned")
     return " · ".join(parts)

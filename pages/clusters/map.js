@@ -1,10 +1,10 @@
-// The map, drawn by Plotly. It stays where it is while colours change: only what is new is drawn again.
+// The map, drawn by Plotly. Its view stays while colours change: only what is new is redrawn.
 //
-// It tells what is selected (rows that were clicked, boxes, lassos) and, where not all points are drawn, the part that
-// is looked at, so that more of its points can be sent. `look` is another one when the server asks for another part.
+// It reports what is selected (clicked rows, boxes, lassos) and, if not all points are drawn, the visible part, so that
+// more of its points can be sent. The server sends another number as `look` to show another part.
 
 const SETTLED_MS = 250
-const VEIL = "b8" // how far a name covers the points behind it, as the alpha of a hex colour
+const LABEL_ALPHA = "b8" // of a name's background, as the alpha of a hex colour
 const CONFIG = {
   displaylogo: false,
   scrollZoom: true,
@@ -18,14 +18,14 @@ function plotly(path) {
   if (!scripts.has(url))
     scripts.set(
       url,
-      new Promise((done, failed) => {
+      new Promise((resolve, reject) => {
         const script = document.createElement("script")
         script.src = url
-        script.onload = () => done(window.Plotly)
+        script.onload = () => resolve(window.Plotly)
         script.onerror = () => {
           scripts.delete(url)
           script.remove()
-          failed(new Error("The map cannot be drawn: a part of the page did not arrive. Load the page again."))
+          reject(new Error("The map cannot be drawn: a part of the page did not arrive. Load the page again."))
         }
         document.head.append(script)
       }),
@@ -38,53 +38,53 @@ function corners(path) {
   return { x: points.map(([x]) => x), y: points.map(([, y]) => y) }
 }
 
-class Board {
+class PlotlyMap {
   constructor(node) {
     this.node = node
     this.drawing = Promise.resolve()
     this.clicked = [] // rows
-    this.size = new ResizeObserver(() => this.drawn && this.plotly.Plots.resize(node))
+    this.resizing = new ResizeObserver(() => this.drawn && this.plotly.Plots.resize(node))
   }
 
-  update(data, set) {
-    this.set = set
+  update(data, report) {
+    this.report = report
     this.data = data
     this.drawing = this.drawing.then(() => this.draw(data)).catch(({ message }) => (this.node.textContent = message))
   }
 
   async draw(data) {
-    if (data !== this.data) return // a newer one waits
+    if (data !== this.data) return // a newer one is queued
     this.plotly = await plotly(data.plotly)
-    if (!this.drawn) this.node.replaceChildren() // what went wrong before
+    if (!this.drawn) this.node.replaceChildren() // an error message
     await this.plotly.react(this.node, this.traces(data), this.layout(data), CONFIG)
     this.rows = data.rows
-    if (this.looked !== data.look) this.seen = this.range()
-    this.looked = data.look
+    if (this.shownLook !== data.look) this.seen = this.range()
+    this.shownLook = data.look
     if (this.drawn) return
     this.drawn = true
     this.node.on("plotly_selected", (event) => event && this.select(event))
     this.node.on("plotly_deselect", () => {
       this.clicked = []
-      this.set("selection", null)
+      this.report("selection", null)
     })
-    this.node.on("plotly_relayout", () => this.look())
-    this.size.observe(this.node)
+    this.node.on("plotly_relayout", () => this.reportRange())
+    this.resizing.observe(this.node)
   }
 
   traces({ figure, rows }) {
     const [points, ...others] = figure.data
-    const clicked = this.clicked.map((row) => rows.indexOf(row)).filter((place) => place >= 0)
+    const clicked = this.clicked.map((row) => rows.indexOf(row)).filter((index) => index >= 0)
     return [clicked.length ? { ...points, selectedpoints: clicked } : points, ...others]
   }
 
   layout({ figure, look }) {
     const css = getComputedStyle(this.node)
     const colour = (name) => css.getPropertyValue(`--st-${name}`).trim()
-    const ground = colour("background-color")
-    const names = figure.layout.annotations.map((name) => ({ ...name, bgcolor: `${ground}${VEIL}` }))
+    const background = colour("background-color")
+    const labels = figure.layout.annotations.map((label) => ({ ...label, bgcolor: `${background}${LABEL_ALPHA}` }))
     return {
       ...figure.layout,
-      annotations: names,
+      annotations: labels,
       uirevision: look,
       selections: this.node.layout?.selections ?? [],
       paper_bgcolor: "rgba(0,0,0,0)",
@@ -92,7 +92,7 @@ class Board {
       font: { family: colour("font"), color: colour("text-color") },
       modebar: { bgcolor: "rgba(0,0,0,0)", color: colour("text-color"), activecolor: colour("primary-color") },
       newselection: { line: { color: colour("primary-color"), width: 2 } },
-      hoverlabel: { bgcolor: colour("text-color"), font: { color: ground } },
+      hoverlabel: { bgcolor: colour("text-color"), font: { color: background } },
     }
   }
 
@@ -100,10 +100,10 @@ class Board {
     const drawn = this.node.layout.selections ?? []
     const boxes = drawn.filter(({ type }) => type === "rect").map(({ x0, y0, x1, y1 }) => ({ x: [x0, x1], y: [y0, y1] }))
     const paths = drawn.filter(({ type }) => type === "path").map(({ path }) => corners(path))
-    const lassos = paths.filter(({ x }) => x.length > 2) // a click is one of a single corner
+    const lassos = paths.filter(({ x }) => x.length > 2) // a click is a path with a single corner
     const onPoints = points.filter(({ curveNumber }) => curveNumber === 0)
     this.clicked = boxes.length || lassos.length ? [] : onPoints.map(({ pointNumber }) => this.rows[pointNumber])
-    this.set("selection", {
+    this.report("selection", {
       version: this.data.version,
       rows: this.clicked,
       box: boxes,
@@ -111,14 +111,14 @@ class Board {
     })
   }
 
-  look() {
+  reportRange() {
     if (!this.data.partly) return
     clearTimeout(this.settling)
     this.settling = setTimeout(() => {
       const seen = this.range()
       if (String(seen) === String(this.seen)) return
       this.seen = seen
-      this.set("seen", { look: this.data.look, box: seen })
+      this.report("seen", { look: this.data.look, box: seen })
     }, SETTLED_MS)
   }
 
@@ -127,19 +127,19 @@ class Board {
     return [xaxis.range[0], yaxis.range[0], xaxis.range[1], yaxis.range[1]]
   }
 
-  leave() {
+  destroy() {
     clearTimeout(this.settling)
-    this.size.disconnect()
+    this.resizing.disconnect()
     if (this.drawn) this.plotly.purge(this.node)
   }
 }
 
-const boards = new WeakMap()
+const maps = new WeakMap()
 
 export default function ({ data, parentElement, setStateValue }) {
   const node = parentElement.querySelector(".map")
-  if (!boards.has(node)) boards.set(node, new Board(node))
-  const board = boards.get(node)
-  board.update(data, setStateValue)
-  return () => board.leave()
+  if (!maps.has(node)) maps.set(node, new PlotlyMap(node))
+  const map = maps.get(node)
+  map.update(data, setStateValue)
+  return () => map.destroy()
 }

@@ -1,8 +1,9 @@
-"""The map on the page: a component that keeps Plotly's drawing where it is while colours change."""
+"""The map on the page: a component that keeps Plotly's drawing in place while colours change."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,31 +19,37 @@ _COMPONENT = st.components.v2.component(
     "contact_sheet_map",
     html=f'<div class="map" style="height: {HEIGHT_PX}px"></div>',
     js=(Path(__file__).parent / "map.js").read_text(encoding="utf-8"),
-    isolate_styles=False,  # Plotly's own styles stand in the document
+    isolate_styles=False,  # Plotly adds its own styles to the document
 )
 
 
-def map_board(
-    key: str,
-    version: str,
-    figure: Figure,
-    rows: NDArray[np.int32],
-    partly: bool,
-    look: int,
-    on_select: Callable[[], None],
-    on_see: Callable[[], None],
-) -> None:
-    """Draw `figure`, whose points are `rows` (k,); `look` is another number to show another part than before.
+@dataclass(frozen=True, eq=False)
+class MapData:
+    """What the browser draws: a figure of a collection version, whose points are `rows` (k,).
 
-    Its state has `selection` (`version`, `rows`, `box`, `lasso`; None where nothing is selected) and, where a map is
-    drawn only `partly`, `seen`: `look` and the `box` that a person has moved to.
+    `sampled` tells that these are not all points. A new `viewport` number makes the browser show the figure's part of
+    the map instead of where the person has moved.
     """
-    data: dict[str, Any] = {
+
+    version: str
+    figure: Figure
+    rows: NDArray[np.int32]
+    sampled: bool
+    viewport: int
+
+
+def draw_map(key: str, data: MapData, on_move: Callable[[], None]) -> None:
+    """Draw the map.
+
+    Its state has `selection` (`version`, `rows`, `box`, `lasso`; None if nothing is selected) and, for a sampled map,
+    `seen`: the `box` that the person has moved to and the viewport number (`look`) it belongs to.
+    """
+    message: dict[str, Any] = {
         "plotly": PATH,
-        "version": version,
-        "figure": figure,
-        "rows": rows.tolist(),
-        "partly": partly,
-        "look": look,
+        "version": data.version,
+        "figure": data.figure,
+        "rows": data.rows.tolist(),
+        "partly": data.sampled,
+        "look": data.viewport,
     }
-    _COMPONENT(key=key, data=data, on_selection_change=on_select, on_seen_change=on_see)
+    _COMPONENT(key=key, data=message, on_selection_change=lambda: None, on_seen_change=on_move)

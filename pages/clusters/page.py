@@ -1,4 +1,4 @@
-"""Clusters: how the collection falls into groups, and what curators make of them."""
+"""Clusters: the groups in the collection, and how curators edit them."""
 
 from __future__ import annotations
 
@@ -6,51 +6,50 @@ import streamlit as st
 
 from core.app import DEMO, App
 from core.errors import ContactSheetError
-from pages.clusters.explorer import explorer
+from pages.clusters.explorer import show_explorer
 from pages.ui import resources
-from pages.ui.format import plain
+from pages.ui.format import escape_markdown
 from pages.ui.header import collection_header
 from pages.ui.notices import wait_for_demo
 from pages.ui.person import person
 from pages.ui.progress import show_progress
 
-FEWEST = 2
+MIN_PICTURES = 2
 
 
 def main() -> None:
     app = resources.app()
-    collection = collection_header(app, "Clusters", leave_collection)
+    collection = collection_header(app, "Clusters", reset_collection_state)
     if collection == DEMO:
         wait_for_demo()
     pictures = app.size(collection)
-    if pictures < FEWEST:
+    if pictures < MIN_PICTURES:
         st.info("There is nothing to group yet: add pictures on the Library page.", icon=":material/photo_library:")
         return
     with st.spinner("Loading the clusters"):
         base = app.clusters.base(collection)
     if base is None or not base.complete:
         app.clusters.refresh(collection, person().author)
-        linking(app, collection, waiting=base is None)
+        show_linking(app, collection, waiting=base is None)
     if base is not None:
-        explorer(app, collection)
+        show_explorer(app, collection)
 
 
-def leave_collection() -> None:
+def reset_collection_state() -> None:
     """Another collection has other drafts, thresholds and clusters."""
     for name in ("draft", "t", "min", "cluster"):
         st.query_params.pop(name, None)
-    for name in [name for name in st.session_state if str(name).startswith("picked")]:
-        del st.session_state[name]
+    st.session_state.pop("picked", None)
 
 
-def linking(app: App, collection: str, waiting: bool) -> None:
-    """How far the background job is that links pictures; without a dendrogram the page can only wait."""
+def show_linking(app: App, collection: str, waiting: bool) -> None:
+    """Progress of the background job that links pictures; without a dendrogram the page can only wait."""
     if waiting:
         st.info("The pictures are being compared with each other, once. This takes a moment for large collections.")
-    st.fragment(_job, run_every=1.0)(app, collection, waiting)
+    st.fragment(_show_link_job, run_every=1.0)(app, collection, waiting)
 
 
-def _job(app: App, collection: str, waiting: bool) -> None:
+def _show_link_job(app: App, collection: str, waiting: bool) -> None:
     job = next((j for j in app.library.jobs(20) if j.kind == "link" and j.collection == collection), None)
     if job is None:
         return
@@ -58,7 +57,7 @@ def _job(app: App, collection: str, waiting: bool) -> None:
         note = "" if waiting else "New pictures are shown where they fit best until they are linked in. "
         show_progress(st.empty(), job.progress, note)
     elif job.state != "done":
-        st.error(f"Linking ended: {plain(job.message)}", icon=":material/error:")
+        st.error(f"Linking ended: {escape_markdown(job.message)}", icon=":material/error:")
     elif waiting or not st.session_state.get(f"linked {job.id}"):
         st.session_state[f"linked {job.id}"] = True
         st.rerun()
@@ -67,4 +66,4 @@ def _job(app: App, collection: str, waiting: bool) -> None:
 try:
     main()
 except ContactSheetError as error:
-    st.error(plain(str(error)), icon=":material/error:")
+    st.error(escape_markdown(str(error)), icon=":material/error:")

@@ -1,4 +1,4 @@
-"""Border pairs: is this the same group? The answers suggest a threshold."""
+"""Borderline pairs: same group or different? The answers suggest a threshold."""
 
 from __future__ import annotations
 
@@ -7,19 +7,20 @@ import streamlit as st
 from core.app import App
 from core.clusters.edits.model import PairConstraint, SetThreshold
 from core.clusters.views.borderline_pairs import BorderlinePair
-from core.clusters.views.view import ClusterView
-from pages.clusters.draft_state import DraftState, change
-from pages.ui.format import plain
+from core.clusters.views.cluster_view import ClusterView
+from pages.clusters.draft_state import DraftState, apply_edit
+from pages.ui.format import escape_markdown
+from pages.ui.routes import image_address
 
-SHOWN = 6
+MAX_PAIRS = 6
 
 
-def pair_review(app: App, work: DraftState, view: ClusterView) -> None:
-    """Pairs of pictures that the threshold just joins or just keeps apart."""
+def show_border_pairs(app: App, state: DraftState, view: ClusterView) -> None:
+    """Pairs of pictures that the threshold only just joins or separates."""
     st.caption(
         "The threshold decides about these pairs. Say what you would have; the answers are kept with the revision."
     )
-    advice = app.clusters.advice(view)
+    advice = app.clusters.threshold_estimate(view)
     if advice is not None:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(
@@ -29,30 +30,31 @@ def pair_review(app: App, work: DraftState, view: ClusterView) -> None:
             st.button(
                 "Take it",
                 key="take_advice",
-                on_click=change,
-                args=(app, work.collection, SetThreshold(advice.threshold)),
+                on_click=apply_edit,
+                args=(app, state.collection, SetThreshold(advice.threshold)),
             )
-    pairs = app.clusters.borderline_pairs(view, SHOWN)
+    pairs = app.clusters.borderline_pairs(view, MAX_PAIRS)
     if not pairs:
         st.info("There is no pair left to ask about.", icon=":material/done_all:")
-    for place, pair in enumerate(pairs):
-        show_pair(app, work, view, pair, place)
+    for position, pair in enumerate(pairs):
+        show_pair(app, state, view, pair, position)
 
 
-def show_pair(app: App, work: DraftState, view: ClusterView, pair: BorderlinePair, place: int) -> None:
+def show_pair(app: App, state: DraftState, view: ClusterView, pair: BorderlinePair, position: int) -> None:
     ids = [view.asset_ids[pair.a], view.asset_ids[pair.b]]
     joined = view.labels[pair.a] == view.labels[pair.b] and view.labels[pair.a] >= 0
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
-        for hit in app.pictures(work.collection, ids):
-            st.image(hit.thumbnail, width=150, caption=plain(hit.asset.title))
+        for hit in app.pictures(state.collection, ids):
+            address = image_address(state.collection, hit.asset.id)
+            st.image(address, width=150, caption=escape_markdown(hit.asset.title))
         with st.container(width="content"):
             st.caption(f"{'together' if joined else 'apart'} now · they join at {pair.similarity:.4f}")
-            if work.curator:
+            if state.curator:
                 with st.container(horizontal=True):
                     for label, same in (("Same group", True), ("Different", False)):
                         st.button(
                             label,
-                            key=f"{'same' if same else 'different'}_{place}",
-                            on_click=change,
-                            args=(app, work.collection, PairConstraint(min(ids), max(ids), same)),
+                            key=f"{'same' if same else 'different'}_{position}",
+                            on_click=apply_edit,
+                            args=(app, state.collection, PairConstraint(min(ids), max(ids), same)),
                         )

@@ -6,38 +6,40 @@ import streamlit as st
 
 from core.app import App
 from core.clusters.lineage.diff import Flow
-from core.clusters.lineage.diff_sentences import sentences
-from core.clusters.views.view import ClusterView
-from pages.clusters.asset_grid import show_pictures
+from core.clusters.lineage.diff_sentences import describe_diff
+from core.clusters.views.cluster_view import ClusterView
 from pages.clusters.draft_state import DraftState
-from pages.ui.format import plain
+from pages.ui.format import escape_markdown
+from pages.ui.gallery import GalleryActions, GalleryLayout, find_similar, gallery, open_picture
 
-FLOWS_SHOWN, PICTURES_SHOWN = 6, 8
+MAX_FLOWS, MAX_PICTURES = 6, 8
 
 
-def show_changes(app: App, work: DraftState, view: ClusterView) -> None:
-    """The difference from the published revision; without one, from the revision that this is laid on."""
-    before = work.published or work.parent
+def show_changes(app: App, state: DraftState, view: ClusterView) -> None:
+    """The difference from the published revision or, without one, from the revision that this is based on."""
+    before = state.published or state.parent
     if before is None:
         st.info("Nothing is saved yet, so everything here is new.", icon=":material/difference:")
         return
     st.caption(f"From revision {before.id}{' (published)' if before.published else ''} to what you see now.")
-    changes = app.clusters.changes(before.id, view)
-    for sentence in sentences(changes, 20):
-        st.markdown(f"- {plain(sentence)}")
-    flows = sorted(changes.flows, key=lambda flow: -len(flow.asset_ids))[:FLOWS_SHOWN]
+    changes = app.clusters.changes_since(before.id, view)
+    for sentence in describe_diff(changes, 20):
+        st.markdown(f"- {escape_markdown(sentence)}")
+    flows = sorted(changes.flows, key=lambda flow: -len(flow.asset_ids))[:MAX_FLOWS]
     names = {c.id: c.name for c in app.clusters.clustering(before.id).clusters}
     names |= {c.id: c.name for c in view.clusters if c.name}
-    for place, flow in enumerate(flows):
+    actions, layout = GalleryActions(open_picture, find_similar), GalleryLayout("small", show_similarity=False)
+    for position, flow in enumerate(flows):
         st.markdown(flow_title(flow, names))
-        show_pictures(app, work.collection, flow.asset_ids[:PICTURES_SHOWN], f"flow_{place}", size="small")
+        hits = app.pictures(state.collection, flow.asset_ids[:MAX_PICTURES])
+        gallery(state.collection, hits, f"flow_{position}", actions, layout)
 
 
 def flow_title(flow: Flow, names: dict[str, str]) -> str:
     """`12 pictures: Boats → Harbours`."""
 
-    def called(cluster_id: str | None) -> str:
-        return plain(names.get(cluster_id) or cluster_id) if cluster_id else "unclustered"
+    def label(cluster_id: str | None) -> str:
+        return escape_markdown(names.get(cluster_id) or cluster_id) if cluster_id else "unclustered"
 
     count = len(flow.asset_ids)
-    return f"**{count} picture{'' if count == 1 else 's'}**: {called(flow.before)} → {called(flow.after)}"
+    return f"**{count} picture{'' if count == 1 else 's'}**: {label(flow.before)} → {label(flow.after)}"

@@ -1,44 +1,60 @@
-"""What was saved: by whom, when, what about; compare, restore, export."""
+"""Saved revisions: author, time and note; compare, restore, publish, export and import."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import streamlit as st
 
 from core.app import App
-from core.clusters.lineage.diff_sentences import sentences
-from core.clusters.views.export import FORMATS, centroids, exported, imported
+from core.clusters.lineage.diff_sentences import describe_diff
+from core.clusters.views.export import FORMATS, export_centroids, export_clustering, import_edits
 from core.records.clusterings import Revision
-from pages.clusters.draft_state import DraftState, change, tell, telling
-from pages.ui.format import plain
+from pages.clusters.draft_state import DraftState, apply_edit, notify, reporting_errors
+from pages.ui.format import escape_markdown
 from pages.ui.person import person
 from pages.ui.streamlit_internals import uninterrupted
 
-SHOWN = 30
+MAX_REVISIONS = 30
+COMPARED_KEY = "compared"
 
 
-def show_history(app: App, work: DraftState) -> None:
+def show_history(app: App, state: DraftState) -> None:
     """The newest revisions first."""
-    if work.curator:
-        importing(app, work)
-    revisions = app.clusters.revisions.list(work.collection, SHOWN)
+    if state.curator:
+        import_popover(app, state)
+    revisions = app.clusters.revisions.list(state.collection, MAX_REVISIONS)
     if not revisions:
         st.info("Nothing is saved yet.", icon=":material/history:")
         return
-    for earlier, revision in zip((*revisions[1:], None), revisions, strict=True):
+    for previous, revision in zip((*revisions[1:], None), revisions, strict=True):
         with st.container(border=True):
-            st.markdown(line(revision))
-            st.caption(
-                plain(f"{revision.author}, {revision.created_at:%-d %B %Y, %H:%M} UTC · {revision.note}".rstrip(" ·"))
+            show_revision(app, state, revision, previous)
+
+
+def show_revision(app: App, state: DraftState, revision: Revision, previous: Revision | None) -> None:
+    st.markdown(revision_line(revision))
+    origin = f"{revision.author}, {revision.created_at:%-d %B %Y, %H:%M} UTC"
+    st.caption(escape_markdown(f"{origin} · {revision.note}".rstrip(" ·")))
+    if app.model_changed(revision):
+        st.caption(":material/info: Saved with another model: its thresholds may group differently now.")
+    with st.container(horizontal=True):
+        if previous is not None:
+            revision_button(revision, "compare", "What changed", ":material/difference:", compare, previous, revision)
+        with st.popover("Export", icon=":material/download:"):
+            if st.toggle("Prepare files", key=f"export_{revision.id}"):
+                export_buttons(app, state.collection, revision)
+        if state.curator and state.parent_id != revision.id:
+            revision_button(revision, "restore", "Restore", ":material/history:", restore_revision, app, revision)
+        if state.curator and not revision.published:
+            revision_button(
+                revision, "publish", "Publish", ":material/publish:", publish_revision, app, state, revision
             )
-            if app.model_changed(revision):
-                st.caption(":material/info: Saved with another model: its thresholds may group differently now.")
-            with st.container(horizontal=True):
-                buttons(app, work, revision, earlier)
-            compared(app, revision)
+    show_comparison(app, revision)
 
 
-def importing(app: App, work: DraftState) -> None:
-    """A clustering from a file, as changes of the draft."""
+def import_popover(app: App, state: DraftState) -> None:
+    """A form to import a clustering from a file, as edits of the draft."""
     with st.popover("Import", icon=":material/upload:"):
         file = st.file_uploader("An exported clustering", type=list(FORMATS), key="import_file")
         st.caption("Its groups become changes of your draft: look at them, undo or save them.")
@@ -46,22 +62,22 @@ def importing(app: App, work: DraftState) -> None:
             "Take it over",
             key="import",
             disabled=file is None,
-            on_click=take_over,
-            args=(app, work.collection, file.name, file.getvalue()) if file else (),
+            on_click=import_clustering,
+            args=(app, state.collection, file.name, file.getvalue()) if file else (),
         )
 
 
 @uninterrupted
-def take_over(app: App, collection: str, name: str, data: bytes) -> None:
-    with telling():
-        edits, missing = imported(data, name, list(app.titles(collection)))
+def import_clustering(app: App, collection: str, name: str, data: bytes) -> None:
+    with reporting_errors():
+        edits, missing = import_edits(data, name, list(app.titles(collection)))
         for edit in edits:
-            change(app, collection, edit)
-        gone = f" {missing} pictures of the file are not in {collection}." if missing else ""
-        tell(f"{name} has become {len(edits)} changes of your draft.{gone}")
+            apply_edit(app, collection, edit)
+        absent = f" {missing} pictures of the file are not in {collection}." if missing else ""
+        notify(f"{name} has become {len(edits)} changes of your draft.{absent}")
 
 
-def line(revision: Revision) -> str:
+def revision_line(revision: Revision) -> str:
     """`Revision 3 · 41 clusters at 0.82 · published`."""
     parts = [
         f"**Revision {revision.id}**",
@@ -71,75 +87,58 @@ def line(revision: Revision) -> str:
     if revision.published:
         parts.append("published")
     if revision.name:
-        parts.append(f"“{plain(revision.name)}”")
+        parts.append(f"“{escape_markdown(revision.name)}”")
     return " · ".join(parts)
 
 
-def buttons(app: App, work: DraftState, revision: Revision, earlier: Revision | None) -> None:
-    if earlier is not None:
-        st.button(
-            "What changed",
-            key=f"compare_{revision.id}",
-            type="tertiary",
-            icon=":material/difference:",
-            on_click=st.session_state.update,
-            kwargs={"compared": (earlier.id, revision.id)},
-        )
-    with st.popover("Export", icon=":material/download:"):
-        if st.toggle("Prepare files", key=f"export_{revision.id}"):
-            titles = app.titles(work.collection)
-            for how in FORMATS:
-                name = f"{work.collection}-revision-{revision.id}.{how}"
-                data = exported(revision, app.clusters.clustering(revision.id), titles, how)
-                st.download_button(how.upper(), data, name, key=f"export_{revision.id}_{how}", on_click="ignore")
-            middles = centroids(app.clusters.clustering(revision.id))
-            st.download_button(
-                "Centroids (NPY)",
-                middles,
-                f"{work.collection}-revision-{revision.id}-centroids.npy",
-                key=f"export_{revision.id}_centroids",
-                on_click="ignore",
-            )
-    if work.curator:
-        if work.parent_id != revision.id:
-            st.button(
-                "Restore",
-                key=f"restore_{revision.id}",
-                type="tertiary",
-                icon=":material/history:",
-                on_click=restore,
-                args=(app, revision),
-            )
-        if not revision.published:
-            st.button(
-                "Publish",
-                key=f"publish_{revision.id}",
-                type="tertiary",
-                icon=":material/publish:",
-                on_click=publish,
-                args=(app, work, revision),
-            )
+def revision_button(
+    revision: Revision, action: str, label: str, icon: str, on_click: Callable[..., None], *args: object
+) -> None:
+    key = f"{action}_{revision.id}"
+    st.button(label, key=key, type="tertiary", icon=icon, on_click=on_click, args=args)
+
+
+def export_buttons(app: App, collection: str, revision: Revision) -> None:
+    """The clustering in each format, and its centroids."""
+    clustering, titles = app.clusters.clustering(revision.id), app.titles(collection)
+    stem = f"{collection}-revision-{revision.id}"
+    for extension in FORMATS:
+        data = export_clustering(revision, clustering, titles, extension)
+        key = f"export_{revision.id}_{extension}"
+        st.download_button(extension.upper(), data, f"{stem}.{extension}", key=key, on_click="ignore")
+    st.download_button(
+        "Centroids (NPY)",
+        export_centroids(clustering),
+        f"{stem}-centroids.npy",
+        key=f"export_{revision.id}_centroids",
+        on_click="ignore",
+    )
 
 
 @uninterrupted
-def restore(app: App, revision: Revision) -> None:
-    with telling():
+def restore_revision(app: App, revision: Revision) -> None:
+    with reporting_errors():
         restored = app.curators.restore(person(), revision.id)
         for name in ("draft", "t", "min"):
             st.query_params.pop(name, None)
-        tell(f"Revision {revision.id} is restored as revision {restored.id}; a draft of yours is kept.")
+        notify(f"Revision {revision.id} is restored as revision {restored.id}; a draft of yours is kept.")
 
 
 @uninterrupted
-def publish(app: App, work: DraftState, revision: Revision) -> None:
-    with telling():
-        app.curators.publish(person(), revision.id, work.published.id if work.published else None)
-        app.assign(work.collection)
-        tell(f"Revision {revision.id} is published.")
+def publish_revision(app: App, state: DraftState, revision: Revision) -> None:
+    with reporting_errors():
+        app.curators.publish(person(), revision.id, state.published_id)
+        app.assign(state.collection)
+        notify(f"Revision {revision.id} is published.")
 
 
-def compared(app: App, revision: Revision) -> None:
-    pair = st.session_state.get("compared")
+def compare(previous: Revision, revision: Revision) -> None:
+    """The next run shows what changed between two revisions."""
+    st.session_state[COMPARED_KEY] = (previous.id, revision.id)
+
+
+def show_comparison(app: App, revision: Revision) -> None:
+    pair = st.session_state.get(COMPARED_KEY)
     if pair is not None and pair[1] == revision.id:
-        for sentence in sentences(app.clusters.difference(*pair), 12):
-            st.markdown(f"- {plain(sentence)}")
+        for sentence in describe_diff(app.clusters.diff_revisions(*pair), 12):
+            st.markdown(f"- {escape_markdown(sentence)}")

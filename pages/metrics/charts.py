@@ -1,7 +1,7 @@
-"""Charts of what happened over time, for Vega-Lite; plain functions from windows of one length to rows, and specs.
+"""Vega-Lite charts over time: specs, and pure functions from windows of equal length to their rows.
 
-A browser keeps such a chart while its spec stays the same, and moves only what is drawn. One of Plotly would be made
-anew with every number that changes, since Streamlit tells them apart by their content.
+A browser keeps such a chart while its spec stays the same, and redraws only the marks. A Plotly chart would be created
+anew with every number that changes, since Streamlit identifies it by its content.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from core.metrics.summary import BASELINE_MS
 from core.records.events import EventWindow, to_milliseconds
 
 HEIGHT_PX, BAR_GAP_SHARE = 260, 0.2
-NARROW_PX = 420  # of a plot, in which all names do not stand in one row
-# Each reads well on the light and on the dark ground, and apart from the others without red and green alone.
+NARROW_PX = 420  # of a plot, too narrow for a legend in one row
+# Each is legible on a light and a dark background, and they do not differ by red and green alone.
 LIGHT, MIDDLE, STRONG, GREY = "#6fa8a3", "#d6943a", "#c4412b", "#7d8a91"
 QUANTILES = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
 SERVICES = {"clip": "CLIP", "compute": "compute", "gemini": "Gemini"}
@@ -26,7 +26,7 @@ Spec = dict[str, Any]
 
 
 def latency_rows(windows: Sequence[EventWindow], stage: str) -> list[ChartRow]:
-    """Percentiles of one stage in milliseconds (None: nothing was measured), and the predecessor's figure."""
+    """Percentiles of one stage in milliseconds (None if nothing was measured), and the baseline."""
     rows = [
         _row(window, name, _rounded(window.stages[stage].quantile(share)))
         for window in windows
@@ -36,7 +36,7 @@ def latency_rows(windows: Sequence[EventWindow], stage: str) -> list[ChartRow]:
 
 
 def traffic_rows(windows: Sequence[EventWindow]) -> list[ChartRow]:
-    """Searches per minute by how they ended, stacked."""
+    """Searches per minute by outcome, stacked."""
     rows = []
     for window in windows:
         minutes = (window.until - window.since).total_seconds() / 60
@@ -46,7 +46,7 @@ def traffic_rows(windows: Sequence[EventWindow]) -> list[ChartRow]:
 
 
 def cost_rows(windows: Sequence[EventWindow]) -> list[ChartRow]:
-    """What was spent in each window, by service, in USD, stacked."""
+    """Cost of each window in USD by service, stacked."""
     return [
         row
         for window in windows
@@ -55,7 +55,7 @@ def cost_rows(windows: Sequence[EventWindow]) -> list[ChartRow]:
 
 
 def _stacked(window: EventWindow, parts: dict[str, float]) -> list[ChartRow]:
-    """Each part as a block on those before it, with a little room beside it."""
+    """Each part as a block on top of the previous ones, with a gap to the next window."""
     gap_ms = BAR_GAP_SHARE * (to_milliseconds(window.until) - to_milliseconds(window.since)) / 2
     ends = {"from": to_milliseconds(window.since) + gap_ms, "to": to_milliseconds(window.until) - gap_ms}
     tops = list(accumulate(parts.values()))
@@ -66,7 +66,7 @@ def _stacked(window: EventWindow, parts: dict[str, float]) -> list[ChartRow]:
 
 
 def _row(window: EventWindow, name: str, value: float | None) -> ChartRow:
-    """A window stands at its middle; `at` is in milliseconds since 1970, UTC."""
+    """A value at the middle of its window; `at` is in milliseconds since 1970, UTC."""
     return {"at": to_milliseconds(window.since + (window.until - window.since) / 2), "what": name, "value": value}
 
 

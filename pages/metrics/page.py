@@ -1,4 +1,4 @@
-"""Metrics: what requests take, cost and how they end, live."""
+"""Metrics: latency, cost and outcomes of requests, live."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pages.ui import resources
 from pages.ui.format import escape_markdown
 from pages.ui.person import sign_in
 
-REFRESH_S, COLLECTIONS_S = 2.0, 10.0
+REFRESH_S, COLLECTIONS_REFRESH_S = 2.0, 10.0
 ALL_COLLECTIONS = "All collections"
 SECTIONS = ("Overview", "Requests", "Alerts", "Machine")
 
@@ -37,10 +37,10 @@ def main() -> None:
         label_visibility="collapsed",
     )
     if section == "Alerts":
-        live(lambda: show_alerts(app, resources.watching()))
+        live(lambda: show_alerts(app, resources.monitoring()))
     elif section == "Machine":
         live(lambda: show_machine(app))
-        live(lambda: show_collections(app), COLLECTIONS_S)
+        live(lambda: show_collections(app), COLLECTIONS_REFRESH_S)
     else:
         span, collection = measured_scope(app)
         show = show_overview if section == SECTIONS[0] else show_requests
@@ -48,31 +48,31 @@ def main() -> None:
 
 
 def measured_scope(app: App) -> tuple[str, str | None]:
-    """Which time and which collection are looked at."""
+    """The time span and the collection that are measured, None for all."""
     names = app.collection_names()
-    wanted = st.query_params.get("measured", ALL_COLLECTIONS)
+    requested = st.query_params.get("measured", ALL_COLLECTIONS)
     with st.container(horizontal=True):
         span = st.segmented_control(
             "Time", list(SPANS), default=DEFAULT_SPAN, required=True, key="span", bind="query-params", wrap=True
         )
         chosen = st.selectbox("Collection", [ALL_COLLECTIONS, *names], key="measured", bind="query-params", width=220)
-    if wanted not in (ALL_COLLECTIONS, *names):
+    if requested not in (ALL_COLLECTIONS, *names):
         st.warning(
-            f"There is no collection {escape_markdown(wanted)} here; these are all.", icon=":material/folder_off:"
+            f"There is no collection {escape_markdown(requested)} here; these are all.", icon=":material/folder_off:"
         )
     return span, chosen if chosen in names else None
 
 
 def live(show: Callable[[], None], every_s: float = REFRESH_S) -> None:
-    """Show it, and again by itself; a fault is shown in its place until the next time."""
+    """Call `show` now and at intervals; an error is shown in its place until the next time."""
 
-    def again() -> None:
+    def refresh() -> None:
         try:
             show()
         except ContactSheetError as error:
             st.error(escape_markdown(str(error)), icon=":material/error:")
 
-    st.fragment(again, run_every=every_s)()
+    st.fragment(refresh, run_every=every_s)()
 
 
 try:

@@ -1,4 +1,4 @@
-"""Single searches with their receipts: those that took longest, and those that cost most."""
+"""Single searches with their receipts: the slowest and the most expensive ones."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from core.app import App
 from core.errors import ContactSheetError
 from core.records.events import SEARCH_KINDS, Event
 from pages.metrics.time_spans import SPANS
-from pages.ui.format import escape_markdown, format_ms, format_usd
+from pages.ui.format import cost_line, escape_markdown, format_ms, format_usd
 
 MAX_REQUESTS = 10
 LIST_KEY = "requests_shown"
 
 
 def show_requests(app: App, span_name: str, collection: str | None) -> None:
-    """A list that moves with what happens, and rests while someone reads a receipt."""
+    """A list that refreshes, except while someone reads a receipt."""
     order = st.segmented_control(
         "Order",
         ("Slowest", "Dearest"),
@@ -29,12 +29,12 @@ def show_requests(app: App, span_name: str, collection: str | None) -> None:
         bind="query-params",
         label_visibility="collapsed",
     )
-    found, rests = listed_requests(app, span_name, collection, order)
+    events, paused = listed_requests(app, span_name, collection, order)
     days = app.settings.event_days
-    st.caption("The list rests while a receipt is open." if rests else f"Receipts are kept for {days} days.")
-    if not found:
+    st.caption("The list rests while a receipt is open." if paused else f"Receipts are kept for {days} days.")
+    if not events:
         st.info("No search was made in this time.", icon=":material/search_off:")
-    for event in found:
+    for event in events:
         shown = st.expander(
             request_title(event), key=f"receipt_{event.uid}", on_change="rerun", icon=outcome_icon(event)
         )
@@ -44,16 +44,16 @@ def show_requests(app: App, span_name: str, collection: str | None) -> None:
 
 
 def listed_requests(app: App, span_name: str, collection: str | None, order: str) -> tuple[Sequence[Event], bool]:
-    """The searches to show, and whether they are kept as they were because one of them is open."""
-    asked = (span_name, collection, order)
-    before, kept = st.session_state.get(LIST_KEY, (None, ()))
-    if before == asked and any(st.session_state.get(f"receipt_{event.uid}") for event in kept):
-        return kept, True
+    """The searches to show, and whether the list is paused because a receipt is open."""
+    request = (span_name, collection, order)
+    previous_request, previous = st.session_state.get(LIST_KEY, (None, ()))
+    if previous_request == request and any(st.session_state.get(f"receipt_{event.uid}") for event in previous):
+        return previous, True
     now = datetime.now(UTC)
-    most = app.events.slowest if order == "Slowest" else app.events.dearest
-    found = most(now - SPANS[span_name].length, now, MAX_REQUESTS, SEARCH_KINDS, collection)
-    st.session_state[LIST_KEY] = (asked, found)
-    return found, False
+    query = app.events.slowest if order == "Slowest" else app.events.most_expensive
+    events = query(now - SPANS[span_name].length, now, MAX_REQUESTS, SEARCH_KINDS, collection)
+    st.session_state[LIST_KEY] = (request, events)
+    return events, False
 
 
 def request_title(event: Event) -> str:
@@ -75,7 +75,7 @@ def outcome_icon(event: Event) -> str:
 
 
 def show_request_receipt(app: App, event: Event) -> None:
-    """All that was written down about one search."""
+    """Everything that was logged about one search."""
     for name, value in receipt_lines(event).items():
         st.markdown(f"**{name}** · {escape_markdown(value)}")
     places = event.detail.get("ranking", {}).get("places", [])
@@ -84,30 +84,29 @@ def show_request_receipt(app: App, event: Event) -> None:
 
 
 def receipt_lines(event: Event) -> dict[str, str]:
-    """Outcome, times, tokens and money of one request, as people read them."""
+    """Outcome, times, tokens and cost of one request, by name."""
     ranking = event.detail.get("ranking", {})
     outcome = " · ".join(part for part in (event.outcome, event.reason, str(ranking.get("notice", ""))) if part)
-    found = {
+    lines = {
         "Outcome": outcome,
         "Time": " · ".join(f"{stage} {format_ms(ms)}" for stage, ms in event.stage_ms.items()),
-        "Cost": f"{format_usd(event.total_usd)} (CLIP {format_usd(event.clip_usd)}, compute {format_usd(event.compute_usd)}, "
-        f"Gemini {format_usd(event.gemini_usd)})",
+        "Cost": cost_line(event.total_usd, event.clip_usd, event.compute_usd, event.gemini_usd),
     }
     if event.model:
         cached = ", remembered" if event.cache_hit else ""
-        found["Model"] = f"{event.model}{cached}"
-        found["Tokens"] = (
+        lines["Model"] = f"{event.model}{cached}"
+        lines["Tokens"] = (
             f"{event.prompt_tokens:,} prompt (of them {event.cached_tokens:,} cached), {event.output_tokens:,} output, "
             f"{event.thought_tokens:,} thoughts"
         )
-    return found | {"Request": event.uid}
+    return lines | {"Request": event.uid}
 
 
 def candidate_rows(app: App, collection: str, places: Sequence[dict[str, Any]]) -> list[dict[str, object]]:
-    """A row per candidate in its final place."""
+    """A row per candidate, in the final order."""
     try:
         titles = {hit.asset.id: hit.asset.title for hit in app.pictures(collection, [p["asset_id"] for p in places])}
-    except ContactSheetError:  # the collection is gone, its receipts are not
+    except ContactSheetError:  # the collection was deleted, its receipts were not
         titles = {}
     return [
         {

@@ -1,4 +1,4 @@
-"""How far back the page looks."""
+"""The time spans that the page offers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import timedelta
 
 @dataclass(frozen=True)
 class TimeSpan:
-    """A time that ends now, and about how many points its charts have."""
+    """A span that ends now, and about how many points its charts have."""
 
     length: timedelta
     points: int

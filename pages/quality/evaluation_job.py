@@ -12,13 +12,11 @@ from core.app import App
 from core.errors import ContactSheetError, QualityError
 from core.logs import log
 from core.quality.floor import FLOOR_FILE, read_floors
-from core.quality.label_sets import LabelSet, read_label_set
+from core.quality.label_sets import EVAL_FOLDER, LabelSet, read_label_set
 from core.records.evaluations import EvaluationRun, RankerName
 from core.records.jobs import Cancelled, Progress
-from core.settings import PROJECT
 
 START_EVALUATIONS = "start evaluations"
-LABEL_SETS = PROJECT / "data" / "eval"
 
 
 @dataclass(frozen=True)
@@ -91,13 +89,13 @@ class Evaluations:
 
 def committed_label_sets() -> list[str]:
     """The label sets that come with the project: those with a quality floor."""
-    return sorted(read_floors(LABEL_SETS / FLOOR_FILE))
+    return sorted(read_floors(EVAL_FOLDER / FLOOR_FILE))
 
 
 def load_labels(app: App, request: EvaluationRequest) -> LabelSet:
     """The labels to evaluate with. Raises QualityError if they cannot be read, or nobody has judged anything yet."""
     if request.labels:
-        return read_label_set(LABEL_SETS / request.labels)
+        return read_label_set(EVAL_FOLDER / request.labels)
     labels = app.quality.judging.label_set(request.collection)
     if not labels.queries:
         raise QualityError(f"nobody judged results of {request.collection} yet: give some thumbs on the Search page")

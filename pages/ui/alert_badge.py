@@ -10,36 +10,36 @@ import streamlit as st
 from core.errors import ContactSheetError
 from core.records.alerts import Alert
 from pages.ui import resources
-from pages.ui.format import plain
+from pages.ui.format import escape_markdown
 
 REFRESH_S = 5.0
-QUIET = "No alert fires."
+NO_ALERT = "No alert fires."
 
 
-def alert_badge(keep_room: bool = False) -> None:
-    """Refreshed by itself; takes no room while all is quiet, unless its room is kept."""
-    st.fragment(_badge, run_every=REFRESH_S)(keep_room)
+def show_alert_badge(always: bool = False) -> None:
+    """Refreshed automatically; without an active alert it is hidden unless `always` is set."""
+    st.fragment(_show_badge, run_every=REFRESH_S)(always)
 
 
-def _badge(keep_room: bool) -> None:
+def _show_badge(always: bool) -> None:
     try:
-        loud = [alert for alert in resources.app().monitor.alerts.current(datetime.now(UTC)) if alert.loud]
-    except ContactSheetError:  # the page meets the same error and shows it
+        active = [alert for alert in resources.app().monitor.alerts.current(datetime.now(UTC)) if alert.active]
+    except ContactSheetError:  # the page runs into the same error and shows it
         return
-    if loud:
+    if active:
         st.page_link(
             "pages/metrics/page.py",
-            label=label(loud),
+            label=badge_label(active),
             icon=":material/notifications_active:",
             query_params={"section": "Alerts"},
         )
-    elif keep_room:
+    elif always:
         st.page_link(
-            "pages/metrics/page.py", label=QUIET, icon=":material/notifications:", query_params={"section": "Alerts"}
+            "pages/metrics/page.py", label=NO_ALERT, icon=":material/notifications:", query_params={"section": "Alerts"}
         )
 
 
-def label(loud: Sequence[Alert]) -> str:
-    """`**Searches are slow**`, and how many more there are."""
-    more = f" and {len(loud) - 1} more" if len(loud) > 1 else ""
-    return f":red[**{plain(loud[0].rule.title)}**]{more}"
+def badge_label(active: Sequence[Alert]) -> str:
+    """The first alert in bold, and the number of others."""
+    more = f" and {len(active) - 1} more" if len(active) > 1 else ""
+    return f":red[**{escape_markdown(active[0].rule.title)}**]{more}"

@@ -1,4 +1,4 @@
-"""Whom a photo is owed to, where its terms ask that this is said wherever it is shown."""
+"""The credit line of photos whose licence asks for one wherever they are shown."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from core.records.assets import Asset
 _UNSPLASH_PAGE = re.compile(r"https://unsplash\.com/photos/[A-Za-z0-9_-]{1,64}")
 
 
-def credit(asset: Asset) -> str:
+def photo_credit(asset: Asset) -> str:
     """`Photo by Jane Doe on Unsplash`; empty for pictures from elsewhere."""
     if photo_page(asset) is None:
         return ""
@@ -17,5 +17,5 @@ def credit(asset: Asset) -> str:
 
 
 def photo_page(asset: Asset) -> str | None:
-    """The page of a photo from Unsplash."""
+    """The page of a photo on Unsplash, None for pictures from elsewhere."""
     return next((uri for uri in asset.uris if _UNSPLASH_PAGE.fullmatch(uri)), None)

@@ -1,4 +1,4 @@
-"""Words and numbers as pages show them."""
+"""Numbers and texts as pages show them."""
 
 from __future__ import annotations
 
@@ -7,34 +7,29 @@ from pathlib import Path
 from core.records.assets import Asset
 
 
-def plain(text: str) -> str:
-    """Text from outside as Markdown that shows it letter for letter."""
+def escape_markdown(text: str) -> str:
+    """Markdown that shows a text from outside literally."""
     return "".join(f"\\{c}" if c in "\\`*_{}[]()#+-.!|<>~$:&" else c for c in text)
 
 
-def size(count: int) -> str:
-    """Bytes as people read them: `15.1 MB`."""
+def format_bytes(count: int) -> str:
+    """A number of bytes in decimal units: `15.1 MB`."""
     value, units = float(count), ["bytes", "kB", "MB", "GB"]
     while value >= 1000 and len(units) > 1:
         value, units = value / 1000, units[1:]
     return f"{value:.0f} bytes" if units[0] == "bytes" else f"{value:.1f} {units[0]}"
 
 
-def short_model(name: str) -> str:
-    """A model's name without the folder it lies in."""
+def model_label(name: str) -> str:
+    """A model's name, without the folder of a local one."""
     return Path(name.removeprefix("local-dir:")).name if name.startswith("local-dir:") else name
 
 
-def pictures(count: int) -> str:
-    """`1 picture`, `1,200 pictures`."""
-    return "1 picture" if count == 1 else f"{count:,} pictures"
-
-
-def told_apart(asset: Asset, bytes_on_disk: int | None) -> str:
-    """By what a picture differs from one that looks like it: its size, its file, its date."""
+def distinguishing_line(asset: Asset, file_size: int | None) -> str:
+    """What tells a picture from one that looks like it: dimensions, file size and name, date."""
     parts = [f"{asset.width} × {asset.height}"]
-    if bytes_on_disk is not None:
-        parts.append(size(bytes_on_disk))
+    if file_size is not None:
+        parts.append(format_bytes(file_size))
     parts += [name for uri in asset.uris[:1] if (name := uri.rsplit("/", 1)[-1]) != asset.title]
     if asset.about.created_at:
         parts.append(f"taken {asset.about.created_at:%-d %B %Y}")
@@ -43,17 +38,23 @@ def told_apart(asset: Asset, bytes_on_disk: int | None) -> str:
     return " · ".join(parts)
 
 
-def milliseconds(ms: float) -> str:
-    """`12 ms`, `1.2 s`; below a millisecond with two digits."""
+def format_ms(ms: float) -> str:
+    """`12 ms`, `1.2 s`; two decimals below a millisecond."""
     if ms >= 1000:
         return f"{ms / 1000:.1f} s"
     return f"{ms:.0f} ms" if ms >= 1 else f"{ms:.2f} ms"
 
 
-def usd(amount: float) -> str:
-    """`$0.0043`: two significant digits below a cent, which is where requests are."""
+def format_usd(amount: float) -> str:
+    """`$0.0043`: two significant digits below a cent, as most requests are."""
     if amount == 0:
         return "$0"
     if amount < 1e-4:
         return "< $0.0001"
     return f"${amount:.2f}" if amount >= 0.01 else f"${amount:.2g}"
+
+
+def cost_line(total_usd: float, clip_usd: float, compute_usd: float, gemini_usd: float) -> str:
+    """`$0.0043 (CLIP $0.0001, compute $0.0002, Gemini $0.004)`."""
+    parts = {"CLIP": clip_usd, "compute": compute_usd, "Gemini": gemini_usd}
+    return f"{format_usd(total_usd)} ({', '.join(f'{name} {format_usd(usd)}' for name, usd in parts.items())})"

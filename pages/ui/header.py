@@ -1,33 +1,46 @@
-"""The top of a page that is about one collection."""
+"""The top of a page about one collection."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import streamlit as st
 
 from core.app import DEMO, App
-from pages.ui.format import plain
+from pages.ui.format import escape_markdown
 from pages.ui.person import sign_in
 
 
-def collection_header(app: App, title: str, on_change: Callable[[], None] | None = None) -> str:
-    """Title, the choice of collection, and who one is; the collection. One that is not there is told, and is demo."""
+def collection_header(
+    app: App, title: str, on_change: Callable[[], None] | None = None, with_sign_in: bool = True
+) -> str:
+    """Show the title, the choice of collection and the sign-in; return the collection.
+
+    One that does not exist is reported, and replaced by the demo collection.
+    """
     names = app.collection_names()
-    wanted = st.query_params.get("collection", DEMO)
+    requested = st.query_params.get("collection", DEMO)
     with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
         st.title(title, anchor=False, width="content")
-        with st.container(horizontal=True, vertical_alignment="bottom", width="content"):
-            chosen = st.selectbox(
-                "Collection",
-                names,
-                index=names.index(DEMO),
-                key="collection",
-                bind="query-params",
-                width=220,
-                on_change=on_change,
-            )
-            sign_in(app.access)
-    if wanted not in names:
-        st.warning(f"There is no collection {plain(wanted)} here; this is {DEMO}.", icon=":material/folder_off:")
+        if with_sign_in:
+            with st.container(horizontal=True, vertical_alignment="bottom", width="content"):
+                chosen = _collection_select(names, on_change)
+                sign_in(app.access)
+        else:
+            chosen = _collection_select(names, on_change)
+    if requested not in names:
+        text = f"There is no collection {escape_markdown(requested)} here; this is {DEMO}."
+        st.warning(text, icon=":material/folder_off:")
     return chosen if chosen in names else DEMO
+
+
+def _collection_select(names: Sequence[str], on_change: Callable[[], None] | None) -> str:
+    return st.selectbox(
+        "Collection",
+        names,
+        index=names.index(DEMO),
+        key="collection",
+        bind="query-params",
+        width=220,
+        on_change=on_change,
+    )

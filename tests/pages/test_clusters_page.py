@@ -16,15 +16,16 @@ from streamlit.testing.v1 import AppTest
 from core.access import OPERATOR, Person
 from core.app import App
 from core.atlas.colours import PALETTE, PersonalColours
-from core.atlas.level_of_detail import Levels
+from core.atlas.level_of_detail import LevelOfDetail
 from core.clusters.lineage.diff import Flow
 from core.jobs.background import BackgroundJobs
 from core.settings import Secret
 from pages.clusters import map_view as map_page
-from pages.clusters.cluster_list import ClusterRow, arranged
-from pages.clusters.dial import KEY as DIAL
-from pages.clusters.map_figure import SHADE_ALPHA, Drawn, figure, told_apart
-from pages.clusters.map_view import BOARD, around, selected_rows
+from pages.clusters.cluster_list import ClusterRow, filter_and_sort
+from pages.clusters.dial import DIAL_KEY as DIAL
+from pages.clusters.map_figure import SHADE_ALPHA, MapScene, labelled_clusters, map_figure
+from pages.clusters.map_selection import MAP_KEY, selected_rows
+from pages.clusters.map_view import with_margin
 from pages.clusters.published_changes import flow_title
 from pages.ui import person as person_module
 from tests.pages.conftest import galleries, visit
@@ -162,14 +163,14 @@ def test_who_may_only_look_moves_the_slider_and_changes_nothing(grouped: App, mo
     assert "nothing is changed for others" in read(page)
     turn(page, threshold=0.9)
     assert page.query_params["t"] in ("0.9", ["0.9"])
-    assert grouped.curators.left_behind(OPERATOR, "many") is None
+    assert grouped.curators.unsaved_draft(OPERATOR, "many") is None
     assert not {"save", "publish", "undo"} & {button.key for button in page.button}
     stranger = Person("x", over_loopback=False, key=Secret("wrong"))
     assert not grouped.access.is_curator(stranger)
 
 
 def test_one_cluster_opens_with_its_pictures_and_closes(grouped: App) -> None:
-    view = grouped.clusters.view("many", grouped.clusters.plan_of(None))
+    view = grouped.clusters.view("many", grouped.clusters.revision_plan(None))
     page = open_clusters()
     page.query_params["cluster"] = view.clusters[0].id
     page.run()
@@ -218,27 +219,27 @@ def test_a_click_means_its_point_and_nothing_selected_means_nothing() -> None:
 
 def test_what_is_selected_on_the_map_is_shown_until_pictures_come_or_go(grouped: App) -> None:
     page = open_clusters()
-    version = json.loads(component(page, BOARD).json)["version"]
-    say(page, BOARD, selection=selection(version=version, rows=[0, 1, 2]))
+    version = json.loads(component(page, MAP_KEY).json)["version"]
+    say(page, MAP_KEY, selection=selection(version=version, rows=[0, 1, 2]))
     assert "**3 pictures**" in read(page)
-    assert "1 picture" not in read(say(page, BOARD, selection=selection(version="older", rows=[0])))
+    assert "1 picture" not in read(say(page, MAP_KEY, selection=selection(version="older", rows=[0])))
 
 
 def test_who_moves_on_the_map_is_sent_what_lies_there(grouped: App, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(map_page, "POINTS", 4)
+    monkeypatch.setattr(map_page, "MAX_POINTS", 4)
     page = open_clusters()
-    shown = json.loads(component(page, BOARD).json)
+    shown = json.loads(component(page, MAP_KEY).json)
     assert (len(shown["rows"]), shown["partly"]) == (4, True)
     assert "4 of 18 points are drawn" in read(page)
-    x0, y0, x1, y1 = grouped.atlas.map("many").levels.whole
+    x0, y0, x1, y1 = grouped.atlas.map("many").level_of_detail.whole
     corner = [x0, y0, x0 + (x1 - x0) / 4, y0 + (y1 - y0) / 4]
-    say(page, BOARD, seen={"look": shown["look"], "box": corner})
-    inside = grouped.atlas.map("many").levels.sample(around((*corner,)), 100)
-    again = json.loads(component(page, BOARD).json)
+    say(page, MAP_KEY, seen={"look": shown["look"], "box": corner})
+    inside = grouped.atlas.map("many").level_of_detail.sample(with_margin((*corner,)), 100)
+    again = json.loads(component(page, MAP_KEY).json)
     assert again["rows"] == inside.rows[:4].tolist()
     assert again["figure"]["layout"]["xaxis"] == shown["figure"]["layout"]["xaxis"]  # the browser's view is its own
     page.button(key="whole").click().run()
-    back = json.loads(component(page, BOARD).json)
+    back = json.loads(component(page, MAP_KEY).json)
     assert (back["rows"], back["look"]) == (shown["rows"], shown["look"] + 1)
 
 
@@ -246,17 +247,17 @@ def values(packed: dict[str, str]) -> NDArray[Any]:
     return np.frombuffer(base64.b64decode(packed["bdata"]), packed["dtype"])
 
 
-def drawing(names: list[str], medoids: list[int]) -> Drawn:
+def drawing(names: list[str], medoids: list[int]) -> MapScene:
     labels = np.full(100, -1, np.int32)
     labels[:50] = 0
-    colours, titles = PersonalColours().numbers(["a", "b"]), ["<b>x</b>"] * 100
-    return Drawn(SQUARE, labels, colours, titles, names, np.array(medoids), np.array([3]))
+    colours, titles = PersonalColours().palette_indices(["a", "b"]), ["<b>x</b>"] * 100
+    return MapScene(SQUARE, labels, colours, titles, names, np.array(medoids), np.array([3]))
 
 
 def test_the_figure_shows_titles_as_text_and_clusters_in_their_colours() -> None:
     drawn = drawing(["A <i>", "B"], [0, 99])
-    levels = Levels(SQUARE, np.arange(100, dtype=np.uint32))
-    made = figure(drawn, levels.sample(None, 5_000), levels.whole)
+    levels = LevelOfDetail(SQUARE, np.arange(100, dtype=np.uint32))
+    made = map_figure(drawn, levels.sample(None, 5_000), levels.whole)
     points, rings = made["data"]
     assert len(values(points["x"])) == 100
     assert {text.split("<br>")[0] for text in points["text"]} == {"&lt;b&gt;x&lt;/b&gt;"}
@@ -270,10 +271,10 @@ def test_the_figure_shows_titles_as_text_and_clusters_in_their_colours() -> None
 
 def test_what_is_not_drawn_is_shaded_the_lowest_points_at_the_bottom() -> None:
     coordinates = np.array([[0, 0]] * 50 + [[1, 1]], np.float32)
-    levels = Levels(coordinates, np.arange(51, dtype=np.uint32))
+    levels = LevelOfDetail(coordinates, np.arange(51, dtype=np.uint32))
     nobody = np.empty(0, np.int64)
-    drawn = Drawn(coordinates, np.full(51, -1, np.int32), np.empty(0, np.uint8), [""] * 51, [], nobody, nobody)
-    shade = figure(drawn, levels.sample(None, 2), levels.whole)["layout"]["images"][0]
+    drawn = MapScene(coordinates, np.full(51, -1, np.int32), np.empty(0, np.uint8), [""] * 51, [], nobody, nobody)
+    shade = map_figure(drawn, levels.sample(None, 2), levels.whole)["layout"]["images"][0]
     picture = Image.open(io.BytesIO(base64.b64decode(shade["source"].partition(",")[2])))
     alpha = np.asarray(picture)[:, :, 1]
     assert alpha[-1, 0] == int(255 * SHADE_ALPHA)
@@ -282,10 +283,10 @@ def test_what_is_not_drawn_is_shaded_the_lowest_points_at_the_bottom() -> None:
 
 
 def test_names_that_would_cover_each_other_are_left_out_the_smaller_first() -> None:
-    assert told_apart(drawing(["A", "B"], [0, 1]), (0, 0, 100, 100)) == [0]
-    assert told_apart(drawing(["A", "B"], [0, 99]), (0, 0, 9, 9)) == [0, 1]
-    assert told_apart(drawing(["", "B"], [0, 99]), (0, 0, 9, 9)) == [1]
-    assert told_apart(drawing(["A", "B"], [0, 99]), (5, 5, 9, 9)) == [1]
+    assert labelled_clusters(drawing(["A", "B"], [0, 1]), (0, 0, 100, 100)) == [0]
+    assert labelled_clusters(drawing(["A", "B"], [0, 99]), (0, 0, 9, 9)) == [0, 1]
+    assert labelled_clusters(drawing(["", "B"], [0, 99]), (0, 0, 9, 9)) == [1]
+    assert labelled_clusters(drawing(["A", "B"], [0, 99]), (5, 5, 9, 9)) == [1]
 
 
 def row(number: int, name: str, size: int, confirmed: bool = False, borderline: int = 0) -> ClusterRow:
@@ -294,11 +295,11 @@ def row(number: int, name: str, size: int, confirmed: bool = False, borderline: 
 
 def test_clusters_are_found_by_name_filtered_and_ordered() -> None:
     rows = [row(0, "Boats", 9), row(1, "Red boats", 3, confirmed=True), row(2, "", 5, borderline=2)]
-    assert [r.number for r in arranged(rows, "BOAT", "Smallest", None)] == [1, 0]
-    assert [r.number for r in arranged(rows, "", "Name", None)] == [0, 1, 2]
-    assert [r.number for r in arranged(rows, "", "Loosest", None)] == [2, 1, 0]
-    assert [r.number for r in arranged(rows, "", "Largest", "Named")] == [1]
-    assert [r.number for r in arranged(rows, "", "Largest", "At the border")] == [2]
+    assert [r.number for r in filter_and_sort(rows, "BOAT", "Smallest", None)] == [1, 0]
+    assert [r.number for r in filter_and_sort(rows, "", "Name", None)] == [0, 1, 2]
+    assert [r.number for r in filter_and_sort(rows, "", "Loosest", None)] == [2, 1, 0]
+    assert [r.number for r in filter_and_sort(rows, "", "Largest", "Named")] == [1]
+    assert [r.number for r in filter_and_sort(rows, "", "Largest", "At the border")] == [2]
 
 
 def test_a_flow_says_how_many_go_from_where_to_where() -> None:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from core.records.assets import Asset, Description, utc_now
-from pages.ui.credit import credit, photo_page
+from pages.ui.credit import photo_credit, photo_page
 
 
 def asset(*uris: str, author: str = "") -> Asset:
@@ -10,8 +10,11 @@ def asset(*uris: str, author: str = "") -> Asset:
 
 def test_a_photo_from_unsplash_names_its_photographer() -> None:
     photo = asset("/a/b.jpg", "https://unsplash.com/photos/aB-9_x", author="Jane Doe")
-    assert (credit(photo), photo_page(photo)) == ("Photo by Jane Doe on Unsplash", "https://unsplash.com/photos/aB-9_x")
-    assert credit(asset("https://unsplash.com/photos/aB")) == "Photo on Unsplash"
+    assert (photo_credit(photo), photo_page(photo)) == (
+        "Photo by Jane Doe on Unsplash",
+        "https://unsplash.com/photos/aB-9_x",
+    )
+    assert photo_credit(asset("https://unsplash.com/photos/aB")) == "Photo on Unsplash"
 
 
 def test_other_pictures_and_addresses_that_only_look_alike_lead_nowhere() -> None:
@@ -21,4 +24,4 @@ def test_other_pictures_and_addresses_that_only_look_alike_lead_nowhere() -> Non
         "https://unsplash.com/photos/a/../../x",
         "http://unsplash.com/photos/a",
     ):
-        assert (credit(asset(uri, author="Jane Doe")), photo_page(asset(uri))) == ("", None)
+        assert (photo_credit(asset(uri, author="Jane Doe")), photo_page(asset(uri))) == ("", None)

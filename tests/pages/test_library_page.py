@@ -14,7 +14,7 @@ from core.records.jobs import Failure, IngestReport, Job
 from core.settings import Secret
 from core.store.objects.locks import ingest_lock
 from pages.ui import person as person_module
-from pages.ui.format import plain, short_model, size
+from pages.ui.format import escape_markdown, format_bytes, model_label
 from pages.ui.person import is_loopback
 from tests.pages.conftest import frames, visit
 
@@ -100,7 +100,7 @@ def test_an_ended_job_says_what_it_did_and_lists_failures_by_reason(library: App
     job = library.library.add_folder(OPERATOR, library.library.roots[0], "birds")
     finish(library, job, Failure("/x/a.jpg", "truncated"), Failure("/x/b.jpg", "truncated", "at byte 7"))
     page = open_library()
-    assert any(plain("2 added, 1 known already, 2 skipped") in c.value for c in page.caption)
+    assert any(escape_markdown("2 added, 1 known already, 2 skipped") in c.value for c in page.caption)
     page.session_state[f"failures_{job.id}"] = True
     page.run()
     assert any("truncated" in m.value and "2" in m.value for m in page.markdown)
@@ -164,12 +164,12 @@ def test_folders_outside_the_roots_are_refused(library: App, folder: str, tmp_pa
     ("count", "text"), [(17, "17 bytes"), (15_100_000, "15.1 MB"), (2_500_000_000_000, "2500.0 GB")]
 )
 def test_sizes_read_as_people_read_them(count: int, text: str) -> None:
-    assert size(count) == text
+    assert format_bytes(count) == text
 
 
 def test_a_local_model_is_named_without_its_folder() -> None:
-    assert short_model("local-dir:/a/b/mine") == "mine"
-    assert short_model("ViT-B-32/openai") == "ViT-B-32/openai"
+    assert model_label("local-dir:/a/b/mine") == "mine"
+    assert model_label("ViT-B-32/openai") == "ViT-B-32/openai"
 
 
 @pytest.mark.parametrize(
@@ -200,7 +200,7 @@ def id_of(app: App, title: str) -> str:
 
 def says(page: AppTest, text: str) -> bool:
     told = [*page.success, *page.error, *page.info, *page.warning, *page.caption, *page.markdown]
-    return any(plain(text) in element.value or text in element.value for element in told)
+    return any(escape_markdown(text) in element.value or text in element.value for element in told)
 
 
 def test_pictures_are_found_by_title_and_removed_with_undo(library: App) -> None:
@@ -281,6 +281,30 @@ def test_duplicates_stand_side_by_side_and_the_others_go_with_one_click(library:
     page.button(key="undo_removal").click().run()
     page.button(key="remove_all_others").click().run()
     assert "small.jpg" not in library.titles("demo").values()
+
+
+def test_a_duplicate_with_a_percent_sign_in_its_file_name_shows_its_size(library: App, pictures: Path) -> None:
+    with Image.open(pictures / "green.jpg") as green:
+        green.resize((10, 20)).save(pictures / "100%.jpg")
+    library.ingest(pictures, "demo")
+    page = open_care("Duplicates")
+    page.button(key="look").click().run()
+    reason = frames(page)[1]["reason"]
+    assert format_bytes((pictures / "100%.jpg").stat().st_size) in reason
+
+
+def test_duplicates_wait_to_be_looked_for_by_someone_who_comes_from_the_clusters(library: App) -> None:
+    page = visit().switch_page("pages/clusters/page.py").run()
+    assert not page.exception
+    page.switch_page("pages/library/page.py").run()
+    page.query_params["collection"], page.query_params["care"] = "demo", "Duplicates"
+    page.run()
+    assert not page.exception
+    assert page.button(key="look").label == "Look for duplicates"
+    assert not says(page, "No picture is there twice.")
+    page.button(key="look").click().run()
+    page.switch_page("pages/clusters/page.py").run()
+    assert not page.exception
 
 
 def test_a_collection_is_embedded_again_and_switched_over(library: App, pictures: Path) -> None:

@@ -9,10 +9,17 @@ from core.app import App
 from core.errors import CollectionBusy
 from core.records.assets import Filters, SearchResult
 from core.records.jobs import Progress
-from pages.search.picture_details import facts
-from pages.search.search_state import MOST_SHOWN, Ask, filters_of, floor_of, shown, summary
+from pages.search.picture_details import asset_facts
+from pages.search.search_state import (
+    MAX_SHOWN,
+    SearchParams,
+    build_filters,
+    minimum_similarity,
+    requested_count,
+    result_summary,
+)
 from pages.ui import resources
-from pages.ui.format import plain
+from pages.ui.format import escape_markdown
 from pages.ui.progress import progress_text
 from tests.pages.conftest import frames, visit
 
@@ -112,10 +119,10 @@ def test_details_show_what_is_known_as_plain_text(served: App) -> None:
     page = visit(photo=red.id)
     assert not page.exception
     assert "A *red* sail" in [t.value for t in page.text]
-    assert list(facts(red, show_folders=True)) == ["Keywords", "Source", "Taken", "Size", "Added", "File"]
-    assert facts(red, show_folders=True)["File"] == red.uris[0]
-    assert facts(red, show_folders=False)["File"] == "red.png"
-    assert plain("<b>*x*</b>") == r"\<b\>\*x\*\</b\>"
+    assert list(asset_facts(red, show_folders=True)) == ["Keywords", "Source", "Taken", "Size", "Added", "File"]
+    assert asset_facts(red, show_folders=True)["File"] == red.uris[0]
+    assert asset_facts(red, show_folders=False)["File"] == "red.png"
+    assert escape_markdown("<b>*x*</b>") == r"\<b\>\*x\*\</b\>"
 
 
 def test_a_model_that_had_to_be_replaced_is_named_on_the_page(served: App, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,19 +156,19 @@ def test_an_unexpected_end_of_the_build_is_shown_not_swallowed(served: App, monk
 
 
 def test_filters_take_whole_days_in_utc() -> None:
-    filters = filters_of(["s"], ["k"], ["square"], date(2001, 2, 3), None)
+    filters = build_filters(["s"], ["k"], ["square"], date(2001, 2, 3), None)
     assert filters == Filters(("s",), ("k",), ("square",), datetime(2001, 2, 3, tzinfo=UTC), None)
 
 
 @pytest.mark.parametrize(
-    ("n", "expected"), [("", 24), ("1", 24), ("24", 24), ("25", 48), ("-5", 24), ("x", 24), ("999999", MOST_SHOWN)]
+    ("n", "expected"), [("", 24), ("1", 24), ("24", 24), ("25", 48), ("-5", 24), ("x", 24), ("999999", MAX_SHOWN)]
 )
 def test_the_number_of_results_in_the_link_is_whole_pages_and_bounded(n: str, expected: int) -> None:
-    assert shown({"n": n} if n else {}) == expected
+    assert requested_count({"n": n} if n else {}) == expected
 
 
 def test_the_left_end_of_the_slider_is_no_floor() -> None:
-    assert (floor_of(0.0), floor_of(0.3)) == (-1.0, 0.3)
+    assert (minimum_similarity(0.0), minimum_similarity(0.3)) == (-1.0, 0.3)
 
 
 def result(hits: int, matching: int) -> SearchResult:
@@ -171,14 +178,14 @@ def result(hits: int, matching: int) -> SearchResult:
 @pytest.mark.parametrize(
     ("ask", "hits", "matching", "line"),
     [
-        (Ask(), 24, 519, "The newest 24 of 519 pictures"),
-        (Ask(), 3, 3, "3 pictures"),
-        (Ask(query="x"), 24, 519, "24 of 519 pictures, the most similar first · 12 ms"),
-        (Ask(like="x"), 1, 1, "1 picture, the most similar first · 12 ms"),
+        (SearchParams(), 24, 519, "The newest 24 of 519 pictures"),
+        (SearchParams(), 3, 3, "3 pictures"),
+        (SearchParams(query="x"), 24, 519, "24 of 519 pictures, the most similar first · 12 ms"),
+        (SearchParams(like="x"), 1, 1, "1 picture, the most similar first · 12 ms"),
     ],
 )
-def test_the_summary_says_how_many_of_how_many(ask: Ask, hits: int, matching: int, line: str) -> None:
-    assert summary(ask, result(hits, matching)) == line
+def test_the_summary_says_how_many_of_how_many(ask: SearchParams, hits: int, matching: int, line: str) -> None:
+    assert result_summary(ask, result(hits, matching)) == line
 
 
 def test_progress_reads_as_a_sentence() -> None:
