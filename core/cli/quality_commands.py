@@ -95,14 +95,20 @@ def _add_weak_labels(commands: Any, run: _QualityCommands) -> None:
     )
     parser.add_argument("dataset", metavar="DIR|ZIP|URL", help="the dataset: a folder, a ZIP, or the address of a ZIP")
     parser.add_argument("--collection", required=True, metavar="NAME", help="the collection of its photos")
-    limits, what = WeakLabelLimits(), "default: %(default)s"
+    limits, default = WeakLabelLimits(), "default: %(default)s"
     parser.add_argument(
-        "--downloads", type=_count, default=limits.downloads, metavar="N", help=f"that make a photo an answer ({what})"
+        "--downloads",
+        type=_count,
+        default=limits.downloads,
+        metavar="N",
+        help=f"that make a photo an answer ({default})",
     )
     parser.add_argument(
-        "--photos", type=_count, default=limits.photos, metavar="N", help=f"that make a search a query ({what})"
+        "--photos", type=_count, default=limits.photos, metavar="N", help=f"that make a search a query ({default})"
     )
-    parser.add_argument("--queries", type=_count, default=limits.queries, metavar="N", help=f"at most so many ({what})")
+    parser.add_argument(
+        "--queries", type=_count, default=limits.queries, metavar="N", help=f"at most so many ({default})"
+    )
     parser.add_argument("--output", type=Path, metavar="FILE", help="where it goes (default: standard output)")
     finish_command(parser, run.weak_labels)
 

@@ -34,7 +34,7 @@ class LibraryService:
         return [root for root in self._roots if root.is_dir()]
 
     def folders_in(self, folder: Path) -> list[str]:
-        """The names of the folders directly below one that lies under a root. Raises NotAllowed, StoreError."""
+        """The names of the subfolders of a folder inside the roots. Raises NotAllowed, StoreError."""
         self._check_root(folder)
         try:
             return sorted(
@@ -55,9 +55,9 @@ class LibraryService:
         return self._background.start(INGEST, collection, {"folder": path_to_uri(folder)}, person.author)
 
     def add_files(self, person: Person, files: Sequence[tuple[str, bytes]], collection: str) -> Job:
-        """Keep uploaded files (name, content) beside the collection and start adding them.
+        """Store uploaded files (name, content) and start adding them to the collection.
 
-        Raises NotAllowed for browsers, ContactSheetError if there are none, StoreError if they cannot be kept.
+        Raises NotAllowed for browsers, ContactSheetError if there are none, StoreError if they cannot be stored.
         """
         self._access.require_curator(person, ADD)
         check_collection_name(collection)

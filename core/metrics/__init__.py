@@ -1,1 +1,1 @@
-"""What requests take and cost: stage timings, alerts, Prometheus."""
+"""Latency and cost of requests: stage timings, alerts, Prometheus."""

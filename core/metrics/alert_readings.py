@@ -1,4 +1,4 @@
-"""What alerts are measured from: the event log, the jobs, the budgets and the limits one has set."""
+"""Readings for alert rules, from the event log, the jobs, the budgets and the quotas."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ ReadWindow = Callable[[datetime, datetime, tuple[str, ...]], EventWindow]
 
 @dataclass(frozen=True)
 class LimitUsage:
-    """How much of a limit is used, in one unit; a `limit` of 0 allows nothing, and nothing comes near it."""
+    """How much of a limit is used; a `limit` of 0 allows nothing, and its share is always 0."""
 
     used: float
     limit: float
 
     @property
     def share(self) -> float:
-        """What is used as a share of the limit."""
+        """The used share of the limit."""
         return self.used / self.limit if self.limit > 0 else 0.0
 
 
@@ -30,28 +30,28 @@ ReadUsage = Callable[[], Mapping[str, LimitUsage]]
 
 
 class AlertReadings:
-    """Takes the reading of a rule. May be shared between threads."""
+    """Takes the reading for a rule. May be shared between threads."""
 
     def __init__(
-        self, window: ReadWindow, failed_jobs: Callable[[datetime], int], budget: ReadUsage, quota: ReadUsage
+        self, read_window: ReadWindow, failed_jobs: Callable[[datetime], int], budget: ReadUsage, quota: ReadUsage
     ) -> None:
-        """`window` is what the log holds between two moments, of some kinds; `failed_jobs` counts from a moment on.
+        """`read_window` returns the totals between two times, of some kinds; `failed_jobs` counts since a time.
 
         `budget` (USD) and `quota` (requests) are by period, for instance `day`.
         """
-        self._window, self._failed_jobs, self._budget, self._quota = window, failed_jobs, budget, quota
+        self._read_window, self._failed_jobs, self._budget, self._quota = read_window, failed_jobs, budget, quota
 
     def __call__(self, rule: AlertRule, now: datetime) -> AlertReading:
-        """What the rule's measure is now. Raises StoreError."""
+        """The current value of the rule's measure. Raises StoreError."""
         if rule.measure == "failed_jobs":
             return AlertReading(now, float(self._failed_jobs(now - rule.window)))
         if rule.measure in ("budget_share", "quota_share"):
-            allowances = self._budget() if rule.measure == "budget_share" else self._quota()
-            return AlertReading(now, max((allowance.share for allowance in allowances.values()), default=0.0))
-        return _of_requests(rule, now, self._window(now - rule.window, now, rule.kinds))
+            usage = self._budget() if rule.measure == "budget_share" else self._quota()
+            return AlertReading(now, max((period.share for period in usage.values()), default=0.0))
+        return _request_reading(rule, now, self._read_window(now - rule.window, now, rule.kinds))
 
 
-def _of_requests(rule: AlertRule, now: datetime, window: EventWindow) -> AlertReading:
+def _request_reading(rule: AlertRule, now: datetime, window: EventWindow) -> AlertReading:
     if rule.measure == "error_share":
         return AlertReading(now, window.errors / window.requests if window.requests else math.nan, window.requests)
     total = window.stages["total"]

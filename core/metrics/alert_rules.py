@@ -1,4 +1,4 @@
-"""Alert rules: what is measured, and from when on it is an alarm. Source: data/alerts.toml."""
+"""Alert rules: loading and validation. Source: data/alerts.toml."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def load_rules(path: Path = ALERTS_FILE) -> tuple[AlertRule, ...]:
     except ValueError as error:
         raise SettingError(f"{path}: {error}") from error
     names = [rule.name for rule in rules]
-    if twice := next((name for name in names if names.count(name) > 1), None):
-        raise SettingError(f"{path}: two alerts are named {twice}: rename one")
+    if duplicate := next((name for name in names if names.count(name) > 1), None):
+        raise SettingError(f"{path}: two alerts are named {duplicate}: rename one")
     return rules
 
 
@@ -66,8 +66,8 @@ def _are_kinds(value: object) -> bool:
 @dataclass(frozen=True)
 class _Field:
     allowed: str
-    fits: Callable[[object], bool]
-    needed: bool = True
+    is_valid: Callable[[object], bool]
+    required: bool = True
 
 
 _SECONDS = f"seconds, 0 to {MAX_SECONDS}"
@@ -80,10 +80,12 @@ _FIELDS: Mapping[str, _Field] = {
     "for_s": _Field(_SECONDS, _is_seconds),
     "severity": _Field("one of " + ", ".join(SEVERITIES), lambda value: value in SEVERITIES),
     "advice": _Field("one line of text", _is_line),
-    "kinds": _Field("a list of some of " + ", ".join(EVENT_KINDS), _are_kinds, needed=False),
-    "window_s": _Field(_SECONDS, _is_seconds, needed=False),
-    "least": _Field("a whole number from 0 on", _is_whole, needed=False),
+    "kinds": _Field("a list of some of " + ", ".join(EVENT_KINDS), _are_kinds, required=False),
+    "window_s": _Field(_SECONDS, _is_seconds, required=False),
+    "least": _Field("a whole number from 0 on", _is_whole, required=False),
 }
+# Fields of the file that have another name in an AlertRule.
+_ATTRIBUTES = {"least": "min_requests"}
 
 
 def _rule(row: Mapping[str, Any]) -> AlertRule:
@@ -93,27 +95,27 @@ def _rule(row: Mapping[str, Any]) -> AlertRule:
             near = difflib.get_close_matches(name, _FIELDS, n=1)
             raise ValueError(f"{who} has {name!r}: did you mean {(near or list(_FIELDS))[0]!r}?")
     for name, field in _FIELDS.items():
-        if name not in row and field.needed:
+        if name not in row and field.required:
             raise ValueError(f"{who} has no {name}: it must be {field.allowed}")
-        if name in row and not field.fits(row[name]):
+        if name in row and not field.is_valid(row[name]):
             raise ValueError(f"{who} has {name} = {row[name]!r}, but it must be {field.allowed}")
-    values: dict[str, Any] = {name: tuple(value) if name == "kinds" else value for name, value in row.items()}
-    rule = AlertRule(**values)
-    _check_together(who, rule)
+    values: dict[str, Any] = {_ATTRIBUTES.get(name, name): value for name, value in row.items()}
+    rule = AlertRule(**{**values, "kinds": tuple(row.get("kinds", ()))})
+    _check_combination(who, rule)
     return rule
 
 
-def _check_together(who: str, rule: AlertRule) -> None:
-    """What is wrong only beside another value. Raises ValueError."""
+def _check_combination(who: str, rule: AlertRule) -> None:
+    """Check values that depend on each other. Raises ValueError."""
     measure = ALERT_MEASURES[rule.measure]
     if rule.clear > rule.threshold:
         raise ValueError(f"{who} clears at {rule.clear}, above its threshold {rule.threshold}: it would never rest")
     if measure.unit == "share" and rule.threshold >= 1:
         raise ValueError(f"{who} has threshold = {rule.threshold}, but a share is below 1: 80 % is 0.8")
     if measure.windowed != (rule.window_s > 0):
-        needs = "needs a window_s above 0" if measure.windowed else "looks at the moment: remove window_s"
-        raise ValueError(f"{who} has window_s = {rule.window_s}, but {rule.measure} {needs}")
-    if not measure.of_requests and (rule.kinds or rule.least):
+        expected = "needs a window_s above 0" if measure.windowed else "looks at the moment: remove window_s"
+        raise ValueError(f"{who} has window_s = {rule.window_s}, but {rule.measure} {expected}")
+    if not measure.over_requests and (rule.kinds or rule.min_requests):
         raise ValueError(f"{who} has kinds or least, but {rule.measure} counts no requests: remove them")
-    if measure.of_requests and not rule.kinds:
+    if measure.over_requests and not rule.kinds:
         raise ValueError(f"{who} has no kinds, but {rule.measure} needs them: for example ['search']")

@@ -1,4 +1,4 @@
-"""The desk of alerts: checked by whoever looks, silenced by curators, told to those who want to hear."""
+"""The alert service: pages and a watcher check alerts, curators silence them, a listener is notified."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ AlertListener = Callable[[Alert], None]
 
 
 class AlertError(ContactSheetError):
-    """An alert is asked for that there is none of."""
+    """There is no alert of the requested name."""
 
 
 class AlertService:
@@ -36,33 +36,33 @@ class AlertService:
         store: AlertStore,
         measure: Callable[[AlertRule, datetime], AlertReading],
         access: Access,
-        tell: AlertListener = ignore,
+        notify: AlertListener = ignore,
     ) -> None:
-        """`measure` takes a rule's reading; `tell` hears of each alert that fires or is resolved, once per change."""
+        """`measure` takes the reading for a rule; `notify` is called once for each alert that fires or is resolved."""
         self.rules = tuple(rules)
-        self._store, self._measure, self._access, self._tell = store, measure, access, tell
+        self._store, self._measure, self._access, self._notify = store, measure, access, notify
 
     def check(self, now: datetime) -> list[Alert]:
-        """Measure, unless someone has within the last second, and say where every alert stands. Raises StoreError."""
+        """Measure, unless someone has within the last second, and return all alerts. Raises StoreError."""
         if self._store.claim(now, CHECK_INTERVAL):
             readings = {rule: self._measure(rule, now) for rule in self.rules}
             for alert in self._store.advance(readings, now, step):
-                log("alerts", f"{alert.state.phase}: {alert.sentence}", logging.WARNING, alert=alert.rule.name)
-                self._tell(alert)
+                log("alerts", f"{alert.state.phase}: {alert.summary}", logging.WARNING, alert=alert.rule.name)
+                self._notify(alert)
         return self.current(now)
 
     def current(self, now: datetime) -> list[Alert]:
-        """Where every alert stood when it was checked last; measures nothing. Raises StoreError."""
+        """All alerts as of the last check; measures nothing. Raises StoreError."""
         return self._store.alerts(self.rules, now)
 
     def history(self, limit: int = 100) -> list[AlertChange]:
-        """The newest firings and resolutions first. Raises StoreError."""
+        """Firings and resolutions, the newest first. Raises StoreError."""
         return self._store.changes(limit)
 
-    def silence(self, name: str, until: datetime, person: Person, why: str = "") -> Silence:
-        """Tell nobody of an alert until then. Raises NotAllowed, StoreError, and AlertError if there is none."""
+    def silence(self, name: str, until: datetime, person: Person, reason: str = "") -> Silence:
+        """Send no notifications of an alert before `until`. Raises NotAllowed, StoreError, and AlertError if there is none."""
         self._require(name, person)
-        silence = Silence(name, until.astimezone(UTC), person.author, " ".join(why.split())[:MAX_REASON_LENGTH])
+        silence = Silence(name, until.astimezone(UTC), person.author, " ".join(reason.split())[:MAX_REASON_LENGTH])
         self._store.silence(silence)
         return silence
 
@@ -79,10 +79,10 @@ class AlertService:
 
 
 class AlertWatcher:
-    """Checks the alerts again and again where no page is open, in a thread that ends with its process."""
+    """Checks the alerts periodically even if no page is open, in a daemon thread."""
 
-    def __init__(self, desk: AlertService, every_s: float = WATCH_INTERVAL_S) -> None:
-        self._desk, self._every_s, self._over = desk, every_s, threading.Event()
+    def __init__(self, service: AlertService, interval_s: float = WATCH_INTERVAL_S) -> None:
+        self._service, self._interval_s, self._closed = service, interval_s, threading.Event()
         threading.Thread(target=self._run, name="alerts", daemon=True).start()
 
     def __enter__(self) -> Self:
@@ -92,12 +92,12 @@ class AlertWatcher:
         self.close()
 
     def close(self) -> None:
-        """Check no more."""
-        self._over.set()
+        """Stop checking."""
+        self._closed.set()
 
     def _run(self) -> None:
-        while not self._over.wait(self._every_s):
+        while not self._closed.wait(self._interval_s):
             try:
-                self._desk.check(datetime.now(UTC))
+                self._service.check(datetime.now(UTC))
             except ContactSheetError as error:
                 log("alerts", "alerts could not be checked", logging.ERROR, error=str(error))

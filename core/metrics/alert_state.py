@@ -1,6 +1,6 @@
 """How an alert goes from inactive to pending, firing and resolved: pure functions over readings.
 
-Thresholds with hysteresis and a time to last are those of Prometheus's `for` and of Schmitt's trigger (1938).
+The pending duration is that of Prometheus's `for`, the hysteresis of thresholds that of Schmitt's trigger (1938).
 """
 
 from __future__ import annotations
@@ -13,43 +13,43 @@ from functools import reduce
 
 from core.records.alerts import AlertReading, AlertRule, AlertState
 
-# Readings of the moment say nothing of the time in between; those further apart than this are no unbroken run.
+# Readings say nothing about the time in between; a larger gap than this breaks a run.
 MAX_READING_GAP = timedelta(seconds=60)
 
 
 def evaluate(rule: AlertRule, readings: Iterable[AlertReading], state: AlertState = AlertState()) -> AlertState:
-    """Where an alert stands after some readings, in the order they came."""
-    return reduce(lambda before, reading: step(rule, before, reading), readings, state)
+    """The state of an alert after some readings, in chronological order."""
+    return reduce(lambda current, reading: step(rule, current, reading), readings, state)
 
 
 def step(rule: AlertRule, state: AlertState, reading: AlertReading) -> AlertState:
-    """Where an alert stands after one more reading.
+    """The state of an alert after one more reading.
 
-    Too little traffic, and a reading that is not newer than the last one, leave everything as it was.
+    Readings with too few requests, or not newer than the last one, are ignored.
     """
-    stale = state.heard_at is not None and reading.at <= state.heard_at
-    if stale or reading.traffic < rule.least or math.isnan(reading.value):
+    stale = state.last_reading_at is not None and reading.at <= state.last_reading_at
+    if stale or reading.requests < rule.min_requests or math.isnan(reading.value):
         return state
-    heard = replace(state, heard_at=reading.at, value=reading.value)
+    updated = replace(state, last_reading_at=reading.at, value=reading.value)
     if reading.value > rule.threshold:
-        return heard if state.phase == "firing" else _above(rule, state, heard, reading.at)
+        return updated if state.phase == "firing" else _above(rule, state, updated, reading.at)
     if reading.value <= rule.clear:
-        return _below(heard, reading.at)
-    return replace(heard, since=reading.at) if state.phase == "pending" else heard
+        return _below(updated, reading.at)
+    return replace(updated, since=reading.at) if state.phase == "pending" else updated
 
 
-def _above(rule: AlertRule, before: AlertState, heard: AlertState, at: datetime) -> AlertState:
-    """One that does not fire: pending, until the run has lasted; a gap in the readings begins a new run."""
+def _above(rule: AlertRule, previous: AlertState, updated: AlertState, at: datetime) -> AlertState:
+    """An alert that is not firing: pending until the run is long enough; a gap in the readings starts a new run."""
     since = at
-    if before.phase == "pending" and before.since is not None and before.heard_at is not None:
-        unbroken = at - before.heard_at <= max(rule.window, MAX_READING_GAP)
-        since = before.since if unbroken else at
-    if at - since >= rule.lasting:
-        return replace(heard, phase="firing", since=at, fired_at=at)
-    return replace(heard, phase="pending", since=since)
+    if previous.phase == "pending" and previous.since is not None and previous.last_reading_at is not None:
+        unbroken = at - previous.last_reading_at <= max(rule.window, MAX_READING_GAP)
+        since = previous.since if unbroken else at
+    if at - since >= rule.pending_duration:
+        return replace(updated, phase="firing", since=at, fired_at=at)
+    return replace(updated, phase="pending", since=since)
 
 
-def _below(heard: AlertState, at: datetime) -> AlertState:
-    if heard.phase == "firing":
-        return replace(heard, phase="resolved", since=at)
-    return replace(heard, phase="inactive", since=at) if heard.phase == "pending" else heard
+def _below(updated: AlertState, at: datetime) -> AlertState:
+    if updated.phase == "firing":
+        return replace(updated, phase="resolved", since=at)
+    return replace(updated, phase="inactive", since=at) if updated.phase == "pending" else updated

@@ -1,4 +1,4 @@
-"""Metrics as text that Prometheus reads: its classic format 0.0.4, and OpenMetrics 1.0 for those who ask for it.
+"""Metrics as text for Prometheus: its classic format 0.0.4, and OpenMetrics 1.0 if the client asks for it.
 
 Sources: https://prometheus.io/docs/instrumenting/exposition_formats, https://prometheus.io/docs/specs/om.
 """
@@ -18,7 +18,7 @@ LabelPairs = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True)
 class MetricSample:
-    """One number: what follows the family's name (`_total`, `_bucket`, or nothing), labels and value."""
+    """One number: the suffix of the family's name (`_total`, `_bucket`, or none), labels and value."""
 
     value: float
     labels: LabelPairs = ()
@@ -27,7 +27,7 @@ class MetricSample:
 
 @dataclass(frozen=True)
 class MetricFamily:
-    """Samples of one metric; `name` is without `_total` or `_info`, and ends in `unit` where there is one."""
+    """Samples of one metric; `name` is without `_total` or `_info`, and ends in `unit` if there is data."""
 
     name: str
     kind: Literal["counter", "gauge", "histogram", "info"]
@@ -37,28 +37,28 @@ class MetricFamily:
 
 
 def counter(name: str, help_: str, values: Iterable[tuple[LabelPairs, float]], unit: str = "") -> MetricFamily:
-    """What only grows."""
+    """A metric that only increases."""
     return MetricFamily(
         name, "counter", help_, tuple(MetricSample(value, labels, "_total") for labels, value in values), unit
     )
 
 
 def gauge(name: str, help_: str, values: Iterable[tuple[LabelPairs, float]], unit: str = "") -> MetricFamily:
-    """What goes up and down."""
+    """A metric that goes up and down."""
     return MetricFamily(name, "gauge", help_, tuple(MetricSample(value, labels) for labels, value in values), unit)
 
 
 def info(name: str, help_: str, labels: LabelPairs) -> MetricFamily:
-    """What is said in words: labels of a sample that is always 1."""
+    """Text as labels of a sample that is always 1."""
     return MetricFamily(name, "info", help_, (MetricSample(1, labels, "_info"),))
 
 
 @dataclass(frozen=True)
 class HistogramData:
-    """A histogram's numbers for one set of labels: how many values were at most each bound, all of them, their sum."""
+    """A histogram for one set of labels: the cumulative count per bound, the total count, and the sum."""
 
     labels: LabelPairs
-    at_most: tuple[int, ...]
+    cumulative_counts: tuple[int, ...]
     count: int
     sum: float
 
@@ -66,17 +66,17 @@ class HistogramData:
 def histogram(
     name: str, help_: str, bounds: Sequence[float], distributions: Iterable[HistogramData], unit: str = ""
 ) -> MetricFamily:
-    """What is spread; `bounds` rise, and infinity is added to them."""
+    """A histogram; `bounds` are ascending, and infinity is added to them."""
     samples = list[MetricSample]()
-    for one in distributions:
-        counts = zip((*bounds, math.inf), (*one.at_most, one.count), strict=True)
-        samples += [MetricSample(count, (*one.labels, ("le", _number(bound))), "_bucket") for bound, count in counts]
-        samples += [MetricSample(one.count, one.labels, "_count"), MetricSample(one.sum, one.labels, "_sum")]
+    for data in distributions:
+        counts = zip((*bounds, math.inf), (*data.cumulative_counts, data.count), strict=True)
+        samples += [MetricSample(count, (*data.labels, ("le", _number(bound))), "_bucket") for bound, count in counts]
+        samples += [MetricSample(data.count, data.labels, "_count"), MetricSample(data.sum, data.labels, "_sum")]
     return MetricFamily(name, "histogram", help_, tuple(samples), unit)
 
 
 def render(families: Iterable[MetricFamily], openmetrics: bool = False) -> bytes:
-    """The families as UTF-8 text; halves of characters are written as escapes."""
+    """The families as UTF-8 text; lone surrogates are escaped."""
     lines = [line for family in families for line in _lines(family, openmetrics)]
     text = "\n".join([*lines, "# EOF", ""] if openmetrics else [*lines, ""])
     return text.encode("utf-8", "backslashreplace")
@@ -105,7 +105,7 @@ def _escaped(text: str, quotes: bool = True) -> str:
 
 
 def _number(value: float) -> str:
-    """As both formats have it: `1.0`, `0.001`, `+Inf`, `NaN`; whole numbers keep every digit."""
+    """A number as in both formats: `1.0`, `0.001`, `+Inf`, `NaN`; large integers keep every digit."""
     if isinstance(value, int) and abs(value) >= 2**53:
         return str(value)
     if math.isnan(value):
@@ -115,15 +115,15 @@ def _number(value: float) -> str:
 
 def prefers_openmetrics(accept: str) -> bool:
     """Whether an Accept header asks for OpenMetrics 1.0 at least as much as for classic text."""
-    wanted = {False: 0.0, True: 0.0}
+    quality = {False: 0.0, True: 0.0}
     for part in accept.lower().split(","):
         media, *parameters = (piece.strip() for piece in part.split(";"))
         given = dict(parameter.partition("=")[::2] for parameter in parameters)
         if media == "application/openmetrics-text" and given.get("version", "1.0.0") == "1.0.0":
-            wanted[True] = max(wanted[True], _quality(given))
+            quality[True] = max(quality[True], _quality(given))
         elif media == "text/plain":
-            wanted[False] = max(wanted[False], _quality(given))
-    return wanted[True] > 0 and wanted[True] >= wanted[False]
+            quality[False] = max(quality[False], _quality(given))
+    return quality[True] > 0 and quality[True] >= quality[False]
 
 
 def _quality(parameters: dict[str, str]) -> float:

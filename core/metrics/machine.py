@@ -1,4 +1,4 @@
-"""The machine that serves: processor, memory, disk and GPU memory; None where a system does not say."""
+"""The server machine: processor, memory, disk and GPU memory; None if the system does not report it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _BYTES_PER_KB = 1024
 
 @dataclass(frozen=True)
 class Cpu:
-    """Processor time of the whole machine since it started, in ticks of all cores."""
+    """Processor time of the machine since boot, in ticks of all cores."""
 
     busy: int
     total: int
@@ -22,7 +22,7 @@ class Cpu:
 
 @dataclass(frozen=True)
 class Capacity:
-    """So many bytes of so many are in use."""
+    """Used and total bytes of a resource."""
 
     used_bytes: int
     total_bytes: int
@@ -34,7 +34,7 @@ class Capacity:
 
 @dataclass(frozen=True)
 class Machine:
-    """One reading. `cpu_share` is that of all cores since the reading before, `load` runs and waits (one minute)."""
+    """One reading. `cpu_share` is for all cores since the previous reading, `load` the one-minute load average."""
 
     cores: int
     cpu: Cpu | None
@@ -48,16 +48,16 @@ class Machine:
 
 
 def read_machine(
-    folder: Path, before: Machine | None = None, gpu: Callable[[], Capacity | None] = lambda: None, proc: Path = PROC
+    folder: Path, previous: Machine | None = None, gpu: Callable[[], Capacity | None] = lambda: None, proc: Path = PROC
 ) -> Machine:
-    """Read all of it; `folder` is where the data lie, `before` the last reading, `gpu` knows the GPU's memory."""
+    """Take a reading; `folder` is the data folder, `previous` the last reading, `gpu` returns the GPU's memory."""
     cpu, process, memory = _cpu(proc / "stat"), _kilobytes(proc / "self/status"), _kilobytes(proc / "meminfo")
     total, available = memory.get("MemTotal"), memory.get("MemAvailable")
     disk = shutil.disk_usage(_existing(folder))
     return Machine(
         cores=os.cpu_count() or 1,
         cpu=cpu,
-        cpu_share=_share(before.cpu if before else None, cpu),
+        cpu_share=_share(previous.cpu if previous else None, cpu),
         load=os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
         process_bytes=process.get("VmRSS"),
         process_peak_bytes=process.get("VmHWM"),
@@ -89,7 +89,7 @@ def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except OSError:
-        return ""  # another system, or not allowed here
+        return ""  # no such file on this system, or not readable
 
 
 def _existing(folder: Path) -> Path:

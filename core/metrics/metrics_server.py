@@ -1,4 +1,4 @@
-"""`/metrics` on a port of its own, for Prometheus."""
+"""`/metrics` on a separate port, for Prometheus."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ REQUEST_TIMEOUT_S = 10.0
 
 
 class MetricsServer:
-    """Answers scrapes in threads that end with their process."""
+    """Answers scrapes in daemon threads."""
 
     def __init__(self, families: Callable[[], Sequence[MetricFamily]], port: int, host: str = LOOPBACK) -> None:
-        """Listen; port 0 takes a free one. Raises SettingError if it cannot be had."""
+        """Listen; port 0 takes a free one. Raises SettingError if the port is not available."""
         try:
             self._server = _Server((host, port), _Handler)
         except (OSError, OverflowError) as error:
@@ -35,7 +35,7 @@ class MetricsServer:
 
     @property
     def address(self) -> str:
-        """Where Prometheus finds it, `HOST:PORT`."""
+        """The address that it listens on, `HOST:PORT`."""
         host, port = self._server.server_address[:2]
         return f"{host!s}:{port}"
 
@@ -46,7 +46,7 @@ class MetricsServer:
         self.close()
 
     def close(self) -> None:
-        """Listen no more."""
+        """Stop listening."""
         self._server.shutdown()
         self._server.server_close()
 
@@ -57,7 +57,7 @@ class _Server(ThreadingHTTPServer):
     families: Callable[[], Sequence[MetricFamily]]
 
     def handle_error(self, *_: Any, **__: Any) -> None:
-        """Someone hung up, or a source of metrics has a fault of its own: other scrapes go on."""
+        """Log a client that hung up, or a bug in a metric source; other scrapes go on."""
         log("metrics", "a scrape broke off", logging.WARNING, error=repr(sys.exc_info()[1]))
 
 
@@ -68,18 +68,18 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         if self.path.partition("?")[0] != "/metrics":
-            self._answer(HTTPStatus.NOT_FOUND, b"metrics are at /metrics\n")
+            self._respond(HTTPStatus.NOT_FOUND, b"metrics are at /metrics\n")
             return
         openmetrics = prefers_openmetrics(self.headers.get("Accept", ""))
         try:
             body = render(self.server.families(), openmetrics)
         except ContactSheetError as error:
             log("metrics", "a scrape failed", logging.ERROR, error=str(error))
-            self._answer(HTTPStatus.INTERNAL_SERVER_ERROR, b"the metrics could not be read: see the log\n")
+            self._respond(HTTPStatus.INTERNAL_SERVER_ERROR, b"the metrics could not be read: see the log\n")
             return
-        self._answer(HTTPStatus.OK, body, OPENMETRICS if openmetrics else CLASSIC)
+        self._respond(HTTPStatus.OK, body, OPENMETRICS if openmetrics else CLASSIC)
 
-    def _answer(self, status: HTTPStatus, body: bytes, kind: str = "text/plain; charset=utf-8") -> None:
+    def _respond(self, status: HTTPStatus, body: bytes, kind: str = "text/plain; charset=utf-8") -> None:
         self.send_response(status)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
@@ -88,4 +88,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is the base class's
-        """Scrapes are many and say nothing."""
+        """Scrapes are frequent and not worth logging."""

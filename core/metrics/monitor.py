@@ -1,8 +1,9 @@
-"""What watches over Contact Sheet: alerts, what /metrics says, the limits one has set, the machine."""
+"""Monitoring: alerts, /metrics, the configured limits, the machine."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from core import __version__
@@ -24,71 +25,75 @@ from core.store.sql.job_store import JobStore
 from core.store.sql.spend_store import SpendStore
 
 
+@dataclass(frozen=True)
+class MonitorSources:
+    """What the monitor reads: the stores, the number of images by collection, and the GPU's memory."""
+
+    events: EventLog
+    jobs: JobStore
+    spend: SpendStore
+    sizes: Callable[[], Mapping[str, int]]
+    gpu: Callable[[], Capacity | None]
+
+
 class Monitor:
-    """Everything is read when it is asked for; what runs by itself is begun by `watch` and `serve` alone.
+    """Reads everything on request; only `watch` and `serve` start background threads.
 
     May be shared between threads.
     """
 
-    def __init__(
-        self,
-        settings: Settings,
-        events: EventLog,
-        jobs: JobStore,
-        spend: SpendStore,
-        access: Access,
-        sizes: Callable[[], Mapping[str, int]],
-        gpu: Callable[[], Capacity | None],
-    ) -> None:
-        """`sizes` counts the images of each collection, `gpu` knows the GPU's memory. Raises SettingError."""
-        self._settings, self._jobs, self._spend, self._gpu = settings, jobs, spend, gpu
-        measures = AlertReadings(events.window, jobs.failed_since, self.budget, self.quota)
-        tell = Webhook(settings.alert_webhook) if settings.alert_webhook else ignore
+    def __init__(self, settings: Settings, sources: MonitorSources, access: Access) -> None:
+        """Raises SettingError."""
+        self._settings, self._sources = settings, sources
+        readings = AlertReadings(sources.events.window, sources.jobs.failed_since, self.budget, self.quota)
+        notify = Webhook(settings.alert_webhook) if settings.alert_webhook else ignore
         store = AlertStore(settings.data / "alerts.db")
-        self.alerts = AlertService(load_rules(settings.alerts), store, measures, access, tell)
+        self.alerts = AlertService(load_rules(settings.alerts), store, readings, access, notify)
         self.image_counts = ImageCounts()
-        sources = MetricSources(
-            events.totals,
-            sizes,
-            jobs.by_state,
+        self._exporter = MetricsExporter(self._metric_sources(), datetime.now(UTC), __version__)
+
+    def _metric_sources(self) -> MetricSources:
+        return MetricSources(
+            self._sources.events.totals,
+            self._sources.sizes,
+            self._sources.jobs.by_state,
             self.budget,
             self.quota,
             lambda: self.alerts.current(datetime.now(UTC)),
             lambda: self.machine().process_bytes,
             self.image_counts.totals,
         )
-        self._exporter = MetricsExporter(sources, datetime.now(UTC), __version__)
 
     def budget(self) -> Mapping[str, LimitUsage]:
-        """USD for Gemini of this day and month (UTC), requests under way counted at their most. Raises StoreError."""
-        spent, budgets = self._spend.spent(), self._spend.budgets
+        """USD spent on Gemini this day and month (UTC), pending requests at their maximum cost. Raises StoreError."""
+        spent, budgets = self._sources.spend.spent(), self._sources.spend.budgets
         return {
             "day": LimitUsage(spent.day_usd, budgets.daily_usd),
             "month": LimitUsage(spent.month_usd, budgets.monthly_usd),
         }
 
     def quota(self) -> Mapping[str, LimitUsage]:
-        """Requests to Gemini of this day (UTC), where a limit is set. Raises StoreError."""
+        """Requests to Gemini this day (UTC), if a limit is set. Raises StoreError."""
         limit = self._settings.daily_requests
-        return {"day": LimitUsage(self._spend.requests_today(), limit)} if limit else {}
+        return {"day": LimitUsage(self._sources.spend.requests_today(), limit)} if limit else {}
 
     def jobs_by_state(self) -> Mapping[str, int]:
-        """How many background jobs there are in each state that any is in. Raises StoreError."""
-        return self._jobs.by_state()
+        """The number of background jobs by state, for states with any. Raises StoreError."""
+        return self._sources.jobs.by_state()
 
-    def machine(self, before: Machine | None = None) -> Machine:
-        """The machine now; its processor's share is that since the reading `before`."""
-        return read_machine(self._settings.data, before, self._gpu)
+    def machine(self, previous: Machine | None = None) -> Machine:
+        """A reading of the machine; its processor share is that since the reading `previous`."""
+        return read_machine(self._settings.data, previous, self._sources.gpu)
 
     def families(self) -> list[MetricFamily]:
-        """What one scrape says."""
+        """The metrics of one scrape."""
         return self._exporter.families(datetime.now(UTC))
 
     def watch(self) -> AlertWatcher:
-        """Check the alerts from now on, also where nobody looks, until it is closed."""
+        """Check the alerts periodically until the watcher is closed."""
         return AlertWatcher(self.alerts)
 
     def serve(self) -> MetricsServer | None:
-        """Serve /metrics until it is closed; None where no port is set. Raises SettingError if the port is taken."""
+        """Serve /metrics until it is closed; None if no port is set. Raises SettingError if the port is taken."""
         port = self._settings.metrics_port
         return MetricsServer(self.families, port, self._settings.metrics_host) if port else None

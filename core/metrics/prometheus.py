@@ -1,4 +1,4 @@
-"""What /metrics says: counters and histograms from the event log, gauges of the moment.
+"""The metrics at /metrics: counters and histograms from the event log, gauges of current values.
 
 Names follow https://prometheus.io/docs/practices/naming; tokens OpenTelemetry's `gen_ai.client.token.usage`.
 """
@@ -22,7 +22,7 @@ from core.records.events import EVENT_KINDS, EventWindow
 from core.records.images import ImageOutcome
 from core.records.latency_sketch import LatencySketch
 
-# Seconds. The first target (1.5) and the first alert (2) are bounds, so that what is said of them is exact.
+# Seconds. The latency target (1.5) and the threshold of the first alert (2) are bounds, so their counts are exact.
 BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
 OUTCOMES = ("ok", "fallback", "error")
 JOB_STATES = ("queued", "running", "done", "failed", "cancelled", "crashed")
@@ -34,7 +34,7 @@ EventTotals = Mapping[tuple[str, str], EventWindow]
 
 @dataclass(frozen=True)
 class MetricSources:
-    """Where the numbers come from; each is asked once per scrape, and may raise ContactSheetError."""
+    """The sources of the metrics; each is called once per scrape, and may raise ContactSheetError."""
 
     totals: Callable[[], EventTotals]
     assets: Callable[[], Mapping[str, int]]
@@ -47,24 +47,24 @@ class MetricSources:
 
 
 class MetricsExporter:
-    """Makes the families of one scrape. May be shared between threads."""
+    """Builds the families of one scrape. May be shared between threads."""
 
     def __init__(self, sources: MetricSources, started_at: datetime, version: str) -> None:
         self._sources, self._started_at, self._version = sources, started_at, version
-        self._named = dict[str, None]()
+        self._labelled = dict[str, None]()
         self._lock = threading.Lock()
 
     def families(self, now: datetime) -> list[MetricFamily]:
-        """All metrics; a source that fails leaves its own out, and shows as 0 in contactsheet_source_up."""
+        """All metrics; those of a failing source are left out, and contactsheet_source_up is 0 for it."""
         sources = self._sources
         parts: dict[str, Callable[[], Iterable[MetricFamily]]] = {
-            "events": lambda: self._of_events(sources.totals()),
-            "assets": lambda: self._of_assets(sources.assets()),
-            "jobs": lambda: _of_jobs(sources.jobs()),
-            "budget": lambda: _of_allowances("budget", "usd", sources.budget),
-            "quota": lambda: _of_allowances("quota", "requests", sources.quota),
-            "alerts": lambda: _of_alerts(sources.alerts()),
-            "process": lambda: self._of_process(sources.memory_bytes(), now),
+            "events": lambda: self._event_families(sources.totals()),
+            "assets": lambda: self._asset_families(sources.assets()),
+            "jobs": lambda: _job_families(sources.jobs()),
+            "budget": lambda: _usage_families("budget", "usd", sources.budget),
+            "quota": lambda: _usage_families("quota", "requests", sources.quota),
+            "alerts": lambda: _alert_families(sources.alerts()),
+            "process": lambda: self._process_families(sources.memory_bytes(), now),
             "images": lambda: _of_images(sources.images()),
         }
         families, up = list[MetricFamily](), dict[str, int]()
@@ -78,19 +78,19 @@ class MetricsExporter:
         values = (((("source", name),), value) for name, value in up.items())
         return [*families, gauge("contactsheet_source_up", "Whether the numbers of a source could be had.", values)]
 
-    def _of_events(self, totals: EventTotals) -> Iterator[MetricFamily]:
-        yield from _of_requests(totals, {name: self._label(name) for name in sorted({c for _, c in totals})})
-        yield from _of_stages(totals)
-        yield from _of_costs(totals)
+    def _event_families(self, totals: EventTotals) -> Iterator[MetricFamily]:
+        yield from _request_families(totals, {name: self._label(name) for name in sorted({c for _, c in totals})})
+        yield from _stage_families(totals)
+        yield from _cost_families(totals)
 
-    def _of_assets(self, assets: Mapping[str, int]) -> Iterator[MetricFamily]:
+    def _asset_families(self, assets: Mapping[str, int]) -> Iterator[MetricFamily]:
         sizes = Counter[str]()
         for name in sorted(assets):
             sizes[self._label(name)] += assets[name]
         values = (((("collection", name),), size) for name, size in sizes.items())
         yield gauge("contactsheet_assets", "Images of each collection.", values)
 
-    def _of_process(self, memory_bytes: int | None, now: datetime) -> Iterator[MetricFamily]:
+    def _process_families(self, memory_bytes: int | None, now: datetime) -> Iterator[MetricFamily]:
         uptime_s = (now - self._started_at).total_seconds()
         yield gauge("contactsheet_uptime_seconds", "Time since this process began.", [((), uptime_s)], "seconds")
         if memory_bytes is not None:
@@ -100,14 +100,14 @@ class MetricsExporter:
         yield info("contactsheet_build", "What is running.", labels)
 
     def _label(self, collection: str) -> str:
-        """The first hundred collections keep their names as long as the process lives; the rest share one label."""
+        """The first hundred collections have their own label as long as the process lives; the rest share one."""
         with self._lock:
-            if len(self._named) < MAX_COLLECTIONS:
-                self._named.setdefault(collection)
-            return collection if collection in self._named else OTHER_COLLECTIONS
+            if len(self._labelled) < MAX_COLLECTIONS:
+                self._labelled.setdefault(collection)
+            return collection if collection in self._labelled else OTHER_COLLECTIONS
 
 
-def _of_requests(totals: EventTotals, label: Mapping[str, str]) -> Iterator[MetricFamily]:
+def _request_families(totals: EventTotals, label: Mapping[str, str]) -> Iterator[MetricFamily]:
     requests, reasons, hits = Counter[LabelPairs](), Counter[LabelPairs](), Counter[LabelPairs]()
     for (kind, collection), window in totals.items():
         for outcome in OUTCOMES:
@@ -123,24 +123,26 @@ def _of_requests(totals: EventTotals, label: Mapping[str, str]) -> Iterator[Metr
     yield counter("contactsheet_images", "Images decoded and handed over.", [((), images)])
 
 
-def _of_stages(totals: EventTotals) -> Iterator[MetricFamily]:
-    # A series that is there before its first request lets Prometheus see that request as an increase.
+def _stage_families(totals: EventTotals) -> Iterator[MetricFamily]:
+    # A series that exists before its first request lets Prometheus see that request as an increase.
     parts: dict[LabelPairs, list[bytes]] = {(("kind", kind), ("stage", "total")): [] for kind in EVENT_KINDS}
     for (kind, _), window in totals.items():
         for stage, sketch in window.stages.items():
             if sketch.count:
                 parts.setdefault((("kind", kind), ("stage", stage)), []).append(sketch.to_bytes())
     about = "Time per stage of a request; `total` is all of it."
-    spread = (_distribution(labels, LatencySketch.total(some)) for labels, some in sorted(parts.items()))
-    yield histogram("contactsheet_stage_duration_seconds", about, BOUNDS_S, spread, "seconds")
+    histograms = (
+        _histogram_data(labels, LatencySketch.merge_all(sketches)) for labels, sketches in sorted(parts.items())
+    )
+    yield histogram("contactsheet_stage_duration_seconds", about, BOUNDS_S, histograms, "seconds")
 
 
-def _distribution(labels: LabelPairs, sketch: LatencySketch) -> HistogramData:
-    at_most = tuple(sketch.at_most(bound * 1000) for bound in BOUNDS_S)
-    return HistogramData(labels, at_most, sketch.count, sketch.sum_ms / 1000)
+def _histogram_data(labels: LabelPairs, sketch: LatencySketch) -> HistogramData:
+    cumulative_counts = tuple(sketch.count_at_most(bound * 1000) for bound in BOUNDS_S)
+    return HistogramData(labels, cumulative_counts, sketch.count, sketch.sum_ms / 1000)
 
 
-def _of_costs(totals: EventTotals) -> Iterator[MetricFamily]:
+def _cost_families(totals: EventTotals) -> Iterator[MetricFamily]:
     tokens, usd = Counter[str](), dict[str, float]()
     for window in totals.values():
         tokens.update(window.tokens)
@@ -159,19 +161,19 @@ def _of_costs(totals: EventTotals) -> Iterator[MetricFamily]:
     yield counter("contactsheet_cost_usd", "What requests have cost, by service.", costs, "usd")
 
 
-def _of_jobs(jobs: Mapping[str, int]) -> Iterator[MetricFamily]:
+def _job_families(jobs: Mapping[str, int]) -> Iterator[MetricFamily]:
     values = (((("state", state),), jobs.get(state, 0)) for state in JOB_STATES)
     yield gauge("contactsheet_jobs", "Background jobs by state.", values)
 
 
-def _of_allowances(name: str, unit: str, allowances: ReadUsage) -> Iterator[MetricFamily]:
-    by_period = sorted(allowances().items())
-    for what, about in (("used", f"What counts against the {name}."), ("limit", f"The {name} that is set.")):
-        values = [((("period", period),), float(getattr(allowance, what))) for period, allowance in by_period]
-        yield gauge(f"contactsheet_{name}_{what}_{unit}", about, values, unit)
+def _usage_families(name: str, unit: str, read_usage: ReadUsage) -> Iterator[MetricFamily]:
+    by_period = sorted(read_usage().items())
+    for attribute, about in (("used", f"What counts against the {name}."), ("limit", f"The {name} that is set.")):
+        values = [((("period", period),), float(getattr(usage, attribute))) for period, usage in by_period]
+        yield gauge(f"contactsheet_{name}_{attribute}_{unit}", about, values, unit)
 
 
-def _of_alerts(alerts: Sequence[Alert]) -> Iterator[MetricFamily]:
+def _alert_families(alerts: Sequence[Alert]) -> Iterator[MetricFamily]:
     values = (((("alert", a.rule.name), ("severity", a.rule.severity)), int(a.firing)) for a in alerts)
     yield gauge("contactsheet_alert_firing", "Whether an alert fires, as the pages show it.", values)
 

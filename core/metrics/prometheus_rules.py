@@ -1,4 +1,4 @@
-"""The alert rules as a file for Prometheus: the same thresholds, spans, times to last and hysteresis."""
+"""The alert rules as a file for Prometheus, with the same thresholds, windows, durations and hysteresis."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ def _entry(rule: AlertRule) -> str:
 
 
 def promql_expression(rule: AlertRule) -> str:
-    """PromQL that holds while the rule is above its threshold, or fires already and has not come down to `clear`.
+    """PromQL that is true above the threshold, and while the alert is firing until the value falls to `clear`.
 
-    Prometheus keeps its alerts as the series ALERTS, which is how an expression knows that its alert fires. Too little
-    traffic leaves it as it is, as it does on the pages.
+    Prometheus exposes its alerts as the series ALERTS, so an expression can tell whether its alert is firing. With too
+    few requests nothing changes, as on the pages.
     """
     value, firing = _value(rule), f'max(ALERTS{{alertname="{rule.name}", alertstate="firing"}})'
-    enough = f"\n  and on() {_traffic(rule)} >= {rule.least}" if rule.least else ""
+    enough = f"\n  and on() {_traffic(rule)} >= {rule.min_requests}" if rule.min_requests else ""
     return (
         f"(\n  {value} > {_amount(rule.threshold)}{enough}\n)\n"
         f"or on() (\n  {firing}\n  unless on() (\n  {value} <= {_amount(rule.clear)}{enough}\n  )\n)"

@@ -1,4 +1,4 @@
-"""What leaves an event besides searches: work that is watched while it is done, or told of afterwards."""
+"""Events of requests other than searches: timed while they run, or recorded afterwards."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from core.metrics.stage_timer import StageTimer
 from core.records.events import Event
 from core.store.sql.event_log import EventLog
 
-# What stages (ms) cost: (CLIP, compute) in USD.
+# Maps stage times (ms) to costs: (CLIP, compute) in USD.
 StageCost = Callable[[Mapping[str, float]], tuple[float, float]]
 
 
 @dataclass
 class RequestNotes:
-    """What one under way says of itself: pictures decoded or handed over, and anything else."""
+    """What a running request reports about itself: the number of images decoded or returned, and details."""
 
     images: int = 0
     detail: dict[str, Any] = field(default_factory=dict)
@@ -30,7 +30,7 @@ Recording = Callable[[str, str], AbstractContextManager[RequestNotes]]
 
 
 def do_not_record(_kind: str, _collection: str) -> AbstractContextManager[RequestNotes]:
-    """For those who leave no events."""
+    """A `Recording` that writes no events."""
     return nullcontext(RequestNotes())
 
 
@@ -47,8 +47,8 @@ class RequestRecorder:
         self._events, self._cost, self._clock, self._now = events, cost, clock, now
 
     @contextmanager
-    def watching(self, kind: str, collection: str = "") -> Iterator[RequestNotes]:
-        """Time what is done inside and write its event, also when it raises; all of it is compute."""
+    def recording(self, kind: str, collection: str = "") -> Iterator[RequestNotes]:
+        """Time the body and write its event, also if it raises; all of its time counts as compute."""
         stages, request, reason = StageTimer(self._clock), RequestNotes(), ""
         try:
             yield request
@@ -60,8 +60,8 @@ class RequestRecorder:
             self._write(kind, collection, took, self._cost({"work": took["total"]}), request, reason)
 
     @contextmanager
-    def rendering(self, page: str) -> Iterator[None]:
-        """The same for a page; what it asked for has events and costs of its own, so it has none."""
+    def recording_page(self, page: str) -> Iterator[None]:
+        """The same for rendering a page; its requests have their own events and costs, so it costs nothing."""
         stages, reason = StageTimer(self._clock), ""
         try:
             yield
@@ -71,10 +71,10 @@ class RequestRecorder:
         finally:
             self._write("page", "", stages.finish(), (0.0, 0.0), RequestNotes(detail={"page": page}), reason)
 
-    def done(
+    def record(
         self, kind: str, collection: str, stage_ms: Mapping[str, float], request: RequestNotes, reason: str = ""
     ) -> None:
-        """Write the event of something that was done; `reason` says why it failed, where it did."""
+        """Write the event of a finished request; `reason` says why it failed, empty if it did not."""
         self._write(kind, collection, stage_ms, self._cost(stage_ms), request, reason)
 
     def _write(
@@ -86,7 +86,7 @@ class RequestRecorder:
         request: RequestNotes,
         reason: str,
     ) -> None:
-        self._events.note(
+        self._events.try_append(
             Event(
                 uuid.uuid4().hex,
                 kind,

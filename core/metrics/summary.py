@@ -1,4 +1,4 @@
-"""What a page and a command say about a span of time: rates, percentiles beside the predecessor's, and money."""
+"""The summary of a time span for the page and the command: rates, percentiles compared with the baseline, costs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Literal
 from core.records.events import COST_SERVICES, SEARCH_KINDS, STAGES, EventWindow
 from core.store.sql.event_log import EventLog
 
-# What the predecessor's hand-written table said of a search, and what it set out to reach.
+# The baseline: what the prototype's hand-written table said about a search, and its targets.
 BASELINE_MS = {"encode": 150.0, "search": 25.0, "rank": 800.0, "load": 100.0, "total": 1200.0}
 BASELINE_USD, SEARCHES_PER_MONTH = 31.0, 10_000
 TARGET_P95_MS, TARGET_ERROR_RATE = 1500.0, 0.01
@@ -20,20 +20,20 @@ Verdict = Literal["better", "worse", "no data"]
 
 @dataclass(frozen=True)
 class StageLatency:
-    """Percentiles of one stage in milliseconds, None where nothing was measured; `verdict` compares the median."""
+    """Percentiles of one stage in milliseconds, None without data; `verdict` compares the median with the baseline."""
 
     stage: str
     count: int
     p50_ms: float | None
     p95_ms: float | None
     p99_ms: float | None
-    predecessor_ms: float
+    baseline_ms: float
     verdict: Verdict
 
 
 @dataclass(frozen=True)
 class BaselineTarget:
-    """A target of the predecessor's, and whether it is met; None without data."""
+    """A target of the baseline, and whether it is met; None without data."""
 
     name: str
     value: float | None
@@ -43,7 +43,7 @@ class BaselineTarget:
 
 @dataclass(frozen=True)
 class GeminiSpending:
-    """What Gemini has cost today and this month (UTC), requests under way counted at their most, and the budgets."""
+    """Spending on Gemini today and this month (UTC), pending requests at their maximum cost, and the budgets."""
 
     day_usd: float
     month_usd: float
@@ -53,9 +53,9 @@ class GeminiSpending:
 
 @dataclass(frozen=True)
 class Summary:
-    """Rates are shares of the searches, None without any; a fallback is an answer, by similarity.
+    """Rates are shares of the searches, None without any; a fallback counts as answered, by similarity.
 
-    `usd_per_search` is by service, and spreads what follow-ups and late answers cost over the searches.
+    `usd_per_search` is by service, and spreads the cost of follow-ups and late answers over the searches.
     """
 
     since: datetime
@@ -76,7 +76,7 @@ class Summary:
     usd: Mapping[str, float]
     usd_per_search: Mapping[str, float] | None
     projected_month_usd: float | None
-    predecessor_month_usd: float
+    baseline_month_usd: float
     money: GeminiSpending
     began_at: datetime | None
     uptime_s: float
@@ -100,7 +100,7 @@ def summarise(
     money: GeminiSpending,
     began_at: datetime | None,
 ) -> Summary:
-    """The summary of three windows of the same time: searches, all that is billed for them, all there was."""
+    """The summary of three windows of the same span: searches, all kinds billed as searches, all kinds."""
     per_search = {s: billed.usd[s] / searches.requests for s in COST_SERVICES} if searches.requests else None
     return Summary(
         since=searches.since,
@@ -121,7 +121,7 @@ def summarise(
         usd=billed.usd,
         usd_per_search=per_search,
         projected_month_usd=sum(per_search.values()) * SEARCHES_PER_MONTH if per_search else None,
-        predecessor_month_usd=BASELINE_USD,
+        baseline_month_usd=BASELINE_USD,
         money=money,
         began_at=began_at,
         uptime_s=(searches.until - began_at).total_seconds() if began_at else 0.0,
@@ -129,30 +129,30 @@ def summarise(
 
 
 def latencies(searches: EventWindow) -> tuple[StageLatency, ...]:
-    """Every stage beside the predecessor's figure."""
+    """Every stage, compared with the baseline."""
     return tuple(_latency(searches, stage) for stage in STAGES)
 
 
 def targets(searches: EventWindow) -> tuple[BaselineTarget, ...]:
-    """The predecessor's targets: p95 of the whole search, and the share of errors."""
+    """The baseline's targets: p95 of the whole search, and the error rate."""
     return (
-        _target("p95_ms", _known(searches.stages["total"].quantile(0.95)), TARGET_P95_MS),
+        _target("p95_ms", _none_if_nan(searches.stages["total"].quantile(0.95)), TARGET_P95_MS),
         _target("error_rate", _rate(searches.errors, searches), TARGET_ERROR_RATE),
     )
 
 
 def _latency(searches: EventWindow, stage: str) -> StageLatency:
-    sketch, theirs = searches.stages[stage], BASELINE_MS[stage]
-    p50, p95, p99 = (_known(sketch.quantile(q)) for q in (0.50, 0.95, 0.99))
-    verdict: Verdict = "no data" if p50 is None else "better" if p50 <= theirs else "worse"
-    return StageLatency(stage, sketch.count, p50, p95, p99, theirs, verdict)
+    sketch, baseline_ms = searches.stages[stage], BASELINE_MS[stage]
+    p50, p95, p99 = (_none_if_nan(sketch.quantile(q)) for q in (0.50, 0.95, 0.99))
+    verdict: Verdict = "no data" if p50 is None else "better" if p50 <= baseline_ms else "worse"
+    return StageLatency(stage, sketch.count, p50, p95, p99, baseline_ms, verdict)
 
 
 def _target(name: str, value: float | None, limit: float) -> BaselineTarget:
     return BaselineTarget(name, value, limit, None if value is None else value < limit)
 
 
-def _known(ms: float) -> float | None:
+def _none_if_nan(ms: float) -> float | None:
     return None if math.isnan(ms) else ms
 
 

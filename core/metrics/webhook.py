@@ -1,4 +1,4 @@
-"""Tells a webhook of alerts, in the form that Alertmanager uses (version 4), in the background and without fail."""
+"""Sends alerts to a webhook, in Alertmanager's format (version 4), in the background and without raising."""
 
 from __future__ import annotations
 
@@ -26,43 +26,43 @@ _NEVER = "0001-01-01T00:00:00Z"
 
 
 class Webhook:
-    """Posts to one address, one alert after another. Its address may hold a token: it is never logged."""
+    """Posts to one URL, one alert after another. The URL may contain a token: it is never logged."""
 
-    def __init__(self, address: Secret, pause: Callable[[float], None] = time.sleep) -> None:
-        """Starts a thread that ends with its process. Raises SettingError if the address is none of HTTP."""
-        if not _of_http(address.reveal()):
+    def __init__(self, address: Secret, sleep: Callable[[float], None] = time.sleep) -> None:
+        """Start a daemon thread. Raises SettingError if the address is not an HTTP URL."""
+        if not _is_http_url(address.reveal()):
             raise SettingError("CONTACTSHEET_ALERT_WEBHOOK must be an address that begins with http:// or https://")
-        self._address, self._pause = address, pause
+        self._address, self._sleep = address, sleep
         self._opener = urllib.request.build_opener(_NoRedirects)
-        self._waiting: queue.Queue[Alert] = queue.Queue(QUEUE_SIZE)
+        self._queue: queue.Queue[Alert] = queue.Queue(QUEUE_SIZE)
         threading.Thread(target=self._work, name="alert-webhook", daemon=True).start()
 
     def __call__(self, alert: Alert) -> None:
-        """Tell of an alert that fires or is resolved; returns at once and never raises."""
+        """Queue an alert that fires or is resolved; returns at once and never raises."""
         try:
-            self._waiting.put_nowait(alert)
+            self._queue.put_nowait(alert)
         except queue.Full:
             log("alerts", "the webhook is too slow: an alert was dropped", logging.ERROR, alert=alert.rule.name)
 
     def _work(self) -> None:
         while True:
-            self._deliver(self._waiting.get())
+            self._deliver(self._queue.get())
 
     def _deliver(self, alert: Alert) -> None:
         problem = ""
-        for number in range(MAX_ATTEMPTS):
-            if number:
-                self._pause(INITIAL_DELAY_S * 2 ** (number - 1))
-            problem, again = self._post(alert)
-            if not again:
+        for attempt in range(MAX_ATTEMPTS):
+            if attempt:
+                self._sleep(INITIAL_DELAY_S * 2 ** (attempt - 1))
+            problem, retry = self._post(alert)
+            if not retry:
                 break
         if problem:
             log("alerts", "the webhook was not told", logging.ERROR, alert=alert.rule.name, problem=problem)
 
     def _post(self, alert: Alert) -> tuple[str, bool]:
-        """What went wrong, if anything, in words without the address; and whether another try may help."""
+        """The problem, empty if there was none, without the URL; and whether a retry may help."""
         body = json.dumps(webhook_document(alert)).encode()
-        request = urllib.request.Request(  # noqa: S310 - the scheme was looked at
+        request = urllib.request.Request(  # noqa: S310 - the scheme was checked
             self._address.reveal(), body, {"Content-Type": "application/json", "User-Agent": "contactsheet"}
         )
         try:
@@ -75,7 +75,7 @@ class Webhook:
             return type(error).__name__, True
 
 
-def _of_http(address: str) -> bool:
+def _is_http_url(address: str) -> bool:
     try:
         parts = urlsplit(address)
     except ValueError:
@@ -84,20 +84,20 @@ def _of_http(address: str) -> bool:
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """A redirect would carry what is said to an address that nobody has chosen."""
+    """Refuses redirects: they would send alerts to an address that nobody configured."""
 
     def redirect_request(self, *_: Any, **__: Any) -> None:
         return None
 
 
 def webhook_document(alert: Alert) -> dict[str, Any]:
-    """An alert as Alertmanager's webhooks have it, a group of its own.
+    """An alert in the format of Alertmanager's webhooks, as a group of one.
 
     Source: https://prometheus.io/docs/alerting/latest/configuration/#webhook_config
     """
     status = "firing" if alert.firing else "resolved"
     labels = {"alertname": alert.rule.name, "severity": alert.rule.severity}
-    annotations = {"summary": alert.sentence, "description": alert.rule.advice}
+    annotations = {"summary": alert.summary, "description": alert.rule.advice}
     one = {
         "status": status,
         "labels": labels,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, replace
 from typing import Any
 
 from core.quality.comparison import Comparison, Lift
 from core.quality.evaluation import Scores, scores, scores_by_kind
 from core.quality.relevance import RELEVANCE_MEASURES
-from core.records.evaluations import EvaluationRun
+from core.records.evaluations import EvaluationRun, EvaluationRunSummary
 from core.store.sql.run_store import run_to_document
 
 
@@ -29,6 +30,17 @@ def evaluation_document(run: EvaluationRun, found: Lift | None) -> dict[str, Any
         "outcomes": [asdict(outcome) for outcome in run.outcomes],
     }
     return document if found is None else document | {"lift": asdict(found)}
+
+
+def run_list_document(rows: Iterable[EvaluationRunSummary]) -> dict[str, Any]:
+    """The JSON document of `compare --json` without runs: the list of stored runs."""
+    return {"runs": [_run_row_document(row) for row in rows]}
+
+
+def _run_row_document(row: EvaluationRunSummary) -> dict[str, Any]:
+    document = asdict(row)
+    mock_server = document.pop("mock_server")
+    return {**document, "stand_in": mock_server}
 
 
 def comparison_document(found: Comparison) -> dict[str, Any]:

@@ -13,16 +13,16 @@ AlertPhase = Literal["inactive", "pending", "firing", "resolved"]
 
 @dataclass(frozen=True)
 class AlertReading:
-    """What a measure was at a moment, and how many requests it was taken from. NaN: there was nothing to measure."""
+    """The value of a measure at a time, and the number of requests it comes from. NaN: there was nothing to measure."""
 
     at: datetime
     value: float
-    traffic: int = 0
+    requests: int = 0
 
 
 @dataclass(frozen=True)
 class AlertState:
-    """Where an alert stands: since when, when it last fired, and the last reading that said something.
+    """The phase of an alert, since when, when it last fired, and its last usable reading.
 
     `since` of a pending alert is the start of the unbroken run above the threshold.
     """
@@ -30,7 +30,7 @@ class AlertState:
     phase: AlertPhase = "inactive"
     since: datetime | None = None
     fired_at: datetime | None = None
-    heard_at: datetime | None = None
+    last_reading_at: datetime | None = None
     value: float = math.nan
 
 
@@ -39,26 +39,26 @@ Unit = Literal["s", "share", "jobs"]
 
 @dataclass(frozen=True)
 class AlertMeasure:
-    """Something that can be watched. A share of 1 is all of it.
+    """Something that a rule can watch. A share of 1 is 100 %.
 
-    One `of_requests` looks at requests of some kinds, and says nothing where they are few; one that is `windowed` looks
-    back over a span of time, others at the moment.
+    A measure `over_requests` looks at requests of some kinds and needs a minimum number of them; a `windowed` one looks
+    back over a time span, others at the current value.
     """
 
     unit: Unit
-    of_requests: bool = False
+    over_requests: bool = False
     windowed: bool = False
 
-    def shown(self, value: float) -> str:
-        """A value as people read it."""
+    def format(self, value: float) -> str:
+        """A value with its unit, for people."""
         if self.unit == "share":
             return f"{value * 100:.1f} %"
         return f"{value:.2f} s" if self.unit == "s" else f"{value:.0f}"
 
 
 ALERT_MEASURES: Mapping[str, AlertMeasure] = {
-    "total_p95_s": AlertMeasure("s", of_requests=True, windowed=True),
-    "error_share": AlertMeasure("share", of_requests=True, windowed=True),
+    "total_p95_s": AlertMeasure("s", over_requests=True, windowed=True),
+    "error_share": AlertMeasure("share", over_requests=True, windowed=True),
     "failed_jobs": AlertMeasure("jobs", windowed=True),
     "quota_share": AlertMeasure("share"),
     "budget_share": AlertMeasure("share"),
@@ -69,7 +69,8 @@ ALERT_MEASURES: Mapping[str, AlertMeasure] = {
 class AlertRule:
     """An alert fires once its measure was above `threshold` for `for_s` seconds, and ends at or below `clear`.
 
-    Fewer requests than `least` within `window_s` say nothing. `advice` is one sentence on what to do.
+    Readings with fewer than `min_requests` requests within `window_s` are ignored. `advice` is one sentence on what to
+    do.
     """
 
     name: str
@@ -82,10 +83,10 @@ class AlertRule:
     advice: str
     kinds: tuple[str, ...] = ()
     window_s: float = 0.0
-    least: int = 0
+    min_requests: int = 0
 
     @property
-    def lasting(self) -> timedelta:
+    def pending_duration(self) -> timedelta:
         """How long the measure must stay above the threshold."""
         return timedelta(seconds=self.for_s)
 
@@ -94,14 +95,14 @@ class AlertRule:
         """How far the measure looks back."""
         return timedelta(seconds=self.window_s)
 
-    def shown(self, value: float) -> str:
-        """A value of the measure as people read it."""
-        return ALERT_MEASURES[self.measure].shown(value)
+    def format(self, value: float) -> str:
+        """A value of the measure with its unit, for people."""
+        return ALERT_MEASURES[self.measure].format(value)
 
 
 @dataclass(frozen=True)
 class AlertChange:
-    """A moment at which an alert fired or was resolved, the value it had, and the threshold then in force."""
+    """An alert that fired or was resolved: when, at which value, and the threshold at that time."""
 
     name: str
     phase: AlertPhase
@@ -112,17 +113,17 @@ class AlertChange:
 
 @dataclass(frozen=True)
 class Silence:
-    """Nobody is told of an alert until then; who wanted that, and why."""
+    """An alert is not sent to anyone before `until`; who silenced it, and the reason."""
 
     name: str
     until: datetime
     author: str
-    why: str
+    reason: str
 
 
 @dataclass(frozen=True)
 class Alert:
-    """A rule, where it stands, and its silence if there is one in force."""
+    """A rule, its current state, and its silence if one is in force."""
 
     rule: AlertRule
     state: AlertState = AlertState()
@@ -133,12 +134,12 @@ class Alert:
         return self.state.phase == "firing"
 
     @property
-    def loud(self) -> bool:
-        """Whether it fires and nobody has silenced it."""
+    def active(self) -> bool:
+        """Whether it is firing and not silenced."""
         return self.firing and self.silence is None
 
     @property
-    def sentence(self) -> str:
-        """What is the matter, with the last value and the threshold."""
-        value, threshold = self.rule.shown(self.state.value), self.rule.shown(self.rule.threshold)
+    def summary(self) -> str:
+        """The title, the last value and the threshold in one line."""
+        value, threshold = self.rule.format(self.state.value), self.rule.format(self.rule.threshold)
         return f"{self.rule.title}: {value} (threshold {threshold})"

@@ -1,4 +1,4 @@
-"""What travels between the rooms of the house: frozen, typed, free of any vendor's types."""
+"""Assets and collections as every package sees them: frozen, typed, free of any vendor's types."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class ModelCard:
 
 @dataclass(frozen=True)
 class Description:
-    """What people have said about a picture. Text from outside: data, never markup, never instructions."""
+    """What people wrote about a picture. Text from outside: data, never markup, never instructions."""
 
     title: str = ""
     description: str = ""
@@ -35,8 +35,8 @@ class Description:
     licence: str = ""
     created_at: datetime | None = None
 
-    def over(self, other: Description) -> Description:
-        """This description, with `other` filling what this one leaves empty."""
+    def filled_from(self, other: Description) -> Description:
+        """This description, with its empty fields taken from `other`."""
         return Description(
             title=self.title or other.title,
             description=self.description or other.description,
@@ -49,7 +49,7 @@ class Description:
 
 @dataclass(frozen=True)
 class Asset:
-    """One image. `id` is the SHA-256 of the file's bytes (hex); `uris` lists every place it was seen."""
+    """One image. `id` is the SHA-256 of the file's bytes (hex); `uris` lists every location it was found at."""
 
     id: str
     uris: tuple[str, ...]
@@ -66,12 +66,12 @@ class Asset:
 
     @property
     def title(self) -> str:
-        """The title, or the file's name where nobody gave one."""
+        """The title, or the file name if it has none."""
         return self.about.title or (self.uris[0].rsplit("/", 1)[-1] if self.uris else self.id[:12])
 
 
 def classify_orientation(width: int, height: int) -> Orientation:
-    """Classify a picture's shape; `square` up to 5 % difference between the sides."""
+    """The shape of a picture; `square` up to 5 % difference between the sides."""
     if abs(width - height) <= 0.05 * max(width, height):
         return "square"
     return "landscape" if width > height else "portrait"
@@ -79,9 +79,9 @@ def classify_orientation(width: int, height: int) -> Orientation:
 
 @dataclass(frozen=True)
 class Collection:
-    """What is known of a collection without reading its assets.
+    """A collection's description, known without reading its assets.
 
-    `beside` names the collection whose pictures it holds too, embedded by another model; empty for one of its own.
+    `sibling_of` names the collection that holds the same pictures under another model; empty if it stands alone.
     """
 
     name: str
@@ -89,12 +89,12 @@ class Collection:
     size: int
     created_at: datetime
     bytes_on_disk: int
-    beside: str = ""
+    sibling_of: str = ""
 
 
 @dataclass(frozen=True)
 class StorageStats:
-    """How a collection lies on the disk: rows in `fragments` files, `versions` that readers may still ask for."""
+    """A collection on disk: its rows are in `fragments` files; readers can still open `versions` versions of it."""
 
     name: str
     size: int
@@ -104,10 +104,10 @@ class StorageStats:
 
 @dataclass(frozen=True)
 class Filters:
-    """Which assets a search may return; an empty field allows everything.
+    """Which assets a search may return; an empty field accepts everything.
 
     An asset passes if its source is one of `sources`, it has any of `keywords` (compared without case), its
-    shape is one of `orientations`, and its creation date lies in [`since`, `until`] (both days included, UTC).
+    shape is one of `orientations`, and its creation date is in [`since`, `until`] (both days included, UTC).
     """
 
     sources: tuple[str, ...] = ()
@@ -123,7 +123,7 @@ class Filters:
 
 @dataclass(frozen=True)
 class Hit:
-    """One result: its place in the order (from 1) and its cosine similarity to the query."""
+    """One search result: its rank (from 1) and its cosine similarity to the query."""
 
     rank: int
     similarity: float
@@ -133,7 +133,7 @@ class Hit:
 
 @dataclass(frozen=True)
 class SearchResult:
-    """The answer to one search. `stage_ms` has the keys `encode`, `search`, `load` and `total`."""
+    """The result of one search. `stage_ms` has the keys `encode`, `search`, `load` and `total`."""
 
     collection: str
     collection_version: str
@@ -148,15 +148,15 @@ Freshness = Literal["up to date", "outdated", "none yet"]
 
 @dataclass(frozen=True)
 class CollectionCondition:
-    """What is known of a collection's state.
+    """How a collection is doing.
 
-    `job` is the last one that added pictures from a page, `newest` when the newest picture came, `dendrogram` and `map`
-    whether they are of the collection as it is. Of `sampled` pictures known by a place on this disk `missing` are at
-    none of their places.
+    `last_job` is the last one that added pictures from a page, `last_added_at` when the newest picture was added,
+    `dendrogram` and `map` whether they match the collection's current version. Of `sampled` pictures with a location on
+    this disk, `missing` are at none of their locations. `removed` pictures are in the bin.
     """
 
-    job: Job | None
-    newest: datetime | None
+    last_job: Job | None
+    last_added_at: datetime | None
     fragments: int
     dendrogram: Freshness
     map: Freshness
@@ -167,7 +167,7 @@ class CollectionCondition:
 
 @dataclass(frozen=True)
 class SiblingCollection:
-    """A collection beside another one: its model, how many of its pictures it has, and how many it lacks."""
+    """A collection of the same pictures under another model: how many of them it has, and how many it lacks."""
 
     name: str
     model: ModelCard
@@ -176,5 +176,5 @@ class SiblingCollection:
 
 
 def utc_now() -> datetime:
-    """The present moment, UTC, to the second."""
+    """The current time, UTC, to the second."""
     return datetime.now(UTC).replace(microsecond=0)

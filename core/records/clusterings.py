@@ -1,4 +1,4 @@
-"""What curators make and what is kept of it: clusterings, revisions, drafts, assignments, and their conflicts."""
+"""Clusterings and what curators store of them: revisions, drafts, assignments, and their conflicts."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _UNIT_TOLERANCE = 1e-3
 class ClusterRecord:
     """One cluster of a saved clustering, with all that later assignments and the lineage of its name need.
 
-    `name` is a suggestion until it is `confirmed`; `threshold` (cosine similarity) is what a newcomer has to reach;
+    `name` is a suggestion until it is `confirmed`; `threshold` is the cosine similarity that a new asset has to reach;
     `representative` is an asset id; `cohesion` is the members' mean cosine similarity; `centroid` is (d,) float32 of
-    unit length; `sketch` holds the smallest asset ids of its members, by which an edit recognises it later.
+    unit length; `sample_ids` holds the smallest asset ids of its members, by which an edit finds it again later.
     """
 
     id: str
@@ -37,45 +37,44 @@ class ClusterRecord:
     representative: str
     cohesion: float
     centroid: NDArray[np.float32]
-    sketch: tuple[str, ...]
+    sample_ids: tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
 class Clustering:
-    """Where every asset belongs: `labels` is (n,) int32, row i an index into `clusters`, or -1 for none."""
+    """Clusters and their members: `labels` is (n,) int32, row i an index into `clusters`, or -1 if unclustered."""
 
     asset_ids: tuple[str, ...]
     labels: NDArray[np.int32]
     clusters: tuple[ClusterRecord, ...]
 
-    def check(self) -> None:
-        """Raise ClusterError unless ids, labels and clusters fit each other and centroids are of unit length."""
+    def validate(self) -> None:
+        """Raise ClusterError unless ids, labels and clusters are consistent and centroids have unit length."""
         _check_ids(self.asset_ids)
         ids, labels, count = self.asset_ids, self.labels, len(self.clusters)
         if labels.dtype != np.int32 or labels.shape != (len(ids),):
             raise ClusterError(f"labels have to be ({len(ids)},) int32, not {labels.shape} {labels.dtype}")
         if len(labels) and not -1 <= labels.min() <= labels.max() < count:
             raise ClusterError(f"labels lie between -1 and {count - 1}, not {labels.min()} and {labels.max()}")
-        different = len({c.id for c in self.clusters})
-        if different < count:
-            raise ClusterError(f"{count} clusters have only {different} different ids: give each its own")
+        distinct = len({c.id for c in self.clusters})
+        if distinct < count:
+            raise ClusterError(f"{count} clusters have only {distinct} different ids: give each its own")
         members = set(ids)
         for cluster in self.clusters:
             _check_centroid(cluster, self.clusters[0].centroid.shape)
             if not (math.isfinite(cluster.threshold) and math.isfinite(cluster.cohesion)):
                 numbers = f"a threshold of {cluster.threshold} and a cohesion of {cluster.cohesion}"
                 raise ClusterError(f"cluster {cluster.id} has {numbers}: both have to be finite")
-            if not members.issuperset(cluster.sketch):
+            if not members.issuperset(cluster.sample_ids):
                 raise ClusterError(f"the sketch of cluster {cluster.id} names assets that are not in the clustering")
 
 
 @dataclass(frozen=True)
 class Revision:
-    """A saved clustering without its assignments; it never changes, apart from its `name` and being `published`.
+    """A saved clustering without its assignments; immutable, apart from its `name` and being `published`.
 
-    `collection_version` says which assets it is about, `size` how many they are; `named_count` counts clusters whose
-    name is confirmed. `parent` is the revision it was made from, which may have been pruned since. A revision with a
-    `name` is never pruned.
+    `collection_version` identifies its assets, `size` counts them; `named_count` counts clusters with a confirmed name.
+    `parent` is the revision it is based on, which may have been pruned since. A revision with a `name` is never pruned.
     """
 
     id: int
@@ -94,9 +93,23 @@ class Revision:
     named_count: int
 
 
+@dataclass(frozen=True, eq=False)
+class NewRevision:
+    """A clustering to save as a revision, with the plan it comes from; fields as in `Revision`."""
+
+    collection: str
+    collection_version: str
+    parent: int | None
+    threshold: float
+    plan: Mapping[str, Any]
+    clustering: Clustering
+    author: str
+    note: str = ""
+
+
 @dataclass(frozen=True)
 class Publication:
-    """That someone published a revision, and which one it replaced (None for a collection's first)."""
+    """The publication of a revision, and the revision it replaced (None for a collection's first)."""
 
     collection: str
     revision: int
@@ -107,7 +120,7 @@ class Publication:
 
 @dataclass(frozen=True)
 class Draft:
-    """A curator's unsaved work on top of the revision `parent`; `version` goes up by one with every write."""
+    """A curator's unsaved edits on top of the revision `parent`; every update increments `version` by one."""
 
     id: str
     collection: str
@@ -121,7 +134,7 @@ class Draft:
 
 @dataclass(frozen=True)
 class Assignment:
-    """The cluster of a revision that an asset was put into when it arrived later, at this cosine similarity."""
+    """The cluster that an asset added after a revision was assigned to, at this cosine similarity."""
 
     asset_id: str
     cluster_id: str
@@ -131,7 +144,7 @@ class Assignment:
 
 
 class RevisionConflict(ContactSheetError):
-    """Someone else saved or published first, and nothing was written; `newest` is the revision that is there now."""
+    """Someone else saved or published first, and nothing was written; `newest` is their revision."""
 
     def __init__(self, message: str, newest: Revision) -> None:
         self.newest = newest
@@ -139,7 +152,7 @@ class RevisionConflict(ContactSheetError):
 
 
 class DraftConflict(ContactSheetError):
-    """The draft was changed elsewhere, and nothing was written; `current` is what it holds now."""
+    """The draft was changed elsewhere, and nothing was written; `current` is its current state."""
 
     def __init__(self, message: str, current: Draft) -> None:
         self.current = current

@@ -1,4 +1,4 @@
-"""Evaluations: runs of a label set, and what each query brought."""
+"""Evaluations: runs of a label set, and the outcome of each query."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from typing import Literal
 RankerName = Literal["vector", "gemini"]
 
 
-def ranked_by(ranker: RankerName, stand_in: str | None) -> str:
-    """Who put pictures in order: `by similarity`, `by Gemini`, or `by a stand-in at HOST`."""
+def ranked_by(ranker: RankerName, mock_server: str | None) -> str:
+    """What ranked the pictures: `by similarity`, `by Gemini`, or `by a stand-in at HOST`."""
     if ranker == "vector":
         return "by similarity"
-    if stand_in is None:
+    if mock_server is None:
         return "by Gemini or a stand-in (not recorded)"
-    return f"by a stand-in at {stand_in}" if stand_in else "by Gemini"
+    return f"by a stand-in at {mock_server}" if mock_server else "by Gemini"
 
 
 @dataclass(frozen=True)
 class EvaluationRunSummary:
-    """A line of the list of runs."""
+    """An entry of the list of runs."""
 
     id: int
     name: str
@@ -31,20 +31,20 @@ class EvaluationRunSummary:
     model: str
     labels: str
     queries: int
-    stand_in: str | None = None
+    mock_server: str | None = None
 
     @property
     def ranked_by(self) -> str:
-        """Who put the pictures in order."""
-        return ranked_by(self.ranker, self.stand_in)
+        """What ranked the pictures."""
+        return ranked_by(self.ranker, self.mock_server)
 
 
 @dataclass(frozen=True)
 class QueryOutcome:
-    """What one query brought: the first ten as shown and as by similarity alone, with the measures of both orders.
+    """The outcome of one query: the first ten as shown and as by similarity alone, with the measures of both orders.
 
-    `ranking` is `ranked`, `cached` or `fallback` where Gemini was to rank, else empty; `usd` and `rank_s` are its.
-    `relevant` has the grades that the query was measured by.
+    `ranking` is `ranked`, `cached` or `fallback` if Gemini was to rank, else empty; `usd` and `rank_s` are its cost and
+    time. `relevant` has the grades that the query was measured against.
     """
 
     id: str
@@ -62,10 +62,10 @@ class QueryOutcome:
 
 @dataclass(frozen=True)
 class EvaluationRun:
-    """A kept evaluation; `absent` and `unanswerable` are what the label set names and the collection lacks.
+    """A stored evaluation; `absent` labels and `unanswerable` queries name pictures that the collection lacks.
 
-    `id` is 0 until it is kept. `digest` is the label set's. `stand_in` is the host that ranked instead of Gemini, empty
-    where none did, and None in runs from before it was recorded.
+    `id` is 0 until it is stored. `digest` is that of the label set. `mock_server` is the host that ranked instead of
+    Gemini, empty if none did, and None in runs from before it was recorded.
     """
 
     id: int
@@ -82,19 +82,19 @@ class EvaluationRun:
     unanswerable: int
     seconds: float
     outcomes: tuple[QueryOutcome, ...]
-    stand_in: str | None = None
+    mock_server: str | None = None
 
     @property
     def ranked_by(self) -> str:
-        """Who put the pictures in order."""
-        return ranked_by(self.ranker, self.stand_in)
+        """What ranked the pictures."""
+        return ranked_by(self.ranker, self.mock_server)
 
     @property
     def usd(self) -> float:
-        """What Gemini cost."""
+        """The cost of Gemini."""
         return sum(outcome.usd for outcome in self.outcomes)
 
     @property
     def fallbacks(self) -> int:
-        """Queries that Gemini was to rank and did not."""
+        """The number of queries that Gemini was to rank and did not."""
         return sum(outcome.ranking == "fallback" for outcome in self.outcomes)

@@ -1,4 +1,4 @@
-"""Events: what one request was, took and cost; and what the requests of a span of time add up to."""
+"""Events: what one request took and cost; event windows: the totals of a time span."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ EventOutcome = Literal["ok", "fallback", "error"]
 
 @dataclass(frozen=True)
 class Event:
-    """One request: what it was, how it ended, what it took (milliseconds, tokens) and cost (USD by service).
+    """One request: its kind and outcome, what it took (milliseconds, tokens) and cost (USD by service).
 
-    `kind` is one of EVENT_KINDS. `reason` is a short code where the outcome is not `ok`; `images` were decoded and handed
-    over; `detail` is a JSON document, a receipt for instance.
+    `kind` is one of EVENT_KINDS. `reason` is a short code if the outcome is not `ok`; `images` counts those decoded or
+    returned; `detail` is a JSON document, a receipt for instance.
     """
 
     uid: str
@@ -41,7 +41,7 @@ class Event:
 
     @property
     def total_usd(self) -> float:
-        """What it cost."""
+        """The cost of all services."""
         return self.clip_usd + self.compute_usd + self.gemini_usd
 
 
@@ -57,7 +57,7 @@ EVENT_KINDS = {
 }
 
 
-# What a search costs is spread over these: only the first is one request.
+# The cost of searches is spread over these kinds; only the first counts as a search.
 SEARCH_KINDS = ("search", "refine", "late")
 
 
@@ -72,11 +72,11 @@ COST_SERVICES = ("clip", "compute", "gemini")
 
 @dataclass(frozen=True)
 class EventWindow:
-    """Everything that happened in [since, until), of some kinds and collections.
+    """The totals of the events in [since, until), of some kinds and collections.
 
     `reasons` counts fallbacks and errors by reason code, `outcomes_by_kind` requests by (kind, outcome). `stages` has
-    all STAGES, `tokens` all TOKEN_TYPES, `usd` all COST_SERVICES: the float nearest to the sum of the events' amounts. `images`
-    were decoded and handed over.
+    all STAGES, `tokens` all TOKEN_TYPES, `usd` all COST_SERVICES: the float nearest to the exact sum. `images` counts
+    those decoded or returned.
     """
 
     since: datetime
@@ -94,15 +94,15 @@ class EventWindow:
 
     @property
     def total_usd(self) -> float:
-        """What all of it cost."""
+        """The cost of all services."""
         return sum(self.usd.values())
 
 
 def to_milliseconds(at: datetime) -> int:
-    """A moment as the log keeps it: milliseconds since 1970, UTC."""
+    """A time as the event log stores it: milliseconds since 1970, UTC."""
     return round(at.timestamp() * 1000)
 
 
 def from_milliseconds(at_ms: int) -> datetime:
-    """The moment of a number of milliseconds since 1970, UTC."""
+    """The time (UTC) of a number of milliseconds since 1970."""
     return datetime.fromtimestamp(at_ms / 1000, UTC)

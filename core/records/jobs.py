@@ -1,4 +1,4 @@
-"""Long work: jobs, their progress, what an ingest added and what failed."""
+"""Background jobs: their progress, what an ingest added and what failed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from core.errors import ContactSheetError
 
 @dataclass(frozen=True)
 class Failure:
-    """A file that could not be ingested, and why; `reason` is the same phrase for the same kind of fault."""
+    """A file that could not be ingested, and why; `reason` is the same phrase for the same kind of error."""
 
     uri: str
     reason: str
@@ -24,7 +24,7 @@ DOWNLOAD_PHASE = "download model"
 
 @dataclass(frozen=True)
 class Progress:
-    """A moment in a long task: `done` of `total`, `rate` per second in this phase, `remaining_s` as an estimate."""
+    """How far a long task is: `done` of `total`, `rate` per second in this phase, `remaining_s` as an estimate."""
 
     phase: str
     done: int
@@ -42,14 +42,14 @@ ProgressListener = Callable[[Progress], None]
 
 
 def ignore(_: object) -> None:
-    """A listener that ignores what it is told."""
+    """A listener that does nothing."""
 
 
 @dataclass(frozen=True)
 class IngestReport:
-    """How an ingest ended: assets added, files whose bytes were known, files that failed, seconds taken.
+    """How an ingest ended: assets added, files already in the collection, files that failed, seconds taken.
 
-    `removed` counts files that were left out because someone has removed their pictures from the collection.
+    `removed` counts files that were skipped because their pictures had been removed from the collection.
     """
 
     collection: str
@@ -66,7 +66,7 @@ JobState = Literal["queued", "running", "done", "failed", "cancelled", "crashed"
 
 @dataclass(frozen=True)
 class Job:
-    """Work in a process of its own. `arguments` are those of its kind; `message` says how it ended."""
+    """Work in a process of its own. `arguments` depend on its kind; `message` says how it ended."""
 
     id: int
     kind: str
@@ -90,6 +90,6 @@ class Job:
 
 
 class Cancelled(ContactSheetError):
-    """Someone asked a job to stop; `report`, where there is one, says what an ingest committed before."""
+    """A job was asked to stop; `report`, if there is one, says what an ingest had committed by then."""
 
     report: IngestReport | None = None

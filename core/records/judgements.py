@@ -8,9 +8,9 @@ from datetime import datetime
 
 @dataclass(frozen=True)
 class Judgement:
-    """A result that was judged: `up` for a good one. `position` is its place when it was judged, from 1.
+    """A thumb on a search result: `up` for a good one. `position` is its rank when it was judged, from 1.
 
-    `ranker` says whose order it was; `blind` whether the person could not know that.
+    `ranker` says who ranked it; `blind` whether that was hidden from the person.
     """
 
     collection: str
@@ -25,16 +25,16 @@ class Judgement:
 
 @dataclass(frozen=True)
 class RecordedJudgement:
-    """A judgement with whose it is and since when."""
+    """A judgement with its author and time."""
 
-    judged: Judgement
+    judgement: Judgement
     author: str
     at: datetime
 
 
 @dataclass(frozen=True)
 class Tally:
-    """How many people think a picture answers a query, and how many do not."""
+    """How many people say that a picture answers a query, and how many say that it does not."""
 
     query: str
     asset_id: str

@@ -1,4 +1,4 @@
-"""A mergeable histogram of milliseconds whose quantiles are right to 1 %: DDSketch (Masson et al., VLDB 2019)."""
+"""A mergeable histogram of milliseconds with quantiles accurate to 1 %: DDSketch (Masson et al., VLDB 2019)."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-# Bucket b > 0 holds (S·γ^(b-2), S·γ^(b-1)] and answers 2·S·γ^(b-1) / (γ + 1): at most (γ - 1) / (γ + 1) = 0.99 % off.
+# Bucket b > 0 covers (S·γ^(b-2), S·γ^(b-1)] and returns 2·S·γ^(b-1) / (γ + 1): at most (γ - 1) / (γ + 1) = 0.99 % off.
 GAMMA = 1.02
-MIN_MS, MAX_MS = 1e-6, 1e9  # what is smaller counts as 0 and is bucket 0; what is larger as the largest
+MIN_MS, MAX_MS = 1e-6, 1e9  # smaller values count as 0 and go to bucket 0; larger ones count as MAX_MS
 _LOG_GAMMA = math.log(GAMMA)
 _NS_PER_MS = 1_000_000
 _HEAD, _PAIR = struct.Struct("<Q"), struct.Struct("<HI")
@@ -23,17 +23,17 @@ _MAX_NS = 2**64 - 1
 
 @dataclass(frozen=True)
 class LatencySketch:
-    """How many values fell into each bucket, and their sum in nanoseconds; equal where these are equal.
+    """The count of values per bucket, and their sum in nanoseconds; equal if these are equal.
 
-    `pairs` are the buckets that are not empty, ascending: number (uint16) and count (uint32), little-endian.
+    `pairs` are the non-empty buckets, ascending: number (uint16) and count (uint32), little-endian.
     """
 
     sum_ns: int = 0
     pairs: bytes = b""
 
     @classmethod
-    def of(cls, values_ms: Iterable[float]) -> LatencySketch:
-        """The sketch of some values; what is negative or no number counts as 0."""
+    def from_values(cls, values_ms: Iterable[float]) -> LatencySketch:
+        """The sketch of some values; negative ones and NaN count as 0."""
         values = [_bounded(ms) for ms in values_ms]
         counts = Counter(map(_bucket, values))
         pairs = b"".join(_PAIR.pack(bucket, count) for bucket, count in sorted(counts.items()))
@@ -41,12 +41,12 @@ class LatencySketch:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> LatencySketch:
-        """What `to_bytes` made."""
+        """The sketch that `to_bytes` serialized."""
         return cls(_HEAD.unpack_from(data)[0], data[_HEAD.size :]) if data else cls()
 
     @classmethod
-    def total(cls, parts: Iterable[bytes]) -> LatencySketch:
-        """The sketch of all values of some sketches, given as bytes: many at the price of few."""
+    def merge_all(cls, parts: Iterable[bytes]) -> LatencySketch:
+        """The merged sketch of many serialized ones, in one vectorized pass."""
         parts = [part for part in parts if part]
         if len(parts) < 2:
             return cls.from_bytes(parts[0]) if parts else cls()
@@ -58,12 +58,12 @@ class LatencySketch:
         return cls(sum(_HEAD.unpack_from(part)[0] for part in parts), merged.tobytes())
 
     def to_bytes(self) -> bytes:
-        """Eight bytes and six for every bucket that is not empty; none at all for an empty sketch."""
+        """Eight bytes, plus six for every non-empty bucket; no bytes for an empty sketch."""
         return _HEAD.pack(min(self.sum_ns, _MAX_NS)) + self.pairs if self.pairs else b""
 
     @property
     def count(self) -> int:
-        """How many values there are."""
+        """The number of values."""
         return int(self._counts.sum())
 
     @property
@@ -72,25 +72,24 @@ class LatencySketch:
         return self.sum_ns / _NS_PER_MS
 
     def quantile(self, q: float) -> float:
-        """The value below or at which a share `q` lies (NumPy's `inverted_cdf`), within 1 %; NaN where there is none.
+        """The `q` quantile (NumPy's `inverted_cdf`), within 1 %; NaN for an empty sketch.
 
-        Raises ValueError for a share that is none.
+        Raises ValueError if `q` is not between 0 and 1.
         """
         if not 0 <= q <= 1:
             raise ValueError(f"a quantile of {q} is asked for: give a share from 0 to 1")
         if not self.pairs:
             return math.nan
-        place = max(0, math.ceil(self.count * q - 1))
-        return _value(int(self._buckets[np.searchsorted(self._counts.cumsum(), place, side="right")]))
+        rank = max(0, math.ceil(self.count * q - 1))
+        return _value(int(self._buckets[np.searchsorted(self._counts.cumsum(), rank, side="right")]))
 
-    def merged(self, other: LatencySketch) -> LatencySketch:
-        """The sketch of the values of both."""
-        return LatencySketch.total([self.to_bytes(), other.to_bytes()])
+    def merge(self, other: LatencySketch) -> LatencySketch:
+        """A new sketch with the values of both."""
+        return LatencySketch.merge_all([self.to_bytes(), other.to_bytes()])
 
-    def at_most(self, ms: float) -> int:
+    def count_at_most(self, ms: float) -> int:
         """How many values are `ms` or less; those within 1 % of it may count on either side."""
-        below = [count for bucket, count in _PAIR.iter_unpack(self.pairs) if _value(bucket) <= ms]
-        return sum(below)
+        return sum(count for bucket, count in _PAIR.iter_unpack(self.pairs) if _value(bucket) <= ms)
 
     @property
     def _buckets(self) -> NDArray[np.uint16]:

@@ -1,6 +1,6 @@
-"""Where assets and vectors are kept: LanceDB, one folder and one lock per collection."""
+"""Storage: collections in LanceDB, everything else in SQLite and files."""
 
 import os
 
-# LanceDB warns on every new table that it did not exist before. Errors are raised, not only logged.
+# LanceDB warns whenever it creates a table. Errors are raised anyway, not only logged.
 os.environ.setdefault("LANCEDB_LOG", "error")

@@ -1,4 +1,4 @@
-"""What a disk or a vendor's library raises, as an error that says what happened, what was kept and what to do."""
+"""Errors of the disk or of LanceDB as a StoreError that says what happened, what was kept and what to do."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from core.errors import StoreError
 
-# LanceDB hands on what Rust raised, as text: the number of the operating system's error is all that stays the same.
+# LanceDB passes on Rust errors as text: only the number of the operating system error is stable.
 _ADVICE = {
     errno.ENOSPC: ("the disk is full", "free some space, then run it again"),
     errno.EDQUOT: ("the disk quota is used up", "free some space, then run it again"),
@@ -21,31 +21,31 @@ _ADVICE = {
 
 @contextmanager
 def wrap_write_errors(folder: Path) -> Iterator[None]:
-    """Around a change below `folder`: raises StoreError for whatever the disk or LanceDB raise."""
+    """Around a write below `folder`: raises StoreError for whatever the disk or LanceDB raise."""
     with _wrap_errors(folder, "could not be written", "what was committed before is kept"):
         yield
 
 
 @contextmanager
 def wrap_read_errors(folder: Path) -> Iterator[None]:
-    """Around reading below `folder`: raises StoreError for whatever the disk or LanceDB raise."""
+    """Around a read below `folder`: raises StoreError for whatever the disk or LanceDB raise."""
     with _wrap_errors(folder, "could not be read", "nothing was changed"):
         yield
 
 
 @contextmanager
-def _wrap_errors(folder: Path, what: str, kept: str) -> Iterator[None]:
+def _wrap_errors(folder: Path, problem: str, kept: str) -> Iterator[None]:
     try:
         yield
     except (OSError, RuntimeError, ValueError) as error:
-        happened, advice = _explain(error)
-        raise StoreError(f"{folder} {what} ({happened}): {kept}; {advice}") from error
+        cause, advice = _explain(error)
+        raise StoreError(f"{folder} {problem} ({cause}): {kept}; {advice}") from error
 
 
 def _explain(error: Exception) -> tuple[str, str]:
     text = " ".join(str(error).split())
-    for number, explained in _ADVICE.items():
+    for number, cause_and_advice in _ADVICE.items():
         if getattr(error, "errno", None) == number or f"os error {number})" in text:
-            return explained
-    happened = text.split(", /")[0][:200] or type(error).__name__
-    return happened, "try again, and restore the folder from a backup if it stays"
+            return cause_and_advice
+    cause = text.split(", /")[0][:200] or type(error).__name__
+    return cause, "try again, and restore the folder from a backup if it stays"

@@ -131,7 +131,7 @@ def views(log: EventLog) -> dict[str, Callable[[int], object]]:
         )
         found[f"series of 120, {name}"] = lambda i, s=span: log.series(moved(i) - s, moved(i), 120)
         found[f"slowest, {name}"] = lambda i, s=span: log.slowest(moved(i) - s, moved(i), 10, ("search",))
-        found[f"dearest, {name}"] = lambda i, s=span: log.dearest(moved(i) - s, moved(i), 10, ("search",))
+        found[f"most_expensive, {name}"] = lambda i, s=span: log.most_expensive(moved(i) - s, moved(i), 10, ("search",))
     found["totals"] = lambda _: log.totals()
     found["summary, 24 h"] = lambda i: read_summary(
         log, moved(i) - spans["24 h"], moved(i), None, GeminiSpending(0, 0, 2, 30)

@@ -1,8 +1,8 @@
-"""A process that is meant to be killed: it saves, publishes or writes a draft, again and again, and tells each step.
+"""A process for tests to kill: it saves, publishes or writes a draft, again and again, and announces each step.
 
 `python -m tests.fakes.killed_saving DATABASE ACTION LINGER_AT PIPE`: ACTION is `save`, `publish` or `draft`. Before
-every statement, every row of many and every commit, and after every commit and close, a line `step NAME` goes to the
-file descriptor PIPE; at step number LINGER_AT (0 for never) it stays there. `done COUNT` tells that a call returned.
+every statement, every row of many and every commit, and after every commit and close, a line `step NAME` is written to
+the file descriptor PIPE; at step number LINGER_AT (0 for never) it stays there. `done COUNT` follows each call.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from core.records.clusterings import Clustering, ClusterRecord
+from core.records.clusterings import Clustering, ClusterRecord, NewRevision
 from core.store.sql.database import Database
 from core.store.sql.draft_store import DraftStore
 from core.store.sql.revision_store import RevisionStore
@@ -30,14 +30,14 @@ LINGER_S = 120.0
 
 @functools.cache
 def asset_ids(count: int) -> tuple[str, ...]:
-    """`count` ids in an order of their own."""
+    """`count` ids in random order."""
     return tuple(hashlib.sha256(b"%d" % number).hexdigest() for number in range(count))
 
 
 def clustering_of(
     number: int, assets: int = ASSETS, clusters: int = CLUSTERS, dimension: int = DIMENSION
 ) -> Clustering:
-    """The clustering that revision `number` holds: the same whenever it is asked for, and unlike any other."""
+    """The clustering of revision `number`: deterministic, and unlike any other."""
     rng, ids = np.random.default_rng(number), asset_ids(assets)
     labels = rng.integers(-1, clusters, assets).astype(np.int32)
     centroids = rng.standard_normal((clusters, dimension)).astype(np.float32)
@@ -60,24 +60,24 @@ def _cluster(label: int, number: int, labels: Any, centroid: Any) -> ClusterReco
         representative=members[0] if members else "",
         cohesion=0.9,
         centroid=centroid,
-        sketch=tuple(members[:128]),
+        sample_ids=tuple(members[:128]),
     )
 
 
 def history_of(version: int) -> dict[str, Any]:
-    """The history that a draft holds at a version."""
+    """The history of a draft at a version."""
     return {"version": version, "done": [f"{version} {number}" for number in range(2_000)]}
 
 
 def save_next(revisions: RevisionStore) -> int:
-    """Save the revision after the newest: its number."""
+    """Save the revision after the newest; returns its number."""
     newest = revisions.newest("c")
     clustering = clustering_of(newest.id + 1 if newest else 1)
-    return revisions.save("c", "v", newest.id if newest else None, 0.82, {}, clustering, "Ada", "").id
+    return revisions.save(NewRevision("c", "v", newest.id if newest else None, 0.82, {}, clustering, "Ada", "")).id
 
 
 def publish_other(revisions: RevisionStore) -> int:
-    """Publish revision 1 if 2 is published, and the other way round: how often something was published so far."""
+    """Publish revision 1 if 2 is published, and vice versa; returns the number of publications so far."""
     published = revisions.published("c")
     current = published.id if published else None
     revisions.publish(1 if current == 2 else 2, "Ada", current)
@@ -85,51 +85,51 @@ def publish_other(revisions: RevisionStore) -> int:
 
 
 def write_next(drafts: DraftStore) -> int:
-    """Write the next version of the one draft there is: its number."""
+    """Write the next version of the only draft; returns its number."""
     (draft,) = drafts.list("c")
-    return drafts.write(draft.id, history_of(draft.version + 1), draft.version).version
+    return drafts.update(draft.id, history_of(draft.version + 1), draft.version).version
 
 
-class Teller:
-    """Tells steps to the parent, and lingers at one of them."""
+class StepAnnouncer:
+    """Announces steps to the parent, and lingers at one of them."""
 
     def __init__(self, pipe: int, linger_at: int) -> None:
         self._pipe, self._linger_at, self._steps = pipe, linger_at, 0
 
-    def tell(self, line: str) -> None:
+    def write(self, line: str) -> None:
         os.write(self._pipe, f"{line}\n".encode())
 
     def step(self, name: str) -> None:
         self._steps += 1
-        self.tell(f"step {name}")
+        self.write(f"step {name}")
         if self._steps == self._linger_at:
             time.sleep(LINGER_S)
 
 
-class ToldConnection(sqlite3.Connection):
-    """A connection that tells what it is about to do."""
+class AnnouncingConnection(sqlite3.Connection):
+    """A connection that announces what it is about to do."""
 
-    teller: Teller
+    announcer: StepAnnouncer
 
     def execute(self, sql: str, parameters: Any = ()) -> sqlite3.Cursor:
-        self.teller.step(" ".join(sql.split()[:3]))
+        self.announcer.step(" ".join(sql.split()[:3]))
         return super().execute(sql, parameters)
 
     def executemany(self, sql: str, parameters: Iterable[Any]) -> sqlite3.Cursor:
-        return super().executemany(sql, self._told(parameters))
+        return super().executemany(sql, self._announced(parameters))
 
     def commit(self) -> None:
-        self.teller.step("COMMIT")
+        self.announcer.step("COMMIT")
         super().commit()
-        self.teller.step("committed")
+        self.announcer.step("committed")
 
     def close(self) -> None:
         super().close()
-        self.teller.step("closed")
+        self.announcer.step("closed")
 
-    def _told(self, rows: Iterable[Any]) -> Iterator[Any]:
+    def _announced(self, rows: Iterable[Any]) -> Iterator[Any]:
         for row in rows:
-            self.teller.step("one row of many")
+            self.announcer.step("one row of many")
             yield row
 
 
@@ -142,10 +142,10 @@ def main(path: str, action: str, linger_at: str, pipe: str) -> None:
         "draft": lambda: write_next(drafts),
     }
     clustering_of(1)
-    ToldConnection.teller = teller = Teller(int(pipe), int(linger_at))
-    sqlite3.connect = functools.partial(sqlite3.connect, factory=ToldConnection)  # type: ignore[assignment]
+    AnnouncingConnection.announcer = announcer = StepAnnouncer(int(pipe), int(linger_at))
+    sqlite3.connect = functools.partial(sqlite3.connect, factory=AnnouncingConnection)  # type: ignore[assignment]
     while True:
-        teller.tell(f"done {actions[action]()}")
+        announcer.write(f"done {actions[action]()}")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""The bin of a collection: assets that were taken out of it, whole, until someone puts them back or empties it.
+"""The bin of a collection: removed assets, with all their columns, until they are restored or the bin is emptied.
 
-An asset that lies in the bin and in the collection is in the collection: whatever is cut off between the two commits of
-a removal, or of putting back, has not happened.
+An asset in both the bin and the collection counts as part of the collection: a removal or a restore that is interrupted
+between its two commits has not happened.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ SUFFIX = "-removed"
 
 @dataclass(frozen=True)
 class BinnedAsset:
-    """An asset in the bin, its thumbnail (JPEG), who took it out and when."""
+    """An asset in the bin, its thumbnail (JPEG), and who removed it when."""
 
     asset: Asset
     thumbnail: bytes = field(repr=False)
-    by: str
-    at: datetime
+    removed_by: str
+    removed_at: datetime
 
 
 class Bin:
-    """The rows of one bin. Its table is made with the first asset. Writing is for those who hold the write lock."""
+    """The rows of one bin. Its table is created with the first asset. Writers must hold the write lock."""
 
     def __init__(self, folder: Path, table: str, dimension: int) -> None:
         self._folder, self._name, self._dimension = folder, table + SUFFIX, dimension
@@ -45,8 +45,8 @@ class Bin:
             column = self._open().search().select(["id"]).to_arrow()["id"]
         return {bytes.fromhex(i) for i in column.to_pylist()}
 
-    def newest(self) -> list[str]:
-        """The ids of all assets in it, those that were taken out last first."""
+    def ids_newest_first(self) -> list[str]:
+        """The ids of all assets in it, the most recently removed first."""
         if not self._exists():
             return []
         with wrap_read_errors(self._folder):
@@ -56,55 +56,55 @@ class Bin:
         return ids
 
     def get(self, ids: Sequence[str]) -> list[BinnedAsset]:
-        """The assets with these ids, in the order asked; ids that are not in it are left out."""
+        """The assets with these ids, in that order; ids that are not in it are left out."""
         if not ids or not self._exists():
             return []
         columns = [*schema.ASSET_COLUMNS, "thumbnail", "removed_by", "removed_at"]
         with wrap_read_errors(self._folder):
-            found = {row["id"]: row for row in _query(self._open(), ids, columns).to_list()}
-        rows = [found[i] for i in ids if i in found]
+            rows_by_id = {row["id"]: row for row in _query(self._open(), ids, columns).to_list()}
+        rows = [rows_by_id[i] for i in ids if i in rows_by_id]
         return [
             BinnedAsset(schema.to_asset(row), row["thumbnail"], row["removed_by"], row["removed_at"]) for row in rows
         ]
 
     def rows(self, ids: Sequence[str]) -> pa.Table:
-        """The rows with these ids as the collection holds them."""
+        """The rows with these ids, with the columns of the collection."""
         return _query(self._open(), ids, schema.arrow_schema(self._dimension).names).to_arrow()
 
-    def put(self, rows: pa.Table, by: str, at: datetime) -> None:
-        """Keep rows of the collection, in one commit."""
-        told = rows.append_column("removed_by", pa.array([by] * len(rows), pa.string()))
-        told = told.append_column("removed_at", pa.array([at] * len(rows), pa.timestamp("us", tz="UTC")))
-        table = self._open() if self._exists() else self._connect().create_table(self._name, told[:0], mode="overwrite")
-        table.merge_insert("id").when_matched_update_all().when_not_matched_insert_all().execute(told)
+    def add(self, rows: pa.Table, removed_by: str, removed_at: datetime) -> None:
+        """Add rows of the collection, in one commit."""
+        rows = rows.append_column("removed_by", pa.array([removed_by] * len(rows), pa.string()))
+        rows = rows.append_column("removed_at", pa.array([removed_at] * len(rows), pa.timestamp("us", tz="UTC")))
+        table = self._open() if self._exists() else self._connect().create_table(self._name, rows[:0], mode="overwrite")
+        table.merge_insert("id").when_matched_update_all().when_not_matched_insert_all().execute(rows)
 
-    def drop(self, ids: Sequence[str]) -> None:
-        """Take these assets out of the bin, in one commit."""
+    def remove(self, ids: Sequence[str]) -> None:
+        """Remove these assets from the bin, in one commit."""
         if ids and self._exists():
             self._open().delete(ids_filter(ids))
 
-    def tidy(self, keep: timedelta) -> None:
-        """Merge small files, and drop versions, with what was in them, that are older than `keep`."""
+    def compact(self, retention: timedelta) -> None:
+        """Merge small files, and delete versions older than `retention` with their data."""
         if self._exists():
-            self._open().optimize(cleanup_older_than=keep, delete_unverified=True)
+            self._open().optimize(cleanup_older_than=retention, delete_unverified=True)
 
     def _exists(self) -> bool:
-        # A table that was cut off while it was made has no manifest yet.
+        # A table whose creation was interrupted has no manifest yet.
         return any((self._folder / f"{self._name}.lance" / "_versions").glob("*.manifest"))
 
     def _open(self) -> Any:
         return self._connect().open_table(self._name)
 
     def _connect(self) -> Any:
-        import lancedb  # takes over a second: only what opens a table should wait for it
+        import lancedb  # takes over a second: imported only when a table is opened
 
         return lancedb.connect(self._folder)
 
 
 def ids_filter(ids: Sequence[str]) -> str:
-    """A filter for these ids. They come from URLs too: only what can be a SHA-256 reaches the expression."""
-    wanted = ",".join(f"'{i}'" for i in ids if len(i) == 64 and i.isalnum() and i.isascii())
-    return f"id IN ({wanted or repr('')})"
+    """A filter for these ids. Ids also come from URLs: only those that can be a SHA-256 reach the expression."""
+    quoted = ",".join(f"'{i}'" for i in ids if len(i) == 64 and i.isalnum() and i.isascii())
+    return f"id IN ({quoted or repr('')})"
 
 
 def _query(table: Any, ids: Sequence[str], columns: list[str]) -> Any:

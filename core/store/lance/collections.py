@@ -1,8 +1,8 @@
 """Collections on disk: one folder each, with a LanceDB table, a description and its locks.
 
-A collection exists from the moment its `collection.json` does; that file is written last and as a whole. The same
-pictures embedded by another model are a collection beside it: another table in the same folder, under a name of its own
-in the same file. So one file says which name means which table, and switching over is one write of it.
+A collection exists once its `collection.json` does; that file is written last and atomically. The same pictures embedded
+by another model are a sibling collection: another table in the same folder, under its own name in the same file. So one
+file maps names to tables, and switching to another model is one write of it.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 
 from core.errors import CollectionError
 from core.records.assets import Collection, ModelCard, utc_now
+from core.records.jobs import ignore
 from core.store.disk_errors import wrap_read_errors, wrap_write_errors
 from core.store.lance import schema
 from core.store.lance.bin import SUFFIX
@@ -28,7 +29,7 @@ from core.store.objects.names import check_collection_name
 DESCRIPTION = "collection.json"
 TABLE = "assets"
 
-# MIGRATIONS[v - 1] brings a table from schema version v to v + 1. Each may run twice without harm.
+# MIGRATIONS[v - 1] upgrades a table from schema version v to v + 1. Each must be idempotent.
 MIGRATIONS: tuple[Callable[[Any], None], ...] = ()
 
 
@@ -40,14 +41,14 @@ class Collections:
 
     def names(self) -> list[str]:
         """The names of all collections, sorted."""
-        return sorted(name for home in self._homes() for name in (home.name, *_beside(home)))
+        return sorted(name for home in self._homes() for name in (home.name, *_read_siblings(home)))
 
-    def beside(self, name: str) -> tuple[str, ...]:
-        """The collections that lie beside one: the same pictures under other models. None for one of those."""
-        return tuple(sorted(_beside(self._folder / check_collection_name(name))))
+    def siblings(self, name: str) -> tuple[str, ...]:
+        """The siblings of a collection: the same pictures under other models. Empty for a sibling itself."""
+        return tuple(sorted(_read_siblings(self._folder / check_collection_name(name))))
 
-    def stamp(self, name: str) -> tuple[int, int]:
-        """Something that changes when a name may mean another table. Raises CollectionError if there is none."""
+    def change_token(self, name: str) -> tuple[int, int]:
+        """A value that changes when `name` may map to another table. Raises CollectionError if there is none."""
         status = (self._home(name) / DESCRIPTION).stat()
         return status.st_ino, status.st_mtime_ns
 
@@ -59,12 +60,12 @@ class Collections:
             model=ModelCard(**about["model"]),
             size=self.open(name).count(),
             created_at=datetime.fromisoformat(about["created_at"]),
-            bytes_on_disk=sum(_bytes_below(folder) for folder in _tables(home, about)),
-            beside="" if home.name == name else home.name,
+            bytes_on_disk=sum(_bytes_below(folder) for folder in _table_folders(home, about)),
+            sibling_of="" if home.name == name else home.name,
         )
 
     def open(self, name: str) -> AssetTable:
-        """The assets of a collection, brought to the present schema.
+        """The assets of a collection, migrated to the current schema.
 
         Raises CollectionError if there is none of that name, or if a newer Contact Sheet wrote it.
         """
@@ -79,54 +80,55 @@ class Collections:
         """A new, empty collection for vectors of `model`. Raises CollectionError if the name is taken."""
         folder = self._folder / check_collection_name(name)
         with wrap_write_errors(folder):
-            _connect(folder)  # what it imports takes seconds on a busy machine: nobody should wait for the lock so long
+            _connect(folder)  # importing LanceDB takes seconds on a busy machine: do it before taking the lock
         with write_lock(folder), wrap_write_errors(folder):
             if name in self.names():
                 raise CollectionError(f"there is a collection {name} already: choose another name")
-            _write(folder, _new_table(folder, TABLE, model))
+            _write_description(folder, _new_table(folder, TABLE, model))
         return self.open(name)
 
-    def create_beside(self, name: str, of: str, model: ModelCard) -> AssetTable:
-        """A new, empty collection beside `of`, for vectors of another model.
+    def create_sibling(self, name: str, sibling_of: str, model: ModelCard) -> AssetTable:
+        """A new, empty collection for the pictures of `sibling_of` and vectors of another model.
 
-        Raises CollectionError if the name is taken or `of` itself lies beside another one.
+        Raises CollectionError if the name is taken or `sibling_of` is a sibling itself.
         """
         check_collection_name(name)
-        home = self._home(of)
-        if home.name != of:
-            raise CollectionError(f"{of} lies beside {home.name}: embed that one with another model")
+        home = self._home(sibling_of)
+        if home.name != sibling_of:
+            raise CollectionError(f"{sibling_of} lies beside {home.name}: embed that one with another model")
         with write_lock(home), wrap_write_errors(home):
             if name in self.names():
                 raise CollectionError(f"there is a collection {name} already: choose another name")
-            whole = _whole(home)
-            others = whole.get("beside", {})
-            taken = {about.get("table", TABLE) for about in (whole, *others.values())}
+            description = _read_description(home)
+            siblings = description.get("beside", {})
+            taken = {about.get("table", TABLE) for about in (description, *siblings.values())}
             table = next(free for number in count(2) if (free := f"{TABLE}-{number}") not in taken)
-            _write(home, {**whole, "beside": {**others, name: _new_table(home, table, model)}})
+            siblings = {**siblings, name: _new_table(home, table, model)}
+            _write_description(home, {**description, "beside": siblings})
         return self.open(name)
 
     def switch(self, name: str, to: str) -> str:
-        """Let `name` mean what the collection `to` beside it means; the old one is `NAME-old…`, all in one write.
+        """Give the sibling `to` the name `name`; the previous one becomes the sibling `NAME-old…`, all in one write.
 
-        Returns the old one's name. Raises CollectionBusy if an ingest into either is running, CollectionError if `to`
-        is not beside `name`.
+        Returns the new name of the previous one. Raises CollectionBusy if an ingest into either is running,
+        CollectionError if `to` is no sibling of `name`.
         """
         home = self._home(name)
         with ingest_lock(home), write_lock(home), wrap_write_errors(home):
-            if to not in self.beside(name):
+            if to not in self.siblings(name):
                 raise CollectionError(f"{to} does not lie beside {name}: embed it with another model first")
-            names = (f"{name[:50]}-old" + (f"-{number}" if number > 1 else "") for number in count(1))
-            old = next(free for free in names if free not in self.names())
-            before = _whole(home)
-            others = before.pop("beside")
-            new = others.pop(to)
-            _write(home, {**new, "beside": {**others, old: before}})
-        return old
+            candidates = (f"{name[:50]}-old" + (f"-{number}" if number > 1 else "") for number in count(1))
+            old_name = next(free for free in candidates if free not in self.names())
+            old = _read_description(home)
+            siblings = old.pop("beside")
+            new = siblings.pop(to)
+            _write_description(home, {**new, "beside": {**siblings, old_name: old}})
+        return old_name
 
     def open_or_create(self, name: str, model: ModelCard) -> AssetTable:
-        """The assets of a collection, made now unless another process was faster.
+        """The assets of a collection, created now unless another process was faster.
 
-        Raises CollectionError if that other one chose another model.
+        Raises CollectionError if the other process chose another model.
         """
         try:
             return self.create(name, model)
@@ -138,34 +140,39 @@ class Collections:
             )
         return table
 
-    def mark(self, name: str, built_from: str) -> None:
-        """Note what a collection was completely built from."""
+    def set_built_from(self, name: str, built_from: str) -> None:
+        """Record what a collection was completely built from."""
         home = self._home(name)
         with write_lock(home), wrap_write_errors(home):
             self._rewrite(name, {**self._read(name), "built_from": built_from})
 
     def built_from(self, name: str) -> str | None:
-        """What `mark` noted, or None; also where there is no such collection. Opens no table."""
+        """What `set_built_from` recorded, or None; also if there is no such collection. Opens no table."""
         return self._read(name).get("built_from") if name in self.names() else None
 
-    def remove(self, name: str) -> None:
-        """Delete a collection, with what lies beside it; it is gone at once, its files follow.
+    def delete(self, name: str, forget: Callable[[str], None] = ignore) -> None:
+        """Delete a collection, with its siblings: one write removes it from the list, its files follow.
 
-        Raises CollectionBusy if an ingest into it is running.
+        `forget`, which erases what other stores have about it, is called first, while nobody can ingest into it. Raises
+        CollectionBusy if an ingest into it is running.
         """
         home = self._home(name)
-        with wrap_write_errors(home):
-            with ingest_lock(home), write_lock(home):
+        with ingest_lock(home):
+            # The collection itself goes last. Whoever is interrupted finds it still listed and deletes it again. The
+            # other way round, drafts and thumbs would be left under a name that nobody can delete any more, and that the
+            # next collection of that name would inherit.
+            forget(name)
+            with write_lock(home), wrap_write_errors(home):
                 about = self._read(name)
                 if home.name == name:
                     (home / DESCRIPTION).unlink()
                 else:
-                    whole = _whole(home)
-                    del whole["beside"][name]
-                    _write(home, whole)
-            for folder in [home] if home.name == name else _tables(home, about):
-                if folder.exists():
-                    shutil.rmtree(folder)
+                    description = _read_description(home)
+                    del description["beside"][name]
+                    _write_description(home, description)
+        with wrap_write_errors(home):
+            for folder in [home] if home.name == name else _table_folders(home, about):
+                _remove(folder)
 
     def _homes(self) -> list[Path]:
         if not self._folder.is_dir():
@@ -177,7 +184,7 @@ class Collections:
         own = self._folder / check_collection_name(name)
         if (own / DESCRIPTION).is_file():
             return own
-        found = next((home for home in self._homes() if name in _beside(home)), None)
+        found = next((home for home in self._homes() if name in _read_siblings(home)), None)
         if found is None:
             known = ", ".join(self.names()) or "none yet"
             raise CollectionError(f"there is no collection {name!r} (there are: {known}): ingest a folder first")
@@ -185,7 +192,7 @@ class Collections:
 
     def _read(self, name: str) -> dict[str, Any]:
         home = self._home(name)
-        about = _whole(home)
+        about = _read_description(home)
         if home.name != name:
             about = about["beside"][name]
         if about["schema"] > schema.VERSION:
@@ -205,13 +212,13 @@ class Collections:
     def _rewrite(self, name: str, about: dict[str, Any]) -> None:
         home = self._home(name)
         if home.name != name:
-            whole = _whole(home)
-            about = {**whole, "beside": {**whole["beside"], name: about}}
-        _write(home, about)
+            description = _read_description(home)
+            about = {**description, "beside": {**description["beside"], name: about}}
+        _write_description(home, about)
 
 
-def _whole(home: Path) -> dict[str, Any]:
-    """The description in a folder: of the collection itself, and under `beside` of those beside it."""
+def _read_description(home: Path) -> dict[str, Any]:
+    """The description in a folder: of the collection itself, and under `beside` of its siblings."""
     path = home / DESCRIPTION
     try:
         about: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
@@ -220,45 +227,55 @@ def _whole(home: Path) -> dict[str, Any]:
     return about
 
 
-def _beside(home: Path) -> dict[str, Any]:
-    """The descriptions of what lies beside the collection in a folder; none where that one cannot be read."""
+def _read_siblings(home: Path) -> dict[str, Any]:
+    """The descriptions of the siblings in a folder; empty if they cannot be read."""
     try:
-        beside: dict[str, Any] = _whole(home).get("beside", {})
+        siblings: dict[str, Any] = _read_description(home).get("beside", {})
     except CollectionError:
         return {}
-    return beside
+    return siblings
 
 
-def _write(home: Path, about: dict[str, Any]) -> None:
-    _write_whole(home / DESCRIPTION, json.dumps(about, indent=1))
+def _write_description(home: Path, about: dict[str, Any]) -> None:
+    _write_atomically(home / DESCRIPTION, json.dumps(about, indent=1))
 
 
 def _new_table(home: Path, table: str, model: ModelCard) -> dict[str, Any]:
-    """Make an empty table, over what a cut-off attempt left; the description of it."""
+    """Create an empty table and return its description.
+
+    What an interrupted creation or deletion left under that name goes first: its bin would be this collection's.
+    """
+    for folder in _table_folders(home, {"table": table}):
+        _remove(folder)
     empty = schema.arrow_schema(model.dimension).empty_table()
     _connect(home).create_table(table, empty, mode="overwrite")
     return {"schema": schema.VERSION, "model": vars(model), "created_at": utc_now().isoformat(), "table": table}
 
 
-def _tables(home: Path, about: dict[str, Any]) -> list[Path]:
-    """Where a collection's rows lie, and its bin's."""
+def _table_folders(home: Path, about: dict[str, Any]) -> list[Path]:
+    """The folders of a collection's rows and of its bin."""
     table = about.get("table", TABLE)
     return [home / f"{table}.lance", home / f"{table}{SUFFIX}.lance"]
 
 
 def _connect(folder: Path) -> Any:
-    import lancedb  # takes over a second: only what opens a table should wait for it
+    import lancedb  # takes over a second: imported only when a table is opened
 
     return lancedb.connect(folder)
 
 
-def _write_whole(path: Path, text: str) -> None:
-    draft = path.with_suffix(".draft")
-    with draft.open("w", encoding="utf-8") as file:
+def _write_atomically(path: Path, text: str) -> None:
+    temporary = path.with_suffix(".draft")
+    with temporary.open("w", encoding="utf-8") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
-    draft.replace(path)
+    temporary.replace(path)
+
+
+def _remove(folder: Path) -> None:
+    if folder.exists():
+        shutil.rmtree(folder)
 
 
 def _bytes_below(folder: Path) -> int:
@@ -266,6 +283,6 @@ def _bytes_below(folder: Path) -> int:
     for path in folder.rglob("*"):
         try:
             total += path.stat().st_size if path.is_file() else 0
-        except FileNotFoundError:  # compaction removes files while we look
+        except FileNotFoundError:  # compaction may remove files meanwhile
             continue
     return total

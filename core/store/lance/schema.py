@@ -1,4 +1,4 @@
-"""The columns of a collection's table, and the steps from every earlier version of them to this one."""
+"""The columns of a collection's table, and the conversion between rows and records."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ ASSET_COLUMNS = [f.name for f in arrow_schema(1) if f.name not in ("thumbnail", 
 
 
 def to_table(assets: Iterable[Asset], thumbnails: Iterable[bytes], vectors: NDArray[np.float32]) -> pa.Table:
-    """Rows for `arrow_schema`; the three arguments run in parallel, `vectors` is (n, d) float32."""
+    """Rows for `arrow_schema`; the three arguments are parallel, `vectors` is (n, d) float32."""
     rows = [_row(asset) for asset in assets]
     schema = arrow_schema(vectors.shape[1])
     columns: list[Any] = [[row[name] for row in rows] for name in ASSET_COLUMNS]
@@ -73,7 +73,7 @@ def _row(asset: Asset) -> dict[str, Any]:
 
 
 def to_asset(row: dict[str, Any]) -> Asset:
-    """The record of one row, read with `ASSET_COLUMNS`."""
+    """The asset of a row read with `ASSET_COLUMNS`."""
     about = Description(
         title=row["title"] or "",
         description=row["description"] or "",

@@ -1,4 +1,4 @@
-"""What of a collection stays in memory: vectors, and the columns that filters look at."""
+"""The in-memory part of a collection: vectors, and the columns that filters use."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _NUMBERS = ("width", "height", "created_at", "ingested_at")
 
 @dataclass(frozen=True, eq=False)
 class Snapshot:
-    """A collection at one moment; row i of every field is the same asset.
+    """A collection at one version; row i of every field is the same asset.
 
     `vectors` is (n, d) float32 of unit length and C-contiguous; `created_us` is microseconds since 1970 (UTC),
-    `NO_DATE` where unknown. A title is the file's name where nobody gave one.
+    `NO_DATE` if unknown. An asset without a title has its file name.
     """
 
     version: str
@@ -45,28 +45,28 @@ class Snapshot:
         return len(self.ids)
 
     @cached_property
-    def order(self) -> str:
-        """Hexadecimal digits that change with the ids and their order, which the version does not tell."""
+    def order_hash(self) -> str:
+        """32 hexadecimal digits that change with the ids and their order; `version` ignores the order."""
         return hashlib.sha256("".join(self.ids).encode()).hexdigest()[:32]
 
 
 def read_snapshot(batches: Iterable[pa.RecordBatch], count: int, model: ModelCard) -> Snapshot:
-    """Build a Snapshot from batches of rows with `COLUMNS`; `count` is how many rows to make room for at first.
+    """Build a Snapshot from batches of rows with `COLUMNS`; `count` is the number of rows to allocate at first.
 
-    One batch at a time is held beside what is built, and a text that comes again and again is held once.
+    Only one batch is in memory at a time, and equal strings are stored once.
     """
     ids, titles, sources, keywords = list[str](), list[str](), list[str](), list[tuple[str, ...]]()
     numbers: dict[str, list[NDArray[np.int64]]] = {name: [] for name in _NUMBERS}
-    vectors, row, known = np.empty((count, model.dimension), np.float32), 0, dict[str, str]()
+    vectors, row, interned = np.empty((count, model.dimension), np.float32), 0, dict[str, str]()
     for batch in batches:
-        begin, row = row, row + len(batch)
+        start, row = row, row + len(batch)
         if row > len(vectors):
             vectors = np.concatenate([vectors, np.empty((row, model.dimension), np.float32)])
-        vectors[begin:row] = batch["vector"].flatten().to_numpy(zero_copy_only=False).reshape(-1, model.dimension)
+        vectors[start:row] = batch["vector"].flatten().to_numpy(zero_copy_only=False).reshape(-1, model.dimension)
         ids += batch["id"].to_pylist()
         titles += _titles(batch)
-        sources += [known.setdefault(source or "", source or "") for source in batch["source"].to_pylist()]
-        keywords += _keywords(batch["keywords"], known)
+        sources += [interned.setdefault(source or "", source or "") for source in batch["source"].to_pylist()]
+        keywords += _keywords(batch["keywords"], interned)
         for name, parts in numbers.items():
             parts.append(batch[name].cast(pa.int64()).fill_null(Snapshot.NO_DATE).to_numpy())
     width, height, created_us, ingested_us = (np.concatenate([np.empty(0, np.int64), *p]) for p in numbers.values())
@@ -91,14 +91,14 @@ def collection_version(model: ModelCard, asset_ids: Iterable[str]) -> str:
 
 
 def _titles(batch: pa.RecordBatch) -> list[str]:
-    """Each row's title, or the name of its file; that one is looked up only where it is needed."""
+    """The title of each row, or its file name; uris are read only for rows without a title."""
     titles: list[str] = [title or "" for title in batch["title"].to_pylist()]
-    without = [row for row, title in enumerate(titles) if not title]
-    for row, uris in zip(without, batch["uris"].take(pa.array(without, pa.int64())).to_pylist(), strict=True):
+    untitled = [row for row, title in enumerate(titles) if not title]
+    for row, uris in zip(untitled, batch["uris"].take(pa.array(untitled, pa.int64())).to_pylist(), strict=True):
         titles[row] = uris[0].rsplit("/", 1)[-1] if uris else ""
     return titles
 
 
-def _keywords(column: pa.ListArray, known: dict[str, str]) -> list[tuple[str, ...]]:
-    words = iter([known.setdefault(word, word) for word in column.flatten().to_pylist()])
+def _keywords(column: pa.ListArray, interned: dict[str, str]) -> list[tuple[str, ...]]:
+    words = iter([interned.setdefault(word, word) for word in column.flatten().to_pylist()])
     return [tuple(islice(words, length)) for length in pc.list_value_length(column).fill_null(0).to_pylist()]

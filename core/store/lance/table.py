@@ -1,4 +1,4 @@
-"""The assets of one collection: reading, adding, compacting."""
+"""The assets of one collection: reading, adding, removing, compacting."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from core.store.lance.bin import Bin, BinnedAsset, ids_filter
 from core.store.lance.snapshot import COLUMNS, Snapshot, read_snapshot
 from core.store.objects.locks import write_lock
 
-# Versions younger than this survive compaction, so that no reader loses the files it is reading.
+# Compaction keeps versions younger than this, so that no reader loses the files it is reading.
 VERSION_RETENTION = timedelta(hours=1)
-# What LanceDB is writing has such a name; where its process was killed, LanceDB itself never looks at it again.
+# Files that LanceDB is writing have such names; it never cleans up those of a killed process.
 TEMPORARY_FILES = ".tmp*"
-# Rows that are read at once where all of them are.
+# Rows per batch of a full read.
 READ_BATCH_SIZE = 8_192
-# Rows that are moved between a collection and its bin at once: what they take in memory is their thumbnails.
+# Rows per batch moved between a collection and its bin: their thumbnails are in memory.
 MOVE_BATCH_SIZE = 2_000
 
 
 class AssetTable:
     """Assets, thumbnails and vectors of one collection. Reads see the latest committed state.
 
-    Every method raises StoreError where the disk or LanceDB fail; what was committed before stays.
+    Every method raises StoreError if the disk or LanceDB fail; what was committed before stays.
     """
 
     def __init__(self, name: str, model: ModelCard, table: Any, folder: Path) -> None:
@@ -39,12 +39,12 @@ class AssetTable:
         self.bin = Bin(folder, str(table.name), model.dimension)
 
     def count(self) -> int:
-        """How many assets there are."""
+        """The number of assets."""
         with wrap_read_errors(self.folder):
             return int(self._latest().count_rows())
 
-    def change_mark(self) -> int:
-        """A number that moves with every commit; equal marks mean equal content."""
+    def change_token(self) -> int:
+        """A number that changes with every commit; equal tokens mean equal content."""
         with wrap_read_errors(self.folder):
             return int(self._latest().version)
 
@@ -56,7 +56,7 @@ class AssetTable:
             return read_snapshot(batches, table.count_rows(), self.model)
 
     def assets(self, ids: Sequence[str]) -> list[tuple[Asset, bytes]]:
-        """The assets with these ids and their thumbnails (JPEG), in the order asked; unknown ids are left out."""
+        """The assets with these ids and their thumbnails (JPEG), in that order; unknown ids are left out."""
         rows = {row["id"]: row for row in self._rows(ids, [*schema.ASSET_COLUMNS, "thumbnail"])}
         return [(schema.to_asset(rows[i]), rows[i]["thumbnail"]) for i in ids if i in rows]
 
@@ -66,24 +66,24 @@ class AssetTable:
         return rows[0]["thumbnail"] if rows else None
 
     def ids(self) -> set[bytes]:
-        """The ids of all assets as 32 raw bytes each: small enough to hold for a million of them."""
+        """The ids of all assets as 32 raw bytes each: a million of them fit in memory."""
         with wrap_read_errors(self.folder):
             column = self._latest().search().select(["id"]).to_arrow()["id"]
         return {bytes.fromhex(i) for i in column.to_pylist()}
 
     def uris(self, ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
-        """The places where each of these assets was seen; ids that the collection does not hold are left out."""
+        """The locations of each of these assets; unknown ids are left out."""
         return {row["id"]: tuple(row["uris"]) for row in self._rows(ids, ["id", "uris"])}
 
-    def seen_again(self) -> dict[str, tuple[str, ...]]:
-        """The places of every asset whose bytes were seen at more than one."""
+    def assets_with_several_uris(self) -> dict[str, tuple[str, ...]]:
+        """The locations of every asset that was found at more than one."""
         with wrap_read_errors(self.folder):
             rows = self._latest().search().select(["id", "uris"]).to_arrow()
         pairs = zip(rows["id"].to_pylist(), rows["uris"].to_pylist(), strict=True)
         return {asset_id: tuple(uris) for asset_id, uris in pairs if len(uris or ()) > 1}
 
     def add(self, assets: Sequence[Asset], thumbnails: Sequence[bytes], vectors: NDArray[np.float32]) -> int:
-        """Add assets in one commit; an id that is there already, or comes twice, keeps its first row.
+        """Add assets in one commit; an id that exists already, or is given twice, keeps its first row.
 
         Returns how many were new. `vectors` is (n, d) float32 of unit length. Raises CollectionError for a wrong shape
         or length and CollectionBusy if another process keeps writing.
@@ -95,75 +95,75 @@ class AssetTable:
             result = self._latest().merge_insert("id").when_not_matched_insert_all().execute(rows)
         return int(result.num_inserted_rows)
 
-    def add_uris(self, seen: Mapping[str, Iterable[str]]) -> None:
-        """Note that assets were also seen at these places, in one commit."""
+    def add_uris(self, found: Mapping[str, Iterable[str]]) -> None:
+        """Add locations to assets, in one commit."""
         with write_lock(self.folder), wrap_write_errors(self.folder):
-            known = self.uris(list(seen))
-            grown = {i: tuple(dict.fromkeys([*places, *seen[i]])) for i, places in known.items()}
-            changed = {i: places for i, places in grown.items() if places != known[i]}
+            known = self.uris(list(found))
+            merged = {i: tuple(dict.fromkeys([*uris, *found[i]])) for i, uris in known.items()}
+            changed = {i: uris for i, uris in merged.items() if uris != known[i]}
             if not changed:
                 return
             rows = self._query(list(changed), self._columns).to_arrow().select(self._columns)
             ids = rows["id"].to_pylist()
-            place = rows.schema.get_field_index("uris")
-            rows = rows.set_column(place, rows.schema.field("uris"), [[list(changed[i]) for i in ids]])
+            column = rows.schema.get_field_index("uris")
+            rows = rows.set_column(column, rows.schema.field("uris"), [[list(changed[i]) for i in ids]])
             self._table.merge_insert("id").when_matched_update_all().execute(rows)
 
     def fragments_and_versions(self) -> tuple[int, int]:
-        """In how many files the rows lie, and how many versions readers may still ask for; compaction lowers both."""
+        """The number of data files, and of versions that readers can still open; compaction lowers both."""
         with wrap_read_errors(self.folder):
             table = self._latest()
             return int(table.stats()["fragment_stats"]["num_fragments"]), len(table.list_versions())
 
-    def remove(self, ids: Sequence[str], by: str, at: datetime) -> int:
-        """Take assets out, into the bin, all of them in one commit; says how many there were.
+    def remove(self, ids: Sequence[str], removed_by: str, removed_at: datetime) -> int:
+        """Move assets to the bin, all of them in one commit; returns how many there were.
 
         Raises CollectionBusy if another process keeps writing.
         """
         with write_lock(self.folder), wrap_write_errors(self.folder):
             self._latest()
-            for some in _portions(ids):
-                rows = self._query(some, self._columns).to_arrow().select(self._columns)
+            for chunk in _chunks(ids):
+                rows = self._query(chunk, self._columns).to_arrow().select(self._columns)
                 if len(rows):
-                    self.bin.put(rows, by, at)
+                    self.bin.add(rows, removed_by, removed_at)
             return int(self._table.delete(ids_filter(ids)).num_deleted_rows) if ids else 0
 
-    def put_back(self, ids: Sequence[str]) -> int:
-        """Put assets of the bin back as they were; says how many came back. Raises CollectionBusy.
+    def restore(self, ids: Sequence[str]) -> int:
+        """Restore assets from the bin; returns how many were restored. Raises CollectionBusy.
 
-        Whatever ends the process, each is in the collection or still in the bin.
+        If the process is killed, each of them is in the collection or still in the bin.
         """
         with write_lock(self.folder), wrap_write_errors(self.folder):
             self._latest()
-            back, there = 0, {raw.hex() for raw in self.bin.ids()}
-            for some in _portions([i for i in ids if i in there]):
+            restored, binned = 0, {raw.hex() for raw in self.bin.ids()}
+            for chunk in _chunks([i for i in ids if i in binned]):
                 merge = self._table.merge_insert("id").when_not_matched_insert_all()
-                back += int(merge.execute(self.bin.rows(some).select(self._columns)).num_inserted_rows)
-            self.bin.drop(ids)
-        return back
+                restored += int(merge.execute(self.bin.rows(chunk).select(self._columns)).num_inserted_rows)
+            self.bin.remove(ids)
+        return restored
 
     def empty_bin(self) -> int:
-        """Forget everything in the bin for good; says how many assets that were. Raises CollectionBusy."""
+        """Delete everything in the bin for good; returns how many assets there were. Raises CollectionBusy."""
         with write_lock(self.folder), wrap_write_errors(self.folder):
-            forgotten = len(self.removed_ids())
-            self.bin.drop(self.bin.newest())
-            self.bin.tidy(timedelta(milliseconds=1))
-        return forgotten
+            deleted = len(self.removed_ids())
+            self.bin.remove(self.bin.ids_newest_first())
+            self.bin.compact(timedelta(milliseconds=1))
+        return deleted
 
     def removed_ids(self) -> set[bytes]:
         """The ids of the assets in the bin as 32 raw bytes each."""
-        return found - self.ids() if (found := self.bin.ids()) else found
+        return binned - self.ids() if (binned := self.bin.ids()) else binned
 
     def removed(self, first: int, count: int) -> list[BinnedAsset]:
-        """Some assets of the bin, those that were taken out last first."""
-        there = self.removed_ids()
-        ids = [i for i in self.bin.newest() if bytes.fromhex(i) in there]
+        """A page of the assets in the bin, the most recently removed first."""
+        removed = self.removed_ids()
+        ids = [i for i in self.bin.ids_newest_first() if bytes.fromhex(i) in removed]
         return self.bin.get(ids[first : first + count])
 
     def compact(self) -> None:
-        """Merge small files, index ids, and drop versions that are older than an hour; no commit if all is merged.
+        """Merge small files, index ids, and delete versions older than an hour; no commit if there is nothing to merge.
 
-        Files that a killed writer left go too: whoever holds the lock is the only one that writes.
+        Files left by a killed writer are deleted too: nobody else writes while this process holds the lock.
         """
         with write_lock(self.folder), wrap_write_errors(self.folder):
             from lancedb.index import BTree
@@ -172,9 +172,9 @@ class AssetTable:
             if not any(index.columns == ["id"] for index in table.list_indices()):
                 table.create_index("id", config=BTree())
             table.optimize(cleanup_older_than=VERSION_RETENTION, delete_unverified=True)
-            self.bin.tidy(VERSION_RETENTION)
-            for draft in self.folder.rglob(TEMPORARY_FILES):
-                draft.unlink()
+            self.bin.compact(VERSION_RETENTION)
+            for file in self.folder.rglob(TEMPORARY_FILES):
+                file.unlink()
 
     def _latest(self) -> Any:
         self._table.checkout_latest()
@@ -206,5 +206,5 @@ class AssetTable:
             raise CollectionError(f"collection {self.name} takes vectors of unit length, not of {worst:.4g}")
 
 
-def _portions(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+def _chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:
     return (ids[first : first + MOVE_BATCH_SIZE] for first in range(0, len(ids), MOVE_BATCH_SIZE))

@@ -1,1 +1,1 @@
-"""Where files lie and how they are locked."""
+"""Files of a collection and their locks."""

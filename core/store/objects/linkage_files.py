@@ -1,4 +1,4 @@
-"""The dendrograms of a collection's versions as files, so that none is computed twice."""
+"""The dendrograms of a collection's versions as files."""
 
 from __future__ import annotations
 
@@ -21,21 +21,20 @@ from core.store.objects.locks import write_lock
 MAX_VERSIONS = 3
 _FORMAT = "1"
 _ID_BYTES = 32
-# What NumPy and zipfile raise for a file that is cut off, overwritten or of another make; every part has a CRC.
-_DAMAGE = (BadZipFile, EOFError, KeyError, RuntimeError, ValueError, zlib.error)
+# What NumPy and zipfile raise for a truncated, overwritten or foreign file; every part has a CRC.
+_DAMAGED_FILE_ERRORS = (BadZipFile, EOFError, KeyError, RuntimeError, ValueError, zlib.error)
 
 
 class LinkageFiles:
-    """The dendrograms of the newest versions of one collection, one file each, in a folder of their own."""
+    """The dendrograms of the newest versions of one collection, one file each, in one folder."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def get(self, version: str) -> tuple[tuple[str, ...], NDArray[np.float64]] | None:
-        """The asset ids in the order of the leaves and z, (n - 1, 4) as SciPy has it; None if there is no such file.
+        """The asset ids in leaf order and z, (n - 1, 4) as in SciPy; None if there is no such file.
 
-        A damaged file counts as none: it is removed, and a line in the log says so. Raises StoreError if the disk
-        cannot be read.
+        A damaged file is removed, logged and treated as missing. Raises StoreError if the disk cannot be read.
         """
         path = self._folder / f"{version}.npz"
         with wrap_read_errors(self._folder):
@@ -44,36 +43,36 @@ class LinkageFiles:
                     return _checked(arrays, version)
             except FileNotFoundError:
                 return None
-            except _DAMAGE as error:
+            except _DAMAGED_FILE_ERRORS as error:
                 log("store", "a damaged dendrogram is removed", logging.WARNING, file=str(path), error=repr(error))
                 path.unlink(missing_ok=True)
                 return None
 
-    def newest(self) -> str | None:
+    def latest_version(self) -> str | None:
         """The version whose dendrogram was stored last, None if there is none."""
         with wrap_read_errors(self._folder):
             found = sorted(self._folder.glob("*.npz"), key=lambda path: path.stat().st_mtime_ns)
             return found[-1].stem if found else None
 
     def put(self, version: str, asset_ids: tuple[str, ...], z: NDArray[np.float64]) -> None:
-        """Store a version's dendrogram, whole or not at all; only the newest 3 files are kept.
+        """Store a version's dendrogram atomically; only the newest 3 files are kept.
 
-        Raises ClusterError if `z` is not the dendrogram of as many assets, StoreError if the disk is full or read-only,
+        Raises ClusterError if `z` does not have the shape for that many assets, StoreError if the disk is full or read-only,
         CollectionBusy if another process keeps writing.
         """
         _check_shape(len(asset_ids), z)
         ids = np.frombuffer(bytes.fromhex("".join(asset_ids)), np.uint8).reshape(len(asset_ids), _ID_BYTES)
-        path, draft = self._folder / f"{version}.npz", self._folder / "linkage.draft"
+        path, temporary = self._folder / f"{version}.npz", self._folder / "linkage.draft"
         with write_lock(self._folder), wrap_write_errors(self._folder):
             try:
-                with draft.open("wb") as file:
+                with temporary.open("wb") as file:
                     np.savez(file, asset_ids=ids, z=z, meta=np.array([_FORMAT, version]))
                     file.flush()
                     os.fsync(file.fileno())
-                draft.replace(path)
+                temporary.replace(path)
             finally:
-                draft.unlink(missing_ok=True)
-            # The new one comes last whatever the clock says.
+                temporary.unlink(missing_ok=True)
+            # The new file counts as the newest whatever the clock says.
             by_age = sorted(self._folder.glob("*.npz"), key=lambda p: (p == path, p.stat().st_mtime_ns))
             for old in by_age[:-MAX_VERSIONS]:
                 old.unlink()

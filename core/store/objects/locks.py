@@ -1,4 +1,4 @@
-"""OS file locks of a collection. They end with the process that holds them, however it ends."""
+"""OS file locks of a collection. They are released when their process ends, however it ends."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ WRITE_WAIT_S = 5.0
 
 @contextmanager
 def write_lock(folder: Path, wait_s: float = WRITE_WAIT_S) -> Iterator[None]:
-    """Hold the right to change a collection's rows: one batch, or one compaction, at a time.
+    """Hold the write lock of a collection, for one batch or one compaction at a time.
 
     Raises CollectionBusy if another process still holds it after `wait_s`, StoreError if the folder takes no files.
     """
     message = f"{folder.name} is being written to by another process: try again"
-    with ExitStack() as held:
-        # Whoever waits holds the turn, so that one who writes again and again cannot come back first.
+    with ExitStack() as stack:
+        # The first waiter holds the turn lock, so that a process that writes in a loop cannot starve it.
         with _held(folder / "turn.lock", wait_s, message):
-            held.enter_context(_held(folder / "write.lock", wait_s, message))
+            stack.enter_context(_held(folder / "write.lock", wait_s, message))
         yield
 
 
 @contextmanager
 def ingest_lock(folder: Path) -> Iterator[None]:
-    """Hold the right to ingest into a collection. Raises CollectionBusy at once if another process has it."""
+    """Hold the ingest lock of a collection. Raises CollectionBusy at once if another process has it."""
     message = f"another ingest into {folder.name} is running: wait for it to end, or stop it, then try again"
     with _held(folder / "ingest.lock", 0.0, message):
         yield

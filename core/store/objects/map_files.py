@@ -1,4 +1,4 @@
-"""The maps of a collection's versions as files, so that none is fitted twice."""
+"""The maps of a collection's versions as files."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from core.store.objects.locks import write_lock
 MAX_VERSIONS = 3
 _FORMAT = "1"
 _ID_BYTES = 32
-# What NumPy and zipfile raise for a file that is cut off, overwritten or of another make; every part has a CRC.
-_DAMAGE = (BadZipFile, EOFError, KeyError, RuntimeError, ValueError, zlib.error)
+# What NumPy and zipfile raise for a truncated, overwritten or foreign file; every part has a CRC.
+_DAMAGED_FILE_ERRORS = (BadZipFile, EOFError, KeyError, RuntimeError, ValueError, zlib.error)
 
 
 @dataclass(frozen=True, eq=False)
 class StoredMap:
-    """Where the assets of a collection version lie.
+    """The map of a collection version.
 
-    `coordinates` (n, 2) float32 are those of `asset_ids` (n,). `fitted` (n,) bool tells whom the map was fitted with,
-    from `seed`; the others were placed on it.
+    `coordinates` (n, 2) float32 are those of `asset_ids` (n,). `fitted` (n,) bool marks the assets that the map was
+    fitted with, from `seed`; the others were placed on it.
     """
 
     version: str
@@ -43,7 +43,7 @@ class StoredMap:
 
 
 class MapFiles:
-    """The maps of the newest versions of one collection, one file each, in a folder of their own."""
+    """The maps of the newest versions of one collection, one file each, in one folder."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -51,8 +51,7 @@ class MapFiles:
     def get(self, version: str) -> StoredMap | None:
         """The map of a collection version; None if there is no such file.
 
-        A damaged file counts as none: it is removed, and a line in the log says so. Raises StoreError if the disk
-        cannot be read.
+        A damaged file is removed, logged and treated as missing. Raises StoreError if the disk cannot be read.
         """
         path = self._folder / f"{version}.npz"
         with wrap_read_errors(self._folder):
@@ -61,48 +60,48 @@ class MapFiles:
                     return _checked(arrays, version)
             except FileNotFoundError:
                 return None
-            except _DAMAGE as error:
+            except _DAMAGED_FILE_ERRORS as error:
                 log("store", "a damaged map is removed", logging.WARNING, file=str(path), error=repr(error))
                 path.unlink(missing_ok=True)
                 return None
 
     def latest(self) -> StoredMap | None:
-        """The map that was stored last and is sound, of whatever version: newcomers are placed on it."""
+        """The newest undamaged map, of whatever version: new assets are placed on it."""
         with wrap_read_errors(self._folder):
             newest_first = self._by_age()[::-1]
-        found = (self.get(path.stem) for _, path in newest_first)
-        return next((stored for stored in found if stored), None)
+        maps = (self.get(path.stem) for _, path in newest_first)
+        return next((stored for stored in maps if stored), None)
 
-    def change_mark(self) -> int:
-        """A number that is another once a map was stored, 0 without one: tells in no time if `latest` is news."""
+    def change_token(self) -> int:
+        """A number that changes whenever a map is stored, 0 without one: a cheap check whether `latest` changed."""
         with wrap_read_errors(self._folder):
-            return max((age for age, _ in self._by_age()), default=0)
+            return max((mtime_ns for mtime_ns, _ in self._by_age()), default=0)
 
     def put(self, stored: StoredMap) -> None:
-        """Store a version's map, whole or not at all; only the newest 3 files are kept.
+        """Store a version's map atomically; only the newest 3 files are kept.
 
-        Raises ClusterError if its parts do not fit each other or are not finite, StoreError if the disk is full or
+        Raises ClusterError if its arrays are inconsistent or not finite, StoreError if the disk is full or
         read-only, CollectionBusy if another process keeps writing.
         """
         _check(stored)
         ids = np.frombuffer(bytes.fromhex("".join(stored.asset_ids)), np.uint8).reshape(-1, _ID_BYTES)
         meta = np.array([_FORMAT, stored.version, str(stored.seed)])
-        path, draft = self._folder / f"{stored.version}.npz", self._folder / "map.draft"
+        path, temporary = self._folder / f"{stored.version}.npz", self._folder / "map.draft"
         with write_lock(self._folder), wrap_write_errors(self._folder):
             try:
-                with draft.open("wb") as file:
+                with temporary.open("wb") as file:
                     np.savez(file, asset_ids=ids, coordinates=stored.coordinates, fitted=stored.fitted, meta=meta)
                     file.flush()
                     os.fsync(file.fileno())
-                draft.replace(path)
+                temporary.replace(path)
             finally:
-                draft.unlink(missing_ok=True)
-            # The new one stays whatever the clock says.
+                temporary.unlink(missing_ok=True)
+            # The new file stays whatever the clock says.
             for old in [other for _, other in self._by_age() if other != path][: -(MAX_VERSIONS - 1)]:
                 old.unlink()
 
     def _by_age(self) -> list[tuple[int, Path]]:
-        """When each file was written (ns), the oldest first. Another process may remove some meanwhile."""
+        """The modification time (ns) of each file, the oldest first. Another process may remove some meanwhile."""
         found = []
         for path in self._folder.glob("*.npz"):
             with suppress(FileNotFoundError):
@@ -113,10 +112,14 @@ class MapFiles:
 def _checked(arrays: Mapping[str, NDArray[Any]], version: str) -> StoredMap:
     """Raises ValueError for another version, format or shape, KeyError for a missing part."""
     ids, coordinates, fitted = arrays["asset_ids"], arrays["coordinates"], arrays["fitted"]
-    written_as, of_version, seed = arrays["meta"].tolist()
+    stored_format, stored_version, seed = arrays["meta"].tolist()
     shapes = (ids.shape, coordinates.shape, fitted.shape)
-    if (written_as, of_version) != (_FORMAT, version) or shapes != ((len(ids), _ID_BYTES), (len(ids), 2), (len(ids),)):
-        raise ValueError(f"{of_version} in format {written_as} with shapes {shapes}")
+    if (stored_format, stored_version) != (_FORMAT, version) or shapes != (
+        (len(ids), _ID_BYTES),
+        (len(ids), 2),
+        (len(ids),),
+    ):
+        raise ValueError(f"{stored_version} in format {stored_format} with shapes {shapes}")
     digits = ids.tobytes().hex()
     asset_ids = tuple(digits[at : at + 2 * _ID_BYTES] for at in range(0, len(digits), 2 * _ID_BYTES))
     return StoredMap(version, asset_ids, coordinates, fitted, int(seed))

@@ -1,4 +1,4 @@
-"""Names that are safe as a folder, a URL and a command line argument; file names that need not be text."""
+"""Collection names that are safe as a folder, a URL and a command line argument; paths as text."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from urllib.parse import quote, quote_from_bytes, unquote_to_bytes
 from core.errors import CollectionError
 
 _ALLOWED = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}\Z")
-# A line break in a name would forge lines of a report, an escape or a change of direction what a terminal shows.
+# A line break in a name could forge a line of a report; escapes and direction marks could change what a terminal shows.
 _UNPRINTABLE = re.compile(r"[%\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 _SAFE = "/-_.~ !$&'()*+,;=:@[]{}^`|\"<>#?\\"
 
 
 def check_collection_name(name: str) -> str:
-    """Return `name` if it may name a collection. Raises CollectionError otherwise."""
+    """Return `name` if it is a valid collection name. Raises CollectionError otherwise."""
     if not _ALLOWED.match(name):
         allowed = "1 to 63 of a-z, 0-9, - and _, starting with a letter or digit"
         raise CollectionError(f"{name!r} cannot name a collection: use {allowed}")
@@ -24,7 +24,7 @@ def check_collection_name(name: str) -> str:
 
 
 def path_to_uri(path: Path) -> str:
-    """A path as one line of text: UTF-8 as it is; bytes that are not, control characters and `%` percent-encoded."""
+    """A path as one line of UTF-8 text; other bytes, control characters and `%` are percent-encoded."""
     raw = os.fsencode(path)
     try:
         text = raw.decode("utf-8")
@@ -34,5 +34,5 @@ def path_to_uri(path: Path) -> str:
 
 
 def uri_to_path(uri: str) -> Path:
-    """The path that `path_to_uri` was given."""
+    """The path of a uri from `path_to_uri`."""
     return Path(os.fsdecode(unquote_to_bytes(uri.encode("utf-8"))))

@@ -1,1 +1,1 @@
-"""Everything kept in SQLite: the database, its migrations, one file per kind of row."""
+"""State in SQLite: the database, its migrations, one file per kind of row."""

@@ -1,4 +1,4 @@
-"""Where alerts stand, what became of them and who has silenced them: a database that all processes share."""
+"""The state, history and silences of alerts, in a database that all processes share."""
 
 from __future__ import annotations
 
@@ -10,77 +10,51 @@ from pathlib import Path
 
 from core.records.alerts import Alert, AlertChange, AlertReading, AlertRule, AlertState, Silence
 from core.store.sql.database import Database
+from core.store.sql.migrations import ALERTS
 
 MAX_CHANGES = 1_000
-# The state of an alert after one more reading: rule, state before, reading.
+# Returns the next state of an alert: rule, previous state, reading.
 Step = Callable[[AlertRule, AlertState, AlertReading], AlertState]
-
-_MIGRATIONS = (
-    """
-    CREATE TABLE alerts (
-        name TEXT PRIMARY KEY,
-        phase TEXT NOT NULL,
-        since TEXT, fired_at TEXT, heard_at TEXT,
-        value REAL,
-        told INTEGER NOT NULL
-    ) WITHOUT ROWID;
-    CREATE TABLE changes (
-        id INTEGER PRIMARY KEY,
-        name TEXT NOT NULL,
-        phase TEXT NOT NULL,
-        at TEXT NOT NULL,
-        value REAL NOT NULL,
-        threshold REAL NOT NULL
-    );
-    CREATE TABLE silences (
-        name TEXT PRIMARY KEY,
-        until TEXT NOT NULL,
-        author TEXT NOT NULL,
-        why TEXT NOT NULL
-    ) WITHOUT ROWID;
-    CREATE TABLE checked (one INTEGER PRIMARY KEY CHECK (one = 1), at TEXT NOT NULL);
-    """,
-)
 
 
 class AlertStore:
-    """One row per alert, stepped inside a transaction: of several processes one notes and tells a change."""
+    """One row per alert, updated in a transaction: of several processes exactly one records and reports a change."""
 
     def __init__(self, path: Path) -> None:
-        """Open or make the database. Raises StoreError."""
-        self._database = Database(path, _MIGRATIONS, durable=False)
+        """Open or create the database. Raises StoreError."""
+        self._database = Database(path, ALERTS, durable=False)
 
-    def claim(self, now: datetime, every: timedelta) -> bool:
-        """Whether the caller is the one to measure now; False if someone has within `every`. Raises StoreError."""
+    def claim(self, now: datetime, interval: timedelta) -> bool:
+        """Whether the caller should measure now; False if someone has within `interval`. Raises StoreError."""
         with self._database.transaction() as db:
             row = db.execute("SELECT at FROM checked").fetchone()
-            if row and timedelta(0) <= now - datetime.fromisoformat(row["at"]) < every:
+            if row and timedelta(0) <= now - datetime.fromisoformat(row["at"]) < interval:
                 return False
             db.execute("INSERT OR REPLACE INTO checked VALUES (1, ?)", (now.isoformat(),))
             return True
 
     def advance(self, readings: Mapping[AlertRule, AlertReading], now: datetime, step: Step) -> list[Alert]:
-        """Take one `step` per rule; the alerts of which somebody has to be told now, each given to one caller only.
+        """Take one `step` per rule; returns the alerts to report now, each to one caller only.
 
-        Of a silenced alert nobody is told before its silence ends; those told that it fires are told that it is
+        A silenced alert is not reported before its silence ends; one that was reported as firing is also reported as
         resolved. Raises StoreError.
         """
         with self._database.transaction() as db:
-            before, silences, news = _rows(db), _silences(db, now), []
+            rows, silences, to_report = _rows(db), _silences(db, now), []
             for rule, reading in readings.items():
-                row = before.get(rule.name)
-                old, told = (_state(row), bool(row["told"])) if row else (AlertState(), False)
+                row = rows.get(rule.name)
+                old, reported = (_state(row), bool(row["told"])) if row else (AlertState(), False)
                 alert = Alert(rule, step(rule, old, reading), silences.get(rule.name))
-                _note_change(db, alert, old)
-                tell = not alert.firing if told else alert.loud
-                if tell:
-                    news.append(alert)
-                if tell or alert.state != old:
-                    _write(db, alert, told != tell)
-            return news
+                _record_change(db, alert, old)
+                report = not alert.firing if reported else alert.active
+                if report:
+                    to_report.append(alert)
+                if report or alert.state != old:
+                    _write(db, alert, reported != report)
+            return to_report
 
     def alerts(self, rules: tuple[AlertRule, ...], now: datetime) -> list[Alert]:
-        """Where every rule stands, in the order of the rules. Raises StoreError."""
+        """The alert of every rule, in the order of the rules. Raises StoreError."""
         with self._database.reading() as db:
             rows, silences = _rows(db), _silences(db, now)
         return [
@@ -89,7 +63,7 @@ class AlertStore:
         ]
 
     def changes(self, limit: int) -> list[AlertChange]:
-        """The newest firings and resolutions first; the last thousand are kept. Raises StoreError."""
+        """Firings and resolutions, the newest first; the last thousand are kept. Raises StoreError."""
         query = "SELECT name, phase, at, value, threshold FROM changes ORDER BY id DESC LIMIT ?"
         with self._database.reading() as db:
             return [
@@ -98,8 +72,8 @@ class AlertStore:
             ]
 
     def silence(self, silence: Silence) -> None:
-        """Silence an alert, in place of an earlier silence. Raises StoreError."""
-        row = (silence.name, silence.until.isoformat(), silence.author, silence.why)
+        """Silence an alert; replaces an earlier silence. Raises StoreError."""
+        row = (silence.name, silence.until.isoformat(), silence.author, silence.reason)
         with self._database.transaction() as db:
             db.execute("INSERT OR REPLACE INTO silences VALUES (?, ?, ?, ?)", row)
 
@@ -121,7 +95,7 @@ def _silences(db: sqlite3.Connection, now: datetime) -> dict[str, Silence]:
     return {silence.name: silence for silence in found if silence.until > now}
 
 
-def _note_change(db: sqlite3.Connection, alert: Alert, old: AlertState) -> None:
+def _record_change(db: sqlite3.Connection, alert: Alert, old: AlertState) -> None:
     state = alert.state
     if state.phase == old.phase or state.phase not in ("firing", "resolved"):
         return
@@ -130,22 +104,24 @@ def _note_change(db: sqlite3.Connection, alert: Alert, old: AlertState) -> None:
     db.execute("DELETE FROM changes WHERE id <= ?", (number - MAX_CHANGES,))
 
 
-def _write(db: sqlite3.Connection, alert: Alert, told: bool) -> None:
+def _write(db: sqlite3.Connection, alert: Alert, reported: bool) -> None:
     state = alert.state
     value = None if math.isnan(state.value) else state.value
-    moments = (_text(state.since), _text(state.fired_at), _text(state.heard_at))
-    row = (alert.rule.name, state.phase, *moments, value, int(told))
+    times = (_text(state.since), _text(state.fired_at), _text(state.last_reading_at))
+    row = (alert.rule.name, state.phase, *times, value, int(reported))
     db.execute("INSERT OR REPLACE INTO alerts VALUES (?, ?, ?, ?, ?, ?, ?)", row)
 
 
 def _state(row: sqlite3.Row) -> AlertState:
     value = math.nan if row["value"] is None else row["value"]
-    return AlertState(row["phase"], _moment(row["since"]), _moment(row["fired_at"]), _moment(row["heard_at"]), value)
+    return AlertState(
+        row["phase"], _datetime(row["since"]), _datetime(row["fired_at"]), _datetime(row["heard_at"]), value
+    )
 
 
-def _text(moment: datetime | None) -> str | None:
-    return moment.isoformat() if moment is not None else None
+def _text(at: datetime | None) -> str | None:
+    return at.isoformat() if at is not None else None
 
 
-def _moment(text: str | None) -> datetime | None:
+def _datetime(text: str | None) -> datetime | None:
     return datetime.fromisoformat(text) if text else None

@@ -1,4 +1,4 @@
-"""The SQLite database beside the collections: numbered migrations, WAL, short transactions, many processes."""
+"""One SQLite database: named migrations, WAL, short transactions, many processes."""
 
 from __future__ import annotations
 
@@ -10,158 +10,32 @@ from pathlib import Path
 
 from core.errors import StoreError
 from core.store.disk_errors import wrap_write_errors
+from core.store.sql.migrations import CONTACTSHEET, Migration
 
-BUSY_TIMEOUT_S, RETRY_S = 5.0, 0.01
-
-# Never edited once released: a change is a new entry at the end.
-MIGRATIONS: tuple[str, ...] = (
-    """
-    CREATE TABLE jobs (
-        id INTEGER PRIMARY KEY,
-        kind TEXT NOT NULL,
-        collection TEXT NOT NULL,
-        arguments TEXT NOT NULL,
-        author TEXT NOT NULL,
-        state TEXT NOT NULL,
-        phase TEXT NOT NULL DEFAULT '',
-        done INTEGER NOT NULL DEFAULT 0,
-        total INTEGER NOT NULL DEFAULT 0,
-        rate REAL NOT NULL DEFAULT 0,
-        remaining_s REAL,
-        added INTEGER NOT NULL DEFAULT 0,
-        known INTEGER NOT NULL DEFAULT 0,
-        message TEXT NOT NULL DEFAULT '',
-        cancel_requested INTEGER NOT NULL DEFAULT 0,
-        created_at TEXT NOT NULL,
-        started_at TEXT,
-        ended_at TEXT
-    );
-    CREATE INDEX jobs_by_state ON jobs (state);
-    CREATE TABLE job_failures (
-        job_id INTEGER NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
-        uri TEXT NOT NULL,
-        reason TEXT NOT NULL,
-        detail TEXT NOT NULL
-    );
-    CREATE INDEX job_failures_by_job ON job_failures (job_id);
-    """,
-    """
-    CREATE TABLE spend (
-        id INTEGER PRIMARY KEY,
-        day TEXT NOT NULL,
-        usd REAL NOT NULL,
-        settled INTEGER NOT NULL
-    );
-    CREATE INDEX spend_by_day ON spend (day);
-    CREATE TABLE rankings (
-        key TEXT PRIMARY KEY,
-        document TEXT NOT NULL,
-        used INTEGER NOT NULL
-    ) WITHOUT ROWID;
-    CREATE INDEX rankings_by_use ON rankings (used);
-    """,
-    """
-    CREATE TABLE asset_lists (
-        collection TEXT NOT NULL,
-        version TEXT NOT NULL,
-        ids BLOB NOT NULL,
-        PRIMARY KEY (collection, version)
-    );
-    CREATE TABLE revisions (
-        id INTEGER PRIMARY KEY AUTOINCREMENT,
-        collection TEXT NOT NULL,
-        collection_version TEXT NOT NULL,
-        parent INTEGER,
-        threshold REAL NOT NULL,
-        author TEXT NOT NULL,
-        created_at TEXT NOT NULL,
-        note TEXT NOT NULL,
-        name TEXT NOT NULL DEFAULT '',
-        size INTEGER NOT NULL,
-        cluster_count INTEGER NOT NULL,
-        named_count INTEGER NOT NULL,
-        plan TEXT NOT NULL,
-        labels BLOB NOT NULL,
-        centroids BLOB NOT NULL,
-        UNIQUE (collection, id),
-        FOREIGN KEY (collection, collection_version) REFERENCES asset_lists (collection, version)
-    );
-    CREATE TABLE revision_clusters (
-        revision INTEGER NOT NULL REFERENCES revisions (id) ON DELETE CASCADE,
-        place INTEGER NOT NULL,
-        id TEXT NOT NULL,
-        name TEXT NOT NULL,
-        confirmed INTEGER NOT NULL,
-        description TEXT NOT NULL,
-        size INTEGER NOT NULL,
-        threshold REAL NOT NULL,
-        no_group INTEGER NOT NULL,
-        representative TEXT NOT NULL,
-        cohesion REAL NOT NULL,
-        sketch BLOB NOT NULL,
-        PRIMARY KEY (revision, place)
-    );
-    CREATE TABLE published (
-        collection TEXT PRIMARY KEY,
-        revision INTEGER NOT NULL,
-        FOREIGN KEY (collection, revision) REFERENCES revisions (collection, id)
-    ) WITHOUT ROWID;
-    CREATE TABLE publications (
-        id INTEGER PRIMARY KEY,
-        collection TEXT NOT NULL,
-        revision INTEGER NOT NULL,
-        replaced INTEGER,
-        author TEXT NOT NULL,
-        published_at TEXT NOT NULL
-    );
-    CREATE INDEX publications_by_collection ON publications (collection);
-    CREATE TABLE drafts (
-        id TEXT PRIMARY KEY,
-        collection TEXT NOT NULL,
-        parent INTEGER,
-        author TEXT NOT NULL,
-        created_at TEXT NOT NULL,
-        updated_at TEXT NOT NULL,
-        version INTEGER NOT NULL DEFAULT 0,
-        history TEXT NOT NULL,
-        FOREIGN KEY (collection, parent) REFERENCES revisions (collection, id)
-    );
-    CREATE INDEX drafts_by_parent ON drafts (collection, parent);
-    CREATE TABLE assignments (
-        collection TEXT NOT NULL,
-        revision INTEGER NOT NULL,
-        asset_id TEXT NOT NULL,
-        cluster_id TEXT NOT NULL,
-        similarity REAL NOT NULL,
-        assigned_at TEXT NOT NULL,
-        PRIMARY KEY (collection, revision, asset_id),
-        FOREIGN KEY (collection, revision) REFERENCES revisions (collection, id) ON DELETE CASCADE
-    ) WITHOUT ROWID;
-    """,
-)
+BUSY_TIMEOUT_S, RETRY_INTERVAL_S = 5.0, 0.01
 
 
 class Database:
     """One SQLite file. Every call opens its own connection, so it may be shared between threads and processes."""
 
-    def __init__(self, path: Path, migrations: tuple[str, ...] | None = None, durable: bool = True) -> None:
-        """Open or make the database and bring it to the present schema. Raises StoreError.
+    def __init__(self, path: Path, migrations: tuple[Migration, ...] = CONTACTSHEET, durable: bool = True) -> None:
+        """Open or create the database and apply the migrations that it lacks. Raises StoreError.
 
-        What a `durable` one has committed survives a power cut; of another one the last moments may be lost then, never
-        torn. A killed process loses nothing in either.
+        What a `durable` one has committed survives a power cut; another one may lose the last moments then, but is never
+        corrupted. A killed process loses nothing in either.
         """
-        self.path, self._migrations = path, MIGRATIONS if migrations is None else migrations
+        self.path, self._migrations = path, migrations
         self._synchronous = "FULL" if durable else "NORMAL"
         with wrap_write_errors(path.parent):
             path.parent.mkdir(parents=True, exist_ok=True)
         with self._connection() as connection:
             _use_wal(connection)
-        with self.transaction() as connection:
-            self._migrate(connection)
+        while self._apply_next_migration():
+            pass
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """A transaction that holds the right to write from its start; whole, or not at all."""
+        """A transaction that holds the write lock from its start; all or nothing."""
         with self._connection() as connection:
             connection.execute("BEGIN IMMEDIATE")
             try:
@@ -173,7 +47,7 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """A connection for reading one consistent state."""
+        """A connection that reads one consistent state."""
         with self._connection() as connection:
             connection.execute("BEGIN")
             yield connection
@@ -197,26 +71,30 @@ class Database:
         finally:
             connection.close()
 
-    def _migrate(self, connection: sqlite3.Connection) -> None:
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        known = len(self._migrations)
-        if version > known:
-            raise StoreError(f"{self.path} has schema {version}, this version knows up to {known}: update")
-        for number, script in enumerate(self._migrations[version:], version + 1):
-            for statement in script.split(";"):
+    def _apply_next_migration(self) -> bool:
+        """Apply one migration, with its number, in one transaction; False if the database is up to date."""
+        with self.transaction() as connection:
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            known = len(self._migrations)
+            if version > known:
+                raise StoreError(f"{self.path} has schema {version}, this version knows up to {known}: update")
+            if version == known:
+                return False
+            for statement in self._migrations[version].statements:
                 connection.execute(statement)
-            connection.execute(f"PRAGMA user_version = {number}")
+            connection.execute(f"PRAGMA user_version = {version + 1}")
+            return True
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:
-    """Where several make a database at once, SQLite refuses this without waiting its time-out for the others."""
-    until = time.monotonic() + BUSY_TIMEOUT_S
+    """Switch to WAL. If several processes create a database at once, SQLite refuses this without its usual timeout."""
+    deadline = time.monotonic() + BUSY_TIMEOUT_S
     while True:
         try:
             connection.execute("PRAGMA journal_mode = WAL")
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
                 raise
-            time.sleep(RETRY_S)
+            time.sleep(RETRY_INTERVAL_S)
         else:
             return

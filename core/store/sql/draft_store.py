@@ -1,6 +1,6 @@
 """Curators' unsaved work in SQLite, written with every edit.
 
-A write that has returned survives the end of any process, however it ends, and a power cut.
+A write that has returned survives a kill of any process and a power cut.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ STALE_AFTER = timedelta(days=90)
 
 
 class DraftStore:
-    """The drafts of all collections; every method is one transaction. `new_id` makes ids: url-safe, unguessable."""
+    """The drafts of all collections; every method is one transaction. `new_id` generates url-safe, unguessable ids."""
 
     def __init__(
         self,
@@ -31,39 +31,39 @@ class DraftStore:
     ) -> None:
         self._database, self._now, self._new_id = database, now, new_id
 
-    def start(self, collection: str, parent: int | None, history: Mapping[str, Any], author: str) -> Draft:
-        """Begin a draft on top of a revision, or of none.
+    def create(self, collection: str, parent: int | None, history: Mapping[str, Any], author: str) -> Draft:
+        """Create a draft on top of a revision, or of none.
 
-        A collection holds up to 200 drafts. Where there are as many, those go that nobody has touched for more than 90
-        days, the oldest first; raises ClusterError if there are none such, or if the revision is not there.
+        A collection holds up to 200 drafts. If it is full, drafts that were not updated for 90 days are deleted, the
+        oldest first. Raises ClusterError if there are none, or if the revision does not exist.
         """
-        moment, draft_id, document = self._now(), self._new_id(), json.dumps(history)
+        now, draft_id, document = self._now(), self._new_id(), json.dumps(history)
         with self._database.transaction() as db:
             _require_revision(db, collection, parent)
-            self._make_room(db, collection, moment)
+            self._delete_stale(db, collection, now)
             db.execute(
                 "INSERT INTO drafts (id, collection, parent, author, created_at, updated_at, history)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (draft_id, collection, parent, author, _text(moment), _text(moment), document),
+                (draft_id, collection, parent, author, _text(now), _text(now), document),
             )
             return _get(db, draft_id)
 
     def get(self, draft_id: str) -> Draft:
-        """One draft. Raises ClusterError if it is gone."""
+        """One draft. Raises ClusterError if it does not exist any more."""
         with self._database.reading() as db:
             return _get(db, draft_id)
 
-    def write(self, draft_id: str, history: Mapping[str, Any], expected_version: int) -> Draft:
-        """Replace a draft's history, provided that it is still at `expected_version`.
+    def update(self, draft_id: str, history: Mapping[str, Any], expected_version: int) -> Draft:
+        """Replace a draft's history if the draft is still at `expected_version`.
 
-        Raises DraftConflict, with the draft as it is now, if it was written elsewhere meanwhile, and ClusterError if it
-        is gone.
+        Raises DraftConflict, with the current draft, if it was updated elsewhere meanwhile, and ClusterError if it does
+        not exist any more.
         """
-        document, moment = json.dumps(history), _text(self._now())
+        document, updated_at = json.dumps(history), _text(self._now())
         with self._database.transaction() as db:
             cursor = db.execute(
                 "UPDATE drafts SET history = ?, updated_at = ?, version = version + 1 WHERE id = ? AND version = ?",
-                (document, moment, draft_id, expected_version),
+                (document, updated_at, draft_id, expected_version),
             )
             draft = _get(db, draft_id)
             if cursor.rowcount == 0:
@@ -74,33 +74,38 @@ class DraftStore:
                 )
             return draft
 
-    def latest_of(self, collection: str, author: str) -> Draft | None:
-        """The draft that this author touched last."""
+    def latest_by(self, collection: str, author: str) -> Draft | None:
+        """The draft that this author updated last."""
         with self._database.reading() as db:
             query = "SELECT * FROM drafts WHERE collection = ? AND author = ? ORDER BY updated_at DESC, rowid DESC"
             row = db.execute(query, (collection, author)).fetchone()
             return _draft(row) if row else None
 
     def list(self, collection: str) -> tuple[Draft, ...]:
-        """All drafts of a collection, the one touched last first."""
+        """All drafts of a collection, the most recently updated first."""
         with self._database.reading() as db:
             query = "SELECT * FROM drafts WHERE collection = ? ORDER BY updated_at DESC, rowid DESC"
             return tuple(_draft(row) for row in db.execute(query, (collection,)))
 
-    def discard(self, draft_id: str) -> None:
-        """Remove a draft, if it is still there."""
+    def delete(self, draft_id: str) -> None:
+        """Delete a draft, if it still exists."""
         with self._database.transaction() as db:
             db.execute("DELETE FROM drafts WHERE id = ?", (draft_id,))
 
-    def _make_room(self, db: sqlite3.Connection, collection: str, moment: datetime) -> None:
+    def forget(self, collection: str) -> None:
+        """Delete all drafts of a collection."""
+        with self._database.transaction() as db:
+            db.execute("DELETE FROM drafts WHERE collection = ?", (collection,))
+
+    def _delete_stale(self, db: sqlite3.Connection, collection: str, now: datetime) -> None:
         query = "SELECT id, updated_at FROM drafts WHERE collection = ? ORDER BY updated_at DESC, rowid DESC"
-        too_many = db.execute(query, (collection,)).fetchall()[MAX_DRAFTS - 1 :]
-        if any(row["updated_at"] >= _text(moment - STALE_AFTER) for row in too_many):
+        surplus = db.execute(query, (collection,)).fetchall()[MAX_DRAFTS - 1 :]
+        if any(row["updated_at"] >= _text(now - STALE_AFTER) for row in surplus):
             raise ClusterError(
                 f"{collection} has {MAX_DRAFTS} drafts, all of them touched within {STALE_AFTER.days} days:"
                 " discard one, then try again"
             )
-        db.executemany("DELETE FROM drafts WHERE id = ?", [(row["id"],) for row in too_many])
+        db.executemany("DELETE FROM drafts WHERE id = ?", [(row["id"],) for row in surplus])
 
 
 def _require_revision(db: sqlite3.Connection, collection: str, revision: int | None) -> None:
@@ -136,6 +141,6 @@ def _draft(row: sqlite3.Row) -> Draft:
     )
 
 
-def _text(moment: datetime) -> str:
-    """A moment (UTC) so that the order of texts is the order of times."""
-    return moment.isoformat(timespec="microseconds")
+def _text(at: datetime) -> str:
+    """A time (UTC) as text that sorts chronologically."""
+    return at.isoformat(timespec="microseconds")

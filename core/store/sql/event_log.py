@@ -22,32 +22,11 @@ from core.store.sql.database import Database
 from core.store.sql.event_retention import Retention, prune
 from core.store.sql.event_windows import EventFilter
 from core.store.sql.event_writer import EventWriter
+from core.store.sql.migrations import EVENTS
 
 FOLD_EVERY, FOLD_BATCH_SIZE = 256, 1024
-COMPRESSION_THRESHOLD = 256  # characters of a detail from which on it is compressed
+COMPRESSION_THRESHOLD = 256  # characters: a longer detail is compressed
 
-_MIGRATIONS = (
-    """
-    CREATE TABLE events (
-        id INTEGER PRIMARY KEY,
-        uid TEXT NOT NULL UNIQUE,
-        at_ms INTEGER NOT NULL,
-        kind TEXT NOT NULL,
-        collection TEXT NOT NULL,
-        outcome TEXT NOT NULL,
-        reason TEXT NOT NULL,
-        encode_ms REAL, search_ms REAL, rank_ms REAL, load_ms REAL, total_ms REAL,
-        prompt_tokens INTEGER NOT NULL, cached_tokens INTEGER NOT NULL,
-        output_tokens INTEGER NOT NULL, thought_tokens INTEGER NOT NULL,
-        clip_usd REAL NOT NULL, compute_usd REAL NOT NULL, gemini_usd REAL NOT NULL,
-        model TEXT NOT NULL,
-        cache_hit INTEGER NOT NULL,
-        detail TEXT NOT NULL
-    );
-    CREATE INDEX events_by_time ON events (at_ms);
-    """,
-    rollups.SCHEMA,
-)
 _COLUMNS = (
     "uid",
     "at_ms",
@@ -81,31 +60,31 @@ class EventLog:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """Raises StoreError."""
-        self._database, self._retention, self._now = Database(path, _MIGRATIONS, durable=False), retention, now
+        self._database, self._retention, self._now = Database(path, EVENTS, durable=False), retention, now
         self._writer = EventWriter(path)
-        while self._lag() >= FOLD_EVERY and self._fold_now_or_later():
+        while self._lag() >= FOLD_EVERY and self._try_fold():
             pass
 
     # -- writing --------------------------------------------------------------------------------------------
 
     def append(self, event: Event) -> None:
-        """Write one event; now and then also add the latest ones to the roll-ups. Raises StoreError."""
+        """Write one event; every 256 events also add the latest ones to the roll-ups. Raises StoreError."""
         row = _row(event)
         with self._writer.transaction() as db:
             number = db.execute(_INSERT, row).lastrowid or 0
             (folded,) = db.execute("SELECT event FROM folded").fetchone()
         if number - folded >= FOLD_EVERY:
-            self._fold_now_or_later()
+            self._try_fold()
 
-    def note(self, event: Event) -> None:
-        """Write one event; a log that cannot be written costs nobody their answer."""
+    def try_append(self, event: Event) -> None:
+        """Write one event; if that fails, the failure is logged and the request goes on."""
         try:
             self.append(event)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the request it tells of was answered
+        except Exception as error:  # noqa: BLE001 - whatever it is, the request was answered
             log("telemetry", "an event could not be written", logging.ERROR, error=str(error))
 
     def fold(self) -> None:
-        """Add the oldest events that are in no roll-up yet to all of them, and remove what is too old.
+        """Add the oldest events that are not in the roll-ups yet to all of them, and delete what is too old.
 
         Raises StoreError.
         """
@@ -113,11 +92,19 @@ class EventLog:
             rollups.fold(db, FOLD_BATCH_SIZE)
             prune(db, self._retention, to_milliseconds(self._now()))
 
-    def _fold_now_or_later(self) -> bool:
+    def forget(self, collection: str) -> None:
+        """Erase the details of a collection's events, its queries and receipts; times, counts and costs stay.
+
+        Raises StoreError.
+        """
+        with self._writer.transaction() as db:
+            db.execute("UPDATE events SET detail = '{}' WHERE collection = ?", (_storable(collection),))
+
+    def _try_fold(self) -> bool:
         try:
             self.fold()
             return True
-        except StoreError as error:  # the event is written; the next ones find these still to be added
+        except StoreError as error:  # the event is written; a later call adds it to the roll-ups
             log("telemetry", "events were not added up yet", logging.WARNING, error=str(error))
             return False
 
@@ -129,7 +116,7 @@ class EventLog:
     # -- single events --------------------------------------------------------------------------------------
 
     def get(self, uid: str) -> Event | None:
-        """One event, or None if it was never written or is too old to be kept."""
+        """One event, or None if it was never written or has been deleted."""
         with self._database.reading() as db:
             row = db.execute("SELECT * FROM events WHERE uid = ?", (uid,)).fetchone()
             return _event(row) if row else None
@@ -147,10 +134,10 @@ class EventLog:
         kinds: Sequence[str] | None = None,
         collection: str | None = None,
     ) -> list[Event]:
-        """The `n` events of [since, until) that took longest, of those still kept; the slowest first."""
-        return self._most("total_ms", since, until, n, _asked(kinds, collection))
+        """The `n` slowest events in [since, until) of those still stored, the slowest first."""
+        return self._top("total_ms", (since, until), n, _filter(kinds, collection))
 
-    def dearest(
+    def most_expensive(
         self,
         since: datetime,
         until: datetime,
@@ -158,14 +145,14 @@ class EventLog:
         kinds: Sequence[str] | None = None,
         collection: str | None = None,
     ) -> list[Event]:
-        """The `n` events of [since, until) that cost most, of those still kept; the dearest first."""
-        return self._most("clip_usd + compute_usd + gemini_usd", since, until, n, _asked(kinds, collection))
+        """The `n` most expensive events in [since, until) of those still stored, the most expensive first."""
+        return self._top("clip_usd + compute_usd + gemini_usd", (since, until), n, _filter(kinds, collection))
 
-    def _most(self, measure: str, since: datetime, until: datetime, n: int, asked: EventFilter) -> list[Event]:
-        # The inner query reads an index that holds all it needs, the outer one the few rows that it found.
-        found = f"SELECT id FROM events WHERE at_ms >= ? AND at_ms < ?{asked.condition} ORDER BY {measure} DESC LIMIT ?"  # noqa: S608
-        query = f"SELECT * FROM events WHERE id IN ({found}) ORDER BY {measure} DESC, id"  # noqa: S608
-        values = (to_milliseconds(since), to_milliseconds(until), *asked.values, n)
+    def _top(self, measure: str, span: tuple[datetime, datetime], n: int, where: EventFilter) -> list[Event]:
+        # The inner query is answered by a covering index, the outer one reads only the rows it found.
+        ids = f"SELECT id FROM events WHERE at_ms >= ? AND at_ms < ?{where.condition} ORDER BY {measure} DESC LIMIT ?"  # noqa: S608
+        query = f"SELECT * FROM events WHERE id IN ({ids}) ORDER BY {measure} DESC, id"  # noqa: S608
+        values = (*map(to_milliseconds, span), *where.values, n)
         with self._database.reading() as db:
             return [_event(row) for row in db.execute(query, values)]
 
@@ -174,12 +161,12 @@ class EventLog:
     def window(
         self, since: datetime, until: datetime, kinds: Sequence[str] | None = None, collection: str | None = None
     ) -> EventWindow:
-        """Everything that happened in [since, until), of some kinds and one collection (None: all).
+        """The totals of [since, until), of some kinds and one collection (None: all).
 
-        Its own `since` and `until` are a full minute, hour or day where single events are no longer kept.
+        Its `since` and `until` are rounded to a minute, hour or day where single events are no longer stored.
         """
         with self._database.reading() as db:
-            return windows.window(db, since, until, _asked(kinds, collection))
+            return windows.window(db, since, until, _filter(kinds, collection))
 
     def series(
         self,
@@ -189,22 +176,22 @@ class EventLog:
         kinds: Sequence[str] | None = None,
         collection: str | None = None,
     ) -> list[EventWindow]:
-        """The same as at most `points` + 1 windows of one length, snapped outwards to its multiples; for charts."""
+        """The same as at most `points` + 1 windows of equal length, snapped outwards to its multiples; for charts."""
         with self._database.reading() as db:
-            return windows.series(db, since, until, points, _asked(kinds, collection))
+            return windows.series(db, since, until, points, _filter(kinds, collection))
 
     def totals(self) -> dict[tuple[str, str], EventWindow]:
-        """By (kind, collection) everything since the log began, whatever was removed since; it only ever grows."""
+        """The totals since the log began by (kind, collection), including deleted events; they never decrease."""
         with self._database.reading() as db:
             return windows.totals(db, self._now())
 
     def began_at(self) -> datetime | None:
-        """When the first event happened that was ever logged; None before it."""
+        """The time of the first event ever logged, None if there is none."""
         with self._database.reading() as db:
             return windows.began_at(db)
 
 
-def _asked(kinds: Sequence[str] | None, collection: str | None) -> EventFilter:
+def _filter(kinds: Sequence[str] | None, collection: str | None) -> EventFilter:
     return EventFilter(None if kinds is None else tuple(kinds), None if collection is None else _storable(collection))
 
 
@@ -233,12 +220,12 @@ def _row(event: Event) -> tuple[Any, ...]:
 
 
 def _storable(text: str) -> str:
-    """SQLite takes no halves of characters, which a shell's arguments may hold; JSON escapes them."""
+    """Escape lone surrogates, which a shell argument may contain and SQLite rejects (JSON escapes them itself)."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _packed(detail: Mapping[str, Any]) -> str | bytes:
-    """JSON, compressed where that is worth it: a ranked search's receipt has thousands of characters."""
+    """JSON, compressed if it is long: the receipt of a ranked search has thousands of characters."""
     text = json.dumps(detail)
     return zlib.compress(text.encode()) if len(text) >= COMPRESSION_THRESHOLD else text
 

@@ -1,4 +1,4 @@
-"""The one connection through which a process writes to the event log."""
+"""The connection through which a process writes to the event log."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from core.store.sql.database import BUSY_TIMEOUT_S
 
 
 class EventWriter:
-    """Stays open, so that it knows the pages it writes to and SQLite keeps its log from one event to the next: an event
-    costs neither opening nor syncing. Threads take turns; a database that is there is expected.
+    """A connection that stays open, so that its page cache and the WAL survive from one event to the next: writing an
+    event needs neither opening nor syncing. Threads take turns; the database must exist.
     """
 
     def __init__(self, path: Path) -> None:
@@ -25,7 +25,7 @@ class EventWriter:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """A transaction that holds the right to write from its start; whole, or not at all. Raises StoreError."""
+        """A transaction that holds the write lock from its start; all or nothing. Raises StoreError."""
         with self._lock:
             try:
                 self._connection.execute("BEGIN IMMEDIATE")

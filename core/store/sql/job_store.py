@@ -1,4 +1,4 @@
-"""The jobs table: what runs in the background, how far it is, how it ended."""
+"""The jobs table: background jobs, their progress and outcome."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from core.records.jobs import Failure, Job, JobState, Progress
 from core.store.sql.database import Database
 
 _OPEN = ("queued", "running")
+_FORGOTTEN = "its collection was deleted"
 
 
 class JobStore:
@@ -37,30 +38,31 @@ class JobStore:
             return self._get(db, int(cursor.lastrowid or 0))
 
     def get(self, job_id: int) -> Job:
-        """One job. Raises JobError if there is none of that id."""
+        """One job. Raises JobError if there is none with that id."""
         with self._database.reading() as db:
             return self._get(db, job_id)
 
     def latest(self, limit: int = 50) -> list[Job]:
-        """The newest jobs first."""
+        """The newest jobs first, those of deleted collections left out."""
         with self._database.reading() as db:
-            return [_job(row) for row in db.execute("SELECT * FROM jobs ORDER BY id DESC LIMIT ?", (limit,))]
+            query = "SELECT * FROM jobs WHERE collection <> '' ORDER BY id DESC LIMIT ?"
+            return [_job(row) for row in db.execute(query, (limit,))]
 
     def unfinished(self) -> list[Job]:
-        """Jobs that are queued or running, as far as the table knows."""
+        """Jobs that are queued or running according to the table."""
         with self._database.reading() as db:
             return [_job(row) for row in db.execute("SELECT * FROM jobs WHERE state IN (?, ?) ORDER BY id", _OPEN)]
 
     def by_state(self) -> dict[str, int]:
-        """How many jobs there are in each state that any is in."""
+        """The number of jobs by state, for states with any."""
         with self._database.reading() as db:
             return {str(state): int(n) for state, n in db.execute("SELECT state, count(*) FROM jobs GROUP BY state")}
 
-    def failed_since(self, moment: datetime) -> int:
-        """How many jobs failed or crashed at that moment (UTC) or later."""
+    def failed_since(self, since: datetime) -> int:
+        """How many jobs failed or crashed at `since` (UTC) or later."""
         query = "SELECT count(*) FROM jobs WHERE state IN ('failed', 'crashed') AND ended_at >= ?"
         with self._database.reading() as db:
-            return int(db.execute(query, (moment.isoformat(),)).fetchone()[0])
+            return int(db.execute(query, (since.isoformat(),)).fetchone()[0])
 
     def start(self, job_id: int) -> bool:
         """Mark a queued job as running; False if it is no longer queued."""
@@ -72,7 +74,7 @@ class JobStore:
             return cursor.rowcount == 1
 
     def progress(self, job_id: int, progress: Progress) -> bool:
-        """Note how far a job is; True if someone has asked to cancel it."""
+        """Update the progress of a job; True if someone has asked to cancel it."""
         with self._database.transaction() as db:
             db.execute(
                 "UPDATE jobs SET phase = ?, done = ?, total = ?, rate = ?, remaining_s = ? WHERE id = ?",
@@ -94,8 +96,10 @@ class JobStore:
         known: int = 0,
         failures: Iterable[Failure] = (),
     ) -> bool:
-        """Note how a job ended, with the files that failed; False if its end was noted before."""
+        """Record how a job ended, with the files that failed; False if its end was recorded before."""
         with self._database.transaction() as db:
+            if not self._get(db, job_id).collection:
+                message, failures = _FORGOTTEN, ()
             cursor = db.execute(
                 "UPDATE jobs SET state = ?, message = ?, added = ?, known = ?, remaining_s = NULL, ended_at = ?"
                 " WHERE id = ? AND state IN (?, ?)",
@@ -107,7 +111,7 @@ class JobStore:
             return cursor.rowcount == 1
 
     def failures(self, job_id: int, limit: int | None = None) -> list[Failure]:
-        """The files that failed, in the order they were met."""
+        """The files that failed, in the order they were processed."""
         with self._database.reading() as db:
             query = "SELECT uri, reason, detail FROM job_failures WHERE job_id = ? ORDER BY rowid LIMIT ?"
             return [Failure(*row) for row in db.execute(query, (job_id, -1 if limit is None else limit))]
@@ -117,6 +121,30 @@ class JobStore:
         with self._database.reading() as db:
             query = "SELECT reason, count(*) FROM job_failures WHERE job_id = ? GROUP BY reason ORDER BY 2 DESC, 1"
             return [(str(reason), int(count)) for reason, count in db.execute(query, (job_id,))]
+
+    def ids_of(self, collection: str) -> list[int]:
+        """The ids of all jobs of a collection."""
+        with self._database.reading() as db:
+            return [int(row["id"]) for row in db.execute("SELECT id FROM jobs WHERE collection = ?", (collection,))]
+
+    def forget(self, collection: str) -> None:
+        """Anonymize the jobs of a collection: they still count, but no name, path or message of theirs is left.
+
+        A queued one is cancelled, a running one is asked to stop.
+        """
+        with self._database.transaction() as db:
+            db.execute(
+                "DELETE FROM job_failures WHERE job_id IN (SELECT id FROM jobs WHERE collection = ?)", (collection,)
+            )
+            db.execute(
+                "UPDATE jobs SET state = 'cancelled', ended_at = ? WHERE collection = ? AND state = 'queued'",
+                (utc_now().isoformat(), collection),
+            )
+            db.execute(
+                "UPDATE jobs SET collection = '', arguments = '{}', message = ?, cancel_requested = 1"
+                " WHERE collection = ?",
+                (_FORGOTTEN, collection),
+            )
 
     def _get(self, db: sqlite3.Connection, job_id: int) -> Job:
         row = db.execute("SELECT * FROM jobs WHERE id = ?", (job_id,)).fetchone()

@@ -1,4 +1,4 @@
-"""What people think of results: a thumb up or down per person, query and picture, which they can take back."""
+"""Thumbs up and down on search results, one per person, query and picture, in a database of its own."""
 
 from __future__ import annotations
 
@@ -10,78 +10,64 @@ from pathlib import Path
 from core.errors import QueryError
 from core.records.judgements import Judgement, RecordedJudgement, Tally
 from core.store.sql.database import Database
+from core.store.sql.migrations import JUDGEMENTS
 
 MAX_JUDGEMENTS = 200_000
 MAX_QUERY_LENGTH = 2_000
-_MIGRATIONS = (
-    """
-    CREATE TABLE judgements (
-        id INTEGER PRIMARY KEY AUTOINCREMENT,
-        author TEXT NOT NULL,
-        collection TEXT NOT NULL,
-        query TEXT NOT NULL,
-        asset_id TEXT NOT NULL,
-        up INTEGER NOT NULL,
-        model TEXT NOT NULL,
-        ranker TEXT NOT NULL,
-        position INTEGER NOT NULL,
-        blind INTEGER NOT NULL,
-        at_ms INTEGER NOT NULL,
-        UNIQUE (author, collection, query, asset_id)
-    );
-    CREATE INDEX judgements_by_time ON judgements (at_ms);
-    CREATE INDEX judgements_by_collection ON judgements (collection, query);
-    """,
-)
 _COLUMNS = "collection, query, asset_id, up, model, ranker, position, blind"
 
 
 class JudgementStore:
-    """The judgements of all processes; every method is one transaction. The oldest go where there are too many."""
+    """The judgements of all processes; every method is one transaction. Above a maximum the oldest are deleted."""
 
     def __init__(
-        self, path: Path, most: int = MAX_JUDGEMENTS, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self, path: Path, max_judgements: int = MAX_JUDGEMENTS, now: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
-        self._database, self._most, self._now = Database(path, _MIGRATIONS), most, now
+        self._database, self._max_judgements, self._now = Database(path, JUDGEMENTS), max_judgements, now
 
-    def put(self, judged: Judgement, author: str) -> None:
-        """Keep what `author` thinks; it replaces what they thought of the same picture for the same query before.
+    def save(self, judgement: Judgement, author: str) -> None:
+        """Store a judgement; it replaces the author's earlier one of the same picture for the same query.
 
         Raises QueryError for an empty or overlong query.
         """
-        query = normalize_query(judged.query)
+        query = normalize_query(judgement.query)
         if not 0 < len(query) <= MAX_QUERY_LENGTH:
             raise QueryError(f"the query has {len(query)} characters, judged are those of 1 to {MAX_QUERY_LENGTH}")
         row = (
             author,
-            judged.collection,
+            judgement.collection,
             query,
-            judged.asset_id,
-            judged.up,
-            judged.model,
-            judged.ranker,
-            judged.position,
-            judged.blind,
+            judgement.asset_id,
+            judgement.up,
+            judgement.model,
+            judgement.ranker,
+            judgement.position,
+            judgement.blind,
             _ms(self._now()),
         )
         with self._database.transaction() as db:
             db.execute(f"INSERT OR REPLACE INTO judgements VALUES (NULL{', ?' * 10})", row)  # noqa: S608 - no text
             db.execute(
                 "DELETE FROM judgements WHERE id <= (SELECT id FROM judgements ORDER BY id DESC LIMIT 1 OFFSET ?)",
-                (self._most,),
+                (self._max_judgements,),
             )
 
-    def take_back(self, author: str, collection: str, query: str, asset_id: str) -> bool:
-        """Forget what `author` thought; whether there was anything to forget."""
+    def delete(self, author: str, collection: str, query: str, asset_id: str) -> bool:
+        """Delete the author's judgement; False if there was none."""
         with self._database.transaction() as db:
-            gone = db.execute(
+            deleted = db.execute(
                 "DELETE FROM judgements WHERE author = ? AND collection = ? AND query = ? AND asset_id = ?",
                 (author, collection, normalize_query(query), asset_id),
             )
-            return gone.rowcount > 0
+            return deleted.rowcount > 0
 
-    def of(self, author: str, collection: str, query: str) -> dict[str, bool]:
-        """What `author` thinks of the results of a query: thumb up or down by asset id."""
+    def forget(self, collection: str) -> None:
+        """Delete all judgements of a collection."""
+        with self._database.transaction() as db:
+            db.execute("DELETE FROM judgements WHERE collection = ?", (collection,))
+
+    def by_author(self, author: str, collection: str, query: str) -> dict[str, bool]:
+        """The author's thumbs for a query: up (True) or down by asset id."""
         with self._database.reading() as db:
             rows = db.execute(
                 "SELECT asset_id, up FROM judgements WHERE author = ? AND collection = ? AND query = ?",
@@ -96,12 +82,12 @@ class JudgementStore:
                 f"SELECT {_COLUMNS}, author, at_ms FROM judgements ORDER BY id DESC LIMIT ?",  # noqa: S608 - fixed
                 (limit,),
             )
-            return [_opinion(row) for row in rows]
+            return [_recorded_judgement(row) for row in rows]
 
     def counts(
         self, since: datetime, until: datetime, collection: str | None = None, ranker: str | None = None
     ) -> tuple[int, int]:
-        """Thumbs up and thumbs in all from `since` (included) to `until` (not included)."""
+        """The number of thumbs up, and of all thumbs, in [since, until)."""
         with self._database.reading() as db:
             up, total = db.execute(
                 "SELECT coalesce(sum(up), 0), count(*) FROM judgements WHERE at_ms >= ? AND at_ms < ?"
@@ -111,7 +97,7 @@ class JudgementStore:
             return int(up), int(total)
 
     def tallies(self, collection: str) -> list[Tally]:
-        """The thumbs of all people, by query and picture."""
+        """The thumbs of all people, counted by query and picture."""
         with self._database.reading() as db:
             rows = db.execute(
                 "SELECT query, asset_id, sum(up) AS up, sum(1 - up) AS down FROM judgements WHERE collection = ?"
@@ -122,16 +108,16 @@ class JudgementStore:
 
 
 def normalize_query(query: str) -> str:
-    """A query as searches compare it: one space between words; halves of characters, which SQLite refuses, replaced."""
+    """A query with single spaces between words, as searches compare it; lone surrogates, which SQLite rejects, replaced."""
     return " ".join(query.split()).encode("utf-8", "replace").decode()
 
 
-def _ms(moment: datetime) -> int:
-    return round(moment.timestamp() * 1000)
+def _ms(at: datetime) -> int:
+    return round(at.timestamp() * 1000)
 
 
-def _opinion(row: sqlite3.Row) -> RecordedJudgement:
-    judged = Judgement(
+def _recorded_judgement(row: sqlite3.Row) -> RecordedJudgement:
+    judgement = Judgement(
         row["collection"],
         row["query"],
         row["asset_id"],
@@ -141,4 +127,4 @@ def _opinion(row: sqlite3.Row) -> RecordedJudgement:
         row["position"],
         bool(row["blind"]),
     )
-    return RecordedJudgement(judged, row["author"], datetime.fromtimestamp(row["at_ms"] / 1000, UTC))
+    return RecordedJudgement(judgement, row["author"], datetime.fromtimestamp(row["at_ms"] / 1000, UTC))

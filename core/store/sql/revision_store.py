@@ -1,8 +1,7 @@
 """Saved clusterings and which of them is published, in SQLite.
 
-The ids of the assets are stored once per collection version, so a revision holds its labels and its clusters only.
-Every method is one transaction. A kill or a power cut at any moment leaves the state before it or after it, never one
-between.
+The asset ids are stored once per collection version, so a revision itself has only labels and clusters. Every method is
+one transaction: a kill or a power cut at any moment leaves the state before or after it, never one in between.
 """
 
 from __future__ import annotations
@@ -10,108 +9,67 @@ from __future__ import annotations
 import json
 import sqlite3
 import zlib
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import datetime
-from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import ClusterError, StoreError
+from core.errors import ClusterError
 from core.records.assets import utc_now
-from core.records.clusterings import Clustering, ClusterRecord, Publication, Revision, RevisionConflict
+from core.records.clusterings import Clustering, NewRevision, Publication, Revision, RevisionConflict
+from core.store.sql.clustering_encoding import EncodedClustering, decode, encode, pack, wrap_damage
 from core.store.sql.database import Database
 
 MAX_REVISION_NAME_LENGTH = 80
-_ID_BYTES = 32
 _COLUMNS = (
     "id, collection, collection_version, parent, threshold, plan, author, created_at, note, name, size, cluster_count,"
     " named_count, EXISTS (SELECT 1 FROM published WHERE revision = revisions.id) AS published"
 )
-_Number = TypeVar("_Number", np.uint8, np.int32, np.float32)
-
-
-class _Encoded(NamedTuple):
-    """A clustering as the tables hold it: asset ids ascending, labels and sketches by place in that order."""
-
-    ids: NDArray[np.bytes_]
-    labels: bytes
-    centroids: bytes
-    clusters: list[tuple[Any, ...]]
+# Tables with rows of a collection; those that refer to others come first.
+_TABLES = ("drafts", "published", "publications", "assignments", "revisions", "asset_lists")
 
 
 class RevisionStore:
-    """The revisions of all collections. Methods that are given a revision's id raise ClusterError if it is gone."""
+    """The revisions of all collections. Methods that take a revision's id raise ClusterError if it does not exist."""
 
     def __init__(self, database: Database, now: Callable[[], datetime] = utc_now) -> None:
         self._database, self._now = database, now
 
-    def save(
-        self,
-        collection: str,
-        collection_version: str,
-        parent: int | None,
-        threshold: float,
-        plan: Mapping[str, Any],
-        clustering: Clustering,
-        author: str,
-        note: str,
-    ) -> Revision:
-        """Save a clustering that was made from `parent`, the collection's newest revision (None: there is none yet).
+    def save(self, new: NewRevision) -> Revision:
+        """Save a clustering on top of `parent`, the collection's newest revision (None: there is none yet).
 
-        Raises RevisionConflict if another revision was saved since, and ClusterError for a clustering that does not
-        hold together: ids that are no SHA-256 or come twice, labels out of range, centroids not of unit length.
+        Raises RevisionConflict if another revision was saved since, and ClusterError for an inconsistent clustering: ids
+        that are not SHA-256 or are repeated, labels out of range, centroids not of unit length.
         """
-        clustering.check()
-        encoded, document, moment = _encoded(clustering), json.dumps(plan), self._now().isoformat()
-        size, named = len(clustering.asset_ids), sum(c.confirmed and bool(c.name) for c in clustering.clusters)
+        new.clustering.validate()
+        encoded, created_at = encode(new.clustering), self._now().isoformat()
         with self._database.transaction() as db:
-            _require_newest(db, collection, parent)
-            _keep_ids(db, collection, collection_version, encoded.ids)
-            cursor = db.execute(
-                "INSERT INTO revisions (collection, collection_version, parent, threshold, plan, author, created_at,"
-                " note, size, cluster_count, named_count, labels, centroids)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    collection,
-                    collection_version,
-                    parent,
-                    float(threshold),
-                    document,
-                    author,
-                    moment,
-                    note,
-                    size,
-                    len(encoded.clusters),
-                    named,
-                    encoded.labels,
-                    encoded.centroids,
-                ),
-            )
-            revision_id = int(cursor.lastrowid or 0)
-            values = ", ".join("?" * 12)
-            rows = ((revision_id, place, *row) for place, row in enumerate(encoded.clusters))
-            db.executemany(f"INSERT INTO revision_clusters VALUES ({values})", rows)  # noqa: S608 - question marks
+            _require_newest(db, new.collection, new.parent)
+            _store_ids(db, new.collection, new.collection_version, encoded.ids)
+            revision_id = _insert(db, new, encoded, created_at)
+            rows = ((revision_id, position, *row) for position, row in enumerate(encoded.clusters))
+            db.executemany(f"INSERT INTO revision_clusters VALUES (?{', ?' * 11})", rows)  # noqa: S608 - question marks
             return _get(db, revision_id)
 
     def restore(self, revision_id: int, author: str, note: str) -> Revision:
-        """Save an old revision's plan and clustering once more, on top of the newest; nothing is rewritten.
+        """Save an old revision's plan and clustering again, on top of the newest; nothing is rewritten.
 
         Raises RevisionConflict if someone saves at the same moment, StoreError if the old revision is damaged.
         """
         old, clustering = self.get(revision_id), self.clustering(revision_id)
         newest = self.newest(old.collection)
-        return self.save(
-            old.collection,
-            old.collection_version,
-            newest.id if newest else None,
-            old.threshold,
-            old.plan,
-            clustering,
-            author,
-            note,
+        new = NewRevision(
+            collection=old.collection,
+            collection_version=old.collection_version,
+            parent=newest.id if newest else None,
+            threshold=old.threshold,
+            plan=old.plan,
+            clustering=clustering,
+            author=author,
+            note=note,
         )
+        return self.save(new)
 
     def get(self, revision_id: int) -> Revision:
         """One revision."""
@@ -119,18 +77,18 @@ class RevisionStore:
             return _get(db, revision_id)
 
     def clustering(self, revision_id: int) -> Clustering:
-        """What was saved, asset ids in ascending order; arrays are read-only. Raises StoreError if it is damaged."""
+        """The saved clustering, asset ids ascending, arrays read-only. Raises StoreError if it is damaged."""
         with self._database.reading() as db:
-            about = _get(db, revision_id)
+            revision = _get(db, revision_id)
             (ids,) = db.execute(
                 "SELECT ids FROM asset_lists WHERE collection = ? AND version = ?",
-                (about.collection, about.collection_version),
+                (revision.collection, revision.collection_version),
             ).fetchone()
             query = "SELECT labels, centroids FROM revisions WHERE id = ?"
             labels, centroids = db.execute(query, (revision_id,)).fetchone()
             query = "SELECT * FROM revision_clusters WHERE revision = ? ORDER BY place"
             rows = db.execute(query, (revision_id,)).fetchall()
-        return _decoded(about, ids, labels, centroids, rows)
+        return decode(revision, ids, labels, centroids, rows)
 
     def list(self, collection: str, limit: int = 50) -> tuple[Revision, ...]:
         """The newest revisions first."""
@@ -139,17 +97,17 @@ class RevisionStore:
             return tuple(_revision(row) for row in db.execute(query, (collection, limit)))
 
     def newest(self, collection: str) -> Revision | None:
-        """The revision that the next one has to be made from."""
+        """The newest revision, which the next one must have as its parent."""
         return next(iter(self.list(collection, 1)), None)
 
     def published(self, collection: str) -> Revision | None:
-        """The revision that others rely on."""
+        """The published revision."""
         with self._database.reading() as db:
             revision_id = _published_id(db, collection)
             return None if revision_id is None else _get(db, revision_id)
 
     def publish(self, revision_id: int, author: str, expected: int | None) -> Revision:
-        """Make a revision the published one, provided that `expected` is published now (None: none is).
+        """Publish a revision if `expected` is the published one now (None: none is).
 
         Raises RevisionConflict, with the revision that is published, if someone else was faster.
         """
@@ -165,13 +123,13 @@ class RevisionStore:
             return _get(db, revision_id)
 
     def publications(self, collection: str, limit: int = 50) -> tuple[Publication, ...]:
-        """Who published what, the latest first; pruned revisions stay in this log."""
+        """The log of publications, the latest first; pruned revisions stay in it."""
         with self._database.reading() as db:
             query = "SELECT * FROM publications WHERE collection = ? ORDER BY id DESC LIMIT ?"
             return tuple(_publication(row) for row in db.execute(query, (collection, limit)))
 
-    def name_revision(self, revision_id: int, name: str) -> Revision:
-        """Give a revision a name, which keeps it from being pruned; an empty one takes the name away."""
+    def set_name(self, revision_id: int, name: str) -> Revision:
+        """Name a revision, which protects it from pruning; an empty name removes it."""
         name = " ".join(name.split())
         if len(name) > MAX_REVISION_NAME_LENGTH:
             raise ClusterError(
@@ -182,14 +140,14 @@ class RevisionStore:
             return _get(db, revision_id)
 
     def prune(self, collection: str, keep: int) -> int:
-        """Remove all but the `keep` newest revisions (at least 1), and say how many went.
+        """Delete all but the `keep` newest revisions (at least 1); returns how many were deleted.
 
         Older ones stay if they are published, have a name, or are the parent of a draft.
         """
         if keep < 1:
             raise ClusterError(f"at least the newest revision of {collection} is kept: keep 1 or more, not {keep}")
         with self._database.transaction() as db:
-            gone = db.execute(
+            deleted = db.execute(
                 "DELETE FROM revisions WHERE collection = :collection AND name = ''"
                 " AND id NOT IN (SELECT id FROM revisions WHERE collection = :collection ORDER BY id DESC LIMIT :keep)"
                 " AND id NOT IN (SELECT revision FROM published)"
@@ -201,7 +159,35 @@ class RevisionStore:
                 " (SELECT collection_version FROM revisions WHERE collection = :collection)",
                 {"collection": collection},
             )
-            return gone
+            return deleted
+
+    def forget(self, collection: str) -> None:
+        """Delete all revisions and publications of a collection, with the drafts and assignments that refer to them."""
+        with self._database.transaction() as db:
+            for table in _TABLES:
+                db.execute(f"DELETE FROM {table} WHERE collection = ?", (collection,))  # noqa: S608 - names from above
+
+
+def _insert(db: sqlite3.Connection, new: NewRevision, encoded: EncodedClustering, created_at: str) -> int:
+    clusters = new.clustering.clusters
+    columns = {
+        "collection": new.collection,
+        "collection_version": new.collection_version,
+        "parent": new.parent,
+        "threshold": float(new.threshold),
+        "plan": json.dumps(new.plan),
+        "author": new.author,
+        "created_at": created_at,
+        "note": new.note,
+        "size": len(new.clustering.asset_ids),
+        "cluster_count": len(clusters),
+        "named_count": sum(c.confirmed and bool(c.name) for c in clusters),
+        "labels": encoded.labels,
+        "centroids": encoded.centroids,
+    }
+    values = ", ".join(f":{name}" for name in columns)
+    query = f"INSERT INTO revisions ({', '.join(columns)}) VALUES ({values})"  # noqa: S608 - names from above
+    return int(db.execute(query, columns).lastrowid or 0)
 
 
 def _require_newest(db: sqlite3.Connection, collection: str, parent: int | None) -> None:
@@ -243,98 +229,25 @@ def _published_id(db: sqlite3.Connection, collection: str) -> int | None:
 
 def _revision(row: sqlite3.Row) -> Revision:
     values = dict(row)
-    with _damage(f"revision {row['id']} of {row['collection']}"):
+    with wrap_damage(f"revision {row['id']} of {row['collection']}"):
         values["plan"] = json.loads(row["plan"])
         values["created_at"] = datetime.fromisoformat(row["created_at"])
     return Revision(**{**values, "published": bool(row["published"])})
 
 
 def _publication(row: sqlite3.Row) -> Publication:
-    moment = datetime.fromisoformat(row["published_at"])
-    return Publication(row["collection"], row["revision"], row["replaced"], row["author"], moment)
+    published_at = datetime.fromisoformat(row["published_at"])
+    return Publication(row["collection"], row["revision"], row["replaced"], row["author"], published_at)
 
 
-def _keep_ids(db: sqlite3.Connection, collection: str, version: str, ids: NDArray[np.bytes_]) -> None:
-    db.execute("INSERT OR IGNORE INTO asset_lists VALUES (?, ?, ?)", (collection, version, _packed(ids)))
+def _store_ids(db: sqlite3.Connection, collection: str, version: str, ids: NDArray[np.bytes_]) -> None:
+    db.execute("INSERT OR IGNORE INTO asset_lists VALUES (?, ?, ?)", (collection, version, pack(ids)))
     query = "SELECT ids FROM asset_lists WHERE collection = ? AND version = ?"
-    (kept,) = db.execute(query, (collection, version)).fetchone()
-    with _damage(f"the list of assets of version {version} of {collection}"):
-        same = zlib.decompress(kept) == ids.tobytes()
+    (stored,) = db.execute(query, (collection, version)).fetchone()
+    with wrap_damage(f"the list of assets of version {version} of {collection}"):
+        same = zlib.decompress(stored) == ids.tobytes()
     if not same:
         raise ClusterError(
             f"the assets of this clustering are not those of version {version} of {collection}:"
             " read the collection again, then save"
         )
-
-
-def _encoded(clustering: Clustering) -> _Encoded:
-    # Numbers are made Python's own: SQLite would take NumPy's for bytes.
-    raw = np.frombuffer(bytes.fromhex("".join(clustering.asset_ids)), f"S{_ID_BYTES}")
-    order = np.argsort(raw)
-    rows = {clustering.asset_ids[row]: place for place, row in enumerate(order.tolist())}
-    clusters = [
-        (
-            c.id,
-            c.name,
-            bool(c.confirmed),
-            c.description,
-            int(c.size),
-            float(c.threshold),
-            bool(c.no_group),
-            c.representative,
-            float(c.cohesion),
-            _packed(np.array([rows[i] for i in c.sketch], np.int32)),
-        )
-        for c in clustering.clusters
-    ]
-    centroids = _packed(np.array([c.centroid for c in clustering.clusters], np.float32))
-    return _Encoded(raw[order], _packed(clustering.labels[order], level=1), centroids, clusters)
-
-
-def _decoded(
-    about: Revision, packed_ids: bytes, packed_labels: bytes, packed_centroids: bytes, rows: list[sqlite3.Row]
-) -> Clustering:
-    with _damage(f"revision {about.id} of {about.collection}"):
-        digits = _unpacked(packed_ids, np.uint8).reshape(about.size, _ID_BYTES).tobytes().hex()
-        ids = tuple(digits[at : at + 2 * _ID_BYTES] for at in range(0, len(digits), 2 * _ID_BYTES))
-        labels = _unpacked(packed_labels, np.int32).reshape(about.size)
-        flat = _unpacked(packed_centroids, np.float32)
-        centroids = flat.reshape(about.cluster_count, len(flat) // max(about.cluster_count, 1))
-        clusters = tuple(_cluster(row, ids, centroid) for row, centroid in zip(rows, centroids, strict=True))
-    return Clustering(ids, labels, clusters)
-
-
-def _cluster(row: sqlite3.Row, ids: tuple[str, ...], centroid: NDArray[np.float32]) -> ClusterRecord:
-    return ClusterRecord(
-        id=row["id"],
-        name=row["name"],
-        confirmed=bool(row["confirmed"]),
-        description=row["description"],
-        size=row["size"],
-        threshold=row["threshold"],
-        no_group=bool(row["no_group"]),
-        representative=row["representative"],
-        cohesion=row["cohesion"],
-        centroid=centroid,
-        sketch=tuple(ids[place] for place in _unpacked(row["sketch"], np.int32).tolist()),
-    )
-
-
-def _packed(array: NDArray[Any], level: int = 0) -> bytes:
-    """The array's bytes with a checksum; level 0 for what would not shrink."""
-    return zlib.compress(array.tobytes(), level)
-
-
-def _unpacked(blob: bytes, dtype: type[_Number]) -> NDArray[_Number]:
-    return np.frombuffer(zlib.decompress(blob), dtype)
-
-
-@contextmanager
-def _damage(what: str) -> Iterator[None]:
-    try:
-        yield
-    except (zlib.error, ValueError, IndexError, TypeError) as error:
-        raise StoreError(
-            f"{what} is damaged ({error}): nothing was changed; restore the database from a backup,"
-            " or go on from another revision"
-        ) from error

@@ -1,4 +1,4 @@
-"""Evaluations that were run, in a database of their own: the newest are kept, named ones always."""
+"""Evaluation runs in a database of their own: the newest are kept, named ones always."""
 
 from __future__ import annotations
 
@@ -13,36 +13,20 @@ from typing import Any
 from core.errors import QualityError
 from core.records.evaluations import EvaluationRun, EvaluationRunSummary, QueryOutcome
 from core.store.sql.database import Database
+from core.store.sql.migrations import QUALITY
 
 MAX_UNNAMED_RUNS = 500
 MAX_RUN_NAME_LENGTH = 80
-_MIGRATIONS = (
-    """
-    CREATE TABLE runs (
-        id INTEGER PRIMARY KEY AUTOINCREMENT,
-        name TEXT NOT NULL,
-        at TEXT NOT NULL,
-        collection TEXT NOT NULL,
-        ranker TEXT NOT NULL,
-        model TEXT NOT NULL,
-        labels TEXT NOT NULL,
-        queries INTEGER NOT NULL,
-        document TEXT NOT NULL
-    );
-    CREATE UNIQUE INDEX runs_by_name ON runs (name) WHERE name <> '';
-    """,
-    "ALTER TABLE runs ADD COLUMN stand_in TEXT",
-)
 
 
 class RunStore:
     """The runs of all processes. May be shared between threads."""
 
-    def __init__(self, path: Path, most_unnamed: int = MAX_UNNAMED_RUNS) -> None:
-        self._database, self._most_unnamed = Database(path, _MIGRATIONS), most_unnamed
+    def __init__(self, path: Path, max_unnamed: int = MAX_UNNAMED_RUNS) -> None:
+        self._database, self._max_unnamed = Database(path, QUALITY), max_unnamed
 
-    def keep(self, run: EvaluationRun) -> EvaluationRun:
-        """Keep a run under a new number. Raises QualityError if its name is another run's, or too long."""
+    def save(self, run: EvaluationRun) -> EvaluationRun:
+        """Store a run under a new id. Raises QualityError if its name is taken or too long."""
         if len(run.name) > MAX_RUN_NAME_LENGTH:
             raise QualityError(
                 f"the name has {len(run.name)} characters, allowed are {MAX_RUN_NAME_LENGTH}: shorten it"
@@ -56,7 +40,7 @@ class RunStore:
             run.model,
             run.labels,
             len(run.outcomes),
-            run.stand_in,
+            run.mock_server,
             document,
         )
         try:
@@ -69,7 +53,7 @@ class RunStore:
                 db.execute(
                     "DELETE FROM runs WHERE name = '' AND id NOT IN"
                     " (SELECT id FROM runs WHERE name = '' ORDER BY id DESC LIMIT ?)",
-                    (self._most_unnamed,),
+                    (self._max_unnamed,),
                 )
                 return replace(run, id=int(added.lastrowid or 0))
         except sqlite3.IntegrityError as error:
@@ -77,30 +61,38 @@ class RunStore:
 
     def latest(self, limit: int = 50) -> list[EvaluationRunSummary]:
         """The newest runs first."""
-        columns = "id, name, at, collection, ranker, model, labels, queries, stand_in"
+        columns = "id, name, at, collection, ranker, model, labels, queries, stand_in AS mock_server"
         with self._database.reading() as db:
             rows = db.execute(f"SELECT {columns} FROM runs ORDER BY id DESC LIMIT ?", (limit,))  # noqa: S608 - fixed
             return [EvaluationRunSummary(**{**row, "at": datetime.fromisoformat(row["at"])}) for row in map(dict, rows)]
 
-    def get(self, which: int | str) -> EvaluationRun:
-        """A run by its number or its name. Raises QualityError if there is none."""
-        column = "id" if isinstance(which, int) else "name"
+    def forget(self, collection: str) -> None:
+        """Delete all runs of a collection, named ones too."""
+        with self._database.transaction() as db:
+            db.execute("DELETE FROM runs WHERE collection = ?", (collection,))
+
+    def get(self, id_or_name: int | str) -> EvaluationRun:
+        """A run by its id or its name. Raises QualityError if there is none."""
+        column = "id" if isinstance(id_or_name, int) else "name"
         with self._database.reading() as db:
-            found = db.execute(f"SELECT id, document FROM runs WHERE {column} = ?", (which,)).fetchone()  # noqa: S608
-        if found is None or which == "":
-            raise QualityError(f"there is no run {which!r}: `python -m core compare` lists those that are kept")
+            found = db.execute(f"SELECT id, document FROM runs WHERE {column} = ?", (id_or_name,)).fetchone()  # noqa: S608
+        if found is None or id_or_name == "":
+            raise QualityError(f"there is no run {id_or_name!r}: `python -m core compare` lists those that are kept")
         return replace(run_from_document(json.loads(found["document"])), id=found["id"])
 
 
 def run_to_document(run: EvaluationRun) -> dict[str, Any]:
-    """A run as JSON can hold it."""
-    return {**asdict(run), "at": run.at.isoformat()}
+    """A run as a JSON document."""
+    document = {**asdict(run), "at": run.at.isoformat()}
+    mock_server = document.pop("mock_server")
+    return {**document, "stand_in": mock_server}
 
 
 def run_from_document(document: Mapping[str, Any]) -> EvaluationRun:
-    """The run of a document that `run_to_document` made."""
+    """The run of a document from `run_to_document`."""
     outcomes = tuple(
         QueryOutcome(**{**entry, "order": tuple(entry["order"]), "vector_order": tuple(entry["vector_order"])})
         for entry in document["outcomes"]
     )
-    return EvaluationRun(**{**document, "at": datetime.fromisoformat(document["at"]), "outcomes": outcomes})
+    fields = {**document, "at": datetime.fromisoformat(document["at"]), "outcomes": outcomes}
+    return EvaluationRun(mock_server=fields.pop("stand_in", None), **fields)

@@ -1,4 +1,4 @@
-"""What Gemini has cost, against the budgets; a hard stop that holds across processes."""
+"""Spending on Gemini against the budgets, enforced across processes."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ class Budgets:
 
 @dataclass(frozen=True)
 class Spending:
-    """USD spent today and this month (UTC), requests under way counted at the most they can cost."""
+    """USD spent today and this month (UTC); pending requests count with their maximum cost."""
 
     day_usd: float
     month_usd: float
 
 
 class SpendStore:
-    """A reservation per request, made before it is sent and replaced by its true cost afterwards.
+    """A reservation per request, made before it is sent and replaced by its actual cost afterwards.
 
-    What is reserved counts as spent, so requests of several processes together stay within the budget; a reservation
-    whose process died keeps counting, since nobody knows what its request cost.
+    Reservations count as spent, so the requests of several processes together stay within the budget; the reservation of
+    a process that died keeps counting, since the cost of its request is unknown.
     """
 
     def __init__(
@@ -40,31 +40,31 @@ class SpendStore:
     ) -> None:
         self._database, self.budgets, self._now = database, budgets, now
 
-    def reserve(self, most_usd: float) -> int | str:
-        """Reserve what a request can cost at most: its number, or which budget (`day`, `month`) has no room for it."""
+    def reserve(self, max_usd: float) -> int | str:
+        """Reserve the maximum cost of a request: its number, or the budget (`day`, `month`) that it would exceed."""
         day = self._now().date()
         with self._database.transaction() as db:
             spent = _spent(db, day.isoformat())
-            if spent.day_usd + most_usd > self.budgets.daily_usd:
+            if spent.day_usd + max_usd > self.budgets.daily_usd:
                 return "day"
-            if spent.month_usd + most_usd > self.budgets.monthly_usd:
+            if spent.month_usd + max_usd > self.budgets.monthly_usd:
                 return "month"
             db.execute("DELETE FROM spend WHERE day < ?", ((day - timedelta(RETENTION_DAYS)).isoformat(),))
-            row = db.execute("INSERT INTO spend (day, usd, settled) VALUES (?, ?, 0)", (day.isoformat(), most_usd))
+            row = db.execute("INSERT INTO spend (day, usd, settled) VALUES (?, ?, 0)", (day.isoformat(), max_usd))
             return int(row.lastrowid or 0)
 
     def settle(self, reservation: int, usd: float) -> None:
-        """Replace a reservation by what the request did cost."""
+        """Replace a reservation by the actual cost of the request."""
         with self._database.transaction() as db:
             db.execute("UPDATE spend SET usd = ?, settled = 1 WHERE id = ?", (usd, reservation))
 
     def spent(self) -> Spending:
-        """What counts against the budgets now."""
+        """The spending that counts against the budgets now."""
         with self._database.reading() as db:
             return _spent(db, self._now().date().isoformat())
 
     def requests_today(self) -> int:
-        """How many requests were sent today (UTC), repeated ones and those without a reply included."""
+        """The number of requests sent today (UTC), including retries and those without a reply."""
         with self._database.reading() as db:
             day = self._now().date().isoformat()
             return int(db.execute("SELECT count(*) FROM spend WHERE day = ?", (day,)).fetchone()[0])

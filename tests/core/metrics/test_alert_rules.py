@@ -102,8 +102,8 @@ def test_a_missing_file_says_so(tmp_path: Path) -> None:
 
 
 def test_values_are_shown_with_their_unit() -> None:
-    shown = [RULES[name].shown(value) for name, value in (("SlowSearches", 2.345), ("ManyErrors", 0.0512))]
-    assert [*shown, RULES["JobsFailed"].shown(3)] == ["2.35 s", "5.1 %", "3"]
+    shown = [RULES[name].format(value) for name, value in (("SlowSearches", 2.345), ("ManyErrors", 0.0512))]
+    assert [*shown, RULES["JobsFailed"].format(3)] == ["2.35 s", "5.1 %", "3"]
 
 
 def test_the_rules_file_of_prometheus_is_made_from_the_alerts() -> None:
@@ -123,4 +123,4 @@ def test_the_rules_file_follows_the_rules_it_is_made_from() -> None:
 
 def test_traffic_counts_only_where_a_rule_asks_for_some() -> None:
     assert promql_expression(RULES["SlowSearches"]).count(">= 10") == 2
-    assert ">=" not in promql_expression(replace(RULES["SlowSearches"], least=0))
+    assert ">=" not in promql_expression(replace(RULES["SlowSearches"], min_requests=0))

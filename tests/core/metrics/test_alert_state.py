@@ -85,10 +85,10 @@ def test_it_never_fires_before_it_was_above_the_threshold_for_its_time(some: lis
     for number, reading in enumerate(some):
         before, state = state, step(RULE, state, reading)
         if state.phase == "firing" and before.phase != "firing":
-            heard = [r for r in some[: number + 1] if r.traffic >= RULE.least]
-            run = [r for r in heard if r.at > reading.at - RULE.lasting]
+            heard = [r for r in some[: number + 1] if r.requests >= RULE.min_requests]
+            run = [r for r in heard if r.at > reading.at - RULE.pending_duration]
             assert all(r.value > RULE.threshold for r in run)
-            assert heard[0].at <= reading.at - RULE.lasting
+            assert heard[0].at <= reading.at - RULE.pending_duration
             gaps = [b.at - a.at for a, b in pairwise(heard) if b in run]
             assert all(gap <= max(RULE.window, MAX_READING_GAP) for gap in gaps)
 
@@ -99,7 +99,7 @@ def test_a_value_between_clear_and_threshold_never_changes_the_phase(some: list[
     assert step(RULE, state, AlertReading(some[-1].at + timedelta(seconds=1), value, 20)).phase == state.phase
 
 
-@given(histories(), st.floats(0, 9), st.integers(0, RULE.least - 1))
+@given(histories(), st.floats(0, 9), st.integers(0, RULE.min_requests - 1))
 def test_too_little_traffic_changes_nothing(some: list[AlertReading], value: float, traffic: int) -> None:
     state = evaluate(RULE, some)
     assert step(RULE, state, AlertReading(some[-1].at + timedelta(seconds=1), value, traffic)) == state
@@ -110,8 +110,8 @@ def test_a_reading_that_is_not_newer_than_the_last_changes_nothing(
     some: list[AlertReading], which: int, v: float
 ) -> None:
     state = evaluate(RULE, some)
-    if state.heard_at is not None:
-        earlier = min(some[which % len(some)].at, state.heard_at)
+    if state.last_reading_at is not None:
+        earlier = min(some[which % len(some)].at, state.last_reading_at)
         assert step(RULE, state, AlertReading(earlier, v, 20)) == state
 
 

@@ -123,9 +123,9 @@ def test_nobody_is_told_of_a_silenced_alert_until_its_silence_ends(world: World)
     assert silence == Silence("Spent", at(60), "Ada", "known since noon")
     world.values["Spent"] = 0.9
     (spent, _) = world.desk.check(at(10))
-    assert (spent.firing, spent.loud, spent.silence, world.told) == (True, False, silence, [])
+    assert (spent.firing, spent.active, spent.silence, world.told) == (True, False, silence, [])
     (spent, _) = world.desk.check(at(60))
-    assert (spent.loud, spent.silence, world.told) == (True, None, ["Spent firing"])
+    assert (spent.active, spent.silence, world.told) == (True, None, ["Spent firing"])
 
 
 def test_of_an_alert_that_came_and_went_in_silence_nobody_hears(world: World) -> None:
@@ -151,7 +151,7 @@ def test_a_silence_can_be_ended(world: World) -> None:
     world.desk.silence("Spent", at(60), OPERATOR)
     world.desk.unsilence("Spent", OPERATOR)
     world.desk.unsilence("Spent", OPERATOR)
-    assert world.desk.check(at(1))[0].loud
+    assert world.desk.check(at(1))[0].active
 
 
 def test_only_curators_silence(tmp_path: Path) -> None:
@@ -172,7 +172,7 @@ def test_an_alert_that_there_is_none_of_cannot_be_silenced(world: World) -> None
 
 def test_an_alert_says_what_is_the_matter(world: World) -> None:
     world.values["Spent"] = 0.875
-    assert world.desk.check(at(0))[0].sentence == "The budget is nearly spent: 87.5 % (threshold 80.0 %)"
+    assert world.desk.check(at(0))[0].summary == "The budget is nearly spent: 87.5 % (threshold 80.0 %)"
 
 
 def test_a_measure_that_fails_leaves_everything_as_it_was(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -225,7 +225,7 @@ def test_a_watch_checks_where_no_page_is_open(world: World) -> None:
     world.values["Spent"] = 0.9
     told = threading.Event()
     world.desk._tell = lambda alert: told.set()
-    with AlertWatcher(world.desk, every_s=0.01):
+    with AlertWatcher(world.desk, interval_s=0.01):
         assert told.wait(30)
 
 
@@ -240,7 +240,7 @@ def test_a_watch_outlives_a_check_that_fails(world: World, monkeypatch: pytest.M
         raise StoreError("the disk is full: make room")
 
     monkeypatch.setattr(world.desk, "check", failing)
-    with AlertWatcher(world.desk, every_s=0.01):
+    with AlertWatcher(world.desk, interval_s=0.01):
         assert twice.wait(30)
 
 
@@ -252,9 +252,11 @@ def measures(window: EventWindow = EventWindow(BEGIN, BEGIN), failed: int = 0, *
 
 
 def test_the_p95_of_searches_is_read_in_seconds_with_its_traffic() -> None:
-    window = EventWindow(BEGIN, BEGIN, requests=30, stages={"total": LatencySketch.of([100.0] * 18 + [3000.0] * 2)})
+    window = EventWindow(
+        BEGIN, BEGIN, requests=30, stages={"total": LatencySketch.from_values([100.0] * 18 + [3000.0] * 2)}
+    )
     reading = measures(window)(SLOW, at(0))
-    assert (reading.at, reading.traffic) == (at(0), 20)
+    assert (reading.at, reading.requests) == (at(0), 20)
     assert reading.value == pytest.approx(3, rel=0.01)
 
 
@@ -262,7 +264,7 @@ def test_the_share_of_errors_is_read_with_its_traffic() -> None:
     errors = AlertRule("Errors", "Errors", "error_share", 0.05, 0.02, 60, "critical", "Look.", ("search",), 300, 10)
     assert measures(EventWindow(BEGIN, BEGIN, requests=40, errors=3))(errors, at(0)) == AlertReading(at(0), 0.075, 40)
     assert math.isnan(measures()(errors, at(0)).value)
-    assert measures()(SLOW, at(0)).traffic == 0
+    assert measures()(SLOW, at(0)).requests == 0
 
 
 def test_a_rule_looks_at_its_kinds_within_its_window() -> None:

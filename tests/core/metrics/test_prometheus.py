@@ -33,7 +33,11 @@ SEARCHES = EventWindow(
     1,
     {"timeout": 1, "QueryError": 1},
     {("search", "ok"): 1, ("search", "fallback"): 1, ("search", "error"): 1},
-    {"encode": LatencySketch.of([20.0, 30.0]), "total": LatencySketch.of([40.0, 3000.0]), "rank": LatencySketch()},
+    {
+        "encode": LatencySketch.from_values([20.0, 30.0]),
+        "total": LatencySketch.from_values([40.0, 3000.0]),
+        "rank": LatencySketch(),
+    },
     {"prompt": 900, "cached": 400, "output": 50, "thought": 7},
     {"clip": 0.25, "compute": 0.5, "gemini": 1.0},
     1,
@@ -52,6 +56,7 @@ def sources(totals: Mapping[tuple[str, str], EventWindow] = TOTALS) -> dict[str,
         "quota": lambda: {"day": LimitUsage(10, 100)},
         "alerts": lambda: [Alert(RULE, AlertState("firing", BEGIN, BEGIN, BEGIN, 3.0))],
         "memory_bytes": lambda: 123_456_789,
+        "images": lambda: {"served": 7, "not_found": 1, "failed": 0},
     }
 
 
@@ -127,6 +132,8 @@ def test_gauges_tell_of_the_moment() -> None:
     assert found['contactsheet_alert_firing{alert="SlowSearches",severity="warning"}'] == 1
     assert found["contactsheet_uptime_seconds"] == 90
     assert found["process_resident_memory_bytes"] == 123_456_789
+    assert found['contactsheet_image_requests_total{outcome="served"}'] == 7
+    assert found['contactsheet_image_requests_total{outcome="failed"}'] == 0
     assert any(name.startswith('contactsheet_build_info{version="1.0",python="3.') for name in found)
 
 
@@ -163,7 +170,7 @@ def test_collections_beyond_the_first_hundred_share_a_label_that_only_grows() ->
 @given(st.lists(st.floats(0, 20_000), max_size=40), st.lists(st.floats(0, 20_000), max_size=40))
 def test_a_histogram_never_falls_while_events_come(first: list[float], more: list[float]) -> None:
     def buckets(some: list[float]) -> list[float]:
-        totals = {("search", "demo"): EventWindow(BEGIN, BEGIN, stages={"total": LatencySketch.of(some)})}
+        totals = {("search", "demo"): EventWindow(BEGIN, BEGIN, stages={"total": LatencySketch.from_values(some)})}
         found = values(totals=lambda: totals).items()
         return [
             v for name, v in found if name.startswith("contactsheet_stage_duration_seconds_b") and '"search"' in name

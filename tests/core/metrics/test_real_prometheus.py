@@ -67,7 +67,7 @@ class Running:
     def __init__(self, folder: Path) -> None:
         self.log = EventLog(folder / "events.db")
         slow, *others = load_rules()
-        self.rules = (replace(slow, window_s=5, for_s=1, least=3), *others)
+        self.rules = (replace(slow, window_s=5, for_s=1, min_requests=3), *others)
         measures = AlertReadings(self.log.window, lambda since: 0, limits, limits)
         self.desk = AlertService(self.rules, AlertStore(folder / "alerts.db"), measures, Access(Secret()))
         sources = MetricSources(

@@ -73,9 +73,9 @@ def test_placing_newcomers_leaves_an_event(app: App, pictures: Path) -> None:
 def test_what_fails_leaves_its_error_and_still_raises(tmp_path: Path) -> None:
     log, clock = EventLog(tmp_path / "events.db"), iter([0.0, 1.5, 2.0, 4.0]).__next__
     requests = RequestRecorder(log, lambda stage_ms: (0.0, stage_ms["work"] / 1000), clock)
-    with pytest.raises(KeyError, match="gone"), requests.watching("cut", "c"):
+    with pytest.raises(KeyError, match="gone"), requests.recording("cut", "c"):
         raise KeyError("gone")
-    with requests.watching("cut", "c") as request:
+    with requests.recording("cut", "c") as request:
         request.images = 4
         request.detail["clusters"] = 7
     done, failed = log.latest()
@@ -86,9 +86,9 @@ def test_what_fails_leaves_its_error_and_still_raises(tmp_path: Path) -> None:
 def test_a_page_says_which_and_costs_nothing_of_its_own(tmp_path: Path) -> None:
     log = EventLog(tmp_path / "events.db")
     requests = RequestRecorder(log, lambda stage_ms: (1.0, 1.0))
-    with requests.rendering("clusters"):
+    with requests.recording_page("clusters"):
         pass
-    with pytest.raises(ValueError, match="broken"), requests.rendering("search"):
+    with pytest.raises(ValueError, match="broken"), requests.recording_page("search"):
         raise ValueError("broken")
     failed, page = log.latest()
     assert (page.kind, page.detail, page.total_usd) == ("page", {"page": "clusters"}, 0.0)

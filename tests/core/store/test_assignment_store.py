@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from core.errors import ClusterError, StoreError
-from core.logs import ROOT
-from core.records.clusterings import Assignment
+from core.logs import ROOT_LOGGER
+from core.records.clusterings import Assignment, NewRevision
 from core.store.objects.linkage_files import LinkageFiles
 from core.store.objects.locks import write_lock
 from core.store.sql.assignment_store import AssignmentStore
@@ -41,27 +41,29 @@ def saved(database: Database, collection: str = "birds") -> int:
     """The next revision of a collection."""
     revisions = RevisionStore(database)
     newest, clustering = revisions.newest(collection), clustering_of(1, assets=4, clusters=1, dimension=2)
-    return revisions.save(collection, "v", newest.id if newest else None, 0.82, {}, clustering, "Ada", "").id
+    return revisions.save(
+        NewRevision(collection, "v", newest.id if newest else None, 0.82, {}, clustering, "Ada", "")
+    ).id
 
 
 def test_newcomers_are_noted_per_revision(assignments: AssignmentStore, database: Database) -> None:
     first, second = saved(database), saved(database)
     assignments.add("birds", first, [("b" * 64, "c1", 0.9), ("a" * 64, "c2", np.float32(0.5))])  # type: ignore[list-item]
     assignments.add("birds", second, iter([("a" * 64, "c3", 1.0)]))
-    assert assignments.of("birds", first) == [
+    assert assignments.for_revision("birds", first) == [
         Assignment("a" * 64, "c2", 0.5, first, NOON),
         Assignment("b" * 64, "c1", 0.9, first, NOON),
     ]
-    assert [a.cluster_id for a in assignments.of("birds", second)] == ["c3"]
+    assert [a.cluster_id for a in assignments.for_revision("birds", second)] == ["c3"]
 
 
 def test_adding_again_changes_nothing(assignments: AssignmentStore, database: Database) -> None:
     revision = saved(database)
     assignments.add("birds", revision, [("a" * 64, "c1", 0.9)])
-    before = assignments.of("birds", revision)
+    before = assignments.for_revision("birds", revision)
     assignments.add("birds", revision, [("a" * 64, "c1", 0.9), ("a" * 64, "c2", 0.95), ("b" * 64, "c1", 0.8)])
-    assert assignments.of("birds", revision)[:1] == before
-    assert len(assignments.of("birds", revision)) == 2
+    assert assignments.for_revision("birds", revision)[:1] == before
+    assert len(assignments.for_revision("birds", revision)) == 2
 
 
 def test_a_revision_of_another_collection_or_none_takes_no_newcomers(
@@ -71,7 +73,7 @@ def test_a_revision_of_another_collection_or_none_takes_no_newcomers(
     for revision in (fish, 99):
         with pytest.raises(ClusterError, match=f"birds has no revision {revision}"):
             assignments.add("birds", revision, [("a" * 64, "c1", 0.9)])
-    assert assignments.of("fish", fish) == []
+    assert assignments.for_revision("fish", fish) == []
 
 
 def test_clearing_touches_one_revision(assignments: AssignmentStore, database: Database) -> None:
@@ -79,8 +81,8 @@ def test_clearing_touches_one_revision(assignments: AssignmentStore, database: D
     for revision in (first, second):
         assignments.add("birds", revision, [("a" * 64, "c1", 0.9)])
     assignments.clear("birds", first)
-    assert assignments.of("birds", first) == []
-    assert len(assignments.of("birds", second)) == 1
+    assert assignments.for_revision("birds", first) == []
+    assert len(assignments.for_revision("birds", second)) == 1
 
 
 def test_newcomers_go_with_their_revision(assignments: AssignmentStore, database: Database) -> None:
@@ -88,7 +90,7 @@ def test_newcomers_go_with_their_revision(assignments: AssignmentStore, database
     for revision in (first, second):
         assignments.add("birds", revision, [("a" * 64, "c1", 0.9)])
     RevisionStore(database).prune("birds", keep=1)
-    assert [len(assignments.of("birds", r)) for r in (first, second)] == [0, 1]
+    assert [len(assignments.for_revision("birds", r)) for r in (first, second)] == [0, 1]
 
 
 def test_rows_that_fail_half_way_leave_none(assignments: AssignmentStore, database: Database) -> None:
@@ -99,7 +101,7 @@ def test_rows_that_fail_half_way_leave_none(assignments: AssignmentStore, databa
     revision = saved(database)
     with pytest.raises(ValueError, match="half way"):
         assignments.add("birds", revision, rows())
-    assert assignments.of("birds", revision) == []
+    assert assignments.for_revision("birds", revision) == []
 
 
 def dendrogram(assets: int, seed: int = 0) -> np.ndarray:
@@ -146,7 +148,7 @@ def test_the_newest_three_are_kept_whatever_the_clock_says(linkages: LinkageFile
 def test_a_damaged_dendrogram_is_removed_with_a_line_in_the_log_and_can_be_stored_again(
     linkages: LinkageFiles, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(logging.getLogger(ROOT), "propagate", True)
+    monkeypatch.setattr(logging.getLogger(ROOT_LOGGER), "propagate", True)
     path, rng = tmp_path / "linkages" / "v1.npz", random.Random(5)
     linkages.put("v1", asset_ids(20), dendrogram(20))
     whole = path.read_bytes()

@@ -84,10 +84,10 @@ def test_a_log_that_cannot_be_written_costs_nobody_their_answer(
     with monkeypatch.context() as patch:
         patch.setattr(log, "append", full)
         patch.setattr(logging.getLogger("contactsheet"), "propagate", True)
-        log.note(event("1"))
+        log.try_append(event("1"))
     assert "an event could not be written" in caplog.text
     assert log.latest() == []
-    log.note(event("1"))
+    log.try_append(event("1"))
     assert len(log.latest()) == 1
 
 

@@ -19,7 +19,8 @@ from core.records.events import COST_SERVICES, STAGES, TOKEN_TYPES, Event, Event
 from core.records.latency_sketch import LatencySketch
 from core.store.sql import event_log as events_module
 from core.store.sql import event_retention as retention_module
-from core.store.sql.event_log import _MIGRATIONS, EventLog
+from core.store.sql import migrations
+from core.store.sql.event_log import EventLog
 from core.store.sql.event_retention import Retention
 from core.store.sql.event_rollups import DAY_MS, HOUR_MS, MINUTE_MS
 from core.store.sql.event_windows import split_span
@@ -61,7 +62,10 @@ def expected(events: Iterable[Event], since: datetime, until: datetime) -> Event
         outcomes["fallback"],
         dict(Counter(e.reason for e in inside if e.outcome != "ok")),
         dict(Counter((e.kind, e.outcome) for e in inside)),
-        {stage: LatencySketch.of(e.stage_ms[stage] for e in inside if stage in e.stage_ms) for stage in STAGES},
+        {
+            stage: LatencySketch.from_values(e.stage_ms[stage] for e in inside if stage in e.stage_ms)
+            for stage in STAGES
+        },
         {token: sum(getattr(e, f"{token}_tokens") for e in inside) for token in TOKEN_TYPES},
         {service: math.fsum(getattr(e, f"{service}_usd") for e in inside) for service in COST_SERVICES},
         sum(e.cache_hit for e in inside),
@@ -208,14 +212,14 @@ def test_the_slowest_and_the_dearest_come_first_with_their_receipts(tmp_path: Pa
     assert [e.stage_ms["total"] for e in slow] == [39.0, 38.0, 37.0]
     assert all(e.detail == {"n": int(e.uid)} for e in slow)
     searches = sorted((e for e in log.latest(40) if e.kind == "search"), key=lambda e: (-e.total_usd, int(e.uid)))
-    assert log.dearest(*hour, 5, ["search"], "demo") == searches[:5]
+    assert log.most_expensive(*hour, 5, ["search"], "demo") == searches[:5]
     assert log.slowest(NOON + timedelta(hours=1), NOON + timedelta(hours=2), 3) == []
 
 
 def old_log(path: Path, events: int) -> None:
     """A log as the first version wrote it."""
     with sqlite3.connect(path) as db:
-        for statement in _MIGRATIONS[0].split(";"):
+        for statement in migrations.EVENTS[0].statements:
             db.execute(statement)
         db.execute("PRAGMA user_version = 1")
         for number in range(events):
@@ -257,5 +261,5 @@ def test_a_log_of_the_first_version_is_taken_over_with_all_its_events(tmp_path: 
     assert folded > 3_000 - events_module.FOLD_EVERY
     found = log.window(NOON - timedelta(hours=1), NOON + timedelta(seconds=1))
     assert (found.requests, found.usd["clip"]) == (3_000, math.fsum([0.1] * 3_000))
-    assert found.stages["total"] == LatencySketch.of(range(3_000))
+    assert found.stages["total"] == LatencySketch.from_values(range(3_000))
     assert log.get("7") == replace(log.get("7") or Event("", "", NOON), detail={"query": "red"}, images=0)

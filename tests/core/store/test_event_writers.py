@@ -146,8 +146,8 @@ def test_a_cost_that_is_no_number_is_refused(tmp_path: Path) -> None:
     log = EventLog(tmp_path / "events.db")
     with pytest.raises(StoreError, match=r"event 1 costs \(0.0, 0.0, inf\) USD: an amount must be finite"):
         log.append(Event("1", "search", NOON, gemini_usd=float("inf")))
-    log.note(Event("2", "search", NOON, gemini_usd=float("nan")))
-    log.note(Event("3", "search", NOON, prompt_tokens=2**70))
+    log.try_append(Event("2", "search", NOON, gemini_usd=float("nan")))
+    log.try_append(Event("3", "search", NOON, prompt_tokens=2**70))
     assert log.latest() == []
 
 

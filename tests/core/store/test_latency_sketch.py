@@ -26,7 +26,7 @@ def agrees(sketch: LatencySketch, values: np.ndarray, q: float) -> bool:
 
 @given(VALUES.filter(bool), st.floats(0, 1))
 def test_a_quantile_is_numpys_to_one_percent(values: list[float], q: float) -> None:
-    sketch = LatencySketch.of(values)
+    sketch = LatencySketch.from_values(values)
     assert all(agrees(sketch, np.array(values), share) for share in (*SHARES, q))
 
 
@@ -41,30 +41,30 @@ def test_quantiles_hold_for_whatever_shape(seed: int, shape: str) -> None:
         "two humps": np.concatenate([rng.normal(25, 1, count // 2), rng.normal(2_000, 50, count // 2)]),
     }[shape]
     values = values.clip(0, MAX_MS)
-    sketch = LatencySketch.of(values)
+    sketch = LatencySketch.from_values(values)
     assert all(agrees(sketch, values, share) for share in SHARES)
 
 
 @given(st.lists(VALUES, max_size=6))
 def test_merged_sketches_are_the_sketch_of_all_values(parts: list[list[float]]) -> None:
-    whole = LatencySketch.of([value for part in parts for value in part])
-    assert LatencySketch.total(LatencySketch.of(part).to_bytes() for part in parts) == whole
+    whole = LatencySketch.from_values([value for part in parts for value in part])
+    assert LatencySketch.merge_all(LatencySketch.from_values(part).to_bytes() for part in parts) == whole
     merged = LatencySketch()
     for part in parts:
-        merged = merged.merged(LatencySketch.of(part))
+        merged = merged.merge(LatencySketch.from_values(part))
     assert merged == whole
 
 
 @given(VALUES)
 def test_count_and_sum_are_those_of_the_values(values: list[float]) -> None:
-    sketch = LatencySketch.of(values)
+    sketch = LatencySketch.from_values(values)
     assert sketch.count == len(values)
     assert sketch.sum_ms == pytest.approx(math.fsum(values), rel=1e-9, abs=1e-6 * (len(values) + 1))
 
 
 @given(VALUES)
 def test_a_sketch_comes_back_from_its_bytes(values: list[float]) -> None:
-    sketch = LatencySketch.of(values)
+    sketch = LatencySketch.from_values(values)
     assert LatencySketch.from_bytes(sketch.to_bytes()) == sketch
     assert len(sketch.to_bytes()) <= 8 + 6 * len(values)
 
@@ -73,10 +73,10 @@ def test_a_sketch_comes_back_from_its_bytes(values: list[float]) -> None:
 def test_counts_up_to_a_limit_grow_with_it_and_are_right_to_one_percent(
     values: list[float], limits: list[float]
 ) -> None:
-    sketch = LatencySketch.of(values)
-    counts = [sketch.at_most(limit) for limit in sorted(limits)]
+    sketch = LatencySketch.from_values(values)
+    counts = [sketch.count_at_most(limit) for limit in sorted(limits)]
     assert all(low <= high for low, high in pairwise(counts))
-    assert sketch.at_most(math.inf) == len(values)
+    assert sketch.count_at_most(math.inf) == len(values)
     for limit, count in zip(sorted(limits), counts, strict=True):
         surely = sum(value <= limit / 1.01 for value in values if value >= MIN_MS)
         at_most = sum(value <= limit * 1.01 + MIN_MS for value in values)
@@ -85,7 +85,7 @@ def test_counts_up_to_a_limit_grow_with_it_and_are_right_to_one_percent(
 
 def test_an_empty_sketch_has_no_quantile() -> None:
     assert math.isnan(LatencySketch().quantile(0.5))
-    assert (LatencySketch().count, LatencySketch().sum_ms, LatencySketch().to_bytes(), LatencySketch.total([])) == (
+    assert (LatencySketch().count, LatencySketch().sum_ms, LatencySketch().to_bytes(), LatencySketch.merge_all([])) == (
         0,
         0.0,
         b"",
@@ -94,14 +94,14 @@ def test_an_empty_sketch_has_no_quantile() -> None:
 
 
 def test_values_that_cannot_be_count_as_the_nearest_that_can() -> None:
-    odd = LatencySketch.of([-1.0, math.nan, 0.0, 1e-9])
+    odd = LatencySketch.from_values([-1.0, math.nan, 0.0, 1e-9])
     assert (odd.count, odd.quantile(1.0)) == (4, 0.0)
-    assert LatencySketch.of([math.inf]) == LatencySketch.of([MAX_MS])
+    assert LatencySketch.from_values([math.inf]) == LatencySketch.from_values([MAX_MS])
 
 
 def test_a_share_that_is_none_is_refused() -> None:
     with pytest.raises(ValueError, match=r"a quantile of 95 is asked for: give a share from 0 to 1"):
-        LatencySketch.of([1.0]).quantile(95)
+        LatencySketch.from_values([1.0]).quantile(95)
 
 
 @given(st.lists(USD, max_size=60))

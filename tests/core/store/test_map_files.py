@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from core.errors import ClusterError, StoreError
-from core.logs import ROOT
+from core.logs import ROOT_LOGGER
 from core.store.objects.locks import write_lock
 from core.store.objects.map_files import MapFiles, StoredMap
 from tests.core.store.test_full_disk import disk, leave_free  # noqa: F401 - a fixture
@@ -64,14 +64,14 @@ def test_where_the_latest_map_is_damaged_the_one_before_is_taken(maps: MapFiles,
 
 
 def test_the_mark_changes_with_every_map_that_is_stored(maps: MapFiles, tmp_path: Path) -> None:
-    marks = [maps.change_mark()]
+    marks = [maps.change_token()]
     for number, version in enumerate(["v1", "v2", "v2"]):
         maps.put(stored(version))
         os.utime(tmp_path / "maps" / f"{version}.npz", (1e9 + number, 1e9 + number))
-        marks.append(maps.change_mark())
+        marks.append(maps.change_token())
     assert marks[0] == 0
     assert len(set(marks)) == 4
-    assert maps.change_mark() == marks[-1]
+    assert maps.change_token() == marks[-1]
 
 
 def test_a_file_that_another_process_removes_meanwhile_is_passed_over(maps: MapFiles, tmp_path: Path) -> None:
@@ -110,7 +110,7 @@ def test_a_map_whose_parts_do_not_fit_each_other_is_refused(maps: MapFiles) -> N
 def test_a_damaged_map_is_removed_with_a_line_in_the_log_and_can_be_stored_again(
     maps: MapFiles, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(logging.getLogger(ROOT), "propagate", True)
+    monkeypatch.setattr(logging.getLogger(ROOT_LOGGER), "propagate", True)
     path, rng = tmp_path / "maps" / "v1.npz", random.Random(5)
     maps.put(stored("v1", 20))
     whole = path.read_bytes()

@@ -27,27 +27,27 @@ TITLES = {colour: f"A {colour} sheet" for colour in ("red", "green", "blue", "wh
 
 @pytest.fixture
 def rankings(tmp_path: Path) -> RankingCache:
-    return RankingCache(Database(tmp_path / "contactsheet.db"), most=3)
+    return RankingCache(Database(tmp_path / "contactsheet.db"), max_entries=3)
 
 
 def test_only_the_same_question_is_answered(rankings: RankingCache) -> None:
-    rankings.put(("red", ["a", "b"], 1), [{"number": 1}])
+    rankings.put(("red", ["a", "b"], 1), [{"number": 1}], "c")
     assert rankings.get(("red", ["a", "b"], 1)) == [{"number": 1}]
     for other in [("red", ["b", "a"], 1), ("red", ["a"], "b", 1), ("Red", ["a", "b"], 1), ("red", ["a", "b"], "1"), ()]:
         assert rankings.get(other) is None
 
 
 def test_a_question_asked_again_replaces_what_was_kept(rankings: RankingCache) -> None:
-    rankings.put(("red",), 1)
-    rankings.put(("red",), 2)
+    rankings.put(("red",), 1, "c")
+    rankings.put(("red",), 2, "c")
     assert rankings.get(("red",)) == 2
 
 
 def test_the_one_unused_for_longest_goes_first(rankings: RankingCache) -> None:
     for number in range(3):
-        rankings.put((number,), number)
+        rankings.put((number,), number, "c")
     assert rankings.get((0,)) == 0
-    rankings.put((3,), 3)
+    rankings.put((3,), 3, "c")
     assert [rankings.get((number,)) for number in range(4)] == [0, None, 2, 3]
 
 
@@ -56,10 +56,10 @@ def test_the_one_unused_for_longest_goes_first(rankings: RankingCache) -> None:
 def test_it_holds_what_was_used_last_and_no_more(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[bool, int]]
 ) -> None:
-    rankings, model = RankingCache(Database(tmp_path_factory.mktemp("kept") / "r.db"), most=3), list[int]()
+    rankings, model = RankingCache(Database(tmp_path_factory.mktemp("kept") / "r.db"), max_entries=3), list[int]()
     for puts, number in steps:
         if puts:
-            rankings.put((number,), number)
+            rankings.put((number,), number, "c")
         else:
             assert rankings.get((number,)) == (number if number in model else None)
         if puts or number in model:
@@ -68,12 +68,12 @@ def test_it_holds_what_was_used_last_and_no_more(
 
 def test_many_threads_may_share_it(rankings: RankingCache) -> None:
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda n: (rankings.put((n % 3,), n % 3), rankings.get((n % 3,))), range(24)))
+        list(pool.map(lambda n: (rankings.put((n % 3,), n % 3, "c"), rankings.get((n % 3,))), range(24)))
     assert [rankings.get((number,)) for number in range(3)] == [0, 1, 2]
 
 
 def test_any_text_can_be_part_of_a_question(rankings: RankingCache) -> None:
-    rankings.put(("half a \ud800 pair", "\0"), "ä")
+    rankings.put(("half a \ud800 pair", "\0"), "ä", "c")
     assert rankings.get(("half a \ud800 pair", "\0")) == "ä"
 
 
@@ -140,7 +140,9 @@ def test_what_a_stand_in_said_is_never_shown_as_another_services(started: Callab
         assert len(other.ledger) == 1
 
 
-def test_what_does_not_change_the_question_does_not_cost_another(started: Callable[..., App], server: MockGeminiServer) -> None:
+def test_what_does_not_change_the_question_does_not_cost_another(
+    started: Callable[..., App], server: MockGeminiServer
+) -> None:
     started().search("red", "c", ranked=True)
     assert outcome(started(rank_results=2).search("red", "c", top=4, ranked=True)) == "cached"
     assert len(server.ledger) == 1

@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import ClusterError, StoreError
-from core.records.clusterings import Clustering, ClusterRecord, Publication, Revision, RevisionConflict
+from core.records.clusterings import Clustering, ClusterRecord, NewRevision, Publication, Revision, RevisionConflict
 from core.store.sql.database import Database
 from core.store.sql.draft_store import DraftStore
 from core.store.sql.revision_store import RevisionStore
@@ -77,7 +77,7 @@ def save(revisions: RevisionStore, collection: str = "birds", **changes: Any) ->
         "note": "",
         **changes,
     }
-    return revisions.save(collection, **given)
+    return revisions.save(NewRevision(collection, **given))
 
 
 def test_a_saved_revision_comes_back_with_all_that_is_known_about_it(revisions: RevisionStore) -> None:
@@ -173,7 +173,7 @@ def test_any_clustering_survives_saving_and_restoring(lasting: Database, cluster
 
 
 def test_restoring_adds_a_revision_and_rewrites_none(revisions: RevisionStore) -> None:
-    first = revisions.name_revision(save(revisions).id, "Spring")
+    first = revisions.set_name(save(revisions).id, "Spring")
     second = save(revisions, clustering=small(2), plan={}, threshold=0.5)
     restored = revisions.restore(first.id, "Bob", "as in spring")
     assert (restored.parent, restored.threshold, restored.plan) == (second.id, 0.82, PLAN)
@@ -243,7 +243,7 @@ def _with_first_cluster(**changes: Any) -> Clustering:
         (_with_first_cluster(centroid=np.full(8, np.nan, np.float32)), "unit length, not nan"),
         (_with_first_cluster(centroid=np.eye(4, dtype=np.float32)[0]), r"cluster c1 has to be \(4,\) float32"),
         (_with_first_cluster(centroid=np.eye(8)[0]), r"not \(8,\) float64"),
-        (_with_first_cluster(sketch=("0" * 64,)), "sketch of cluster c0 names assets that are not"),
+        (_with_first_cluster(sample_ids=("0" * 64,)), "sketch of cluster c0 names assets that are not"),
     ],
 )
 def test_a_clustering_that_does_not_hold_together_is_refused(
@@ -302,7 +302,7 @@ def test_an_expected_publication_that_never_was_is_an_error(revisions: RevisionS
         lambda r: r.get(9),
         lambda r: r.clustering(9),
         lambda r: r.publish(9, "Ada", None),
-        lambda r: r.name_revision(9, "x"),
+        lambda r: r.set_name(9, "x"),
         lambda r: r.restore(9, "Ada", ""),
     ],
 )
@@ -314,18 +314,18 @@ def test_a_revision_that_is_not_there_is_an_error(revisions: RevisionStore, ask:
 
 def test_a_name_is_one_line_and_can_be_taken_away(revisions: RevisionStore) -> None:
     revision_id = save(revisions).id
-    assert revisions.name_revision(revision_id, " Spring\n2026 ").name == "Spring 2026"
+    assert revisions.set_name(revision_id, " Spring\n2026 ").name == "Spring 2026"
     with pytest.raises(ClusterError, match="up to 80 characters, not 81"):
-        revisions.name_revision(revision_id, "x" * 81)
-    assert revisions.name_revision(revision_id, "").name == ""
+        revisions.set_name(revision_id, "x" * 81)
+    assert revisions.set_name(revision_id, "").name == ""
 
 
 def test_pruning_keeps_what_someone_relies_on(revisions: RevisionStore, database: Database) -> None:
     ids = [save(revisions, collection_version=f"v{n}").id for n in range(8)]
     fish = save(revisions, "fish").id
     revisions.publish(ids[1], "Ada", None)
-    revisions.name_revision(ids[3], "Spring")
-    DraftStore(database).start("birds", ids[4], {}, "Ada")
+    revisions.set_name(ids[3], "Spring")
+    DraftStore(database).create("birds", ids[4], {}, "Ada")
     assert revisions.prune("birds", keep=2) == 3
     assert [r.id for r in revisions.list("birds")] == [ids[n] for n in (7, 6, 4, 3, 1)]
     assert revisions.get(fish).collection == "fish"
@@ -358,14 +358,14 @@ def test_whatever_curators_do_pruning_removes_only_old_ones_that_nobody_relies_o
         if act == "save":
             alive.append(save(revisions, collection, clustering=small(1)).id)
         elif act == "name":
-            named.add(revisions.name_revision(chosen, "kept").id)
+            named.add(revisions.set_name(chosen, "kept").id)
         elif act == "publish":
             now = revisions.published(collection)
             published = {revisions.publish(chosen, "Ada", now.id if now else None).id}
         elif act == "draft":
-            held[drafts.start(collection, chosen, {}, "Ada").id] = chosen
+            held[drafts.create(collection, chosen, {}, "Ada").id] = chosen
         elif act == "discard" and held:
-            drafts.discard(draft_id := next(iter(held)))
+            drafts.delete(draft_id := next(iter(held)))
             del held[draft_id]
         elif act == "prune":
             keep = number + 1
@@ -411,7 +411,7 @@ def spoil(database: Database, table: str, column: str, how: str) -> None:
 
 def save_blindly(revisions: RevisionStore, version: str) -> Revision:
     """Save on top of revision 1 without reading it."""
-    return revisions.save("birds", version, 1, 0.82, PLAN, small(2), "Ada", "")
+    return revisions.save(NewRevision("birds", version, 1, 0.82, PLAN, small(2), "Ada", ""))
 
 
 def test_one_flipped_bit_anywhere_in_a_centroid_is_noticed(revisions: RevisionStore, database: Database) -> None:

@@ -25,6 +25,7 @@ from core.store.lance.table import AssetTable
 from core.store.objects.locks import ingest_lock, write_lock
 from core.store.objects.names import check_collection_name, path_to_uri, uri_to_path
 from core.store.sql.database import Database
+from core.store.sql.migrations import Migration
 
 MODEL = ModelCard("local-dir:colour", "fake-1", 4)
 
@@ -96,7 +97,7 @@ def test_the_order_of_a_snapshot_is_told_apart_and_its_version_is_not() -> None:
         for some in ([asset(0), asset(1)], [asset(1), asset(0)])
     )
     assert first.version == second.version
-    assert first.order != second.order
+    assert first.order_hash != second.order_hash
 
 
 def test_adding_known_assets_again_changes_nothing(table: AssetTable) -> None:
@@ -116,9 +117,9 @@ def test_further_places_of_an_asset_are_kept_once_and_vectors_stay(table: AssetT
 
 def test_places_that_are_known_already_cause_no_commit(table: AssetTable) -> None:
     fill(table, 2)
-    before = table.change_mark()
+    before = table.change_token()
     table.add_uris({asset(1).id: ["/x/1.jpg"]})
-    assert table.change_mark() == before
+    assert table.change_token() == before
 
 
 @pytest.mark.parametrize(
@@ -205,7 +206,7 @@ def test_a_collection_that_was_not_finished_does_not_exist_and_can_be_made(tmp_p
 
 
 def test_a_removed_collection_is_gone(collections: Collections, table: AssetTable) -> None:
-    collections.remove("birds")
+    collections.delete("birds")
     assert collections.names() == []
     with pytest.raises(CollectionError, match="no collection"):
         collections.open("birds")
@@ -302,7 +303,7 @@ def test_many_may_make_a_database_at_once(tmp_path: Path) -> None:
 
     def made(path: Path) -> int:
         together.wait(30)
-        with Database(path, ("CREATE TABLE t (a)",)).reading() as connection:
+        with Database(path, (Migration("t", ("CREATE TABLE t (a)",)),)).reading() as connection:
             return len(connection.execute("SELECT * FROM t").fetchall())
 
     with ThreadPoolExecutor(8) as pool:
