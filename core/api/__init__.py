@@ -1,1 +1,1 @@
-"""Routes for other programs and for pages: Starlette, the same rules as pages."""
+"""Routes beside the pages, for browsers and other programs; they follow the same rules as the pages."""

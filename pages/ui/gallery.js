@@ -8,9 +8,9 @@ function element(tag, className, text) {
   return node
 }
 
-function mediaUrl(path) {
-  // Pages are one level deep, so a path relative to the page is relative to the server's base.
-  return new URL(path.replace(/^\//, ""), document.baseURI).href
+function showPlaceholder(mat, title) {
+  mat.classList.add("missing")
+  mat.replaceChildren(element("span", "missing-title", title))
 }
 
 function picture(frame) {
@@ -19,11 +19,9 @@ function picture(frame) {
   image.alt = frame.title
   image.loading = "lazy"
   image.decoding = "async"
-  image.onerror = () => {
-    image.remove()
-    mat.classList.add("missing")
-  }
-  image.src = mediaUrl(frame.url)
+  image.onerror = () => showPlaceholder(mat, frame.title)
+  // Pages are one level deep, so a path relative to the page is relative to the server's base.
+  image.src = new URL(frame.url, document.baseURI).href
   mat.append(image)
   return mat
 }
@@ -50,7 +48,7 @@ function tick(frame, picks) {
 
 const THUMB = "M2 20h2V9H2v11zm20-10c0-1.1-.9-2-2-2h-5.5l.9-4.3v-.3c0-.4-.2-.8-.4-1.1L13.8 1.3 7.6 7.5C7.2 7.9 7 8.4 7 9v9c0 1.1.9 2 2 2h8.5c.8 0 1.5-.5 1.8-1.2l2.6-6.1c.1-.2.1-.5.1-.7v-2z"
 const SVG = "http://www.w3.org/2000/svg"
-const MOST_CLICKS = 200
+const MAX_CLICKS = 200
 
 function icon(path) {
   const drawing = document.createElementNS(SVG, "svg")
@@ -79,9 +77,9 @@ function thumbs(frame, judge) {
 }
 
 function showThumbs(sheet, data) {
-  // What was clicked here and not heard yet outweighs what the server says: its word may be older than the click.
+  // What was clicked here and is not acknowledged yet outweighs what the server says, which may be older than the click.
   const chosen = new Map(Object.entries(data.thumbs).map(([id, up]) => [id, up ? "up" : "down"]))
-  for (const [number, id, which] of clicksOf(sheet)) if (number > data.heard) chosen.set(id, which)
+  for (const [number, id, which] of clicksOf(sheet)) if (number > data.acknowledged) chosen.set(id, which)
   for (const button of sheet.querySelectorAll(".thumb")) {
     const id = button.closest(".frame").dataset.id
     button.setAttribute("aria-pressed", String(chosen.get(id) === button.dataset.which))
@@ -96,7 +94,7 @@ function judging(sheet, data, setStateValue) {
   return (id, which) => {
     const before = clicksOf(sheet)
     const number = Math.max(Date.now(), (before.at(-1)?.[0] ?? 0) + 1)
-    const clicks = [...before, [number, id, which]].slice(-MOST_CLICKS)
+    const clicks = [...before, [number, id, which]].slice(-MAX_CLICKS)
     sheet.dataset.clicks = JSON.stringify(clicks)
     showThumbs(sheet, data)
     setStateValue("clicks", clicks)

@@ -1,7 +1,7 @@
 """A grid of pictures that reports which one was opened, or asked for its like.
 
-Streamlit's own image reports no click, hence a component. Pictures travel through Streamlit's media endpoint;
-titles are set as text, so that nothing in them is ever read as HTML.
+Streamlit's own image reports no click, hence a component. Pictures come from the routes of images, by address; titles
+are set as text, so that nothing in them is ever read as HTML.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 import streamlit as st
-from streamlit.runtime import Runtime, exists
 
 from core.records.assets import Hit
-from pages.ui.credit import credit
+from core.records.images import ImageKind
+from pages.ui.credit import photo_credit
+from pages.ui.routes import image_url
 from pages.ui.streamlit_internals import uninterrupted
 
 _HERE = Path(__file__).parent
@@ -26,10 +27,39 @@ _COMPONENT = st.components.v2.component(
     js=(_HERE / "gallery.js").read_text(encoding="utf-8"),
 )
 
-
-WithPicture = Callable[[str], None]
 Size = Literal["small", "medium", "large"]
-MOST_CLICKS = 200
+MAX_CLICKS = 200
+
+
+def ignore_click(asset_id: str) -> None:
+    """For pictures that are only to look at."""
+
+
+@dataclass(frozen=True)
+class GalleryActions:
+    """What is called before the next run, with asset ids: of the picture that was opened or asked for its like.
+
+    With `on_pick` pictures can be ticked, and it is called with the ids of those that are.
+    """
+
+    on_open: Callable[[str], None] = ignore_click
+    on_similar: Callable[[str], None] = ignore_click
+    on_pick: Callable[[list[str]], None] | None = None
+
+
+@dataclass(frozen=True)
+class GalleryLayout:
+    """How pictures are shown: `small` is a strip of reminders, `large` for a few.
+
+    They are numbered by rank, or from `first`. `reasons` (by asset id) are sentences under the pictures; `kind` is
+    `bin` for pictures that were removed.
+    """
+
+    size: Size = "medium"
+    show_similarity: bool = True
+    first: int | None = None
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    kind: ImageKind = "thumbnail"
 
 
 @dataclass(frozen=True)
@@ -43,78 +73,62 @@ class Click:
 
 @dataclass(frozen=True)
 class Thumbs:
-    """The thumbs that are `given`, by asset id; `on_clicks` hears the browser's clicks, those before `heard` again.
+    """The thumbs that are `given`, by asset id; `on_clicks` gets the browser's latest clicks, some of them again.
 
-    A browser shows its own clicks at once; those numbered above `heard` outweigh what is `given`.
+    A browser shows its own clicks at once; those numbered above `acknowledged` outweigh what is `given`.
     """
 
     given: Mapping[str, bool]
-    heard: int
+    acknowledged: int
     on_clicks: Callable[[list[Click]], None]
 
 
 def gallery(
+    collection: str,
     hits: Sequence[Hit],
     key: str,
-    on_open: WithPicture,
-    on_similar: WithPicture,
-    show_similarity: bool = True,
-    reasons: Mapping[str, str] | None = None,
-    first: int | None = None,
-    size: Size = "medium",
-    on_pick: Callable[[list[str]], None] | None = None,
+    actions: GalleryActions = GalleryActions(),
+    layout: GalleryLayout = GalleryLayout(),
     thumbs: Thumbs | None = None,
 ) -> None:
-    """Show pictures in the order given, with their rank, or numbered from `first`.
+    """Show pictures of a collection in the order given; with `thumbs` they can be judged."""
 
-    `reasons` (by asset id) are sentences under the pictures; `small` is a strip of reminders, `large` for a few. A
-    click or Enter on one calls `on_open` with its asset id before the next run, its second button `on_similar`. With
-    `on_pick` pictures can be ticked, and it hears the ids of those that are. With `thumbs` they can be judged.
-    """
-
-    def said(event: str) -> Any:
+    def state(event: str) -> Any:
         return st.session_state[key].get(event)
 
     @uninterrupted
-    def opened() -> None:
-        if said("opened"):
-            on_open(said("opened"))
+    def on_opened() -> None:
+        if state("opened"):
+            actions.on_open(state("opened"))
 
     @uninterrupted
-    def similar() -> None:
-        if said("similar"):
-            on_similar(said("similar"))
+    def on_similar() -> None:
+        if state("similar"):
+            actions.on_similar(state("similar"))
 
     @uninterrupted
-    def picked() -> None:
-        if on_pick:
-            on_pick(list(said("picked") or []))
+    def on_picked() -> None:
+        if actions.on_pick:
+            actions.on_pick(list(state("picked") or []))
 
     @uninterrupted
-    def clicked() -> None:
+    def on_clicks() -> None:
         if thumbs:
-            thumbs.on_clicks(clicks_of(said("clicks")))
+            thumbs.on_clicks(parse_clicks(state("clicks")))
 
     _COMPONENT(
         key=key,
         data={
-            "size": size,
-            "pickable": on_pick is not None,
+            "size": layout.size,
+            "pickable": actions.on_pick is not None,
             "thumbs": dict(thumbs.given) if thumbs else None,
-            "heard": thumbs.heard if thumbs else 0,
-            "frames": [
-                _frame(hit, f"{key}-{place}", show_similarity)
-                | {
-                    "number": hit.rank if first is None else first + place,
-                    "reason": (reasons or {}).get(hit.asset.id, ""),
-                }
-                for place, hit in enumerate(hits)
-            ],
+            "acknowledged": thumbs.acknowledged if thumbs else 0,
+            "frames": [_frame(collection, hit, position, layout) for position, hit in enumerate(hits)],
         },
-        on_opened_change=opened,
-        on_similar_change=similar,
-        on_picked_change=picked,
-        on_clicks_change=clicked,
+        on_opened_change=on_opened,
+        on_similar_change=on_similar,
+        on_picked_change=on_picked,
+        on_clicks_change=on_clicks,
     )
 
 
@@ -128,13 +142,13 @@ def find_similar(asset_id: str) -> None:
     st.query_params["like"] = asset_id
 
 
-def clicks_of(state: object) -> list[Click]:
-    """Clicks as a browser tells them, `[number, asset id, "up", "down" or ""]`; what is none of that is left out."""
-    told = state if isinstance(state, list) else []
-    means = {"up": True, "down": False, "": None}
+def parse_clicks(state: object) -> list[Click]:
+    """Clicks as a browser sends them, `[number, asset id, "up", "down" or ""]`; anything else is left out."""
+    entries = state if isinstance(state, list) else []
+    meanings = {"up": True, "down": False, "": None}
     return [
-        Click(int(number), asset_id, means[which])
-        for number, asset_id, which in (entry for entry in told[-MOST_CLICKS:] if _is_click(entry))
+        Click(int(number), asset_id, meanings[which])
+        for number, asset_id, which in (entry for entry in entries[-MAX_CLICKS:] if _is_click(entry))
     ]
 
 
@@ -147,19 +161,19 @@ def _is_click(entry: object) -> bool:
 
 @dataclass(frozen=True)
 class Card:
-    """A picture that stands for something: its id, a title, a line about it, and whether the title is a suggestion."""
+    """A picture that stands for something: that thing's id, its title (suggested or not) and a line about it."""
 
     id: str
     title: str
     caption: str
-    thumbnail: bytes = field(repr=False)
+    asset_id: str
     suggested: bool = False
 
 
-def cards(shown: Sequence[Card], key: str, on_open: WithPicture) -> None:
+def cards(collection: str, shown: Sequence[Card], key: str, on_open: Callable[[str], None]) -> None:
     """Show cards in the order given; a click or Enter on one calls `on_open` with its id before the next run."""
 
-    def told() -> None:
+    def on_opened() -> None:
         card_id = st.session_state[key].get("opened")
         if card_id:
             on_open(card_id)
@@ -167,37 +181,32 @@ def cards(shown: Sequence[Card], key: str, on_open: WithPicture) -> None:
     frames = [
         {
             "id": card.id,
-            "url": media_url(card.thumbnail, f"{key}-{place}") if card.thumbnail else "",
+            "url": image_url(collection, card.asset_id),
             "title": card.title,
             "similarity": "",
             "number": "",
             "reason": card.caption,
             "suggested": card.suggested,
         }
-        for place, card in enumerate(shown)
+        for card in shown
     ]
     _COMPONENT(
         key=key,
         data={"size": "medium", "pickable": False, "cards": True, "frames": frames},
-        on_opened_change=uninterrupted(told),
+        on_opened_change=uninterrupted(on_opened),
         on_similar_change=lambda: None,
         on_picked_change=lambda: None,
         on_clicks_change=lambda: None,
     )
 
 
-def _frame(hit: Hit, place: str, show_similarity: bool) -> dict[str, object]:
+def _frame(collection: str, hit: Hit, position: int, layout: GalleryLayout) -> dict[str, object]:
     return {
         "id": hit.asset.id,
-        "url": media_url(hit.thumbnail, place),
+        "url": image_url(collection, hit.asset.id, layout.kind),
         "title": hit.asset.title,
-        "similarity": f"{hit.similarity:.3f}" if show_similarity else "",
-        "credit": credit(hit.asset),
+        "similarity": f"{hit.similarity:.3f}" if layout.show_similarity else "",
+        "credit": photo_credit(hit.asset),
+        "number": hit.rank if layout.first is None else layout.first + position,
+        "reason": layout.reasons.get(hit.asset.id, ""),
     }
-
-
-def media_url(jpeg: bytes, place: str) -> str:
-    """Hand a JPEG to Streamlit's media endpoint and return its path; `place` names where on the page it is shown."""
-    if not exists():
-        return ""
-    return Runtime.instance().media_file_mgr.add(jpeg, "image/jpeg", place)

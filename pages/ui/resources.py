@@ -16,11 +16,11 @@ from core.metrics.metrics_server import MetricsServer
 from core.records.jobs import Progress
 from pages.quality.evaluation_job import Evaluations
 
-MOST_SESSIONS = 10_000
+MAX_SESSIONS = 10_000
 
 
 class DemoBuild:
-    """The demo collection being built in the background, or found complete; what it needs is loaded afterwards."""
+    """Builds the demo collection in the background unless it is complete, then loads what its first search needs."""
 
     def __init__(self, app: App) -> None:
         self._app = app
@@ -35,12 +35,12 @@ class DemoBuild:
         return not self._settled.is_set()
 
     def wait(self, seconds: float) -> None:
-        """Give a build that has nothing to do the moment it needs to find that out."""
+        """Wait up to `seconds` for the build to end: one with nothing to do finds that out in a moment."""
         self._settled.wait(seconds)
 
     def _run(self) -> None:
         try:
-            self._app.ensure_demo(self._listen)
+            self._app.ensure_demo(self._on_progress)
             self._settled.set()
             self._app.warm(DEMO)
             _ = self._app.encoders.notice  # looks for the network once, here rather than while a page waits
@@ -52,7 +52,7 @@ class DemoBuild:
         finally:
             self._settled.set()
 
-    def _listen(self, progress: Progress) -> None:
+    def _on_progress(self, progress: Progress) -> None:
         self.progress = progress
 
 
@@ -63,34 +63,34 @@ def app() -> App:
 
 
 @dataclass(frozen=True)
-class Watching:
-    """What goes on beside the pages: alerts are checked, metrics served; `fault` says why they are not, if so."""
+class MonitoringServices:
+    """What runs beside the pages: alerts are checked, metrics served; `error` says why they are not, if so."""
 
-    watch: AlertWatcher
+    watcher: AlertWatcher
     server: MetricsServer | None
-    fault: str = ""
+    error: str = ""
 
     @property
     def address(self) -> str:
-        """Where metrics are served, `HOST:PORT`; nothing where they are not."""
+        """Where metrics are served, `HOST:PORT`; empty where they are not."""
         return self.server.address if self.server else ""
 
     def close(self) -> None:
-        self.watch.close()
+        self.watcher.close()
         if self.server:
             self.server.close()
 
 
-@st.cache_resource(show_spinner=False, on_release=Watching.close)
-def watching() -> Watching:
-    """The one watch over this server. Raises SettingError."""
+@st.cache_resource(show_spinner=False, on_release=MonitoringServices.close)
+def monitoring() -> MonitoringServices:
+    """The one set of monitoring services of this server. Raises SettingError."""
     monitor = app().monitor
     try:
-        server, fault = monitor.serve(), ""
+        server, message = monitor.serve(), ""
     except SettingError as error:
         log("metrics", "metrics are not served", logging.ERROR, error=str(error))
-        server, fault = None, str(error)
-    return Watching(monitor.watch(), server, fault)
+        server, message = None, str(error)
+    return MonitoringServices(monitor.watch(), server, message)
 
 
 @st.cache_resource(show_spinner=False)
@@ -110,7 +110,7 @@ def retry_demo_build() -> None:
     demo_build.clear()
 
 
-@st.cache_resource(max_entries=MOST_SESSIONS, show_spinner=False)
-def turn_of(session_id: str) -> threading.Lock:  # noqa: ARG001 - what it is remembered by
-    """What a session's callbacks hold while they are carried out, one at a time."""
+@st.cache_resource(max_entries=MAX_SESSIONS, show_spinner=False)
+def session_lock(session_id: str) -> threading.Lock:  # noqa: ARG001 - the key that it is cached by
+    """What a session's callbacks hold while they run, one at a time."""
     return threading.Lock()

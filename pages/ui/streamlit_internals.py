@@ -1,19 +1,40 @@
-"""Callbacks that are carried out whole and one after the other, whatever else a browser asks for meanwhile."""
+"""All that touches what Streamlit does not document; nothing else in the project does.
+
+tests/pages/test_streamlit_internals.py asserts each name used here on the real classes, so that an update of Streamlit
+that moves one fails there. In production a name that is missing costs what it was for, and leaves a warning in the log;
+the pages still work.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import wraps
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import lru_cache, wraps
 from typing import Any, ParamSpec, TypeVar
 
-from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
-from streamlit.runtime.forward_msg_queue import ForwardMsgQueue
-from streamlit.runtime.scriptrunner import get_script_run_ctx
+import streamlit as st
 
-from pages.ui.resources import turn_of
+from core.logs import log
+
+try:
+    from streamlit.runtime.scriptrunner import get_script_run_ctx
+except ImportError:
+
+    def get_script_run_ctx(suppress_warning: bool = False) -> Any:  # type: ignore[misc]  # noqa: ARG001
+        return None
+
 
 Args = ParamSpec("Args")
 Result = TypeVar("Result")
+
+
+def patch_streamlit() -> None:
+    """What the server needs before its first session."""
+    with _degraded("a fresh server may answer a deep link with 'page not found'"):
+        ignore_pages_directory()
+    with _degraded("buttons of a fragment may stop working while another one runs"):
+        install_fragment_queue()
 
 
 def uninterrupted(callback: Callable[Args, Result]) -> Callable[Args, Result]:
@@ -25,45 +46,103 @@ def uninterrupted(callback: Callable[Args, Result]) -> Callable[Args, Result]:
     """
 
     @wraps(callback)
-    def whole(*args: Args.args, **kwargs: Args.kwargs) -> Result:
-        context = get_script_run_ctx()
-        runner: Any = getattr(getattr(context, "_enqueue", None), "__self__", None)
-        if context is None or not getattr(runner, "_execing", False):
+    def run_whole(*args: Args.args, **kwargs: Args.kwargs) -> Result:
+        context: Any = get_script_run_ctx()
+        runner = _script_runner(context)
+        if runner is None or not runner._execing:  # outside of a run, or in a callback that is uninterrupted already
             return callback(*args, **kwargs)
+        from pages.ui.resources import session_lock
+
         runner._execing = False  # the flag by which a runner knows that it may be broken off
         try:
-            with turn_of(context.session_id):
+            with session_lock(context.session_id):
                 return callback(*args, **kwargs)
         finally:
             runner._execing = True
 
-    return whole
+    return run_whole
 
 
-class Queue(ForwardMsgQueue):
-    """What is on its way to a browser.
-
-    When a fragment begins before the end of another one was sent, Streamlit tells the browser that the other one was
-    broken off, although all it drew is on the way. The browser then leaves there what that one did not draw again:
-    buttons without use. Here a fragment that has ended has ended, unless it is the one that begins again.
-    """
-
-    def clear(self, retain_lifecycle_msgs: bool = False, fragment_ids_this_run: list[str] | None = None) -> None:
-        ended = [
-            message
-            for message in self._queue
-            if message.WhichOneof("type") == "script_finished"
-            and message.script_finished == ForwardMsg.FINISHED_FRAGMENT_RUN_SUCCESSFULLY
-            and fragment_ids_this_run is not None
-            and not set(message.metadata.run.fragment_ids) & set(fragment_ids_this_run)
-        ]
-        super().clear(retain_lifecycle_msgs, fragment_ids_this_run)
-        for message in ended:
-            message.script_finished = ForwardMsg.FINISHED_FRAGMENT_RUN_SUCCESSFULLY
+def _script_runner(context: Any) -> Any:
+    """The ScriptRunner of a run's context; None without a context, or where it cannot be found."""
+    if context is None:
+        return None
+    runner = getattr(getattr(context, "_enqueue", None), "__self__", None)
+    if not hasattr(runner, "_execing"):
+        _warn("callbacks may be broken off by the next click", "ScriptRunContext._enqueue or ScriptRunner._execing")
+        return None
+    return runner
 
 
 def install_fragment_queue() -> None:
-    """Use this queue for all sessions to come."""
+    """Let all sessions to come send through a `fragment_queue_class()`. Raises ImportError, AttributeError."""
     from streamlit.runtime import app_session
 
-    vars(app_session)["ForwardMsgQueue"] = Queue
+    if not hasattr(app_session, "ForwardMsgQueue"):
+        raise AttributeError("app_session.ForwardMsgQueue")
+    vars(app_session)["ForwardMsgQueue"] = fragment_queue_class()
+
+
+@lru_cache(maxsize=1)
+def fragment_queue_class() -> type[Any]:
+    """A ForwardMsgQueue that does not report a fragment which has ended as broken off. Raises ImportError.
+
+    When a fragment begins before the end of another one was sent, Streamlit reports to the browser that the other one
+    was broken off, although all it drew is on the way. The browser then leaves there what that one did not draw again:
+    buttons without use. Here a fragment that has ended has ended, unless it is the one that begins again.
+    """
+    from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+    from streamlit.runtime.forward_msg_queue import ForwardMsgQueue
+
+    ended_well = ForwardMsg.FINISHED_FRAGMENT_RUN_SUCCESSFULLY
+
+    class FragmentQueue(ForwardMsgQueue):
+        def clear(self, retain_lifecycle_msgs: bool = False, fragment_ids_this_run: list[str] | None = None) -> None:
+            ended = [
+                message
+                for message in self._queue
+                if message.WhichOneof("type") == "script_finished"
+                and message.script_finished == ended_well
+                and fragment_ids_this_run is not None
+                and not set(message.metadata.run.fragment_ids) & set(fragment_ids_this_run)
+            ]
+            super().clear(retain_lifecycle_msgs, fragment_ids_this_run)
+            for message in ended:
+                message.script_finished = ended_well
+
+    return FragmentQueue
+
+
+def ignore_pages_directory() -> None:
+    """Keep a fresh server from taking pages/ for the old layout of one file per page.
+
+    It would do so until the first run has ended, and answer a deep link with "page not found". Raises ImportError,
+    AttributeError.
+    """
+    from streamlit.runtime.pages_manager import PagesManager
+
+    if not hasattr(PagesManager, "uses_pages_directory"):
+        raise AttributeError("PagesManager.uses_pages_directory")
+    PagesManager.uses_pages_directory = False
+
+
+@contextmanager
+def _degraded(consequence: str) -> Iterator[None]:
+    """Go on without what Streamlit no longer has."""
+    try:
+        yield
+    except (ImportError, AttributeError, TypeError) as error:
+        _warn(consequence, str(error))
+
+
+@lru_cache(maxsize=16)
+def _warn(consequence: str, missing: str) -> None:
+    """Log once per process that something of Streamlit's inside is missing, and what follows from it."""
+    log(
+        "pages",
+        "Streamlit has changed inside",
+        logging.WARNING,
+        version=st.__version__,
+        missing=missing,
+        consequence=consequence,
+    )

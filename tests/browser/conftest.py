@@ -55,14 +55,15 @@ def free_port() -> int:
 @contextmanager
 def serving(data: Path, port: int = 0, **settings: str) -> Iterator[str]:
     """`streamlit run` on a (free) port of loopback with its own data folder and settings; yields the address."""
-    port = port or free_port()
+    port, base = port or free_port(), settings.get("STREAMLIT_SERVER_BASE_URL_PATH", "")
+    address = f"http://127.0.0.1:{port}/{base}".rstrip("/")
     command = [sys.executable, "-m", "streamlit", "run", "streamlit_app.py", "--server.port", str(port)]
     environment = {**os.environ, "CONTACTSHEET_DATA": str(data), "CONTACTSHEET_MODEL": "bundled", **settings}
     with (data.parent / f"{data.name}-server.log").open("w") as log:
         server = subprocess.Popen(command, cwd=PROJECT, env=environment, stdout=log, stderr=log)
         try:
-            _wait_until_healthy(f"http://127.0.0.1:{port}/_stcore/health", server)
-            yield f"http://127.0.0.1:{port}"
+            _wait_until_healthy(f"{address}/_stcore/health", server)
+            yield address
         finally:
             server.terminate()
             server.wait(30)

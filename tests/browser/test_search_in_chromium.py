@@ -50,7 +50,7 @@ def test_pictures_travel_as_files_never_as_data_urls(browser: Browser, address: 
         page.goto(address)
         titles(page)
         sources = page.locator(".frame img").evaluate_all("images => images.map(i => i.src)")
-        assert all("/media/" in source for source in sources)
+        assert all("/images/" in source for source in sources)
 
 
 def test_the_keyboard_moves_between_pictures_and_opens_one(browser: Browser, address: str) -> None:

@@ -16,7 +16,7 @@ from core.app import App
 from core.errors import StoreError
 from core.quality.judging import Vote
 from core.search.answer import Answer, Ranking
-from pages.search import thumbs as judging
+from pages.search import thumbs as thumbs_module
 from pages.search.search_state import SearchParams
 from pages.search.thumbs import JudgedAnswer, answer_thumbs, judged_answer, record_clicks
 from pages.ui.gallery import Click, parse_clicks
@@ -39,58 +39,67 @@ def shown(page: AppTest) -> dict[str, Any]:
 
 
 @pytest.fixture
-def places(served: App, monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
-    """The places of the demo's pictures for "red", for callbacks that run without a page."""
+def positions(served: App, monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
+    """The positions of the demo's pictures for "red", for callbacks that run without a page."""
     served.ensure_demo()
-    monkeypatch.setattr(judging.st, "session_state", {})
-    return {hit.asset.id: place for place, hit in enumerate(served.search("red", "demo").hits, 1)}
+    monkeypatch.setattr(thumbs_module.st, "session_state", {})
+    return {hit.asset.id: position for position, hit in enumerate(served.search("red", "demo").hits, 1)}
 
 
-def test_what_the_browser_tells_is_read_and_nonsense_is_left_out() -> None:
-    told = [[1, "a", "up"], [2.0, "b", "down"], [3, "a", ""], "x", [4, 5, "up"], [5, "c", "sideways"], [6, "c"], None]
-    assert parse_clicks(told) == [Click(1, "a", True), Click(2, "b", False), Click(3, "a", None)]
+def test_clicks_of_the_browser_are_parsed_and_malformed_ones_ignored() -> None:
+    entries = [
+        [1, "a", "up"],
+        [2.0, "b", "down"],
+        [3, "a", ""],
+        "x",
+        [4, 5, "up"],
+        [5, "c", "sideways"],
+        [6, "c"],
+        None,
+    ]
+    assert parse_clicks(entries) == [Click(1, "a", True), Click(2, "b", False), Click(3, "a", None)]
     assert parse_clicks(None) == []
     assert parse_clicks({"a": 1}) == []
 
 
-def test_a_click_is_kept_with_query_model_ranker_and_place_and_only_once(served: App, places: dict[str, int]) -> None:
-    first, second, _ = places
-    record_clicks(served, ABOUT, "results", places, [Click(1, second, False)])
+def test_a_click_is_stored_once_with_query_model_ranker_and_position(served: App, positions: dict[str, int]) -> None:
+    first, second, _ = positions
+    record_clicks(served, ABOUT, "results", positions, [Click(1, second, False)])
     (opinion,) = served.quality.judging._judgements.latest()
     assert opinion.judgement.asset_id == second
     assert (opinion.judgement.query, opinion.judgement.model, opinion.judgement.ranker) == ("red", "colour", "vector")
     assert (opinion.judgement.position, opinion.judgement.up, opinion.judgement.blind) == (2, False, False)
     served.quality.judging.judge(Person(), "demo", "red", Vote(second, None, "vector", 2))
-    record_clicks(served, ABOUT, "results", places, [Click(1, second, False), Click(2, first, True)])
+    record_clicks(served, ABOUT, "results", positions, [Click(1, second, False), Click(2, first, True)])
     assert served.quality.judging.votes(Person(), "demo", "red") == {first: True}
 
 
-def test_a_second_click_takes_a_thumb_back(served: App, places: dict[str, int]) -> None:
-    first = next(iter(places))
-    record_clicks(served, ABOUT, "results", places, [Click(1, first, True), Click(2, first, None)])
+def test_a_second_click_withdraws_a_thumb(served: App, positions: dict[str, int]) -> None:
+    first = next(iter(positions))
+    record_clicks(served, ABOUT, "results", positions, [Click(1, first, True), Click(2, first, None)])
     assert served.quality.judging.votes(Person(), "demo", "red") == {}
 
 
-def test_a_picture_that_is_not_shown_cannot_be_judged(served: App, places: dict[str, int]) -> None:
-    record_clicks(served, ABOUT, "results", places, [Click(1, "f" * 64, True)])
+def test_a_picture_that_is_not_shown_cannot_be_judged(served: App, positions: dict[str, int]) -> None:
+    record_clicks(served, ABOUT, "results", positions, [Click(1, "f" * 64, True)])
     assert served.quality.judging._judgements.latest() == []
 
 
-def test_a_thumb_that_cannot_be_kept_is_said_and_disturbs_nothing(
-    served: App, places: dict[str, int], monkeypatch: pytest.MonkeyPatch
+def test_a_thumb_that_cannot_be_stored_is_reported_and_disturbs_nothing(
+    served: App, positions: dict[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    said: list[str] = []
+    toasts: list[str] = []
 
     def full(*_: object, **__: object) -> None:
         raise StoreError("the disk is full: make room")
 
     monkeypatch.setattr(served.quality.judging, "judge", full)
-    monkeypatch.setattr(judging.st, "toast", lambda text, **_: said.append(text))
-    record_clicks(served, ABOUT, "results", places, [Click(1, next(iter(places)), True)])
-    assert "the disk is full" in said[0]
+    monkeypatch.setattr(thumbs_module.st, "toast", lambda text, **_: toasts.append(text))
+    record_clicks(served, ABOUT, "results", positions, [Click(1, next(iter(positions)), True)])
+    assert "the disk is full" in toasts[0]
 
 
-def test_the_page_shows_the_thumbs_that_were_given_and_starts_no_new_search(served: App) -> None:
+def test_the_page_shows_stored_thumbs_and_starts_no_new_search(served: App) -> None:
     served.ensure_demo()
     red = served.search("red", "demo", 1).hits[0].asset.id
     served.quality.judging.judge(Person(), "demo", "red", Vote(red, True, "vector", 1))
@@ -115,7 +124,7 @@ def test_thumbs_are_about_words_so_other_pictures_have_none(served: App) -> None
 
 
 @pytest.mark.parametrize(("endpoint", "ranker"), [("", "gemini"), ("http://127.0.0.1:9", "stand-in")])
-def test_thumbs_on_an_order_say_whether_gemini_made_it(served: App, endpoint: str, ranker: str) -> None:
+def test_thumbs_on_a_ranking_record_whether_gemini_made_it(served: App, endpoint: str, ranker: str) -> None:
     served.ensure_demo()
     answer = served.search("red", "demo")
     ranked = replace(answer, ranking=Ranking("ranked", ()))
@@ -151,7 +160,7 @@ def test_a_picture_can_be_pasted_with_words(served: App) -> None:
     assert {frames(page)[0]["title"], frames(page)[1]["title"]} == {"Red <b>sail</b>", "Blue"}
 
 
-def test_a_file_that_is_no_picture_is_refused_and_the_search_stays(served: App) -> None:
+def test_a_file_that_is_no_picture_is_rejected_and_the_search_stays(served: App) -> None:
     page = visit(q="red")
     page.file_uploader[0].set_value(("notes.png", b"no picture", "image/png")).run()
     assert not page.exception
@@ -160,7 +169,7 @@ def test_a_file_that_is_no_picture_is_refused_and_the_search_stays(served: App) 
     assert shown(page)["thumbs"] == {}
 
 
-def test_more_like_a_result_takes_the_place_of_an_uploaded_picture(served: App) -> None:
+def test_more_like_a_result_replaces_an_uploaded_picture(served: App) -> None:
     served.ensure_demo()
     blue = served.search("blue", "demo", 1).hits[0].asset.id
     page = visit(photo=blue)
@@ -172,7 +181,7 @@ def test_more_like_a_result_takes_the_place_of_an_uploaded_picture(served: App) 
     assert "query_picture" not in page.session_state
 
 
-def test_an_earlier_search_by_an_uploaded_picture_cannot_be_asked_again_once_it_is_gone(served: App) -> None:
+def test_an_earlier_search_by_an_uploaded_picture_cannot_be_repeated_once_it_is_cleared(served: App) -> None:
     page = visit()
     page.file_uploader[0].set_value(("boat.png", picture("green"), "image/png")).run()
     page.text_input(key="q").set_value("red").run()

@@ -1,0 +1,124 @@
+"""The images of a collection as files for a browser: thumbnails, larger views, originals."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from core.cache import OnceCache
+from core.embedding import images
+from core.errors import BadImage, CollectionError
+from core.library.originals import read_original
+from core.records.assets import Asset
+from core.records.images import EncodedImage, ImageKind
+from core.store.lance.table import AssetTable
+
+# What browsers show by themselves, by the format that Pillow finds in the bytes. MPO is a JPEG with more in it.
+BROWSER_TYPES = {
+    "JPEG": "image/jpeg",
+    "MPO": "image/jpeg",
+    "PNG": "image/png",
+    "WEBP": "image/webp",
+    "GIF": "image/gif",
+    "AVIF": "image/avif",
+    "BMP": "image/bmp",
+}
+VIEW_PX = 1600
+# An original beyond this is sent as its view: a browser would decode hundreds of megapixels to show a few.
+MAX_ORIGINAL_BYTES = 32 * 1024 * 1024
+# Far more than a thumbnail of ours has: bytes that claim more are damaged.
+THUMBNAIL_MEGAPIXELS = 4
+CACHED_THUMBNAILS, CACHED_VIEWS = 2_000, 32
+
+_ASSET_ID = re.compile(r"[0-9a-f]{64}")
+
+
+class ImageService:
+    """Images by collection and asset id. May be shared between threads.
+
+    A collection, asset or file that is not there gives None. What is there and cannot be shown raises BadImage, what
+    cannot be read StoreError or CollectionError.
+    """
+
+    def __init__(
+        self, table: Callable[[str], AssetTable], names: Callable[[], list[str]], max_megapixels: float
+    ) -> None:
+        """`table` opens a collection by name, `names` lists those that exist."""
+        self._table, self._names, self._max_megapixels = table, names, max_megapixels
+        self._thumbnails, self._views = OnceCache(CACHED_THUMBNAILS), OnceCache(CACHED_VIEWS)
+
+    def get(self, kind: ImageKind, collection: str, asset_id: str) -> EncodedImage | None:
+        """The image of one kind: `thumbnail`, `view`, `original`, or `bin`, the thumbnail of a removed asset."""
+        read = {"thumbnail": self.thumbnail, "view": self.view, "original": self.original, "bin": self.binned}[kind]
+        return read(collection, asset_id)
+
+    def thumbnail(self, collection: str, asset_id: str) -> EncodedImage | None:
+        """The thumbnail of an asset that the collection holds now, whatever was committed by any process."""
+        table = self._open(collection, asset_id)
+        if table is None:
+            return None
+        key = (table, table.change_token(), asset_id)
+        return self._thumbnails.get_or_create(key, lambda: _checked(table.thumbnail(asset_id), asset_id))
+
+    def binned(self, collection: str, asset_id: str) -> EncodedImage | None:
+        """The thumbnail of an asset in the collection's bin."""
+        table = self._open(collection, asset_id)
+        found = table.bin.get([asset_id]) if table is not None else []
+        return _checked(found[0].thumbnail, asset_id) if found else None
+
+    def view(self, collection: str, asset_id: str) -> EncodedImage | None:
+        """The original as a JPEG, its longest side at most `VIEW_PX`; None too if the original is gone."""
+        asset = self._asset(collection, asset_id)
+        if asset is None:
+            return None
+        # The id is the hash of the original's bytes: what was made of them once stays right.
+        return self._views.get_or_create(asset_id, lambda: self._view_of(self._read(asset)))
+
+    def original(self, collection: str, asset_id: str) -> EncodedImage | None:
+        """The original's own bytes where a browser shows their format and they are not too many, else the view."""
+        asset = self._asset(collection, asset_id)
+        data = self._read(asset) if asset is not None else None
+        if data is None:
+            return None
+        media_type = BROWSER_TYPES.get(images.open_image(data, asset_id, self._max_megapixels).format or "")
+        if media_type is None or len(data) > MAX_ORIGINAL_BYTES:
+            return self._views.get_or_create(asset_id, lambda: self._view_of(data))
+        return EncodedImage(data, media_type)
+
+    def _open(self, collection: str, asset_id: str) -> AssetTable | None:
+        if not _ASSET_ID.fullmatch(asset_id):
+            return None
+        try:
+            return self._table(collection)
+        except CollectionError:
+            if collection in self._names():  # it exists and cannot be opened
+                raise
+            return None
+
+    def _asset(self, collection: str, asset_id: str) -> Asset | None:
+        table = self._open(collection, asset_id)
+        found = table.assets([asset_id]) if table is not None else []
+        return found[0][0] if found else None
+
+    def _read(self, asset: Asset) -> bytes | None:
+        found = read_original(asset, self._max_megapixels)
+        return found[1] if found else None
+
+    def _view_of(self, data: bytes | None) -> EncodedImage | None:
+        if data is None:
+            return None
+        opened = images.open_image(data, "original", self._max_megapixels)
+        return EncodedImage(images.thumbnail(images.upright_rgb(opened, min_side_px=VIEW_PX), VIEW_PX), "image/jpeg")
+
+
+def _checked(thumbnail: bytes | None, asset_id: str) -> EncodedImage | None:
+    """A stored thumbnail that decodes to its end, with the type of what it decodes as. Raises BadImage."""
+    if thumbnail is None:
+        return None
+    place = f"thumbnail of {asset_id[:12]}"
+    image = images.open_image(thumbnail, place, THUMBNAIL_MEGAPIXELS)
+    media_type = BROWSER_TYPES.get(image.format or "")
+    if media_type is None:
+        raise BadImage(place, "not in a format that browsers show", image.format or "")
+    images.upright_rgb(image, place)
+    return EncodedImage(thumbnail, media_type)

@@ -1,0 +1,209 @@
+"""What pages/ui/streamlit_internals.py relies on, on Streamlit's real classes.
+
+A test that fails here after an update of Streamlit names what has moved, and what is lost without it.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import streamlit as st
+from streamlit import config
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from streamlit.runtime import app_session
+from streamlit.runtime.forward_msg_queue import ForwardMsgQueue
+from streamlit.runtime.pages_manager import PagesManager
+from streamlit.runtime.scriptrunner import ScriptRunner, get_script_run_ctx
+from streamlit.runtime.scriptrunner_utils.script_run_context import ScriptRunContext
+from streamlit.testing.v1 import AppTest
+
+from core.settings import PROJECT
+from pages.ui import streamlit_internals
+from pages.ui.streamlit_internals import fragment_queue_class, install_fragment_queue, patch_streamlit, uninterrupted
+
+
+@pytest.fixture(autouse=True)
+def as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Streamlit as it was, and no warning given yet."""
+    monkeypatch.setattr(app_session, "ForwardMsgQueue", ForwardMsgQueue)
+    monkeypatch.setattr(PagesManager, "uses_pages_directory", None)
+    monkeypatch.setattr(logging.getLogger("contactsheet"), "propagate", True)
+    fragment_queue_class.cache_clear()
+    streamlit_internals._warn.cache_clear()
+    yield
+    fragment_queue_class.cache_clear()
+
+
+# -- the names, on the real classes -----------------------------------------------------------------------------------
+
+
+def test_the_names_belong_to_the_version_that_is_pinned() -> None:
+    pinned = re.search(r"^streamlit==(.+)$", (PROJECT / "requirements.txt").read_text(), re.MULTILINE)
+    assert pinned is not None
+    assert st.__version__ == pinned[1]
+
+
+def test_a_session_creates_its_queue_by_the_name_that_is_replaced() -> None:
+    assert "ForwardMsgQueue()" in inspect.getsource(app_session.AppSession.__init__)
+    install_fragment_queue()
+    assert app_session.ForwardMsgQueue is fragment_queue_class()
+    assert issubclass(fragment_queue_class(), ForwardMsgQueue)
+
+
+def test_a_queue_clears_itself_by_this_signature() -> None:
+    parameters = inspect.signature(ForwardMsgQueue.clear).parameters
+    assert list(parameters) == ["self", "retain_lifecycle_msgs", "fragment_ids_this_run"]
+    assert (parameters["retain_lifecycle_msgs"].default, parameters["fragment_ids_this_run"].default) == (False, None)
+    assert list(inspect.signature(fragment_queue_class().clear).parameters) == list(parameters)
+
+
+def test_a_queue_holds_its_messages_in_a_list() -> None:
+    queue, message = ForwardMsgQueue(), ForwardMsg(script_finished=ForwardMsg.FINISHED_SUCCESSFULLY)
+    queue.enqueue(message)
+    assert queue._queue == [message]
+
+
+def test_a_message_says_which_fragments_a_run_had_and_how_it_ended() -> None:
+    message = ForwardMsg(script_finished=ForwardMsg.FINISHED_FRAGMENT_RUN_SUCCESSFULLY)
+    message.metadata.run.fragment_ids.append("explorer")
+    assert message.WhichOneof("type") == "script_finished"
+    assert list(message.metadata.run.fragment_ids) == ["explorer"]
+
+
+def test_streamlits_own_queue_still_reports_an_ended_fragment_as_broken_off() -> None:
+    """Once it does not, our queue can go."""
+    message = ForwardMsg(script_finished=ForwardMsg.FINISHED_FRAGMENT_RUN_SUCCESSFULLY)
+    message.metadata.run.fragment_ids.append("explorer")
+    queue = ForwardMsgQueue()
+    queue.enqueue(message)
+    queue.clear(retain_lifecycle_msgs=True, fragment_ids_this_run=["badge"])
+    assert [m.script_finished for m in queue.flush()] == [ForwardMsg.FINISHED_EARLY_FOR_RERUN]
+
+
+def test_a_runs_context_leads_to_its_runner_and_names_its_session() -> None:
+    assert {"_enqueue", "session_id"} <= set(inspect.signature(ScriptRunContext).parameters)
+    assert "_enqueue=self._enqueue_forward_msg" in inspect.getsource(ScriptRunner._run_script_thread)
+    assert inspect.isfunction(ScriptRunner._enqueue_forward_msg)
+
+
+def test_a_runner_may_be_broken_off_only_while_its_flag_is_up() -> None:
+    source = inspect.getsource(ScriptRunner._maybe_handle_execution_control_request)
+    assert re.search(r"if not self\._execing:\n(\s+#.*\n)*\s+return", source)
+    assert "self._execing = True" in inspect.getsource(ScriptRunner._set_execing_flag)
+
+
+def test_in_a_real_run_a_callback_finds_its_runner_and_lowers_its_flag() -> None:
+    seen: list[tuple[bool, bool, bool]] = []
+
+    def script(record: list) -> None:
+        import streamlit as st
+        from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+        from pages.ui.streamlit_internals import uninterrupted
+
+        def flag() -> bool:
+            return bool(get_script_run_ctx()._enqueue.__self__._execing)  # type: ignore[union-attr]
+
+        def clicked() -> None:
+            before = flag()
+            inside = uninterrupted(flag)()
+            record.append((before, inside, flag()))
+
+        st.button("Click", on_click=clicked)
+
+    page = AppTest.from_function(script, args=(seen,)).run()
+    page.button[0].click().run()
+    assert not page.exception
+    assert seen == [(True, False, True)]
+
+
+def test_pages_are_not_looked_for_in_a_folder_once_the_flag_is_down(tmp_path: Path) -> None:
+    (tmp_path / "pages").mkdir()
+    PagesManager(str(tmp_path / "app.py"))
+    assert PagesManager.uses_pages_directory is True
+    PagesManager.uses_pages_directory = None
+    patch_streamlit()
+    PagesManager(str(tmp_path / "app.py"))
+    assert PagesManager.uses_pages_directory is False
+
+
+def test_the_option_that_streamlit_reads_but_does_not_list_is_still_read() -> None:
+    assert config._config_options_template["runner.postScriptGC"].visibility == "hidden"
+    assert st.get_option("runner.postScriptGC") is False
+
+
+# -- where a name is missing ------------------------------------------------------------------------------------------
+
+
+def warnings(caplog: pytest.LogCaptureFixture) -> str:
+    return "\n".join(r.getMessage() for r in caplog.records if r.levelno == logging.WARNING)
+
+
+def test_with_all_names_there_is_no_warning(caplog: pytest.LogCaptureFixture) -> None:
+    patch_streamlit()
+    assert warnings(caplog) == ""
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "consequence"),
+    [(app_session, "ForwardMsgQueue", "buttons of a fragment"), (PagesManager, "uses_pages_directory", "deep link")],
+)
+def test_without_a_name_the_server_starts_with_a_warning_and_without_what_it_was_for(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, owner: Any, name: str, consequence: str
+) -> None:
+    monkeypatch.delattr(owner, name)
+    patch_streamlit()
+    assert not hasattr(owner, name)
+    assert consequence in warnings(caplog)
+    assert st.__version__ in warnings(caplog)
+
+
+@pytest.mark.parametrize("module", ["forward_msg_queue", "pages_manager", "app_session"])
+def test_without_a_module_the_server_starts_with_a_warning(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, module: str
+) -> None:
+    import streamlit.runtime as runtime
+
+    monkeypatch.setitem(sys.modules, f"streamlit.runtime.{module}", None)
+    monkeypatch.delattr(runtime, module)
+    patch_streamlit()
+    assert module in warnings(caplog)
+
+
+def test_without_the_way_to_its_runner_a_callback_is_just_called_and_the_log_says_so_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(streamlit_internals, "get_script_run_ctx", lambda: object())
+    assert [uninterrupted(lambda: 7)() for _ in range(3)] == [7, 7, 7]
+    assert warnings(caplog).count("_execing") == 1
+
+
+def test_without_the_context_the_module_is_imported_all_the_same() -> None:
+    script = (
+        "import sys, streamlit; sys.modules['streamlit.runtime.scriptrunner'] = None\n"
+        "from pages.ui.streamlit_internals import uninterrupted\n"
+        "print(uninterrupted(lambda: 7)())"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=PROJECT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "7"
+
+
+def test_nothing_else_touches_what_streamlit_does_not_document() -> None:
+    inside = re.compile(r"streamlit\.(runtime|proto|config|web|elements|commands|util|source_util)\b|import config\b")
+    files = [PROJECT / "streamlit_app.py", *(PROJECT / "pages").rglob("*.py")]
+    touching = {path.name for path in files if inside.search(path.read_text(encoding="utf-8"))}
+    assert touching == {"streamlit_internals.py"}
+
+
+def test_outside_of_streamlit_there_is_no_context() -> None:
+    assert get_script_run_ctx(suppress_warning=True) is None
+    assert threading.current_thread() is threading.main_thread()
