@@ -3,9 +3,9 @@
 `make bench NAME=linkage` measures 2,000, 10,000 and 25,000 rows; `make bench NAME="linkage --sizes 100000"` other sizes
 (above 25,000 ours alone); `make bench NAME="linkage --device cuda"` ours alone, on an accelerator, up to 1,000,000.
 
-The rows are 512-dimensional: a fifth lies anywhere, the others in n / 25 clusters of very uneven size (Pareto), each
+The rows are 512-dimensional: a fifth is uniform, the others are in n / 25 clusters of very uneven size (Pareto), each
 with its own spread (average cosine within a cluster 0.62 to 0.94); centres have an average cosine of 0.36. Every
-contender runs in a process of its own, so that its peak memory is its own; what it imports counts as memory, not time.
+contender runs in its own process, so that its peak memory can be measured; imports count as memory, not as time.
 """
 
 from __future__ import annotations
@@ -35,18 +35,18 @@ SIZES, JUDGED_SIZE = (2_000, 10_000, 25_000), 25_000
 ACCELERATOR_SIZES = (25_000, 100_000, 1_000_000)
 FASTER_BY, BUDGET_GB, BUDGET_CUT_MS = 15.0, 1.0, 20.0
 USUAL_THRESHOLD = 0.82
-MEMORY_GB = {"scikit-learn": 6.5e-9, "SciPy": 16.5e-9, "fastcluster": 8.5e-9}  # per pair of rows: n² times this
+GB_PER_PAIR = {"scikit-learn": 6.5e-9, "SciPy": 16.5e-9, "fastcluster": 8.5e-9}  # of rows: n² times this
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one contender took. `rounds`, `looks` and `tera` (10^12 operations in products) are known of ours alone."""
+    """Time and memory of one contender; merge rounds, searches and floating-point operations in products of ours."""
 
     seconds: float
     peak_gb: float
     rounds: int = 0
-    looks: int = 0
-    tera: float = 0.0
+    searches: int = 0
+    tflop: float = 0.0
 
 
 def synthetic(n: int) -> NDArray[np.float32]:
@@ -58,10 +58,11 @@ def synthetic(n: int) -> NDArray[np.float32]:
     own = rng.choice(clusters, n, p=weights / weights.sum())
     rows = np.empty((n, DIMENSION), np.float32)
     for start in range(0, n, 10_000):
-        part = own[start : start + 10_000]
-        noise = normal(rng, len(part)) / np.float32(np.sqrt(DIMENSION))
-        alone = rng.random((len(part), 1)) < 0.2
-        rows[start : start + 10_000] = unit(np.where(alone, noise, centres[part] + spread[part, None] * noise))
+        block = own[start : start + 10_000]
+        noise = normal(rng, len(block)) / np.float32(np.sqrt(DIMENSION))
+        unclustered = rng.random((len(block), 1)) < 0.2
+        clustered = centres[block] + spread[block, None] * noise
+        rows[start : start + 10_000] = unit(np.where(unclustered, noise, clustered))
     return rows
 
 
@@ -76,24 +77,26 @@ def unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:
 def ours(vectors: NDArray[np.float32], folder: Path, device: str, distance: float) -> dict[str, Any]:
     import torch
 
-    from core.clusters.tree import merging
     from core.clusters.tree.linkage import average_linkage
+    from core.clusters.tree.merging import ReciprocalMerger
 
     average_linkage(vectors[:100], device=device)
-    counts = {"rounds": 0, "looks": 0, "tera": 0.0}
-    multiply, merge, look = torch.mm, merging.Merging._merge, merging.Merging._look
+    counts = {"rounds": 0, "searches": 0, "tflop": 0.0}
 
-    def counted(name: str, amount: Callable[..., float], call: Callable[..., Any]) -> Callable[..., Any]:
-        def counting(*args: Any, **options: Any) -> Any:
-            counts[name] += amount(*args)
-            return call(*args, **options)
+    def counting(owner: object, name: str, count: str, amount: Callable[..., float]) -> Any:
+        """Patch a function so that each call adds `amount` of its arguments to a count."""
+        original = getattr(owner, name)
 
-        return counting
+        def counted(*args: Any, **options: Any) -> Any:
+            counts[count] += amount(*args)
+            return original(*args, **options)
+
+        return mock.patch.object(owner, name, counted)
 
     with (
-        mock.patch.object(torch, "mm", counted("tera", lambda a, b: 2e-12 * a.numel() * b.shape[1], multiply)),
-        mock.patch.object(merging.Merging, "_merge", counted("rounds", lambda *_: 1, merge)),
-        mock.patch.object(merging.Merging, "_look", counted("looks", lambda *_: 1, look)),
+        counting(torch, "mm", "tflop", lambda a, b: 2e-12 * a.numel() * b.shape[1]),
+        counting(ReciprocalMerger, "_merge", "rounds", lambda *_: 1),
+        counting(ReciprocalMerger, "_search", "searches", lambda *_: 1),
     ):
         start = time.perf_counter()
         linkage = average_linkage(vectors, device=device)
@@ -134,26 +137,28 @@ def fast_cluster(vectors: NDArray[np.float32], folder: Path, device: str, distan
 CONTENDERS = {"ours": ours, "scikit-learn": scikit_learn, "SciPy": scipy, "fastcluster": fast_cluster}
 
 
-def be_contender(name: str, folder: Path, device: str, distance: float) -> None:
+def run_contender(name: str, folder: Path, device: str, distance: float) -> None:
     """Run one contender in this process and print its outcome."""
     outcome = CONTENDERS[name](np.load(folder / "vectors.npy"), folder, device, distance)
     print(json.dumps({**outcome, "peak_gb": peak_memory_gb()}))
 
 
-def measured(name: str, folder: Path, device: str = "cpu", distance: float = 0.0) -> Outcome:
+def measure(name: str, folder: Path, device: str = "cpu", distance: float = 0.0) -> Outcome:
+    """The outcome of one contender in a process of its own."""
     command = ["--contender", name, "--folder", str(folder), "--device", device, "--distance", repr(distance)]
     done = subprocess.run([sys.executable, "-m", __spec__.name, *command], check=True, stdout=subprocess.PIPE)
     return Outcome(**json.loads(done.stdout))
 
 
-def line(name: str, outcome: Outcome, own: Outcome) -> None:
-    work = f"   {outcome.rounds} rounds, {outcome.looks} searches, {outcome.tera:.2f} TFLOP" if outcome.rounds else ""
-    ratio = outcome.seconds / own.seconds
-    print(f"{name:<16}{outcome.seconds:>10.2f}{1000 * outcome.peak_gb:>10.0f}{ratio:>12.1f}{work}", flush=True)
+def print_outcome(name: str, outcome: Outcome, own: Outcome) -> None:
+    columns = f"{name:<16}{outcome.seconds:>10.2f}{1000 * outcome.peak_gb:>10.0f}{outcome.seconds / own.seconds:>12.1f}"
+    if outcome.rounds:
+        columns += f"   {outcome.rounds} rounds, {outcome.searches} searches, {outcome.tflop:.2f} TFLOP"
+    print(columns, flush=True)
 
 
 def clear_distance(z: NDArray[np.float64]) -> float:
-    """The distance nearest to the usual threshold's that lies midway between merges more than 1e-6 apart."""
+    """The distance nearest to the usual threshold's that is midway between merges more than 1e-6 apart."""
     heights = z[:, 2]
     gaps = np.flatnonzero(np.diff(heights) > 1e-6)
     middles = (heights[gaps] + heights[gaps + 1]) / 2
@@ -165,12 +170,10 @@ def same_partition(a: NDArray[np.integer], b: NDArray[np.integer]) -> bool:
 
 
 def lack_of_memory(name: str, size: int) -> str:
-    """Why a contender cannot run here, or nothing."""
-    needed_gb = MEMORY_GB[name] * size**2
-    present_gb = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 1e9
-    return (
-        "" if needed_gb < 0.8 * present_gb else f"not run: needs {needed_gb:.0f} GB, the machine has {present_gb:.0f}"
-    )
+    """Why a contender cannot run here, empty if it can."""
+    needed_gb = GB_PER_PAIR[name] * size**2
+    total_gb = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 1e9
+    return "" if needed_gb < 0.8 * total_gb else f"not run: needs {needed_gb:.0f} GB, the machine has {total_gb:.0f}"
 
 
 def run(size: int) -> bool:
@@ -178,8 +181,8 @@ def run(size: int) -> bool:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         np.save(folder / "vectors.npy", synthetic(size))
-        own = measured("ours", folder)
-        line("ours", own, own)
+        own = measure("ours", folder)
+        print_outcome("ours", own, own)
         z = np.load(folder / "z.npy")
         if size > JUDGED_SIZE:
             return True
@@ -188,8 +191,8 @@ def run(size: int) -> bool:
             if missing := lack_of_memory(name, size):
                 print(f"{name:<16}{missing}")
                 continue
-            outcomes[name] = measured(name, folder, distance=distance)
-            line(name, outcomes[name], own)
+            outcomes[name] = measure(name, folder, distance=distance)
+            print_outcome(name, outcomes[name], own)
         linkage = Linkage(z, size)
         peer_labels = np.load(folder / "labels.npy") if "scikit-learn" in outcomes else None
     return judge(linkage, distance, own, outcomes.get("scikit-learn"), peer_labels)
@@ -199,7 +202,7 @@ def judge(
     linkage: Linkage, distance: float, own: Outcome, peer: Outcome | None, peer_labels: NDArray[np.integer] | None
 ) -> bool:
     start = time.perf_counter()
-    linkage.tree  # noqa: B018 - laid out once, before the first cut
+    linkage.tree  # noqa: B018 - computed once, before the first cut
     print(f"laying out the tree, once: {1000 * (time.perf_counter() - start):.1f} ms")
     thresholds = np.random.default_rng(0).uniform(linkage.similarities[-1], 1, CUTS)
     cuts = timed("cut", lambda i: cut(linkage, thresholds[i]), CUTS)
@@ -225,10 +228,10 @@ def run_on(device: str, size: int) -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         np.save(folder / "vectors.npy", synthetic(size))
-        own = measured("ours", folder, device)
+        own = measure("ours", folder, device)
     print(
-        f"{size:>9,} rows on {device}: {own.seconds:.2f} s, {own.tera / own.seconds:.2f} TFLOP/s "
-        f"({own.rounds} rounds, {own.looks} searches, {own.tera:.1f} TFLOP)",
+        f"{size:>9,} rows on {device}: {own.seconds:.2f} s, {own.tflop / own.seconds:.2f} TFLOP/s "
+        f"({own.rounds} rounds, {own.searches} searches, {own.tflop:.1f} TFLOP)",
         flush=True,
     )
 
@@ -240,15 +243,15 @@ def main() -> int:
     parser.add_argument("--contender", choices=CONTENDERS)
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--distance", type=float, default=0.0)
-    asked = parser.parse_args()
-    if asked.contender:
-        be_contender(asked.contender, asked.folder, asked.device, asked.distance)
+    options = parser.parse_args()
+    if options.contender:
+        run_contender(options.contender, options.folder, options.device, options.distance)
         return 0
-    if asked.device != "cpu":
-        for size in asked.sizes or ACCELERATOR_SIZES:
-            run_on(asked.device, size)
+    if options.device != "cpu":
+        for size in options.sizes or ACCELERATOR_SIZES:
+            run_on(options.device, size)
         return 0
-    results = [run(size) for size in asked.sizes or SIZES]
+    results = [run(size) for size in options.sizes or SIZES]
     return 0 if all(results) else 1
 
 
