@@ -80,7 +80,7 @@ def test_history_has_the_newest_first_with_value_and_threshold(world: World) -> 
 
 
 def test_history_is_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(alert_store, "KEPT_CHANGES", 4)
+    monkeypatch.setattr(alert_store, "MAX_CHANGES", 4)
     for second in range(0, 20, 2):
         world.values["Spent"] = 0.9 if second % 4 else 0.1
         world.desk.check(at(second))
@@ -224,7 +224,7 @@ def test_several_processes_tell_no_change_twice(tmp_path: Path) -> None:
 def test_a_watch_checks_where_no_page_is_open(world: World) -> None:
     world.values["Spent"] = 0.9
     told = threading.Event()
-    world.desk._tell = lambda alert: told.set()
+    world.desk._notify = lambda alert: told.set()
     with AlertWatcher(world.desk, interval_s=0.01):
         assert told.wait(30)
 

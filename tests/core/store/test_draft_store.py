@@ -123,7 +123,7 @@ def test_the_latest_draft_is_the_one_touched_last(drafts: DraftStore, clock: Clo
 def test_room_is_made_by_dropping_what_nobody_touched_for_90_days(
     drafts: DraftStore, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(drafts_module, "MOST_KEPT", 4)
+    monkeypatch.setattr(drafts_module, "MAX_DRAFTS", 4)
     oldest, old = (drafts.create("birds", None, {}, "Ada") for _ in range(2))
     touched = drafts.create("birds", None, {}, "Ada")
     elsewhere = drafts.create("fish", None, {}, "Ada")

@@ -152,7 +152,7 @@ def test_totals_are_by_kind_and_collection_and_outlive_everything_else(tmp_path:
 def test_what_is_too_old_goes_level_by_level_and_the_rest_still_adds_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retention_module, "MOST_REMOVED", 7)
+    monkeypatch.setattr(retention_module, "PRUNE_BATCH_SIZE", 7)
     log = EventLog(tmp_path / "events.db", Retention(2, 4, 8, 1000), now=lambda: NOON)
     events = [
         Event(f"{hours}", "search", NOON - timedelta(hours=hours, minutes=7), stage_ms={"total": hours})

@@ -30,7 +30,7 @@ DEADLINE_S = 60.0
 def write(path: Path, name: str, told: Connection) -> None:
     """Write events for two seconds, folding often; tell how many were."""
     events_module.FOLD_EVERY = 16
-    log, number, end = EventLog(path), 0, time.monotonic() + WRITING_S
+    log, number, end = EventLog(path, now=lambda: NOON), 0, time.monotonic() + WRITING_S
     while time.monotonic() < end:
         log.append(Event(f"{name}{number}", "search", NOON, name, stage_ms={"total": 5.0}, gemini_usd=0.1))
         number += 1
@@ -40,7 +40,7 @@ def write(path: Path, name: str, told: Connection) -> None:
 def write_until_killed(path: Path, told: Connection) -> None:
     """Write events and tell of each that was acknowledged."""
     events_module.FOLD_EVERY = 4
-    log, number = EventLog(path), len(EventLog(path).latest(1_000_000))
+    log, number = EventLog(path, now=lambda: NOON), len(EventLog(path, now=lambda: NOON).latest(1_000_000))
     while True:
         log.append(Event(f"{number}", "search", NOON, stage_ms={"total": 5.0}))
         number += 1
@@ -49,7 +49,7 @@ def write_until_killed(path: Path, told: Connection) -> None:
 
 def counts(path: Path) -> tuple[int, int]:
     """How many events are stored, and how many their sums hold."""
-    log = EventLog(path)
+    log = EventLog(path, now=lambda: NOON)
     hour = log.window(NOON - timedelta(hours=1), NOON + timedelta(hours=1))
     assert hour.requests == sum(total.requests for total in log.totals().values()) == hour.stages["total"].count
     return len(log.latest(1_000_000)), hour.requests
@@ -57,7 +57,7 @@ def counts(path: Path) -> tuple[int, int]:
 
 def test_four_processes_at_once_lose_and_double_nothing(tmp_path: Path) -> None:
     path = tmp_path / "events.db"
-    EventLog(path)
+    EventLog(path, now=lambda: NOON)
     pipes = {name: SPAWN.Pipe(duplex=False) for name in "abcd"[:WRITERS]}
     processes = [SPAWN.Process(target=write, args=(path, name, pipe[1])) for name, pipe in pipes.items()]
     for process in processes:
@@ -65,14 +65,14 @@ def test_four_processes_at_once_lose_and_double_nothing(tmp_path: Path) -> None:
     written = {name: pipe[0].recv() for name, pipe in pipes.items() if pipe[0].poll(DEADLINE_S)}
     for process in processes:
         process.join(DEADLINE_S)
-    totals = EventLog(path).totals()
+    totals = EventLog(path, now=lambda: NOON).totals()
     assert {collection: total.requests for (_, collection), total in totals.items()} == written
     assert counts(path) == (sum(written.values()), sum(written.values()))
 
 
 def test_a_killed_writer_leaves_every_acknowledged_event_once(tmp_path: Path) -> None:
     path = tmp_path / "events.db"
-    EventLog(path)
+    EventLog(path, now=lambda: NOON)
     for round_number in range(3):
         hears, tells = SPAWN.Pipe(duplex=False)
         process = SPAWN.Process(target=write_until_killed, args=(path, tells))
@@ -101,7 +101,7 @@ def test_a_killed_writer_leaves_every_acknowledged_event_once(tmp_path: Path) ->
 
 def test_many_threads_fold_while_others_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(events_module, "FOLD_EVERY", 4)
-    log, seen = EventLog(tmp_path / "events.db"), [0]
+    log, seen = EventLog(tmp_path / "events.db", now=lambda: NOON), [0]
     done = threading.Event()
 
     def read() -> None:
@@ -128,7 +128,7 @@ def test_a_fold_that_fails_costs_no_event_and_is_made_up_for(
 ) -> None:
     monkeypatch.setattr(events_module, "FOLD_EVERY", 3)
     monkeypatch.setattr(logging.getLogger("contactsheet"), "propagate", True)
-    log = EventLog(tmp_path / "events.db")
+    log = EventLog(tmp_path / "events.db", now=lambda: NOON)
 
     def full(*_: object) -> int:
         raise sqlite3.OperationalError("disk is full")
@@ -143,7 +143,7 @@ def test_a_fold_that_fails_costs_no_event_and_is_made_up_for(
 
 
 def test_a_cost_that_is_no_number_is_refused(tmp_path: Path) -> None:
-    log = EventLog(tmp_path / "events.db")
+    log = EventLog(tmp_path / "events.db", now=lambda: NOON)
     with pytest.raises(StoreError, match=r"event 1 costs \(0.0, 0.0, inf\) USD: an amount must be finite"):
         log.append(Event("1", "search", NOON, gemini_usd=float("inf")))
     log.try_append(Event("2", "search", NOON, gemini_usd=float("nan")))
@@ -152,7 +152,10 @@ def test_a_cost_that_is_no_number_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_long_receipt_is_kept_small_and_whole(tmp_path: Path) -> None:
-    log, detail = EventLog(tmp_path / "events.db"), {"places": [{"asset_id": "ab" * 32, "reason": "sharp"}] * 10}
+    log, detail = (
+        EventLog(tmp_path / "events.db", now=lambda: NOON),
+        {"places": [{"asset_id": "ab" * 32, "reason": "sharp"}] * 10},
+    )
     log.append(Event("1", "search", NOON, detail=detail))
     found = log.get("1")
     assert found is not None
