@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import QualityError
+from core.settings import PROJECT
 
+EVAL_FOLDER = PROJECT / "data" / "eval"
 GRADES = {0: "not relevant", 1: "partly", 2: "exactly"}
 KNOWN_FIELDS = frozenset({"id", "query", "kind", "relevant", "note"})
 MAX_BYTES = 64_000_000

@@ -15,7 +15,7 @@ from core.quality.comparison import Comparison, Lift, compare, lift
 from core.quality.evaluation import evaluate
 from core.quality.floor import FLOOR_FILE, Floor, check_label_set, floor_from_run, read_floors, violations, write_floor
 from core.quality.judging import JudgingService
-from core.quality.label_sets import LabelSet, fit_to_collection, read_label_set
+from core.quality.label_sets import FittedLabels, LabelSet, fit_to_collection, read_label_set
 from core.quality.mlflow_tracking import log_to_mlflow
 from core.quality.weak_labels import WeakLabels
 from core.quality.zero_shot import Accuracy, labelled_folder, zero_shot
@@ -89,13 +89,7 @@ class QualityService:
         Raises QualityError if the collection holds none of the pictures, CollectionError, ModelUnavailable.
         """
         snapshot, model = self._target.snapshot(collection), self._target.encoder(collection).card
-        fitted = fit_to_collection(labels, frozenset(snapshot.ids))
-        if not fitted.queries:
-            raise QualityError(
-                f"{collection} holds none of the pictures that {labels.name} names ({fitted.absent}): choose the "
-                "collection it was made for with --collection"
-            )
-        ranked = ranker == "gemini"
+        fitted, ranked = _fit(labels, collection, snapshot), ranker == "gemini"
         outcomes, seconds = evaluate(fitted, lambda text: self._target.search(text, collection, ranked), listener)
         ranked_any = any(outcome.ranking in ("ranked", "cached") for outcome in outcomes)
         return EvaluationRun(
@@ -176,3 +170,13 @@ class QualityService:
             "vector": [hit.asset.id for hit in answer.result.hits],
         }
         return pool_rankings(orders, depth, seed)
+
+
+def _fit(labels: LabelSet, collection: str, snapshot: Snapshot) -> FittedLabels:
+    fitted = fit_to_collection(labels, frozenset(snapshot.ids))
+    if not fitted.queries:
+        raise QualityError(
+            f"{collection} holds none of the pictures that {labels.name} names ({fitted.absent}): choose the "
+            "collection it was made for with --collection"
+        )
+    return fitted

@@ -15,8 +15,8 @@ from core.search.answer import Answer
 from core.search.duplicates import Duplicates, find_near_duplicates
 from core.search.filters import Facets
 from core.search.open_collections import OpenCollections
-from core.search.pipeline import CandidatesListener, SearchPipeline
 from core.search.query_picture import QueryPicture, read_query_picture
+from core.search.search_pipeline import CandidatesListener, SearchPipeline
 
 MAX_CACHED_DUPLICATES = 4
 

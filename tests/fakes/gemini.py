@@ -39,7 +39,7 @@ from tests.fakes.gemini_faults import (
     invalid,
 )
 from tests.fakes.gemini_ranking import answer
-from tests.fakes.gemini_reply import Encoder, LedgerRow, WireReply, answered, blocked, page, refused, reset
+from tests.fakes.gemini_reply import EnumEncoder, LedgerRow, WireReply, answered, blocked, page, refused, reset
 from tests.fakes.gemini_request import BadRequest, parse
 
 MANUAL_KEY = "stand-in"
@@ -110,7 +110,7 @@ class MockGeminiServer:
         except BadRequest as error:
             return refused(invalid(str(error)), model)
         step, response_id = self._next(wire)
-        enum = Encoder(as_numbers="enum-encoding=int" in parse_qs(target.query).get("$alt", [""])[0])
+        enum = EnumEncoder(as_numbers="enum-encoding=int" in parse_qs(target.query).get("$alt", [""])[0])
         match step:
             case AnswerStep():
                 return answered(step, answer(prompt, key, self.obedient), model, prompt, response_id, enum)

@@ -59,7 +59,7 @@ class WireReply:
     reset_after: int | None = None
 
 
-class Encoder:
+class EnumEncoder:
     """Enums as names, or as numbers where the client asks for them. A number, or an unknown name, stays as it is."""
 
     def __init__(self, as_numbers: bool) -> None:
@@ -83,7 +83,7 @@ def reset(model: str) -> WireReply:
     return WireReply(200, "", b"", LedgerRow(model, "reset"), reset_after=0)
 
 
-def blocked(step: BlockedStep, model: str, prompt: Prompt, response_id: str, enum: Encoder) -> WireReply:
+def blocked(step: BlockedStep, model: str, prompt: Prompt, response_id: str, enum: EnumEncoder) -> WireReply:
     tokens = prompt_tokens(model, prompt)
     outcome = "no candidates" if step.reason is None else f"prompt blocked: {step.reason}"
     row = LedgerRow(model, outcome, sum(tokens.values()), reported=True)
@@ -91,7 +91,7 @@ def blocked(step: BlockedStep, model: str, prompt: Prompt, response_id: str, enu
     return _json_reply(200, {**feedback, **_trailer(row, tokens, response_id, enum)}, row)
 
 
-def answered(step: AnswerStep, text: str, model: str, prompt: Prompt, response_id: str, enum: Encoder) -> WireReply:
+def answered(step: AnswerStep, text: str, model: str, prompt: Prompt, response_id: str, enum: EnumEncoder) -> WireReply:
     """The honest `text`, bent as the step says, within the limit on output."""
     limit = step.output_limit or prompt.output_limit
     thoughts = min(step.thoughts_tokens, limit)
@@ -127,7 +127,7 @@ def _content(text: str, parts: int | None) -> Wire:
     return {"content": {"role": "model", "parts": pieces}}
 
 
-def _trailer(row: LedgerRow, tokens: Mapping[str, int], response_id: str, enum: Encoder) -> Wire:
+def _trailer(row: LedgerRow, tokens: Mapping[str, int], response_id: str, enum: EnumEncoder) -> Wire:
     counts = {
         "promptTokenCount": row.prompt_tokens,
         "cachedContentTokenCount": row.cached_tokens,

@@ -52,19 +52,19 @@ def labels(app: App) -> LabelSet:
     )
 
 
-def kept(app: App, name: str = "") -> EvaluationRun:
+def saved_run(app: App, name: str = "") -> EvaluationRun:
     return app.quality.save(app.quality.evaluate(labels(app), "demo", name=name))[0]
 
 
 def reversed_run(app: App, run: EvaluationRun, name: str) -> EvaluationRun:
-    """The same run with every order turned around, kept."""
-    turned = tuple(
+    """The same run with every order reversed, saved."""
+    reversed_outcomes = tuple(
         replace(o, order=o.order[::-1], measures=compute_measures(o.order[::-1], o.relevant)) for o in run.outcomes
     )
-    return app.quality.runs.save(replace(run, id=0, name=name, outcomes=turned))
+    return app.quality.runs.save(replace(run, id=0, name=name, outcomes=reversed_outcomes))
 
 
-def texts(page: AppTest) -> str:
+def text_of(page: AppTest) -> str:
     return "\n".join([element.value for element in (*page.markdown, *page.caption, *page.info, *page.success)])
 
 
@@ -76,16 +76,16 @@ def wait(evaluations: Evaluations) -> Any:
     return evaluations.latest
 
 
-def test_an_empty_page_says_how_to_begin(judgeable: App) -> None:
+def test_an_empty_page_explains_how_to_start(judgeable: App) -> None:
     page = visit("", show="Runs")
     page.switch_page("pages/quality/page.py").run()
     assert not page.exception
-    assert "Nothing was evaluated yet" in texts(page)
-    assert "nobody judged results of demo" in texts(page)
+    assert "Nothing was evaluated yet" in text_of(page)
+    assert "nobody judged results of demo" in text_of(page)
     assert [b.label for b in page.button] == ["Evaluate demo"]
 
 
-def opened(**params: str) -> AppTest:
+def open_quality(**params: str) -> AppTest:
     page = visit()
     page.switch_page("pages/quality/page.py")
     for name, value in params.items():
@@ -95,63 +95,63 @@ def opened(**params: str) -> AppTest:
     return page
 
 
-def test_a_run_is_shown_with_intervals_ceilings_and_the_predecessors_figures(judgeable: App) -> None:
-    kept(judgeable, "first")
-    page = opened()
+def test_a_run_is_shown_with_intervals_best_possible_values_and_baselines(judgeable: App) -> None:
+    saved_run(judgeable, "first")
+    page = open_quality()
     assert [m.label for m in page.metric] == ["Precision@4", "Recall@10", "NDCG@4", "MRR", "Query success"]
-    said = texts(page)
-    assert "predecessor: 0.87" in said
-    assert "predecessor: 94%" in said
-    assert "predecessor: none told" in said
-    assert "not measured (GEMINI\\_API\\_KEY is not set)" in said
-    assert "never published" in said
+    text = text_of(page)
+    assert "predecessor: 0.87" in text
+    assert "predecessor: 94%" in text
+    assert "predecessor: none told" in text
+    assert "not measured (GEMINI\\_API\\_KEY is not set)" in text
+    assert "never published" in text
     assert page.selectbox(key="run").value.startswith("1 · three.jsonl on demo · by similarity")
     assert page.selectbox(key="run").value.endswith("first")
 
 
 def test_the_worst_query_comes_first_and_shows_what_was_found_and_missed(judgeable: App) -> None:
-    run = kept(judgeable)
+    run = saved_run(judgeable)
     lost = replace(run.outcomes[0], order=(), measures=compute_measures((), run.outcomes[0].relevant))
     judgeable.quality.runs.save(replace(run, id=0, outcomes=(lost, *run.outcomes[1:])))
-    page = opened()
+    page = open_quality()
     assert page.selectbox(key="query").options[0] == "1 · red *boat*"
     page.selectbox(key="query").select("1 · red *boat*").run()
-    assert "Found for **red \\*boat\\***" in texts(page)
+    assert "Found for **red \\*boat\\***" in text_of(page)
     assert [[frame["reason"] for frame in gallery] for gallery in galleries(page)] == [[], ["exactly"]]
     page.selectbox(key="query").select("2 · green").run()
     assert [frame["reason"] for frame in galleries(page)[0]][:1] == ["exactly"]
     assert len(galleries(page)[0]) == 3
-    assert "No relevant picture was missed" in texts(page)
+    assert "No relevant picture was missed" in text_of(page)
 
 
-def test_a_link_opens_a_run_and_a_query_and_an_unknown_one_does_no_harm(judgeable: App) -> None:
-    first, second = kept(judgeable, "a"), kept(judgeable, "b")
+def test_a_link_opens_a_run_and_a_query_and_an_unknown_one_is_ignored(judgeable: App) -> None:
+    first, second = saved_run(judgeable, "a"), saved_run(judgeable, "b")
     rows = {row.id: run_label(row) for row in judgeable.quality.runs.latest()}
-    page = opened(run=rows[first.id], query="2 · green")
+    page = open_quality(run=rows[first.id], query="2 · green")
     assert page.selectbox(key="run").value == rows[first.id]
     assert len(galleries(page)) == 1
-    page = opened(run="99 · gone", query="none")
+    page = open_quality(run="99 · gone", query="none")
     assert page.selectbox(key="run").value == rows[second.id]
     assert galleries(page) == []
 
 
-def test_pictures_that_are_gone_are_counted(judgeable: App) -> None:
-    run = kept(judgeable)
+def test_removed_pictures_are_counted(judgeable: App) -> None:
+    run = saved_run(judgeable)
     gone = tuple(replace(o, order=("f" * 64, *o.order)) for o in run.outcomes)
     judgeable.quality.runs.save(replace(run, id=0, outcomes=gone))
-    page = opened(query="2 · green")
-    assert "1 of these pictures is no longer in demo" in texts(page)
+    page = open_quality(query="2 · green")
+    assert "1 of these pictures is no longer in demo" in text_of(page)
     judgeable.quality.runs.save(replace(run, id=0, collection="away"))
-    page = opened(query="2 · green")
-    assert "away" in texts(page)
+    page = open_quality(query="2 · green")
+    assert "away" in text_of(page)
 
 
 def test_two_runs_are_compared_query_by_query_with_the_pictures_of_both(judgeable: App) -> None:
-    page = opened(show="Compare")
-    assert "Two runs are needed" in texts(page)
-    before = kept(judgeable, "before")
+    page = open_quality(show="Compare")
+    assert "Two runs are needed" in text_of(page)
+    before = saved_run(judgeable, "before")
     reversed_run(judgeable, before, "after")
-    page = opened(show="Compare")
+    page = open_quality(show="Compare")
     assert page.selectbox(key="second").value.endswith("after")
     assert page.selectbox(key="first").value.endswith("before")
     assert page.dataframe[0].value["Measure"].iloc[0] == "Precision@4"
@@ -160,44 +160,44 @@ def test_two_runs_are_compared_query_by_query_with_the_pictures_of_both(judgeabl
     page.selectbox(key="changed").select("1 · red *boat*").run()
     first, second = galleries(page)
     assert [frame["id"] for frame in first] == [frame["id"] for frame in second][::-1]
-    assert "paired bootstrap" in texts(page)
+    assert "paired bootstrap" in text_of(page)
 
 
-def test_a_ranking_from_a_stand_in_is_said_wherever_its_figures_are(judgeable: App) -> None:
-    run = replace(kept(judgeable), id=0, ranker="gemini", stand_in="127.0.0.1:8700")
+def test_a_ranking_by_a_mock_server_is_marked_wherever_its_figures_are(judgeable: App) -> None:
+    run = replace(saved_run(judgeable), id=0, ranker="gemini", mock_server="127.0.0.1:8700")
     judgeable.quality.runs.save(run)
-    page = opened()
+    page = open_quality()
     who = "by a stand-in at 127.0.0.1:8700"
     assert who in page.selectbox(key="run").value
-    assert texts(page).replace("\\", "").count(f"ranked {who}") == 2
+    assert text_of(page).replace("\\", "").count(f"ranked {who}") == 2
     assert f"ranked {who}" in outcome_line(run)
-    page = opened(show="Compare")
-    assert f"The first is ranked by similarity, the second {who}." in texts(page).replace("\\", "")
+    page = open_quality(show="Compare")
+    assert f"The first is ranked by similarity, the second {who}." in text_of(page).replace("\\", "")
 
 
-def test_who_ranks_instead_of_gemini_is_said_where_people_judge_blind(judgeable: App) -> None:
+def test_a_mock_server_is_named_where_people_judge_blind(judgeable: App) -> None:
     judgeable.settings = replace(
         judgeable.settings, gemini_api_key=Secret("k"), gemini_endpoint="http://u:secret@fake.example/x"
     )
-    said = texts(opened(show="Judge blind")).replace("\\", "")
-    assert "Rankings come from a stand-in at fake.example, not from Gemini." in said
-    assert "secret" not in said
+    text = text_of(open_quality(show="Judge blind")).replace("\\", "")
+    assert "Rankings come from a stand-in at fake.example, not from Gemini." in text
+    assert "secret" not in text
 
 
 def test_runs_of_other_labels_are_not_offered_for_comparison(judgeable: App) -> None:
-    run = kept(judgeable)
+    run = saved_run(judgeable)
     judgeable.quality.runs.save(replace(run, id=0, labels="other.jsonl", digest="x"))
-    assert "No other run used this label set" in texts(opened(show="Compare"))
+    assert "No other run used this label set" in text_of(open_quality(show="Compare"))
     judgeable.quality.runs.save(replace(run, id=0, digest="y"))
-    page = opened(show="Compare")
+    page = open_quality(show="Compare")
     assert "compare runs of the same label set" in page.error[0].value
 
 
 def test_an_evaluation_of_what_people_judged_is_started_from_the_page_and_opened(judgeable: App) -> None:
     red = judgeable.search("red", "demo", 1).hits[0].asset.id
     judgeable.quality.judging.judge(Person(), "demo", "red", Vote(red, True, "vector", 1))
-    page = opened()
-    assert "100% of 1 thumbs are up" in texts(page)
+    page = open_quality()
+    assert "100% of 1 thumbs are up" in text_of(page)
     page.selectbox(key="labels").select("").run()
     page.text_input(key="run_name").set_value("mine").run()
     next(b for b in page.button if b.label == "Evaluate demo").click().run()
@@ -206,10 +206,10 @@ def test_an_evaluation_of_what_people_judged_is_started_from_the_page_and_opened
     page.run()
     assert "Run 1 is kept: 1 queries" in page.success[0].value.replace("\\", "")
     assert page.selectbox(key="run").value.endswith("mine")
-    assert not opened().success  # another person's page does not tell of it
+    assert not open_quality().success  # another person's page does not tell of it
 
 
-def test_what_ends_an_evaluation_is_said(judgeable: App) -> None:
+def test_the_error_that_ends_an_evaluation_is_shown(judgeable: App) -> None:
     evaluations = Evaluations(judgeable)
     evaluations.start(OPERATOR, EvaluationRequest("demo.jsonl", "demo", "vector"))
     ended = wait(evaluations)
@@ -235,9 +235,9 @@ def test_one_evaluation_runs_at_a_time_and_can_be_stopped(judgeable: App, monkey
     assert wait(evaluations).message == "stopped; nothing of it is kept"
 
 
-def test_an_evaluation_that_breaks_says_so(judgeable: App, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unexpected_error_of_an_evaluation_is_shown(judgeable: App, monkeypatch: pytest.MonkeyPatch) -> None:
     evaluations = Evaluations(judgeable)
-    monkeypatch.setattr(judgeable.quality, "keep", lambda run: 1 / 0)
+    monkeypatch.setattr(judgeable.quality, "save", lambda run: 1 / 0)
     monkeypatch.setattr(judgeable.quality, "evaluate", lambda *_: None)
     evaluations.start(OPERATOR, EvaluationRequest("demo.jsonl", "demo", "vector"))
     assert "ZeroDivisionError" in wait(evaluations).message
@@ -245,8 +245,8 @@ def test_an_evaluation_that_breaks_says_so(judgeable: App, monkeypatch: pytest.M
 
 def test_only_curators_start_evaluations(judgeable: App) -> None:
     judgeable.access._key = Secret("k" * 20)
-    page = opened()
-    assert "Only curators may start evaluations" in texts(page)
+    page = open_quality()
+    assert "Only curators may start evaluations" in text_of(page)
     assert "Evaluate demo" not in [b.label for b in page.button]
     with pytest.raises(NotAllowed, match="only curators may start evaluations"):
         resources.evaluations().start(OPERATOR, EvaluationRequest("demo.jsonl", "demo", "vector"))
@@ -255,8 +255,8 @@ def test_only_curators_start_evaluations(judgeable: App) -> None:
 
 
 def test_judging_blind_shows_one_list_without_its_origin_until_the_end(judgeable: App) -> None:
-    page = opened(show="Judge blind")
-    assert "there is one order only" in texts(page)
+    page = open_quality(show="Judge blind")
+    assert "there is one order only" in text_of(page)
     page.text_input(key="judge").set_value("red").run()
     (frames,) = galleries(page)
     assert len(frames) == 3
@@ -269,13 +269,13 @@ def test_judging_blind_shows_one_list_without_its_origin_until_the_end(judgeable
     page.run()
     assert [frame["id"] for frame in galleries(page)[0]] == [frame["id"] for frame in frames]
     page.button(key="reveal").click().run()
-    assert "Both orders are the same" in texts(page)
+    assert "Both orders are the same" in text_of(page)
     assert all("by similarity" in frame["reason"] for frame in galleries(page)[0])
     shown = json.loads(next(e for e in page.main if e.type == "bidi_component").proto.json)
     assert shown["thumbs"] is None
 
 
-def test_what_was_judged_blind_is_counted_per_order() -> None:
+def test_blind_judgements_are_counted_per_order() -> None:
     pool = (
         PooledPicture("a", {"vector": 1, "gemini": 5}),
         PooledPicture("b", {"vector": 2}),
@@ -304,6 +304,6 @@ def test_figures_of_a_run(judgeable: App) -> None:
     assert missed_ids(lost) == ["b", "a"]
     assert grade_captions(["a", "x"], lost.relevant) == {"a": "partly", "x": "not relevant"}
     assert committed_label_sets() == ["demo.jsonl"]
-    told = outcome_line(replace(run, id=4, absent=2, unanswerable=1))
-    assert told.startswith("Run 4 is kept: 3 queries in")
-    assert told.endswith("2 labelled pictures are not in demo · 1 queries left out for that")
+    line = outcome_line(replace(run, id=4, absent=2, unanswerable=1))
+    assert line.startswith("Run 4 is kept: 3 queries in")
+    assert line.endswith("2 labelled pictures are not in demo · 1 queries left out for that")

@@ -82,7 +82,7 @@ def run(opened: SimpleNamespace) -> Callable[..., int]:
 
 
 @pytest.fixture
-def told(run: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> Run:
+def run_json(run: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> Run:
     """Run a command with --json and give its document."""
 
     def command(*arguments: object) -> dict[str, Any]:
@@ -119,7 +119,7 @@ def whole_labels(labels: Path) -> Path:
     return labels
 
 
-def test_an_evaluation_prints_measures_beside_the_predecessors_and_says_what_was_absent(
+def test_an_evaluation_prints_measures_beside_the_baseline_and_what_was_absent(
     run: Callable[..., int], labels: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run("evaluate", labels, "--collection", "c") == 0
@@ -131,13 +131,13 @@ def test_an_evaluation_prints_measures_beside_the_predecessors_and_says_what_was
     assert "run 1: 2 queries in" in err
 
 
-def test_an_evaluation_as_json_has_every_query_and_is_kept(told: Run, labels: Path) -> None:
-    document = told("evaluate", labels, "--collection", "c", "--save", "first")
+def test_an_evaluation_as_json_has_every_query_and_is_stored(run_json: Run, labels: Path) -> None:
+    document = run_json("evaluate", labels, "--collection", "c", "--save", "first")
     assert (document["id"], document["name"], document["ranker"], document["absent"]) == (1, "first", "vector", 2)
     assert (document["model"], document["checkpoint"]) == ("colour", "fake-1")
     assert [o["measures"]["mrr"] for o in document["outcomes"]] == [1, 1]
     assert "lift" not in document
-    assert [row["name"] for row in told("compare")["runs"]] == ["first"]
+    assert [row["name"] for row in run_json("compare")["runs"]] == ["first"]
 
 
 def test_a_gemini_evaluation_without_a_key_says_that_its_lift_is_not_measured(
@@ -149,9 +149,9 @@ def test_a_gemini_evaluation_without_a_key_says_that_its_lift_is_not_measured(
     assert "queries shown by similarity because Gemini gave no order: 2" in err
 
 
-def test_a_ranking_from_a_mock_server_is_said_beside_its_figures(
+def test_a_ranking_from_a_mock_server_is_marked_as_such(
     run: Callable[..., int],
-    told: Run,
+    run_json: Run,
     opened: SimpleNamespace,
     make_quality: Callable[..., QualityService],
     search: SearchFunction,
@@ -163,26 +163,26 @@ def test_a_ranking_from_a_mock_server_is_said_beside_its_figures(
         return replace(answer, ranking=Ranking("ranked", ())) if ranked else answer
 
     opened.quality = make_quality(ranked, "127.0.0.1:8700")
-    who = "ranked by a stand-in at 127.0.0.1:8700"
-    asked = ("evaluate", labels, "--collection", "c", "--ranker", "gemini")
-    assert told(*asked)["stand_in"] == "127.0.0.1:8700"
+    ranked_by = "ranked by a stand-in at 127.0.0.1:8700"
+    command_line = ("evaluate", labels, "--collection", "c", "--ranker", "gemini")
+    assert run_json(*command_line)["stand_in"] == "127.0.0.1:8700"
     capsys.readouterr()
-    assert run(*asked) == 0
+    assert run(*command_line) == 0
     out = capsys.readouterr().out
-    assert out.startswith(f"{who}\n")
-    assert f"lift of Gemini's order: not measured ({who}, not by Gemini)" in out
+    assert out.startswith(f"{ranked_by}\n")
+    assert f"lift of Gemini's order: not measured ({ranked_by}, not by Gemini)" in out
     assert run("compare", "1", "2") == run("compare") == 0
     out = capsys.readouterr().out
-    assert f"run 2: {who}" in out
+    assert f"run 2: {ranked_by}" in out
     assert out.count("by a stand-in at 127.0.0.1:8700") == 4
 
 
 def test_two_runs_are_compared_by_name_or_number(
-    run: Callable[..., int], told: Run, whole_labels: Path, capsys: pytest.CaptureFixture[str]
+    run: Callable[..., int], run_json: Run, whole_labels: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name in ("before", "after"):
-        told("evaluate", whole_labels, "--collection", "c", "--save", name)
-    document = told("compare", "before", "2")
+        run_json("evaluate", whole_labels, "--collection", "c", "--save", name)
+    document = run_json("compare", "before", "2")
     assert (document["first"], document["second"], document["queries"], document["alone"]) == (1, 2, 2, 0)
     assert document["differences"]["mrr"] == {"value": 0, "low": 0, "high": 0}
     assert run("compare", "1", "2") == 0
@@ -200,7 +200,7 @@ def test_runs_are_listed_and_two_are_needed_for_a_comparison(
 
 def test_the_gate_holds_what_was_recorded_and_fails_when_search_gets_worse(
     run: Callable[..., int],
-    told: Run,
+    run_json: Run,
     opened: SimpleNamespace,
     make_quality: Callable[..., QualityService],
     search: SearchFunction,
@@ -214,7 +214,7 @@ def test_the_gate_holds_what_was_recorded_and_fails_when_search_gets_worse(
     capsys.readouterr()
     assert run(*gate) == 0
     assert "c.jsonl: 2 queries, no measure under its floor" in capsys.readouterr().out
-    assert told(*gate)["ok"]
+    assert run_json(*gate)["ok"]
     opened.quality = make_quality(lambda query, collection, ranked: search("blue", collection, ranked))
     with pytest.raises(QualityError, match=r"fell under the floor of .*c\.jsonl: NDCG@4 .* is under"):
         run(*gate)
@@ -247,14 +247,14 @@ def test_a_label_set_of_another_collection_is_refused(run: Callable[..., int], t
 
 
 def test_judgements_are_exported_as_a_label_set_that_can_be_evaluated(
-    run: Callable[..., int], told: Run, quality: QualityService, pictures: Path, tmp_path: Path
+    run: Callable[..., int], run_json: Run, quality: QualityService, pictures: Path, tmp_path: Path
 ) -> None:
     red = content_id((pictures / "red.png").read_bytes())
     quality.judging.judge(Person("Ada"), "c", "red", Vote(red, True, "vector", 1))
     path = tmp_path / "judged.jsonl"
     assert run("judgements", "--collection", "c", "--output", path) == 0
-    assert told("evaluate", path, "--collection", "c")["scores"]["measures"]["mrr"]["value"] == 1
-    assert told("judgements", "--collection", "c")["queries"][0]["query"] == "red"
+    assert run_json("evaluate", path, "--collection", "c")["scores"]["measures"]["mrr"]["value"] == 1
+    assert run_json("judgements", "--collection", "c")["queries"][0]["query"] == "red"
 
 
 def test_judgements_go_to_standard_output_without_a_file(
@@ -266,7 +266,7 @@ def test_judgements_go_to_standard_output_without_a_file(
 
 
 def test_zero_shot_accuracy_is_printed_with_its_interval(
-    run: Callable[..., int], told: Run, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    run: Callable[..., int], run_json: Run, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name, file in (("red", "red.png"), ("green", "green.jpg")):
         (tmp_path / "classes" / name).mkdir(parents=True)
@@ -277,12 +277,12 @@ def test_zero_shot_accuracy_is_printed_with_its_interval(
     assert "colour: 2 pictures of 2 classes" in out
     assert "top-1  1.000  (0.342 to 1.000)" in out
     assert "skipped" in err
-    assert told("zero-shot", tmp_path / "classes", "--collection", "c")["top5"]["value"] == 1
+    assert run_json("zero-shot", tmp_path / "classes", "--collection", "c")["top5"]["value"] == 1
 
 
 def test_a_blind_list_pools_both_orders_of_one_search(quality: QualityService, pictures: Path) -> None:
     found = quality.blind_pool("red", "c", 2, "red Ada")
-    assert all(set(picture.places) == {"gemini", "vector"} for picture in found)
+    assert all(set(picture.positions) == {"gemini", "vector"} for picture in found)
     assert quality.blind_pool("red", "c", 2, "red Ada") == found
 
 

@@ -7,26 +7,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.gemini.breaker import FAILURE_LIMIT, FIRST_PAUSE_S, MAX_PAUSE_S, CircuitBreaker
+from tests.fakes.gemini_transport import FakeClock
 
 PROBE_S = 8.0
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now_s = 100.0
-
-    def __call__(self) -> float:
-        return self.now_s
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def breaker(clock: Clock) -> CircuitBreaker:
-    return CircuitBreaker(clock)
+def breaker(clock: FakeClock) -> CircuitBreaker:
+    return CircuitBreaker(clock.seconds)
 
 
 def fail(breaker: CircuitBreaker, times: int = FAILURE_LIMIT) -> None:
@@ -49,66 +42,66 @@ def test_a_success_in_between_starts_the_count_again(breaker: CircuitBreaker) ->
 
 
 def test_after_the_pause_one_probe_is_let_through_and_others_wait_for_its_end(
-    breaker: CircuitBreaker, clock: Clock
+    breaker: CircuitBreaker, clock: FakeClock
 ) -> None:
     fail(breaker)
-    clock.now_s += FIRST_PAUSE_S
+    clock.elapsed_s += FIRST_PAUSE_S
     assert [breaker.allow_request(PROBE_S) for _ in range(3)] == [True, False, False]
     assert breaker.wait_s() == PROBE_S
     breaker.record_success()
     assert (breaker.allow_request(PROBE_S), breaker.wait_s()) == (True, 0)
 
 
-def test_of_many_threads_one_sends_the_probe(breaker: CircuitBreaker, clock: Clock) -> None:
+def test_of_many_threads_one_sends_the_probe(breaker: CircuitBreaker, clock: FakeClock) -> None:
     fail(breaker)
-    clock.now_s += FIRST_PAUSE_S
+    clock.elapsed_s += FIRST_PAUSE_S
     with ThreadPoolExecutor(8) as pool:
         assert sum(pool.map(lambda _: breaker.allow_request(PROBE_S), range(64))) == 1
 
 
-def test_a_probe_that_never_ends_makes_room_for_another(breaker: CircuitBreaker, clock: Clock) -> None:
+def test_a_probe_that_never_ends_makes_room_for_another(breaker: CircuitBreaker, clock: FakeClock) -> None:
     fail(breaker)
-    clock.now_s += FIRST_PAUSE_S
+    clock.elapsed_s += FIRST_PAUSE_S
     breaker.allow_request(PROBE_S)
-    clock.now_s += PROBE_S
+    clock.elapsed_s += PROBE_S
     assert breaker.allow_request(PROBE_S)
 
 
-def test_every_failed_probe_doubles_the_pause_up_to_five_minutes(breaker: CircuitBreaker, clock: Clock) -> None:
+def test_every_failed_probe_doubles_the_pause_up_to_five_minutes(breaker: CircuitBreaker, clock: FakeClock) -> None:
     fail(breaker)
     pauses = []
     for _ in range(7):
         pauses.append(breaker.wait_s())
-        clock.now_s += pauses[-1]
+        clock.elapsed_s += pauses[-1]
         assert breaker.allow_request(PROBE_S)
         breaker.record_failure()
     assert pauses == [20, 40, 80, 160, MAX_PAUSE_S, MAX_PAUSE_S, MAX_PAUSE_S]
-    clock.now_s += MAX_PAUSE_S
+    clock.elapsed_s += MAX_PAUSE_S
     breaker.record_success()
     fail(breaker)
     assert breaker.wait_s() == FIRST_PAUSE_S
 
 
 def test_failures_of_requests_sent_before_it_opened_do_not_prolong_the_pause(
-    breaker: CircuitBreaker, clock: Clock
+    breaker: CircuitBreaker, clock: FakeClock
 ) -> None:
     fail(breaker)
-    clock.now_s += 1
+    clock.elapsed_s += 1
     fail(breaker, 12)
     assert breaker.wait_s() == FIRST_PAUSE_S - 1
 
 
 @given(st.lists(st.sampled_from(["admit", "fail", "succeed"]) | st.floats(0, 400), max_size=60))
 def test_it_never_refuses_for_longer_than_it_says(steps: list[str | float]) -> None:
-    clock = Clock()
-    breaker = CircuitBreaker(clock)
+    clock = FakeClock()
+    breaker = CircuitBreaker(clock.seconds)
     for step in steps:
         if isinstance(step, float):
-            clock.now_s += step
+            clock.elapsed_s += step
         elif step == "admit":
             assert breaker.allow_request(PROBE_S) <= (breaker.wait_s() in (0, PROBE_S))
         else:
             breaker.record_failure() if step == "fail" else breaker.record_success()
         assert 0 <= breaker.wait_s() <= MAX_PAUSE_S
-    clock.now_s += breaker.wait_s() + 1e-9
+    clock.elapsed_s += breaker.wait_s() + 1e-9
     assert breaker.allow_request(PROBE_S)

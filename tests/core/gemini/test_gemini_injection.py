@@ -14,7 +14,7 @@ from core.app import App
 from core.gemini.replies import MAX_REASON_LENGTH
 from core.records.assets import Hit
 from core.search import prompts
-from core.search.answer import AnswerStep as Found
+from core.search.answer import Answer
 from tests.fakes.gemini import MockGeminiServer
 from tests.fakes.gemini_app import files_with_the_key, make_collections, ranking_app
 from tests.fakes.gemini_client import KEY
@@ -70,7 +70,7 @@ def leaks(said: str) -> bool:
     return any(secret in packed for secret in secrets)
 
 
-def check_order(answer: Found, hits: tuple[Hit, ...]) -> None:
+def check_order(answer: Answer, hits: tuple[Hit, ...]) -> None:
     """Exactly the candidates come out, each once, with plain short reasons that tell nothing."""
     ranking = answer.ranking
     assert ranking is not None

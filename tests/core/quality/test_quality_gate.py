@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from core.app import App, open_app
-from core.cli.quality_commands import EVAL
+from core.cli.quality_commands import EVAL_FOLDER
 from core.quality.service import EvaluationTarget, QualityOptions, QualityService, SearchFunction
 from core.records.assets import Asset, Description, Hit, SearchResult
 from core.search.answer import Answer, RequestCost
@@ -69,7 +69,7 @@ def test_the_bundled_model_is_above_the_committed_floor(
     def search(query: str, collection: str, ranked: bool) -> Answer:
         return app.search(query, collection, ranked=ranked)
 
-    checked = service_of(search).validate(EVAL, "demo")
+    checked = service_of(search).validate(EVAL_FOLDER, "demo")
     assert [(c.labels, c.faults) for c in checked] == [("demo.jsonl", [])]
     assert checked[0].run.absent == 0
 
@@ -78,12 +78,12 @@ def test_shuffled_vectors_fall_under_the_floor_in_every_measure(
     app: App, snapshot: Snapshot, service_of: Callable[[SearchFunction], QualityService]
 ) -> None:
     shuffled = replace(snapshot, vectors=snapshot.vectors[np.random.default_rng(1).permutation(len(snapshot))])
-    (checked,) = service_of(searching(app, shuffled)).validate(EVAL, "demo")
+    (checked,) = service_of(searching(app, shuffled)).validate(EVAL_FOLDER, "demo")
     assert len(checked.faults) == 5
 
 
 def test_the_search_of_this_test_is_the_real_one_where_nothing_is_shuffled(
     app: App, snapshot: Snapshot, service_of: Callable[[SearchFunction], QualityService]
 ) -> None:
-    (checked,) = service_of(searching(app, snapshot)).validate(EVAL, "demo")
+    (checked,) = service_of(searching(app, snapshot)).validate(EVAL_FOLDER, "demo")
     assert checked.faults == []

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.cli.quality_commands import EVAL
+from core.cli.quality_commands import EVAL_FOLDER
 from core.embedding.hashes import content_id
 from core.errors import QualityError
 from core.ingest.sources.demo import photographs
@@ -108,7 +108,7 @@ def test_pictures_that_a_collection_lacks_are_counted_once_and_queries_without_a
 
 
 def test_the_committed_label_set_names_demo_photographs_only_and_every_query_has_an_answer() -> None:
-    labels = read_label_set(EVAL / "demo.jsonl")
+    labels = read_label_set(EVAL_FOLDER / "demo.jsonl")
     known = {content_id(path.read_bytes()) for path in photographs()}
     fitting = fit_to_collection(labels, known)
     assert len(labels.queries) >= 60

@@ -23,7 +23,7 @@ from tests.fakes.killed_unsplash import unsplash
 from tests.fakes.unsplash import FakeUnsplash
 
 
-class Conversion(NamedTuple):
+class FakeConversion(NamedTuple):
     keyword: str
     photo_id: str
 
@@ -31,9 +31,9 @@ class Conversion(NamedTuple):
 ASSETS = {f"p{n}": f"{n:064x}" for n in range(6)}
 
 
-def conversions(**searches: dict[str, int]) -> list[Conversion]:
+def conversions(**searches: dict[str, int]) -> list[FakeConversion]:
     return [
-        Conversion(keyword.replace("_", " "), photo_id)
+        FakeConversion(keyword.replace("_", " "), photo_id)
         for keyword, photos in searches.items()
         for photo_id, count in photos.items()
         for _ in range(count)
@@ -50,7 +50,7 @@ def test_photos_downloaded_often_enough_after_a_search_answer_it() -> None:
 
 
 def test_searches_are_one_whatever_their_case_and_spaces() -> None:
-    told = [Conversion(" Red  Fox", "p1"), Conversion("red fox", "p1"), Conversion("RED FOX ", "p2")]
+    told = [FakeConversion(" Red  Fox", "p1"), FakeConversion("red fox", "p1"), FakeConversion("RED FOX ", "p2")]
     (query,) = weak_labels(told, ASSETS, WeakLabelLimits(1, 2)).queries
     assert query.query == "red fox"
 
@@ -67,8 +67,8 @@ def test_the_most_downloaded_searches_come_first_and_are_all_that_is_kept() -> N
     assert [query.id for query in found.queries] == ["c0001", "c0002"]
 
 
-@given(st.lists(st.builds(Conversion, st.sampled_from(["x", "y", "z"]), st.sampled_from(sorted(ASSETS)))))
-def test_the_order_of_the_table_makes_no_difference(told: list[Conversion]) -> None:
+@given(st.lists(st.builds(FakeConversion, st.sampled_from(["x", "y", "z"]), st.sampled_from(sorted(ASSETS)))))
+def test_the_order_of_the_table_makes_no_difference(told: list[FakeConversion]) -> None:
     assert weak_labels(told, ASSETS, WeakLabelLimits(1, 1)) == weak_labels(told[::-1], ASSETS, WeakLabelLimits(1, 1))
 
 
@@ -89,7 +89,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 def lite(dataset: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> App:
     """The App of the command line."""
     app = colour_app(dataset[0])
-    monkeypatch.setattr(cli, "_open", lambda: app)
+    monkeypatch.setattr(cli, "_open_app", lambda: app)
     return app
 
 

@@ -166,6 +166,8 @@ def test_the_original_is_found_only_with_exactly_its_bytes(filled: App, pictures
     found = filled.original(asset)
     assert found is not None
     assert found[0].name == "red.png"
-    assert Image.open(io.BytesIO(filled.view(found[1]))).size == (40, 20)
+    view = filled.images.view("c", asset.id)
+    assert view is not None
+    assert Image.open(io.BytesIO(view.data)).size == (40, 20)
     Image.new("RGB", (40, 20), "black").save(pictures / "red.png")
     assert filled.original(asset) is None
