@@ -3,11 +3,16 @@
 `streamlit run` imports this file once, as the server's application, and then runs it as a script for every session.
 """
 
+import gc
 import threading
 from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
 
 import streamlit as st
+
+# A full collection looks at everything torch and LanceDB loaded and stops all sessions for 0.3 s and more. With
+# Python's defaults (700, 10, 10) one comes every 70 script runs or so, with these every thousand.
+GC_THRESHOLDS = (10_000, 10, 10)
 
 
 def navigate() -> None:
@@ -46,6 +51,7 @@ def rendering(name: str) -> AbstractContextManager[None]:
 @asynccontextmanager
 async def warming(_: object) -> AsyncIterator[None]:
     """Load what the first search needs while the first person is still on their way, and watch from now on."""
+    gc.set_threshold(*GC_THRESHOLDS)
     threading.Thread(target=warm, name="warm", daemon=True).start()
     yield
 

@@ -18,6 +18,7 @@ NAMES = (
     "map",
     "slider",
     "duplicates",
+    "load",
 )
 
 if __name__ == "__main__":

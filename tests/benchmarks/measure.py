@@ -40,10 +40,11 @@ def show(title: str, timings: list[Timing], own: Timing) -> None:
         print(f"{t.name:<34}{t.p50_ms:>10.2f}{t.p95_ms:>10.2f}{t.p50_ms / own.p50_ms:>12.1f}")
 
 
-def verdict(what: str, value: float, budget: float, unit: str) -> bool:
-    """Print whether a budget (an upper bound) is met."""
-    met = value <= budget
-    print(f"{'MET   ' if met else 'MISSED'}  {what}: {value:.2f} {unit} (budget {budget:g} {unit})")
+def verdict(what: str, value: float, budget: float, unit: str, at_least: bool = False) -> bool:
+    """Print whether a budget (an upper bound, or a lower one with `at_least`) is met."""
+    met = value >= budget if at_least else value <= budget
+    bound = "at least " if at_least else ""
+    print(f"{'MET   ' if met else 'MISSED'}  {what}: {value:.2f} {unit} (budget {bound}{budget:g} {unit})")
     return met
 
 

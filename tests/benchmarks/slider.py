@@ -10,15 +10,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
-import urllib.request
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,12 +23,13 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from core.app import App, open_app
 from core.clusters.edits.model import SetThreshold
 from core.clusters.edits.plan import Plan, apply
-from core.settings import PROJECT, Settings
+from core.settings import Settings
 from pages.clusters.map_figure import MapScene, map_figure
 from pages.clusters.map_view import MAX_POINTS
 from tests.benchmarks.measure import verdict
 from tests.benchmarks.planted_collection import create_planted_collection
-from tests.browser.conftest import CHROMIUM_NAMES, CHROMIUM_OPTIONS, free_port
+from tests.benchmarks.server import resident_mb, serving
+from tests.browser.conftest import CHROMIUM_NAMES, CHROMIUM_OPTIONS
 
 SIZES, BUDGETS = (1_000, 25_000, 200_000), {25_000: 1.3, 200_000: 1.6}
 MOVES, WARM_MOVES, SESSIONS, WARM_SESSIONS = 15, 4, 8, 3
@@ -68,36 +64,6 @@ class SliderMoves:
     @property
     def median_ms(self) -> float:
         return statistics.median(self.latencies_ms)
-
-
-@contextmanager
-def serving(script: str, data: Path) -> Iterator[tuple[str, int]]:
-    """`streamlit run` on a free port of loopback: its address and its process."""
-    port = free_port()
-    options = [f"--server.port={port}", "--server.address=127.0.0.1", "--server.headless=true"]
-    command = [sys.executable, "-m", "streamlit", "run", script, *options]
-    settings = {"CONTACTSHEET_DATA": str(data), "CONTACTSHEET_MODEL": "bundled", "PYTHONPATH": str(PROJECT)}
-    environment = {**os.environ, **settings}
-    with (data / "server.log").open("a") as log:
-        server = subprocess.Popen(command, cwd=PROJECT, env=environment, stdout=log, stderr=log)
-        try:
-            address = f"http://127.0.0.1:{port}"
-            wait_for(f"{address}/_stcore/health")
-            yield address, server.pid
-        finally:
-            server.terminate()
-            server.wait(30)
-
-
-def wait_for(address: str) -> None:
-    for _ in range(600):
-        try:
-            urllib.request.urlopen(address, timeout=1).close()
-        except OSError:
-            time.sleep(0.1)
-        else:
-            return
-    raise TimeoutError(address)
 
 
 def move_slider(page: Page, address: str) -> SliderMoves:
@@ -139,11 +105,6 @@ def measure_moves(browser: Browser, address: str) -> SliderMoves:
         return move_slider(page, address)
     finally:
         page.close()
-
-
-def resident_mb(pid: int) -> float:
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(status.partition("VmRSS:")[2].split()[0]) / 1024
 
 
 def session_memory_mb(browser: Browser, address: str, pid: int) -> tuple[float, float]:
