@@ -277,7 +277,7 @@ class App:
         return report
 
     def _after_ingest(self, collection: str) -> None:
-        """Newcomers find their clusters; that this fails is no reason for an ingest to fail."""
+        """Assign new assets to clusters; if this fails, the ingest still succeeds."""
         try:
             self.assign(collection)
             self.clusters.refresh_if_used(collection, "ingest")

@@ -12,7 +12,7 @@ from core.clusters.tree.linkage import Linkage
 MAX_MOVED_SHARE = 0.02  # of the rows may change their group within a plateau
 MIN_WIDTH = 0.01  # of a plateau, in similarity
 MIN_GROUPED_SHARE = 0.1  # of the rows in groups: below, hardly anything is grouped yet
-MAX_LARGEST_SHARE = 0.9  # of the rows in one group: above, hardly anything is told apart
+MAX_LARGEST_SHARE = 0.9  # of the rows in one group: above, hardly anything is separated
 FALSE_POSITIVE_RATE = 0.01  # of finding a plateau where there is none
 
 

@@ -94,14 +94,14 @@ def test_a_cluster_keeps_its_colour_whichever_clusters_come_and_go(moments: list
             assert seen.setdefault(cluster_id, number) == number
 
 
-def test_the_largest_clusters_are_told_apart() -> None:
+def test_the_largest_clusters_have_distinct_colours() -> None:
     numbers = PersonalColours().palette_indices([f"cluster {number}" for number in range(300)])[:DISTINCT_COLOURS]
     labs = [oklab(PALETTE[number]) for number in numbers]
     assert min(math.dist(one, other) for one, other in itertools.combinations(labs[:10], 2)) > 0.09
     assert min(math.dist(one, other) for one, other in itertools.combinations(labs, 2)) > 0.05
 
 
-def test_a_new_large_cluster_takes_the_colour_furthest_from_those_that_are_seen() -> None:
+def test_a_new_large_cluster_gets_the_colour_furthest_from_those_in_use() -> None:
     personal = PersonalColours()
     before = personal.palette_indices(["a", "b", "c"])
     after = personal.palette_indices(["new", "a", "b", "c"])
@@ -111,7 +111,7 @@ def test_a_new_large_cluster_takes_the_colour_furthest_from_those_that_are_seen(
     assert nearest[after[0] - 1] == pytest.approx(nearest.max(), abs=0.01)
 
 
-def test_ids_beyond_the_largest_have_their_own_colours() -> None:
+def test_ids_beyond_the_largest_have_their_default_colours() -> None:
     names = [f"cluster {number}" for number in range(DISTINCT_COLOURS + 50)]
     numbers = PersonalColours().palette_indices(names)[DISTINCT_COLOURS:]
     assert [PALETTE[number] for number in numbers] == default_colours(names[DISTINCT_COLOURS:])

@@ -130,7 +130,7 @@ def test_few_pictures_are_shown_by_their_principal_components_without_a_fit(n: i
     assert reports == []
 
 
-def test_of_few_pictures_those_that_are_alike_lie_together() -> None:
+def test_of_few_pictures_similar_ones_are_close_together() -> None:
     first, second = np.eye(2, 8)
     noise = np.random.default_rng(0).normal(0, 0.05, (6, 8))
     coordinates = fit_map(unit(np.array([first, first, first, second, second, second]) + noise))
@@ -193,16 +193,14 @@ def test_a_map_keeps_its_size_however_often_it_is_aligned() -> None:
     assert np.linalg.norm(at - at.mean(axis=0)) == pytest.approx(np.linalg.norm(old - old.mean(axis=0)), rel=1e-3)
 
 
-def test_without_anything_in_common_a_map_stays_as_it_is() -> None:
+def test_a_map_with_nothing_in_common_is_unchanged() -> None:
     new = np.float32([[1, 2], [3, 4]])
     assert np.array_equal(align_map(new, np.empty((0, 2), np.float32), np.arange(0)), new)
     assert np.array_equal(align_map(new, np.zeros((2, 2), np.float32), np.arange(2)), new)
 
 
 @given(maps, st.floats(0, 6.3), st.floats(0.1, 10))
-def test_the_frame_does_not_depend_on_how_a_map_was_turned_and_scaled(
-    old: NDArray[np.float64], angle: float, scale: float
-) -> None:
+def test_the_frame_does_not_depend_on_rotation_and_scale(old: NDArray[np.float64], angle: float, scale: float) -> None:
     spread = np.sort(np.linalg.eigvalsh(np.cov(old.T)))
     framed_old = frame_map(old)
     skew = np.abs((framed_old.astype(np.float64) - framed_old.mean(axis=0)) ** 3).sum(axis=0)
@@ -213,14 +211,14 @@ def test_the_frame_does_not_depend_on_how_a_map_was_turned_and_scaled(
     assert frame_map(old @ turn * scale) == pytest.approx(framed_old, abs=1e-3)
 
 
-def test_the_demo_collection_has_a_map_that_keeps_neighbours(demo_data: Path) -> None:
+def test_the_demo_collection_has_a_map_that_preserves_neighbours(demo_data: Path) -> None:
     vectors = Collections(demo_data / "collections").open("demo").snapshot().vectors
     coordinates = fit_map(vectors)
     chance = 15 / len(vectors)
     assert neighbour_recall(vectors, coordinates, np.arange(len(vectors))) > max(0.3, 2 * chance)
 
 
-def test_a_group_that_drifted_off_is_brought_near_and_all_else_keeps_its_shape() -> None:
+def test_a_group_that_drifted_off_is_moved_closer_and_everything_else_keeps_its_shape() -> None:
     rng = np.random.default_rng(0)
     middle = rng.uniform(0, 1, (500, 2)).astype(np.float32)
     far = rng.uniform(0, 0.1, (20, 2)).astype(np.float32) + np.array([30, -9], np.float32)
@@ -232,7 +230,7 @@ def test_a_group_that_drifted_off_is_brought_near_and_all_else_keeps_its_shape()
     assert closed[500:, 1].max() < closed[:500, 1].min()
 
 
-def test_a_map_without_empty_strips_and_one_of_few_points_stay_as_they_are() -> None:
+def test_a_map_without_empty_strips_and_one_of_few_points_are_unchanged() -> None:
     even = np.random.default_rng(1).uniform(-1, 1, (400, 2)).astype(np.float32)
     assert close_gaps(even) - close_gaps(even)[0] == pytest.approx(even - even[0], abs=1e-5)
     few = np.array([[0, 0]] * 30 + [[9, 9]], np.float32)

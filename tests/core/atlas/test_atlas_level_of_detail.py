@@ -38,7 +38,7 @@ def inside(box: Box) -> NDArray[np.bool_]:
 
 
 @given(boxes, st.integers(0, 4_000))
-def test_a_part_of_the_map_shows_points_of_its_own_and_no_more_than_allowed(box: Box, budget: int) -> None:
+def test_a_viewport_shows_only_its_own_points_and_no_more_than_the_budget(box: Box, budget: int) -> None:
     sample = LEVEL_OF_DETAIL.sample(box, budget)
     assert sample.inside_count == inside(box).sum()
     assert len(sample.rows) == len(set(sample.rows.tolist())) == min(budget, sample.inside_count)
@@ -48,22 +48,20 @@ def test_a_part_of_the_map_shows_points_of_its_own_and_no_more_than_allowed(box:
 
 
 @given(boxes, st.integers(0, 500), st.integers(0, 500))
-def test_a_point_that_is_drawn_stays_drawn_when_more_may_be_drawn(box: Box, fewer: int, extra: int) -> None:
+def test_a_drawn_point_stays_drawn_when_the_budget_rises(box: Box, fewer: int, extra: int) -> None:
     less, more = LEVEL_OF_DETAIL.sample(box, fewer).rows, LEVEL_OF_DETAIL.sample(box, fewer + extra).rows
     assert more[: len(less)].tolist() == less.tolist()
 
 
 @given(boxes, st.floats(0, 0.45), st.floats(0.55, 1), st.integers(1, 500))
-def test_a_point_that_is_drawn_stays_drawn_when_one_looks_closer(
-    box: Box, low: float, high: float, budget: int
-) -> None:
+def test_a_drawn_point_stays_drawn_when_zooming_in(box: Box, low: float, high: float, budget: int) -> None:
     x0, y0, x1, y1 = box
     closer = (x0 + low * (x1 - x0), y0 + low * (y1 - y0), x0 + high * (x1 - x0), y0 + high * (y1 - y0))
     drawn, drawn_closer = LEVEL_OF_DETAIL.sample(box, budget).rows, LEVEL_OF_DETAIL.sample(closer, budget).rows
     assert set(drawn[inside(closer)[drawn]].tolist()) <= set(drawn_closer.tolist())
 
 
-def test_what_is_drawn_does_not_depend_on_the_order_of_the_rows() -> None:
+def test_the_sample_does_not_depend_on_the_row_order() -> None:
     turned = np.random.default_rng(1).permutation(len(MAP))
     drawn = LevelOfDetail(MAP[turned], random_priority(len(MAP))[turned]).sample(None, 200).rows
     assert turned[drawn].tolist() == LEVEL_OF_DETAIL.sample(None, 200).rows.tolist()
@@ -98,7 +96,7 @@ def test_the_density_has_the_lowest_row_first() -> None:
     assert np.abs(whole - expected).sum() < 0.01 * len(MAP)  # but for rounding at the cells' edges
 
 
-def test_more_points_in_one_place_than_can_be_counted_are_counted_as_many() -> None:
+def test_the_density_saturates_at_its_maximum() -> None:
     sample = LevelOfDetail(np.zeros((70_000, 2), np.float32), random_priority(70_000)).sample(None, 5)
     assert sample.density.max() == 65_535
     assert sample.inside_count == 70_000
@@ -132,7 +130,7 @@ def test_a_box_without_area_is_refused(box: Box) -> None:
         LEVEL_OF_DETAIL.sample(box, 10)
 
 
-def test_the_priority_of_an_asset_is_in_its_id() -> None:
+def test_the_priority_of_an_asset_comes_from_its_id() -> None:
     ids = [f"{number:064x}" for number in (0, 1 << 224, 255 << 248)]
     rows = np.frombuffer(bytes.fromhex("".join(ids)), np.uint8).reshape(3, 32)
     assert sampling_priority(rows).tolist() == [0, 1, 255 << 24]

@@ -29,7 +29,7 @@ def gaps(x: float, y: float, polygon: list[tuple[float, float]]) -> list[Fractio
 
 
 @given(points, polygons)
-def test_a_lasso_holds_what_exact_arithmetic_says(
+def test_a_lasso_contains_the_points_that_exact_arithmetic_says(
     coordinates: NDArray[np.float32], polygon: list[tuple[float, float]]
 ) -> None:
     inside = inside_polygon(coordinates, polygon).tolist()
@@ -54,7 +54,7 @@ def test_a_lasso_cut_in_two_loses_no_point_and_counts_none_twice(
 
 
 @given(points, polygons, st.integers(0, 7))
-def test_a_lasso_means_the_same_wherever_it_begins_and_whichever_way_it_runs(
+def test_a_lasso_is_the_same_wherever_it_starts_and_in_both_directions(
     coordinates: NDArray[np.float32], polygon: list[tuple[float, float]], start: int
 ) -> None:
     turned = polygon[start % len(polygon) :] + polygon[: start % len(polygon)]
@@ -84,7 +84,7 @@ def test_a_lasso_that_is_not_finite_is_refused() -> None:
 
 
 @given(points, grid_values, grid_values, grid_values, grid_values)
-def test_a_box_holds_what_lies_between_its_corners_in_any_order(
+def test_a_box_contains_the_points_between_its_corners_in_any_order(
     coordinates: NDArray[np.float32], x0: float, y0: float, x1: float, y1: float
 ) -> None:
     expected = [min(x0, x1) <= x <= max(x0, x1) and min(y0, y1) <= y <= max(y0, y1) for x, y in coordinates.tolist()]

@@ -14,7 +14,7 @@ def test_a_fast_argsort_of_labels_is_stable(labels: list[int]) -> None:
 
 
 @given(st.lists(st.tuples(st.integers(-1, 3), st.integers(-1, 3)), max_size=12))
-def test_a_group_is_the_same_where_the_members_are(pairs: list[tuple[int, int]]) -> None:
+def test_groups_are_identical_if_their_members_are(pairs: list[tuple[int, int]]) -> None:
     here, there = (np.array([pair[side] for pair in pairs], np.int32) for side in (0, 1))
     members = [{number: set(np.flatnonzero(side == number).tolist()) for number in range(4)} for side in (here, there)]
     expected = [

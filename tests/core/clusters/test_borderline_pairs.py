@@ -34,7 +34,7 @@ PLANTED = grown(16, 7)
 
 @settings(deadline=None)
 @given(GROWN)
-def test_two_pictures_come_together_where_scipy_says(world: tuple[Linkage, np.ndarray]) -> None:
+def test_cophenetic_similarities_are_scipys(world: tuple[Linkage, np.ndarray]) -> None:
     linkage, _ = world
     if linkage.n < 2:
         return
@@ -44,13 +44,13 @@ def test_two_pictures_come_together_where_scipy_says(world: tuple[Linkage, np.nd
         assert cophenetic_similarity(linkage, b, a) == cophenetic_similarity(linkage, a, b)
 
 
-def test_a_picture_is_together_with_itself() -> None:
+def test_the_cophenetic_similarity_of_a_picture_with_itself_is_one() -> None:
     assert cophenetic_similarity(PLANTED[0], 3, 3) == 1
 
 
 @settings(deadline=None)
 @given(GROWN, THRESHOLDS, st.integers(1, 8))
-def test_a_border_pair_is_the_most_typical_of_both_sides_of_a_merge_near_the_threshold(
+def test_a_borderline_pair_has_the_most_typical_pictures_of_both_sides_of_a_merge_near_the_threshold(
     world: tuple[Linkage, np.ndarray], threshold: float, count: int
 ) -> None:
     linkage, vectors = world
@@ -71,7 +71,7 @@ def test_a_border_pair_is_the_most_typical_of_both_sides_of_a_merge_near_the_thr
 
 @settings(deadline=None)
 @given(GROWN, THRESHOLDS)
-def test_the_threshold_decides_about_each_border_pair(world: tuple[Linkage, np.ndarray], threshold: float) -> None:
+def test_the_threshold_decides_about_each_borderline_pair(world: tuple[Linkage, np.ndarray], threshold: float) -> None:
     linkage, vectors = world
     labels = cut(linkage, threshold)
     pairs = borderline_pairs(linkage, vectors, threshold, 16, NOBODY)
@@ -84,7 +84,7 @@ def test_the_threshold_decides_about_each_border_pair(world: tuple[Linkage, np.n
 
 @settings(deadline=None)
 @given(GROWN, THRESHOLDS, st.data())
-def test_pairs_that_were_judged_are_not_asked_again(
+def test_judged_pairs_are_not_returned_again(
     world: tuple[Linkage, np.ndarray], threshold: float, data: st.DataObject
 ) -> None:
     linkage, vectors = world
@@ -107,35 +107,35 @@ def test_planted_answers_are_recovered_within_the_stated_uncertainty(count: int)
     errors = []
     for seed in range(60):
         truth = 0.6 + 0.005 * seed
-        advice = estimate_threshold(*answers(truth, count, seed))
-        assert advice is not None
-        assert advice.answers == count
-        errors.append((advice.threshold - truth) / advice.uncertainty)
+        estimate = estimate_threshold(*answers(truth, count, seed))
+        assert estimate is not None
+        assert estimate.answers == count
+        errors.append((estimate.threshold - truth) / estimate.uncertainty)
     assert np.mean(np.abs(errors) < 2) >= 0.9
     assert abs(np.mean(errors)) < 0.5
 
 
-def test_more_answers_make_the_advice_surer() -> None:
+def test_more_answers_make_the_estimate_more_certain() -> None:
     few, many = estimate_threshold(*answers(0.8, 10, 1)), estimate_threshold(*answers(0.8, 200, 1))
     assert few is not None
     assert many is not None
     assert many.uncertainty < few.uncertainty / 2
 
 
-def test_the_advice_lies_between_what_is_apart_and_what_is_together() -> None:
-    advice = estimate_threshold([0.7, 0.74, 0.82, 0.86], [False, False, True, True])
-    assert advice is not None
-    assert advice.threshold == pytest.approx(0.78, abs=1e-3)
-    assert 0 < advice.uncertainty < 0.05
+def test_the_estimate_is_between_different_and_same_pairs() -> None:
+    estimate = estimate_threshold([0.7, 0.74, 0.82, 0.86], [False, False, True, True])
+    assert estimate is not None
+    assert estimate.threshold == pytest.approx(0.78, abs=1e-3)
+    assert 0 < estimate.uncertainty < 0.05
 
 
 @settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(-1, 1), st.booleans()), max_size=12))
-def test_advice_is_always_a_possible_threshold_or_none(judged: list[tuple[float, bool]]) -> None:
-    advice = estimate_threshold([similarity for similarity, _ in judged], [same for _, same in judged])
+def test_an_estimate_is_always_a_possible_threshold_or_none(judged: list[tuple[float, bool]]) -> None:
+    estimate = estimate_threshold([similarity for similarity, _ in judged], [same for _, same in judged])
     if len(judged) < 4 or len({same for _, same in judged}) < 2:
-        assert advice is None
+        assert estimate is None
         return
-    assert advice is not None
-    assert -1 <= advice.threshold <= 1
-    assert 0 < advice.uncertainty < 1
+    assert estimate is not None
+    assert -1 <= estimate.threshold <= 1
+    assert 0 < estimate.uncertainty < 1

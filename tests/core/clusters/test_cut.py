@@ -69,7 +69,7 @@ def test_a_lower_threshold_joins_within_its_branch_and_never_beyond() -> None:
     assert cut(SMALL, 0.85, {BOTH_PAIRS: 0.6}).tolist() == [0, 0, 1, 1, 2]
 
 
-def test_of_nested_branches_the_innermost_holds() -> None:
+def test_of_nested_branches_the_innermost_applies() -> None:
     for order in ([ROOT, FIRST_PAIR], [FIRST_PAIR, ROOT]):
         thresholds = {ROOT: 0.7, FIRST_PAIR: 0.95}
         assert cut(SMALL, 0.0, {node: thresholds[node] for node in order}).tolist() == [1, 2, 0, 0, 3]
@@ -98,7 +98,7 @@ def test_without_merges_every_row_is_a_cluster(n: int) -> None:
     assert cluster_nodes(linkage, 0.5).tolist() == [0] * n
 
 
-def test_the_rows_of_a_node_and_the_smallest_node_of_rows() -> None:
+def test_the_rows_of_a_node_and_the_lowest_common_ancestor_of_rows() -> None:
     assert sorted(leaf_rows(SMALL, BOTH_PAIRS)) == [0, 1, 2, 3]
     assert leaf_rows(SMALL, 4).tolist() == [4]
     assert lowest_common_ancestor(SMALL, [3]) == 3
@@ -118,7 +118,7 @@ def test_a_node_that_does_not_exist_is_refused(node: int) -> None:
 
 
 @pytest.mark.parametrize("rows", [[], [5], [-1, 2]])
-def test_rows_that_do_not_exist_have_no_subtree(rows: list[int]) -> None:
+def test_rows_that_do_not_exist_have_no_common_ancestor(rows: list[int]) -> None:
     with pytest.raises(ClusterError, match="name one or more, from 0 to 4"):
         lowest_common_ancestor(SMALL, rows)
 
@@ -157,7 +157,7 @@ def test_labels_and_nodes_belong_together(linkage: Linkage, threshold: float, da
 
 @given(linkages(), thresholds, thresholds, st.data())
 @settings(deadline=None)
-def test_a_branch_threshold_touches_its_branch_alone(
+def test_a_branch_threshold_affects_its_branch_alone(
     linkage: Linkage, threshold: float, inside: float, data: st.DataObject
 ) -> None:
     node = data.draw(st.integers(0, 2 * linkage.n - 2))
@@ -191,7 +191,9 @@ def test_every_cluster_is_the_largest_subtree_whose_merges_are_all_allowed(
 
 @given(linkages(), st.data())
 @settings(deadline=None)
-def test_the_smallest_subtree_of_rows_holds_them_and_its_parts_do_not(linkage: Linkage, data: st.DataObject) -> None:
+def test_the_lowest_common_ancestor_contains_the_rows_and_its_children_do_not(
+    linkage: Linkage, data: st.DataObject
+) -> None:
     rows = data.draw(st.sets(st.integers(0, linkage.n - 1), min_size=1))
     node = lowest_common_ancestor(linkage, list(rows))
     assert rows <= set(leaf_rows(linkage, node).tolist())
@@ -204,7 +206,7 @@ def test_the_smallest_subtree_of_rows_holds_them_and_its_parts_do_not(linkage: L
     hnp.arrays(np.int8, st.tuples(st.integers(1, 20), st.just(3)), elements=st.integers(-2, 2)), thresholds, st.data()
 )
 @settings(deadline=None)
-def test_with_keys_labels_do_not_depend_on_the_order_of_rows(
+def test_with_keys_labels_do_not_depend_on_the_row_order(
     rows: NDArray[np.int8], threshold: float, data: st.DataObject
 ) -> None:
     order = np.array(data.draw(st.permutations(range(len(rows)))))

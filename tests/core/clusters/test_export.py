@@ -92,7 +92,7 @@ def test_no_cell_of_a_csv_file_is_run_by_a_spreadsheet(title: str) -> None:
     assert {row["cluster"] for row in rows} == {"'+Birds", "’80s; “Cars”", ""}
 
 
-def test_json_holds_the_revision_its_clusters_and_every_assignment() -> None:
+def test_json_has_the_revision_its_clusters_and_every_assignment() -> None:
     found = two_groups()
     document = json.loads(export_clustering(REVISION, found, TITLES, "json"))
     assert set(document) == {
@@ -115,7 +115,7 @@ def test_json_holds_the_revision_its_clusters_and_every_assignment() -> None:
     assert {row["title"] for row in document["assignments"]} == {*TITLES.values(), ""}
 
 
-def test_parquet_holds_every_assignment_with_its_centroid() -> None:
+def test_parquet_has_every_assignment_with_its_centroid() -> None:
     found = two_groups()
     table = pq.read_table(io.BytesIO(export_clustering(REVISION, found, TITLES, "parquet")))
     assert json.loads(table.schema.metadata[b"contactsheet"]) == {

@@ -177,7 +177,7 @@ def test_every_merge_is_of_a_closest_pair_where_many_tie(tied: Vectors) -> None:
     assert worst_choice(average_linkage(tied), tied) < 1e-6
 
 
-def test_what_comes_out_is_a_linkage_of_scipys(tied: Vectors) -> None:
+def test_the_result_is_a_valid_scipy_linkage(tied: Vectors) -> None:
     linkage = average_linkage(tied)
     assert linkage.z.shape == (len(tied) - 1, 4)
     assert is_valid_linkage(linkage.z)
@@ -188,7 +188,7 @@ def test_what_comes_out_is_a_linkage_of_scipys(tied: Vectors) -> None:
         assert same_partition(cut(linkage, 1 - distance), fcluster(linkage.z, distance, "distance"))
 
 
-def test_the_order_of_the_rows_does_not_matter(tied: Vectors) -> None:
+def test_the_row_order_does_not_matter(tied: Vectors) -> None:
     linkage = average_linkage(tied)
     order = np.random.default_rng(5).permutation(len(tied))
     shuffled = average_linkage(tied[order])
@@ -200,14 +200,14 @@ def test_the_order_of_the_rows_does_not_matter(tied: Vectors) -> None:
 
 @given(hnp.arrays(np.int8, st.tuples(st.integers(2, 24), st.just(3)), elements=st.integers(-2, 2)))
 @settings(deadline=None)
-def test_small_whole_numbers_are_merged_closest_first(rows: NDArray[np.int8]) -> None:
+def test_vectors_of_small_integers_are_merged_closest_first(rows: NDArray[np.int8]) -> None:
     vectors = rows.astype(np.float32)
     linkage = average_linkage(vectors)
     assert worst_choice(linkage, vectors) < 1e-6
     assert linkage.z[-1, 3] == len(rows)
 
 
-def test_doing_it_again_gives_the_same_bits(tied: Vectors) -> None:
+def test_a_repeated_linkage_is_bitwise_the_same(tied: Vectors) -> None:
     assert np.array_equal(average_linkage(tied).z, average_linkage(tied).z)
 
 
@@ -231,7 +231,9 @@ def shortlists_in(
     return [NearestShortlist(means, precision, device) for precision in precisions]
 
 
-def test_a_search_ends_in_float64_and_trusts_float32_only_where_it_is_that(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_search_ends_in_float64_and_uses_float32_only_if_torch_computes_it_exactly(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def precisions() -> list[torch.dtype]:
         return [shortlist.precision for shortlist in shortlists(np.eye(2), torch.device("cpu"))]
 
@@ -273,13 +275,13 @@ def test_two_rows_have_one_merge_at_their_distance() -> None:
     assert z == pytest.approx(np.array([[0, 1, 0.4, 2]]), abs=1e-7)
 
 
-def test_length_does_not_count() -> None:
+def test_vector_norms_do_not_matter() -> None:
     vectors, rng = planted(200), np.random.default_rng(6)
     scaled = vectors * rng.choice([1e-20, 0.5, 3, 1e20], (200, 1)).astype(np.float32)
     assert average_linkage(scaled).z[:, 2] == pytest.approx(average_linkage(vectors).z[:, 2], abs=1e-6)
 
 
-def test_equal_rows_join_at_distance_zero_in_a_low_tree() -> None:
+def test_equal_rows_merge_at_distance_zero_in_a_low_tree() -> None:
     linkage = average_linkage(np.tile(blob(1), (1000, 1)))
     assert (linkage.z[:, 2] == 0).all()
     depth = np.zeros(1999, int)
@@ -293,7 +295,7 @@ def test_minus_zero_is_zero() -> None:
     assert cut(average_linkage(vectors), 1.0).tolist() == [0, 0, 1]
 
 
-def test_zero_vectors_are_similar_to_nothing_and_join_at_distance_one() -> None:
+def test_zero_vectors_are_similar_to_nothing_and_merge_at_distance_one() -> None:
     vectors = np.array([[0, 0], [1, 0], [0, 0], [1, 0.1]], np.float32)
     linkage = average_linkage(vectors)
     assert linkage.z[1:, 2].tolist() == [1, 1]
@@ -312,45 +314,45 @@ def test_many_ties_take_few_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_vectors_that_are_not_finite_are_named(bad: float) -> None:
+def test_vectors_that_are_not_finite_are_refused_by_row(bad: float) -> None:
     vectors = blob(20)
     vectors[[3, 5], 1] = bad
     with pytest.raises(ClusterError, match=r"2 of 20 vectors hold NaN or infinity \(rows 3, 5\): embed these pictures"):
         average_linkage(vectors)
 
 
-def test_only_the_first_of_many_bad_rows_are_named() -> None:
+def test_only_the_first_of_many_bad_rows_are_listed() -> None:
     with pytest.raises(ClusterError, match=r"9 of 9 .* \(rows 0, 1, 2, 3, 4, …\)"):
         average_linkage(np.full((9, 2), np.nan, np.float32))
 
 
 @pytest.mark.parametrize("shape", [(3,), (3, 0), (2, 2, 2)])
-def test_what_is_no_matrix_is_refused(shape: tuple[int, ...]) -> None:
+def test_vectors_that_are_not_a_matrix_are_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(ClusterError, match=r"vectors have shape .*, expected \(n, d\)"):
         average_linkage(np.zeros(shape, np.float32))
 
 
-def test_a_listener_hears_of_all_merges_a_few_times_a_second() -> None:
-    heard: list[Progress] = []
+def test_a_listener_receives_the_number_of_merges_a_few_times_a_second() -> None:
+    reports: list[Progress] = []
     moments = iter(np.arange(0, 1e6, 0.1))
     vectors = np.concatenate([planted(500), planted(500)[:100]])
-    average_linkage(vectors, listener=heard.append, clock=lambda: float(next(moments)))
-    assert {p.phase for p in heard} == {"link"}
-    assert {p.total for p in heard} == {599}
-    assert [p.done for p in heard] == sorted(p.done for p in heard)
-    assert heard[0].done == 100
-    assert heard[1].remaining_s == pytest.approx((599 - heard[1].done) / heard[1].rate)
-    assert (heard[-1].done, heard[-1].remaining_s) == (599, 0)
-    assert len(heard) > 3
+    average_linkage(vectors, listener=reports.append, clock=lambda: float(next(moments)))
+    assert {p.phase for p in reports} == {"link"}
+    assert {p.total for p in reports} == {599}
+    assert [p.done for p in reports] == sorted(p.done for p in reports)
+    assert reports[0].done == 100
+    assert reports[1].remaining_s == pytest.approx((599 - reports[1].done) / reports[1].rate)
+    assert (reports[-1].done, reports[-1].remaining_s) == (599, 0)
+    assert len(reports) > 3
 
 
-def test_a_clock_that_stands_still_hears_of_the_beginning_and_the_end() -> None:
-    heard: list[Progress] = []
-    average_linkage(planted(300), listener=heard.append, clock=lambda: 5.0)
-    assert [(p.done, p.rate, p.remaining_s) for p in heard] == [(0, 0.0, None), (299, 0.0, None)]
+def test_with_a_stopped_clock_the_start_and_the_end_are_reported() -> None:
+    reports: list[Progress] = []
+    average_linkage(planted(300), listener=reports.append, clock=lambda: 5.0)
+    assert [(p.done, p.rate, p.remaining_s) for p in reports] == [(0, 0.0, None), (299, 0.0, None)]
 
 
-def test_what_a_listener_raises_ends_the_work() -> None:
+def test_an_exception_from_a_listener_stops_the_linkage() -> None:
     class Stop(Exception):
         pass
 

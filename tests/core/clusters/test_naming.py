@@ -41,7 +41,7 @@ from tests.fakes.dendrograms import unit_vectors
         ("", (), set()),
     ],
 )
-def test_terms_are_the_keywords_and_the_words_that_say_something(
+def test_terms_are_the_keywords_and_the_informative_words(
     title: str, keywords: tuple[str, ...], expected: set[str]
 ) -> None:
     assert extract_terms(title, keywords) == expected
@@ -154,7 +154,7 @@ def test_zero_shot_finds_the_word_a_cluster_looks_like(clusters: int, seed: int)
 
 @settings(deadline=None)
 @given(st.integers(1, 6), st.integers(0, 1000), st.integers(1, 3))
-def test_some_clusters_look_as_they_do_among_all(clusters: int, seed: int, block: int) -> None:
+def test_some_clusters_get_the_same_names_as_among_all(clusters: int, seed: int, block: int) -> None:
     centroids, word_vectors, _ = planted(clusters, 8, seed)
     words = [f"word {number}" for number in range(8)]
     whole, some = names_from_looks(centroids, words, word_vectors), list(range(clusters))[::-2]
@@ -173,7 +173,7 @@ def test_no_words_or_no_clusters_give_no_looks() -> None:
     assert names_from_looks(centroids[:0], ["word"], word_vectors[:1]) == []
 
 
-def test_what_people_wrote_counts_where_it_fits_well_enough() -> None:
+def test_names_from_terms_take_precedence_if_they_are_good_enough() -> None:
     sure, unsure = NameSuggestion("Cat", 0.9, "words"), NameSuggestion("Cat", 0.1, "words")
     looks = NameSuggestion("Dog", 0.4, "looks")
     assert combine_suggestions([sure, unsure, unsure, None, None], [looks, looks, None, looks, None]) == [
@@ -213,7 +213,7 @@ def test_common_words_are_lines_of_lower_case_each_once() -> None:
     assert all(word and word == word.strip().lower() for word in words)
 
 
-def test_birds_of_the_demo_collection_are_called_birds(demo_data: Path) -> None:
+def test_birds_of_the_demo_collection_are_named_birds(demo_data: Path) -> None:
     app = open_app(Settings(data=demo_data, model="bundled", model_is_explicit=True))
     view = app.clusters.view("demo", Plan())
     is_bird = np.array(["birds" in keywords for keywords in view.base.snapshot.keywords])

@@ -84,7 +84,7 @@ def test_a_plan_without_edits_is_the_cut(world: World, threshold: float, smalles
 
 
 @given(worlds(), PLANS, PLANS)
-def test_every_asset_is_in_exactly_one_place(world: World, before: Plan, plan: Plan) -> None:
+def test_every_asset_is_in_exactly_one_cluster_or_unclustered(world: World, before: Plan, plan: Plan) -> None:
     index, linkage = world
     partition = build_partition(plan, index, linkage, build_partition(before, index, linkage).known_clusters())
     counts = Counter(partition.labels.tolist())
@@ -99,7 +99,7 @@ def test_every_asset_is_in_exactly_one_place(world: World, before: Plan, plan: P
 
 
 @given(worlds(), PLANS)
-def test_a_cluster_names_its_node_exactly_where_it_is_one(world: World, plan: Plan) -> None:
+def test_a_cluster_has_a_node_exactly_if_it_is_a_subtree(world: World, plan: Plan) -> None:
     index, linkage = world
     nodes = {frozenset(index.asset_ids[r] for r in leaf_rows(linkage, v)): v for v in range(2 * linkage.n - 1)}
     for group, cluster in clusters(build_partition(plan, index, linkage)).items():
@@ -107,7 +107,7 @@ def test_a_cluster_names_its_node_exactly_where_it_is_one(world: World, plan: Pl
 
 
 @given(st.integers(0, 24), st.integers(0, 2**32 - 1), st.randoms(use_true_random=False), PLANS, PLANS)
-def test_the_order_of_rows_does_not_matter(count: int, seed: int, random: Random, before: Plan, plan: Plan) -> None:
+def test_the_row_order_does_not_matter(count: int, seed: int, random: Random, before: Plan, plan: Plan) -> None:
     vectors, order = unit_vectors(count, seed), list(range(count))
     random.shuffle(order)
     seen = []
@@ -136,7 +136,7 @@ def test_moved_pictures_are_where_they_were_moved_at_any_threshold(
     partition = build_partition(applied(Plan(threshold), [Move(moved, to)]), index, linkage)
     target = majority_group(sets(index, cut(linkage, threshold)), to)
     if target is None:
-        assert any(loss.source == Move(moved, to) for loss in partition.unapplied)
+        assert any(edit.source == Move(moved, to) for edit in partition.unapplied)
     elif here:
         assert {label_of(partition, asset) for asset in (*here, *(target - set(here)))} == {
             label_of(partition, here[0])
@@ -168,13 +168,13 @@ def test_every_piece_that_was_split_off_is_a_cluster(
 
 
 @given(worlds(), PLANS, THRESHOLDS, some_ids(), REFS)
-def test_pinned_pictures_are_together_whatever_else_is_done(
+def test_pinned_pictures_stay_together_whatever_the_other_edits(
     world: World, plan: Plan, threshold: float, pinned: tuple[str, ...], to: ClusterRef
 ) -> None:
     index, linkage = world
     plan = applied(plan, [Pin(pinned, to), SetThreshold(threshold)])
     here = [asset for asset in pinned if asset in index.position_of]
-    if not any(witness in index.position_of for witness in to.sample_ids):
+    if not any(asset in index.position_of for asset in to.sample_ids):
         return
     partition = build_partition(plan, index, linkage)
     assert len({label_of(partition, asset) for asset in here}) <= 1
@@ -182,7 +182,7 @@ def test_pinned_pictures_are_together_whatever_else_is_done(
 
 
 @given(worlds(), THRESHOLDS, some_ids(), REFS)
-def test_pinned_pictures_are_in_the_cluster_that_holds_most_of_its_witnesses(
+def test_pinned_pictures_are_in_the_cluster_with_most_of_the_sample(
     world: World, threshold: float, pinned: tuple[str, ...], to: ClusterRef
 ) -> None:
     index, linkage = world
@@ -218,38 +218,38 @@ def test_a_name_stays_with_most_of_its_pictures_at_any_threshold(
 
 
 @given(st.lists(CURATIONS, max_size=12), st.sets(st.sampled_from(IDS)))
-def test_whatever_names_pictures_that_are_gone_is_a_loss(curations: list[Edit], left: set[str]) -> None:
+def test_edits_of_pictures_that_are_gone_are_unapplied(curations: list[Edit], left: set[str]) -> None:
     branch, keep = Branch(tuple(sorted(IDS[:2])), 0.5), sorted(left)
     plan = applied(Plan(), [*curations, SetBranch(branch)])
     partition = build_partition(plan, AssetIndex.from_ids(keep), dendrogram(unit_vectors(len(keep), 1)))
-    lost = [loss.source for loss in partition.unapplied]
+    unapplied = [edit.source for edit in partition.unapplied]
     for edit in plan.edits:
         match edit:
             case Rename(ref) | Describe(ref) | MarkNoGroup(ref) if left.isdisjoint(ref.sample_ids):
-                assert edit in lost
+                assert edit in unapplied
             case Merge(refs) if any(left.isdisjoint(ref.sample_ids) for ref in refs):
-                assert edit in lost
+                assert edit in unapplied
             case Move(asset_ids) if not left.issuperset(asset_ids):
-                assert edit in lost
+                assert edit in unapplied
             case Split(_, pieces) if not left.issuperset(asset for piece in pieces for asset in piece):
-                assert edit in lost
-    assert {pin for asset, pin in pins(plan).items() if asset not in left} <= set(lost)
-    assert (branch in lost) == (not left.issuperset(branch.leaf_ids))
-    assert all(loss.sentence.endswith(".") and "\n" not in loss.sentence for loss in partition.unapplied)
+                assert edit in unapplied
+    assert {pin for asset, pin in pins(plan).items() if asset not in left} <= set(unapplied)
+    assert (branch in unapplied) == (not left.issuperset(branch.leaf_ids))
+    assert all(edit.sentence.endswith(".") and "\n" not in edit.sentence for edit in partition.unapplied)
 
 
 @given(worlds(2), PLANS, PLANS)
-def test_every_name_is_shown_or_replaced_or_listed_as_lost(world: World, before: Plan, plan: Plan) -> None:
+def test_every_name_is_shown_or_replaced_or_listed_as_unapplied(world: World, before: Plan, plan: Plan) -> None:
     parents = build_partition(before, *world).known_clusters()
     partition = build_partition(plan, *world, parents)
     shown = {cluster.name for cluster in partition.clusters if cluster.confirmed}
-    lost = [loss.source for loss in partition.unapplied]
+    unapplied = [edit.source for edit in partition.unapplied]
     renames = [edit for edit in plan.edits if isinstance(edit, Rename)]
     claims = [(known.name, known.sample_ids, known, renames) for known in parents if known.confirmed]
     claims += [(edit.name, edit.ref.sample_ids, edit, renames[n + 1 :]) for n, edit in enumerate(renames)]
-    for name, witnesses, source, later in claims:
-        replaced = any(estimated_containment(witnesses, edit.ref.sample_ids) > 0.5 for edit in later)
-        assert name in shown or replaced or source in lost
+    for name, sample_ids, source, later in claims:
+        replaced = any(estimated_containment(sample_ids, edit.ref.sample_ids) > 0.5 for edit in later)
+        assert name in shown or replaced or source in unapplied
 
 
 # A curator's story. Ten pictures: five cats, of which two are kittens, three boats, and two that are like nothing else.
@@ -285,7 +285,7 @@ def named(partition: Partition) -> dict[str, int]:
 CATS_REF, BOATS_REF = ClusterRef.from_members(ids_of(CATS, KITTENS)), ClusterRef.from_members(ids_of(BOATS))
 
 
-def test_what_is_alone_is_unclustered(story: World) -> None:
+def test_a_picture_alone_is_unclustered(story: World) -> None:
     partition = build_partition(Plan(0.75), *story)
     assert [cluster.size for cluster in partition.clusters] == [5, 3]
     assert partition.labels[OTHERS].tolist() == [-1, -1]
@@ -332,7 +332,7 @@ def test_offshoots_are_numbered_past_names_that_are_taken(story: World) -> None:
     assert "x" * 72 + " · 2" in named(build_partition(Plan(0.85), *story, [whole]))
 
 
-def test_what_a_saved_cluster_does_not_have_comes_from_no_edit_that_it_knows_of(story: World) -> None:
+def test_a_saved_cluster_gets_no_annotation_from_an_edit_that_it_already_reflects(story: World) -> None:
     known = build_partition(Plan(0.75), *story).known_clusters()
     plan = at(0.75, Describe(BOATS_REF, "on water"))
     assert build_partition(plan, *story, known).clusters[1].description == "on water"
@@ -349,12 +349,12 @@ def test_a_name_given_to_an_offshoot_gives_way_when_the_clusters_join_again_and_
     assert named(build_partition(at(0.93, *named_apart), *story)) == {"Cats": 3, "Kittens": 2}
     joined = build_partition(at(0.75, *named_apart), *story)
     assert named(joined) == {"Cats": 5}
-    assert [loss.sentence for loss in joined.unapplied] == [
+    assert [edit.sentence for edit in joined.unapplied] == [
         "The name ‘Kittens’ is not used: its pictures are now in a cluster that is called ‘Cats’."
     ]
 
 
-def test_a_second_name_replaces_the_first_and_nothing_is_lost(story: World) -> None:
+def test_a_second_name_replaces_the_first_and_nothing_is_unapplied(story: World) -> None:
     partition = build_partition(at(0.75, Rename(CATS_REF, "Pets"), Rename(CATS_REF, "Cats")), *story)
     assert named(partition) == {"Cats": 5}
     assert partition.unapplied == ()
@@ -368,7 +368,7 @@ def test_two_named_clusters_that_are_merged_keep_one_name_and_the_other_is_liste
     merged = build_partition(at(0.75, Merge((CATS_REF, BOATS_REF))), *story, parents=saved.known_clusters())
     assert named(merged) == {"Cats": 8}
     assert merged.clusters[0].edited
-    assert [loss.sentence for loss in merged.unapplied] == [
+    assert [edit.sentence for edit in merged.unapplied] == [
         "‘Boats’ (3 pictures) is gone: its pictures are now in ‘Cats’."
     ]
 
@@ -402,7 +402,7 @@ def test_one_branch_has_its_own_threshold_wherever_the_slider_is(story: World) -
     assert max(c.size for c in build_partition(at(0.93, SetBranch(upward)), index, linkage).clusters) == 5
 
 
-def test_of_branches_within_each_other_the_inner_one_holds_and_a_cluster_of_two_has_the_stricter(story: World) -> None:
+def test_of_nested_branches_the_innermost_applies_and_a_cluster_in_two_has_the_stricter_threshold(story: World) -> None:
     index, linkage = story
     cats = next(c.node for c in build_partition(Plan(0.93), index, linkage).clusters if c.size == 3)
     outer = build_partition(Plan(0.75), index, linkage).clusters[0].node
@@ -416,7 +416,7 @@ def test_of_branches_within_each_other_the_inner_one_holds_and_a_cluster_of_two_
     assert (merged.clusters[0].size, merged.clusters[0].threshold) == (6, 0.94)
 
 
-def test_a_branch_that_lost_a_witness_and_one_that_was_set_twice_are_listed(story: World) -> None:
+def test_a_branch_that_lost_a_leaf_and_one_that_was_set_twice_are_listed(story: World) -> None:
     index, linkage = story
     gone, first = (
         Branch((asset_id("gone"), STORY_IDS[0]), 0.9),
@@ -425,13 +425,13 @@ def test_a_branch_that_lost_a_witness_and_one_that_was_set_twice_are_listed(stor
     again = Branch(tuple(sorted((STORY_IDS[1], STORY_IDS[4]))), 0.6)
     partition = build_partition(at(0.95, SetBranch(gone), SetBranch(first), SetBranch(again)), index, linkage)
     unused = "The threshold 0.9 of one branch is not used"
-    assert [(loss.source, loss.sentence) for loss in partition.unapplied] == [
+    assert [(edit.source, edit.sentence) for edit in partition.unapplied] == [
         (gone, f"{unused}: a picture that marks the branch is no longer in the collection."),
         (first, f"{unused}: the same branch was set to 0.6 later."),
     ]
 
 
-def test_unclustered_pictures_can_be_moved_pinned_named_and_let_go(story: World) -> None:
+def test_unclustered_pictures_can_be_moved_pinned_named_and_unpinned(story: World) -> None:
     odd = ids_of(OTHERS)
     moved = build_partition(at(0.75, Move(odd[:1], BOATS_REF)), *story)
     assert [(c.size, c.edited, c.node is None) for c in moved.clusters] == [(5, False, False), (4, True, True)]
@@ -459,7 +459,7 @@ def test_edits_whose_cluster_has_left_the_collection_are_listed_and_change_nothi
     assert sorted(cluster.size for cluster in partition.clusters) == [3, 5]
     assert not any(cluster.edited or cluster.pinned for cluster in partition.clusters)
     unknown = "the pictures that its cluster is known by are no longer in the collection."
-    assert [loss.sentence for loss in partition.unapplied] == [
+    assert [edit.sentence for edit in partition.unapplied] == [
         f"The move of 1 picture is not done: {unknown}",
         "A merge could not be done with 1 of its 2 clusters: their pictures are no longer in the collection.",
         f"The pin of 1 picture is not done: {unknown}",
@@ -469,7 +469,7 @@ def test_edits_whose_cluster_has_left_the_collection_are_listed_and_change_nothi
 
 def test_a_curated_cluster_whose_pictures_all_left_is_listed(story: World) -> None:
     ghosts = KnownCluster("c1", "Ghosts", True, "", False, (asset_id("gone"),), 1)
-    assert [loss.sentence for loss in build_partition(at(0.75), *story, parents=(ghosts,)).unapplied] == [
+    assert [edit.sentence for edit in build_partition(at(0.75), *story, parents=(ghosts,)).unapplied] == [
         "‘Ghosts’ (1 picture) is gone: its pictures are no longer in the collection."
     ]
 
@@ -487,7 +487,7 @@ def test_a_dendrogram_of_another_collection_is_refused(story: World) -> None:
         AssetIndex.from_ids([*IDS[:2], IDS[0]])
 
 
-def test_nothing_and_a_single_picture_are_partitions_too() -> None:
+def test_an_empty_collection_and_one_of_one_picture_have_partitions() -> None:
     for count in (0, 1):
         index, linkage = world(count, 0)
         partition = build_partition(Plan(), index, linkage)

@@ -28,7 +28,7 @@ def tags(page: bytes) -> list[str]:
     return parser.tags
 
 
-def test_a_printed_sheet_holds_every_picture_with_its_title_and_credit() -> None:
+def test_a_print_sheet_has_every_picture_with_its_title_and_credit() -> None:
     page = render_print_sheet("Boats", "2 pictures", [hit("Harbour", "C. Camera"), hit("Ketch")])
     assert tags(page).count("img") == 2
     assert b"1 Harbour<br>C. Camera \xc2\xb7 CC BY 4.0" in page
@@ -43,7 +43,7 @@ def test_texts_from_outside_are_never_markup() -> None:
     assert tags(page).count("img") == 1
 
 
-def test_a_very_large_cluster_is_cut_and_says_so() -> None:
+def test_a_very_large_cluster_is_truncated_with_a_note() -> None:
     page = render_print_sheet("All", "500 pictures", [hit("x")] * 500)
     assert tags(page).count("img") == MAX_PRINTED
     assert b"The first 400 are shown." in page

@@ -41,7 +41,7 @@ def test_the_counts_follow_from_every_merge() -> None:
     assert curve.moved.tolist() == [0, 0.4, 0.8, 1]
 
 
-def test_groups_have_at_least_the_size_asked_for() -> None:
+def test_groups_have_at_least_the_minimum_size() -> None:
     curve = threshold_curve(SMALL, minimum_size=3)
     assert curve.counts.groups.tolist() == [0, 0, 1, 1]
     assert curve.counts.share.tolist() == [0, 0, 0.8, 1]
@@ -80,7 +80,7 @@ def test_the_curve_agrees_with_a_cut_at_any_threshold(
         assert counts.share[i] == pytest.approx(grouped.sum() / len(rows))
 
 
-def test_a_sample_is_exact_at_its_thresholds_and_reaches_from_end_to_end() -> None:
+def test_a_sample_is_exact_at_its_thresholds_and_covers_the_whole_range() -> None:
     linkage = average_linkage(planted(500, 20, 0.5, seed=0))
     thresholds, counts = threshold_curve(linkage).sample(40)
     assert len(thresholds) == 40

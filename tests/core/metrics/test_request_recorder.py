@@ -62,7 +62,7 @@ def test_a_cut_leaves_an_event_when_it_is_computed_and_none_when_it_is_remembere
     assert cut.compute_usd == pytest.approx(cut.stage_ms["total"] / 3_600_000 * 0.10)
 
 
-def test_placing_newcomers_leaves_an_event(app: App, pictures: Path) -> None:
+def test_assigning_new_assets_records_an_event(app: App, pictures: Path) -> None:
     app.ingest(pictures, "c")
     before = len(of_kind(app, "assign"))
     assert app.assign("c") == 0

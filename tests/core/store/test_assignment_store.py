@@ -1,4 +1,4 @@
-"""What is kept beside revisions: the assignments of newcomers, and dendrograms."""
+"""What is stored beside revisions: the assignments of new assets, and dendrograms."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def saved(database: Database, collection: str = "birds") -> int:
     ).id
 
 
-def test_newcomers_are_noted_per_revision(assignments: AssignmentStore, database: Database) -> None:
+def test_assignments_are_stored_per_revision(assignments: AssignmentStore, database: Database) -> None:
     first, second = saved(database), saved(database)
     assignments.add("birds", first, [("b" * 64, "c1", 0.9), ("a" * 64, "c2", np.float32(0.5))])  # type: ignore[list-item]
     assignments.add("birds", second, iter([("a" * 64, "c3", 1.0)]))
@@ -66,7 +66,7 @@ def test_adding_again_changes_nothing(assignments: AssignmentStore, database: Da
     assert len(assignments.for_revision("birds", revision)) == 2
 
 
-def test_a_revision_of_another_collection_or_none_takes_no_newcomers(
+def test_assignments_to_a_missing_revision_or_one_of_another_collection_are_refused(
     assignments: AssignmentStore, database: Database
 ) -> None:
     fish = saved(database, "fish")
@@ -85,7 +85,7 @@ def test_clearing_touches_one_revision(assignments: AssignmentStore, database: D
     assert len(assignments.for_revision("birds", second)) == 1
 
 
-def test_newcomers_go_with_their_revision(assignments: AssignmentStore, database: Database) -> None:
+def test_assignments_are_deleted_with_their_revision(assignments: AssignmentStore, database: Database) -> None:
     first, second = saved(database), saved(database)
     for revision in (first, second):
         assignments.add("birds", revision, [("a" * 64, "c1", 0.9)])
