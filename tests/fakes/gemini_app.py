@@ -39,11 +39,11 @@ def make_collections(folder: Path, titles: dict[str, str]) -> Path:
     return folder
 
 
-def ranking_app(data: Path, kept: Path, address: str, **settings: Any) -> App:
+def ranking_app(data: Path, collections_dir: Path, address: str, **settings: Any) -> App:
     """An App with its own data folder, on existing collections, whose Gemini is at an address."""
     given = {"gemini_api_key": Secret(KEY), "rank_deadline_s": DEADLINE_S, **settings}
     chosen = Settings(data=data, model="local-dir:colour", model_is_explicit=True, gemini_endpoint=address, **given)
-    return App(chosen, Collections(kept / "collections"), lambda *_: ColourEncoder())
+    return App(chosen, Collections(collections_dir / "collections"), lambda *_: ColourEncoder())
 
 
 def billed_usd(rows: Sequence[LedgerRow], day: date | None = None) -> float:

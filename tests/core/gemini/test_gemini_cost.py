@@ -55,9 +55,9 @@ ROUND: tuple[Step, ...] = (
 
 
 @pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def collections_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_collections(
-        tmp_path_factory.mktemp("kept"), {colour: f"A {colour} sheet" for colour in ("red", "navy")}
+        tmp_path_factory.mktemp("collections"), {colour: f"A {colour} sheet" for colour in ("red", "navy")}
     )
 
 
@@ -84,10 +84,10 @@ def events_of(app: App) -> list[Event]:
 
 
 def test_the_log_of_a_thousand_mixed_requests_is_the_ledger_at_the_days_prices(
-    server: MockGeminiServer, kept: Path, data: Path
+    server: MockGeminiServer, collections_dir: Path, data: Path
 ) -> None:
     apps = [
-        ranking_app(data, kept, server.address, rank_deadline_s=30.0, daily_usd=1e3, monthly_usd=1e3, **way)
+        ranking_app(data, collections_dir, server.address, rank_deadline_s=30.0, daily_usd=1e3, monthly_usd=1e3, **way)
         for way in WAYS
     ]
     server.script(*islice(cycle(ROUND), REQUESTS))
@@ -156,9 +156,9 @@ def check_mixture(events: list[Event], server: MockGeminiServer) -> None:
 
 
 def test_replies_after_the_deadline_are_logged_as_late_and_the_rest_stays_reserved(
-    server: MockGeminiServer, kept: Path, tmp_path: Path
+    server: MockGeminiServer, collections_dir: Path, tmp_path: Path
 ) -> None:
-    app = ranking_app(tmp_path / "data", kept, server.address, rank_deadline_s=1.0)
+    app = ranking_app(tmp_path / "data", collections_dir, server.address, rank_deadline_s=1.0)
     server.script(AnswerStep(drip_s=1.8), AnswerStep(), AnswerStep(drip_s=1.8, thoughts_tokens=9), FAULTS["no-usage"])
     rankings = [app.search(f"red {number}", "c", ranked=True).ranking for number in range(4)]
     wait_for_late_replies()

@@ -53,9 +53,9 @@ def server() -> Iterator[MockGeminiServer]:
 
 
 @pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def collections_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of collections; `c` has twelve plain pictures with titles."""
-    return make_collections(tmp_path_factory.mktemp("kept"), {name: f"A {name} sheet" for name in NAMES})
+    return make_collections(tmp_path_factory.mktemp("collections"), {name: f"A {name} sheet" for name in NAMES})
 
 
 @pytest.fixture
@@ -210,8 +210,8 @@ class Searched:
         usage = ranking.usage
         tokens = (event.prompt_tokens, event.cached_tokens, event.output_tokens, event.thought_tokens)
         assert tokens == (usage.prompt, usage.cached, usage.output, usage.thoughts)
-        asked = {"rank"} if ranking.requests else set()
-        assert set(event.stage_ms) == {"encode", "search", "load", "total"} | asked
+        called = {"rank"} if ranking.requests else set()
+        assert set(event.stage_ms) == {"encode", "search", "load", "total"} | called
         assert event.detail == self.answer.receipt()
 
     def shown(self) -> str:
@@ -230,22 +230,22 @@ def searched(app: App, query: str = "a red sheet") -> Searched:
 def test_a_fault_gives_all_pictures_in_time_says_why_and_keeps_the_key(
     name: str,
     server: MockGeminiServer,
-    kept: Path,
+    collections_dir: Path,
     tmp_path: Path,
     everything_logged: StringIO,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     server.always(FAULTS[name])
-    found = searched(ranking_app(tmp_path / "data", kept, server.address))
+    found = searched(ranking_app(tmp_path / "data", collections_dir, server.address))
     found.check("ranked" if name in RANKED else "fallback", CAUSES.get(name))
     ranking = found.answer.ranking
     assert ranking is not None
     assert ranking.usd == pytest.approx(billed_usd([row for row in server.ledger if row.reported]), abs=1e-12)
     assert (ranking.unknown_usd > 0) == (name in UNKNOWN_COST)
     assert spent_usd(found.app) == pytest.approx(ranking.usd + ranking.unknown_usd, abs=1e-12)
-    said = capfd.readouterr()
-    assert KEY not in said.out + said.err + everything_logged.getvalue() + found.shown()
-    assert files_with_the_key(tmp_path / "data", kept) == []
+    printed = capfd.readouterr()
+    assert KEY not in printed.out + printed.err + everything_logged.getvalue() + found.shown()
+    assert files_with_the_key(tmp_path / "data", collections_dir) == []
 
 
 def test_the_key_is_looked_for_in_what_really_holds_it(tmp_path: Path, everything_logged: StringIO) -> None:
@@ -256,10 +256,10 @@ def test_the_key_is_looked_for_in_what_really_holds_it(tmp_path: Path, everythin
 
 
 def test_a_short_failure_costs_a_second_request_and_no_ranking(
-    server: MockGeminiServer, kept: Path, tmp_path: Path
+    server: MockGeminiServer, collections_dir: Path, tmp_path: Path
 ) -> None:
     server.script(FAULTS["503"])
-    found = searched(ranking_app(tmp_path / "data", kept, server.address, rank_deadline_s=8.0))
+    found = searched(ranking_app(tmp_path / "data", collections_dir, server.address, rank_deadline_s=8.0))
     found.check("ranked", None)
     assert found.answer.ranking is not None
     assert found.answer.ranking.requests == 2
@@ -267,33 +267,33 @@ def test_a_short_failure_costs_a_second_request_and_no_ranking(
 
 
 def test_a_quota_that_returns_within_the_deadline_is_waited_for(
-    server: MockGeminiServer, kept: Path, tmp_path: Path
+    server: MockGeminiServer, collections_dir: Path, tmp_path: Path
 ) -> None:
     server.script(FAULTS["429-minute-short"])
-    found = searched(ranking_app(tmp_path / "data", kept, server.address, rank_deadline_s=8.0))
+    found = searched(ranking_app(tmp_path / "data", collections_dir, server.address, rank_deadline_s=8.0))
     found.check("ranked", None)
     assert len(server.ledger) == 2
 
 
-def test_a_quota_that_is_said_to_return_at_once_is_not_asked_for_without_pause(
-    server: MockGeminiServer, kept: Path, tmp_path: Path
+def test_a_quota_that_returns_at_once_is_still_retried_with_pauses(
+    server: MockGeminiServer, collections_dir: Path, tmp_path: Path
 ) -> None:
     server.always(quota("minute", retry_after="0s"))
-    searched(ranking_app(tmp_path / "data", kept, server.address)).check("fallback", "quota_minute")
+    searched(ranking_app(tmp_path / "data", collections_dir, server.address)).check("fallback", "quota_minute")
     assert len(server.ledger) <= 4
 
 
-def test_nobody_listening_is_said_and_costs_nothing(kept: Path, tmp_path: Path) -> None:
+def test_a_refused_connection_is_reported_and_costs_nothing(collections_dir: Path, tmp_path: Path) -> None:
     with nothing_listening() as address:
-        found = searched(ranking_app(tmp_path / "data", kept, address))
+        found = searched(ranking_app(tmp_path / "data", collections_dir, address))
         found.check("fallback", "unreachable")
     assert spent_usd(found.app) == 0
 
 
-def test_an_address_that_does_not_speak_tls_is_said_and_costs_nothing(
-    server: MockGeminiServer, kept: Path, tmp_path: Path
+def test_an_address_without_tls_is_reported_and_costs_nothing(
+    server: MockGeminiServer, collections_dir: Path, tmp_path: Path
 ) -> None:
-    found = searched(ranking_app(tmp_path / "data", kept, server.address.replace("http:", "https:")))
+    found = searched(ranking_app(tmp_path / "data", collections_dir, server.address.replace("http:", "https:")))
     found.check("fallback", "unreachable")
     assert (spent_usd(found.app), server.ledger) == (0, [])
 
@@ -321,50 +321,54 @@ def redirecting(target: str) -> Iterator[str]:
         server.shutdown()
 
 
-def test_the_key_is_not_carried_to_where_a_redirect_leads(server: MockGeminiServer, kept: Path, tmp_path: Path) -> None:
+def test_the_key_is_not_carried_to_where_a_redirect_leads(
+    server: MockGeminiServer, collections_dir: Path, tmp_path: Path
+) -> None:
     with redirecting(server.address) as address:
-        searched(ranking_app(tmp_path / "data", kept, address)).check("fallback", "unreachable")
+        searched(ranking_app(tmp_path / "data", collections_dir, address)).check("fallback", "unreachable")
     assert server.ledger == []
 
 
 @pytest.mark.parametrize("proxy", ["HTTP_PROXY", "ALL_PROXY"])
-def test_a_proxy_that_is_not_there_is_said_and_costs_nothing(
-    proxy: str, kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_missing_proxy_is_reported_and_costs_nothing(
+    proxy: str, collections_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with nothing_listening() as address:
         monkeypatch.setenv(proxy, address)
-        found = searched(ranking_app(tmp_path / "data", kept, "http://gemini.invalid"))
+        found = searched(ranking_app(tmp_path / "data", collections_dir, "http://gemini.invalid"))
     found.check("fallback", "unreachable")
     assert spent_usd(found.app) == 0
 
 
 @pytest.mark.parametrize("query", ["half \ud800 a pair", "\0", "𝔯𝔢𝔡 🚤 赤い", "x" * 2_000])
 def test_any_words_can_be_ranked_by_and_logged(
-    query: str, server: MockGeminiServer, kept: Path, tmp_path: Path
+    query: str, server: MockGeminiServer, collections_dir: Path, tmp_path: Path
 ) -> None:
-    searched(ranking_app(tmp_path / "data", kept, server.address, rank_deadline_s=20.0), query).check("ranked", None)
+    searched(ranking_app(tmp_path / "data", collections_dir, server.address, rank_deadline_s=20.0), query).check(
+        "ranked", None
+    )
 
 
-def test_without_a_key_nothing_is_asked(server: MockGeminiServer, kept: Path, tmp_path: Path) -> None:
-    found = searched(ranking_app(tmp_path / "data", kept, server.address, gemini_api_key=Secret()))
+def test_without_a_key_nothing_is_sent(server: MockGeminiServer, collections_dir: Path, tmp_path: Path) -> None:
+    found = searched(ranking_app(tmp_path / "data", collections_dir, server.address, gemini_api_key=Secret()))
     found.check("fallback", "no_key")
     assert server.ledger == []
 
 
 @pytest.mark.parametrize(("budget", "cause"), [("daily_usd", "budget_day"), ("monthly_usd", "budget_month")])
-def test_over_budget_nothing_is_asked(
-    budget: str, cause: Cause, server: MockGeminiServer, kept: Path, tmp_path: Path
+def test_over_budget_nothing_is_sent(
+    budget: str, cause: Cause, server: MockGeminiServer, collections_dir: Path, tmp_path: Path
 ) -> None:
-    found = searched(ranking_app(tmp_path / "data", kept, server.address, **{budget: 0.001}))
+    found = searched(ranking_app(tmp_path / "data", collections_dir, server.address, **{budget: 0.001}))
     found.check("fallback", cause)
     assert (spent_usd(found.app), server.ledger) == (0, [])
 
 
-def test_after_failures_in_a_row_gemini_is_left_alone_and_the_page_can_say_until_when(
-    server: MockGeminiServer, kept: Path, tmp_path: Path
+def test_after_failures_in_a_row_gemini_is_paused_with_a_time_for_the_next_attempt(
+    server: MockGeminiServer, collections_dir: Path, tmp_path: Path
 ) -> None:
     server.always(FAULTS["504"])
-    app = ranking_app(tmp_path / "data", kept, server.address)
+    app = ranking_app(tmp_path / "data", collections_dir, server.address)
     for number in range(4):
         searched(app, f"red {number}").check("fallback", "timeout")
     found = searched(app, "red 5")
@@ -376,20 +380,20 @@ def test_after_failures_in_a_row_gemini_is_left_alone_and_the_page_can_say_until
     assert len(server.ledger) == 4
 
 
-def test_a_failure_for_ever_is_not_waited_for_once_gemini_is_left_alone(
-    server: MockGeminiServer, kept: Path, tmp_path: Path
+def test_a_lasting_failure_is_not_waited_for_once_gemini_is_paused(
+    server: MockGeminiServer, collections_dir: Path, tmp_path: Path
 ) -> None:
     server.always(FAULTS["503"])
-    found = searched(ranking_app(tmp_path / "data", kept, server.address, rank_deadline_s=8.0))
+    found = searched(ranking_app(tmp_path / "data", collections_dir, server.address, rank_deadline_s=8.0))
     found.check("fallback", "overloaded")
     assert len(server.ledger) == 4
     assert found.took_s < 8.0
 
 
 def test_a_picture_that_cannot_be_put_on_the_sheet_does_not_cost_the_search(
-    server: MockGeminiServer, kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: MockGeminiServer, collections_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    app = ranking_app(tmp_path / "data", kept, server.address, rank_send="sheet")
+    app = ranking_app(tmp_path / "data", collections_dir, server.address, rank_send="sheet")
     monkeypatch.setattr(Image.Image, "thumbnail", _broken)
     searched(app).check("ranked", None)
 

@@ -38,8 +38,8 @@ QUERIES = (
 
 
 @pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_collections(tmp_path_factory.mktemp("kept"), TITLES)
+def collections_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_collections(tmp_path_factory.mktemp("collections"), TITLES)
 
 
 @pytest.fixture
@@ -53,8 +53,10 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[MockGeminiServer]:
 
 
 @pytest.fixture
-def started(server: MockGeminiServer, kept: Path, tmp_path: Path) -> Callable[..., App]:
-    return lambda **given: ranking_app(tmp_path / "data", kept, server.address, **{"rank_deadline_s": 20.0, **given})
+def started(server: MockGeminiServer, collections_dir: Path, tmp_path: Path) -> Callable[..., App]:
+    return lambda **given: ranking_app(
+        tmp_path / "data", collections_dir, server.address, **{"rank_deadline_s": 20.0, **given}
+    )
 
 
 def stretches(text: str, length: int) -> list[str]:
@@ -63,8 +65,8 @@ def stretches(text: str, length: int) -> list[str]:
     return [packed[start : start + length] for start in range(len(packed) - length + 1)]
 
 
-def leaks(said: str) -> bool:
-    packed = "".join(said.split()).casefold()
+def leaks(revealed: str) -> bool:
+    packed = "".join(revealed.split()).casefold()
     instructions = (*prompts.RANKING.values(), prompts.REFINEMENT)
     secrets = stretches(KEY, 8) + [stretch for text in instructions for stretch in stretches(text, 40)]
     return any(secret in packed for secret in secrets)

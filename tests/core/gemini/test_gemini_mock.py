@@ -206,7 +206,7 @@ def test_the_ledger_can_be_read_over_http(server: MockGeminiServer, ask: Ask) ->
     assert (blocked.prompt_tokens > 3_000, blocked.candidates_tokens, blocked.reported) == (True, 0, True)
 
 
-def test_what_was_sent_can_be_looked_at_and_only_the_latest_is_kept(server: MockGeminiServer, ask: Ask) -> None:
+def test_requests_can_be_inspected_and_only_the_latest_are_kept(server: MockGeminiServer, ask: Ask) -> None:
     for _ in range(MAX_REQUESTS):
         ask([{"text": "QUERY: red"}])
     ask([{"text": "QUERY: blue"}])

@@ -285,10 +285,10 @@ def test_a_reply_that_begins_late_is_a_read_timeout_and_billed(server: MockGemin
 def test_no_fault_makes_the_client_say_its_key(server: MockGeminiServer, ask: Ask, name: str) -> None:
     server.script(FAULTS[name])
     try:
-        said = str(ask())
+        shown = str(ask())
     except Exception as error:  # noqa: BLE001 - whatever it is, it must not hold the key
-        said = "".join(traceback.format_exception(error)) + repr(error) + repr(error.args)
-    assert KEY not in said
+        shown = "".join(traceback.format_exception(error)) + repr(error) + repr(error.args)
+    assert KEY not in shown
 
 
 def test_every_fault_is_tried_here() -> None:

@@ -56,8 +56,8 @@ def answer(
 
 
 def outcomes(*answers: Answer) -> tuple[QueryOutcome, ...]:
-    told = iter(answers)
-    return evaluate(fit_to_collection(LABELS, {A, B, C, D}), lambda query: next(told))[0]
+    replies = iter(answers)
+    return evaluate(fit_to_collection(LABELS, {A, B, C, D}), lambda query: next(replies))[0]
 
 
 VECTOR = (answer("dog", [B, A]), answer("cat", [B, C]), answer("red", [A, B, C, D]))
@@ -70,19 +70,19 @@ def run(*answers: Answer, ranker: RankerName = "vector", **changes: Any) -> Eval
     return replace(whole, **changes)
 
 
-def test_every_query_is_asked_once_in_order_and_progress_is_told() -> None:
-    asked: list[str] = []
-    heard: list[Progress] = []
+def test_every_query_is_run_once_in_order_and_progress_is_reported() -> None:
+    searched: list[str] = []
+    progress: list[Progress] = []
 
     def ask(query: str) -> Answer:
-        asked.append(query)
+        searched.append(query)
         return answer(query, [A])
 
     ticks = iter([10.0, 12.5])
-    found, seconds = evaluate(fit_to_collection(LABELS, {A, B, C, D}), ask, heard.append, lambda: next(ticks))
-    assert asked == ["dog", "cat", "red"]
+    found, seconds = evaluate(fit_to_collection(LABELS, {A, B, C, D}), ask, progress.append, lambda: next(ticks))
+    assert searched == ["dog", "cat", "red"]
     assert seconds == 2.5
-    assert [(p.done, p.total) for p in heard] == [(1, 3), (2, 3), (3, 3)]
+    assert [(p.done, p.total) for p in progress] == [(1, 3), (2, 3), (3, 3)]
     assert [(o.id, o.order, o.measures["mrr"]) for o in found] == [("1", (A,), 1), ("2", (A,), 0), ("3", (A,), 0)]
 
 
@@ -109,44 +109,44 @@ def test_a_run_is_the_same_after_it_was_a_document() -> None:
 
 
 def test_the_document_says_measures_costs_and_the_baselines_figures() -> None:
-    told = evaluation_document(run(answer("dog", [B, A], [A, B], usd=0.25), *VECTOR[1:]), None)
-    assert told["usd"] == 0.25
-    assert told["scores"]["measures"]["precision@4"]["predecessor"] == 0.87
-    assert told["kinds"]["colour"]["queries"] == 1
-    assert [outcome["query"] for outcome in told["outcomes"]] == ["dog", "cat", "red"]
-    assert "lift" not in told
+    reported = evaluation_document(run(answer("dog", [B, A], [A, B], usd=0.25), *VECTOR[1:]), None)
+    assert reported["usd"] == 0.25
+    assert reported["scores"]["measures"]["precision@4"]["predecessor"] == 0.87
+    assert reported["kinds"]["colour"]["queries"] == 1
+    assert [outcome["query"] for outcome in reported["outcomes"]] == ["dog", "cat", "red"]
+    assert "lift" not in reported
 
 
 # -- runs that are kept ---------------------------------------------------------------------------------------
 
 
 @pytest.fixture
-def kept(tmp_path: Path) -> RunStore:
+def run_store(tmp_path: Path) -> RunStore:
     return RunStore(tmp_path / "quality.db", max_unnamed=2)
 
 
-def test_a_run_is_found_by_its_number_and_by_its_name(kept: RunStore) -> None:
-    first = kept.save(run(*VECTOR, name="before"))
+def test_a_run_is_found_by_its_number_and_by_its_name(run_store: RunStore) -> None:
+    first = run_store.save(run(*VECTOR, name="before"))
     assert first.id > 0
-    assert kept.get(first.id) == kept.get("before") == first
+    assert run_store.get(first.id) == run_store.get("before") == first
 
 
-def test_the_oldest_unnamed_runs_go_and_named_ones_stay(kept: RunStore) -> None:
-    kept.save(run(*VECTOR, name="stays"))
-    ids = [kept.save(run(*VECTOR)).id for _ in range(3)]
-    assert [(row.id, row.name) for row in kept.latest()] == [(ids[2], ""), (ids[1], ""), (1, "stays")]
-    assert kept.latest(1)[0].queries == 3
+def test_the_oldest_unnamed_runs_go_and_named_ones_stay(run_store: RunStore) -> None:
+    run_store.save(run(*VECTOR, name="stays"))
+    ids = [run_store.save(run(*VECTOR)).id for _ in range(3)]
+    assert [(row.id, row.name) for row in run_store.latest()] == [(ids[2], ""), (ids[1], ""), (1, "stays")]
+    assert run_store.latest(1)[0].queries == 3
 
 
-def test_names_are_given_once_and_unknown_runs_are_named_in_the_error(kept: RunStore) -> None:
-    kept.save(run(*VECTOR, name="before"))
+def test_names_are_given_once_and_unknown_runs_are_named_in_the_error(run_store: RunStore) -> None:
+    run_store.save(run(*VECTOR, name="before"))
     with pytest.raises(QualityError, match="a run is named 'before' already"):
-        kept.save(run(*VECTOR, name="before"))
+        run_store.save(run(*VECTOR, name="before"))
     with pytest.raises(QualityError, match="allowed are 80"):
-        kept.save(run(*VECTOR, name="x" * 81))
+        run_store.save(run(*VECTOR, name="x" * 81))
     for which in (99, "unknown", ""):
         with pytest.raises(QualityError, match=f"there is no run {which!r}"):
-            kept.get(which)
+            run_store.get(which)
 
 
 # -- comparison and lift --------------------------------------------------------------------------------------
@@ -267,10 +267,10 @@ def test_documents_and_lines_say_who_ranked() -> None:
     ]
 
 
-def test_the_list_of_runs_says_who_ranked(kept: RunStore) -> None:
+def test_the_list_of_runs_says_who_ranked(run_store: RunStore) -> None:
     for mock_server in ("", "fake.example"):
-        kept.save(ranked_run(*RANKED, mock_server=mock_server))
-    assert [row.ranked_by for row in kept.latest()] == ["by a stand-in at fake.example", "by Gemini"]
+        run_store.save(ranked_run(*RANKED, mock_server=mock_server))
+    assert [row.ranked_by for row in run_store.latest()] == ["by a stand-in at fake.example", "by Gemini"]
 
 
 def test_runs_from_before_this_was_recorded_are_read_and_do_not_claim_gemini(tmp_path: Path) -> None:
@@ -283,8 +283,8 @@ def test_runs_from_before_this_was_recorded_are_read_and_do_not_claim_gemini(tmp
             " VALUES ('old', ?, 'c', 'gemini', 'm', 'l', 3, ?)",
             (NOW.isoformat(), json.dumps(document)),
         )
-    kept = RunStore(path)
-    (row,), whole = kept.latest(), kept.get("old")
+    store = RunStore(path)
+    (row,), whole = store.latest(), store.get("old")
     assert row.ranked_by == whole.ranked_by == "by Gemini or a stand-in (not recorded)"
     assert [o.order for o in whole.outcomes] == [o.order for o in ranked_run(*RANKED).outcomes]
 
@@ -302,7 +302,7 @@ def test_a_floor_is_the_lower_bound_of_the_run_that_set_it() -> None:
     assert violations(floor, whole) == []
 
 
-def test_a_run_under_the_floor_is_said_measure_by_measure() -> None:
+def test_a_run_below_the_floor_is_reported_measure_by_measure() -> None:
     floor = floor_from_run(run(answer("dog", [A]), answer("cat", [B, C]), answer("red", [D])))
     faults = violations(floor, run(answer("dog", [B]), answer("cat", [A]), answer("red", [A])))
     assert "Query success 0.0000 is under 1.0000" in faults
@@ -315,7 +315,7 @@ def test_queries_that_went_missing_are_a_fault() -> None:
     assert "only 1 of 3 queries could be asked" in violations(floor_from_run(whole), partial)
 
 
-def test_floors_are_kept_side_by_side_and_replaced_by_name(tmp_path: Path) -> None:
+def test_floors_are_stored_side_by_side_and_replaced_by_name(tmp_path: Path) -> None:
     path = tmp_path / "floor.json"
     first, other = floor_from_run(run(*VECTOR)), floor_from_run(run(*VECTOR, model="other"))
     assert read_floors(path) == {}
@@ -391,7 +391,7 @@ def test_without_mlflows_address_nothing_is_logged(monkeypatch: pytest.MonkeyPat
     assert log_to_mlflow(run(*VECTOR), {}) == ""
 
 
-def test_an_address_without_mlflow_and_a_server_that_is_away_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_mlflow_and_an_unreachable_server_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "mlflow", None)
     assert "mlflow is not installed" in log_to_mlflow(run(*VECTOR), {URI: "http://127.0.0.1:5000"})
 
@@ -399,5 +399,5 @@ def test_an_address_without_mlflow_and_a_server_that_is_away_are_said(monkeypatc
         raise ConnectionError("http://user:password@host")
 
     monkeypatch.setitem(sys.modules, "mlflow", SimpleNamespace(set_experiment=away))  # type: ignore[arg-type]
-    told = log_to_mlflow(run(*VECTOR), {URI: "http://127.0.0.1:5000"})
-    assert told == "not logged: MLflow failed (ConnectionError); the run is kept here"
+    reported = log_to_mlflow(run(*VECTOR), {URI: "http://127.0.0.1:5000"})
+    assert reported == "not logged: MLflow failed (ConnectionError); the run is kept here"

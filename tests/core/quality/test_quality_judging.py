@@ -47,7 +47,7 @@ def test_a_thumb_of_none_takes_ones_own_back(judging: JudgingService) -> None:
     assert judging.votes(ADA, "demo", "red car") == {}
 
 
-def test_a_thumb_is_kept_with_the_model_of_its_collection(tmp_path: Path) -> None:
+def test_a_vote_is_saved_with_the_model_of_its_collection(tmp_path: Path) -> None:
     judgements = JudgementStore(tmp_path / "judgements.db", now=lambda: START)
     judge(JudgingService(judgements, lambda _: MODEL), ADA)
     (opinion,) = judgements.latest()

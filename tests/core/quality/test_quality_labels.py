@@ -39,7 +39,7 @@ def test_a_label_set_is_read_as_it_stands(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("bad", "said"),
+    ("bad", "message"),
     [
         ("{", "line 2: not JSON"),
         ("[" * 5000, "line 2: not JSON"),
@@ -56,8 +56,8 @@ def test_a_label_set_is_read_as_it_stands(tmp_path: Path) -> None:
         (line(), "line 2: id 'q1' stands on an earlier line too"),
     ],
 )
-def test_a_bad_line_is_named_with_its_number(tmp_path: Path, bad: str, said: str) -> None:
-    with pytest.raises(QualityError, match=said):
+def test_a_bad_line_is_named_with_its_number(tmp_path: Path, bad: str, message: str) -> None:
+    with pytest.raises(QualityError, match=message):
         read_label_set(written(tmp_path, line(), bad))
 
 

@@ -60,7 +60,7 @@ def test_searches_with_too_few_photos_and_photos_of_other_collections_are_left_o
     assert weak_labels(told, ASSETS, WeakLabelLimits(downloads=2, photos=2)).queries == ()
 
 
-def test_the_most_downloaded_searches_come_first_and_are_all_that_is_kept() -> None:
+def test_only_the_most_downloaded_searches_are_used_in_that_order() -> None:
     told = conversions(a={"p1": 2, "p2": 2}, b={"p1": 9, "p2": 2}, c={"p3": 2, "p2": 2})
     found = weak_labels(told, ASSETS, WeakLabelLimits(2, 2, queries=2))
     assert [query.query for query in found.queries] == ["b", "a"]
@@ -100,21 +100,21 @@ def test_the_command_writes_labels_that_can_be_evaluated(
     lite: App, dataset: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "lite.jsonl"
-    asked = ["weak-labels", str(dataset[1]), "--collection", "lite", *ANY]
-    assert cli.main([*asked, "--output", str(path)]) == 0
+    arguments = ["weak-labels", str(dataset[1]), "--collection", "lite", *ANY]
+    assert cli.main([*arguments, "--output", str(path)]) == 0
     out, err = capsys.readouterr()
     assert (out, err) == ("", "9 searches led to downloads of lite's photos\n")
     labels = read_label_set(path)
     assert [query.query for query in labels.queries][:4] == ["query 0", "query 1", "query 2", "query 3"]
     assert {len(query.relevant) for query in labels.queries} == {3, 4}
     assert lite.quality.evaluate(labels, "lite").absent == 0
-    assert cli.main([*asked, "--queries", "2", "--json"]) == 0
+    assert cli.main([*arguments, "--queries", "2", "--json"]) == 0
     assert [query["kind"] for query in json.loads(capsys.readouterr().out)["queries"]] == ["conversion"] * 2
-    assert cli.main([*asked, "--queries", "1"]) == 0
+    assert cli.main([*arguments, "--queries", "1"]) == 0
     assert json.loads(capsys.readouterr().out)["note"] == "4 downloads"
 
 
-def test_where_no_search_led_to_enough_downloads_the_error_says_what_was_asked_for(
+def test_without_enough_downloads_the_error_names_the_limits(
     lite: App, dataset: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert cli.main(["weak-labels", str(dataset[1]), "--collection", "lite"]) == 1
@@ -151,10 +151,9 @@ def test_damaged_rows_are_counted_in_the_log_and_the_rest_is_read(
     table = (dataset[1] / "conversions.tsv000").read_text(encoding="utf-8")
     (tmp_path / "conversions.tsv000").write_text(f"{table}half a row\n", encoding="utf-8")
     monkeypatch.setattr(logging.getLogger("contactsheet"), "propagate", True)
-    heard: list[Progress] = []
-    assert (
-        len(lite.quality.weak_labels.label_set(str(tmp_path), "lite", WeakLabelLimits(1, 1), heard.append).queries) == 9
-    )
+    progress: list[Progress] = []
+    labels = lite.quality.weak_labels.label_set(str(tmp_path), "lite", WeakLabelLimits(1, 1), progress.append)
+    assert len(labels.queries) == 9
     assert "damaged rows were left out table=conversions rows=1" in caplog.text
 
 

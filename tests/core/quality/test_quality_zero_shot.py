@@ -24,13 +24,13 @@ def test_pictures_are_classified_by_the_names_of_their_folders(tmp_path: Path) -
     paint(tmp_path / "red_thing", "red", 6)
     paint(tmp_path / "blue-thing", "blue", 2)
     paint(tmp_path / "green", "blue")  # labelled wrongly: no model can have it right
-    heard: list[Progress] = []
-    found = zero_shot(ColourEncoder(), labelled_folder(tmp_path), heard.append)
+    progress: list[Progress] = []
+    found = zero_shot(ColourEncoder(), labelled_folder(tmp_path), progress.append)
     assert (found.model, found.classes, found.pictures, found.failures) == ("colour", 3, 9, ())
     assert found.top1.value == pytest.approx(8 / 9)
     assert found.top5.value == 1
     assert found.top1.low < 8 / 9 < found.top1.high
-    assert (heard[-1].done, heard[-1].total) == (9, 9)
+    assert (progress[-1].done, progress[-1].total) == (9, 9)
 
 
 def test_what_is_no_picture_is_named_and_left_out(tmp_path: Path) -> None:

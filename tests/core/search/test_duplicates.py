@@ -56,9 +56,9 @@ def test_pairs_found_block_by_block_are_those_of_the_whole_matrix(seed: int, cou
     whole = vectors @ vectors.T
     for a in range(count):
         partners = [b for b in range(a + 1, count) if whole[a, b] >= cosine]
-        kept = [b for b in partners if (a, b) in found]
-        assert len(kept) == min(len(partners), MAX_PARTNERS)
-        assert all(found[a, b] == pytest.approx(min(whole[a, b], 1), abs=1e-6) for b in kept)
+        partners_found = [b for b in partners if (a, b) in found]
+        assert len(partners_found) == min(len(partners), MAX_PARTNERS)
+        assert all(found[a, b] == pytest.approx(min(whole[a, b], 1), abs=1e-6) for b in partners_found)
     assert all(a < b for a, b in found)
 
 
@@ -66,9 +66,9 @@ def test_blocks_meet_across_their_borders(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("core.search.duplicates.BLOCK_ROWS", 4)
     vectors = unit(np.random.default_rng(0).normal(size=(19, 16)).astype(np.float32))
     vectors[17] = vectors[2]
-    told: list[Progress] = []
-    assert [(a, b) for part in similar_pairs(vectors, 0.999, told.append) for a, b, _ in part] == [(2, 17)]
-    assert [(p.done, p.total) for p in told] == [(0, 19), (4, 19), (8, 19), (12, 19), (16, 19), (19, 19)]
+    progress: list[Progress] = []
+    assert [(a, b) for part in similar_pairs(vectors, 0.999, progress.append) for a, b, _ in part] == [(2, 17)]
+    assert [(p.done, p.total) for p in progress] == [(0, 19), (4, 19), (8, 19), (12, 19), (16, 19), (19, 19)]
 
 
 def test_altered_photographs_keep_their_structure_and_others_differ() -> None:
@@ -125,7 +125,7 @@ def test_the_largest_of_a_group_is_kept_and_the_nearest_of_the_others_comes_firs
     assert shelf.groups() == [("b large", ["a small", "c tinted"])]
 
 
-def test_of_equally_large_ones_the_one_with_more_detail_is_kept(shelf: Shelf) -> None:
+def test_among_equally_large_pictures_the_one_with_more_detail_is_kept(shelf: Shelf) -> None:
     (picture,) = photographs(1)
     shelf.add("a", altered(picture)["recompressed"].reduce(4).resize(picture.size), 0.0)
     shelf.add("b", picture, 0.0)

@@ -58,7 +58,7 @@ KEY = FakeTransport.key.reveal()
         ("", None),
     ],
 )
-def test_the_picture_meant_is_one_that_is_shown(text: str, position: int | None) -> None:
+def test_a_referenced_position_is_one_that_is_shown(text: str, position: int | None) -> None:
     assert referenced_position(text, 4) == position
 
 
@@ -89,7 +89,7 @@ def test_words_narrow_the_last_search_or_begin_a_new_one(text: str, query: str) 
 
 
 @pytest.mark.parametrize("text", ["without people", "but no cars", "not at night", "please the ones without dogs"])
-def test_what_no_rule_can_do_is_said(text: str) -> None:
+def test_what_no_rule_can_do_is_noted(text: str) -> None:
     understood = interpret_by_rule("streets", text, 4)
     assert (understood.query, understood.by) == ("streets", "rule")
     assert "needs a Gemini key" in understood.note
@@ -108,7 +108,7 @@ def test_every_follow_up_means_a_search_or_a_picture(previous: str, text: str, s
 
 
 @given(st.lists(st.text(), max_size=9), st.text())
-def test_what_is_asked_is_data_in_json_and_only_the_latest_turns(previous: list[str], text: str) -> None:
+def test_the_request_holds_data_in_json_and_only_the_latest_turns(previous: list[str], text: str) -> None:
     (part,) = refine_request_parts(previous, text)
     assert isinstance(part, str)
     heading, before, other, now = part.split("\n")
@@ -195,7 +195,7 @@ def test_without_a_key_a_rule_decides_and_nothing_is_logged(
         (ZeroDivisionError(), "malformed"),
     ],
 )
-def test_whatever_comes_back_a_rule_understands_and_the_failure_is_logged(
+def test_after_any_failure_a_rule_interprets_and_the_failure_is_logged(
     understanding: Callable[..., FollowUps], events: EventLog, step: GeminiReply | Exception, reason: str
 ) -> None:
     assert understanding(FakeTransport(step)).interpret(["streets"], "at night", 4) == FollowUp("streets, at night")

@@ -125,7 +125,7 @@ def test_a_large_picture_is_kept_no_larger_than_a_model_looks_at(app: App) -> No
     assert Image.open(io.BytesIO(picture.thumbnail)).width <= 384
 
 
-def test_what_cannot_be_answered_is_said(filled: App) -> None:
+def test_a_search_that_cannot_be_answered_says_why(filled: App) -> None:
     red = filled.searches.read_query_picture(png("red"))
     with pytest.raises(QueryError, match=r"the weight of the words is 1\.5: choose one from 0"):
         filled.searches.by_picture(red, "shelf", text="red", text_weight=1.5)

@@ -71,9 +71,9 @@ def test_any_text_is_an_order_of_all_candidates_or_malformed(text: str, count: i
 
 
 @given(st.permutations(range(1, 11)), st.integers(1, 10))
-def test_the_order_said_comes_first_and_the_rest_in_the_order_sent(order: list[int], said: int) -> None:
-    found = parse_ranking(answer(*map(row, order[:said])), 10)
-    assert final_order(found, 10) == order[:said] + sorted(order[said:])
+def test_ranked_candidates_come_first_and_the_rest_in_the_order_sent(order: list[int], ranked_count: int) -> None:
+    found = parse_ranking(answer(*map(row, order[:ranked_count])), 10)
+    assert final_order(found, 10) == order[:ranked_count] + sorted(order[ranked_count:])
 
 
 def test_what_was_never_sent_is_dropped_and_what_comes_twice_counts_where_it_came_first() -> None:
@@ -92,9 +92,9 @@ def test_a_score_that_is_none_drops_its_entry(score: Any) -> None:
     assert [score.number for score in parse_ranking(answer(row(1, score), row(2)), 3)] == [2]
 
 
-@pytest.mark.parametrize(("score", "kept"), [(7.5, 1.0), (-1, 0.0), (1, 1.0), (0.25, 0.25)])
-def test_scores_end_at_0_and_1(score: float, kept: float) -> None:
-    assert parse_ranking(answer(row(1, score)), 1)[0].score == kept
+@pytest.mark.parametrize(("score", "clamped"), [(7.5, 1.0), (-1, 0.0), (1, 1.0), (0.25, 0.25)])
+def test_scores_end_at_0_and_1(score: float, clamped: float) -> None:
+    assert parse_ranking(answer(row(1, score)), 1)[0].score == clamped
 
 
 @pytest.mark.parametrize(
@@ -208,9 +208,9 @@ def test_texts_from_outside_stay_data_in_one_line_of_json(query: str, title: str
     assert all(len(part.split("\n")) <= 2 for part in parts)
     assert json.loads(parts[0].split("\n")[1]) == query
     note = {"title": title[:MAX_NOTE_LENGTH], "description": description[:MAX_NOTE_LENGTH]}
-    kept = {name: text for name, text in note.items() if text}
+    sent = {name: text for name, text in note.items() if text}
     notes = [json.loads(part.split("\n")[1]) for part in parts if part.startswith("NOTES:\n")]
-    assert notes == ([[{"n": 1, **kept}]] if kept else [])
+    assert notes == ([[{"n": 1, **sent}]] if sent else [])
 
 
 def test_half_a_character_can_be_sent() -> None:
@@ -218,9 +218,9 @@ def test_half_a_character_can_be_sent() -> None:
     assert query == 'QUERY:\n"half ?"'
 
 
-def test_only_title_and_description_are_told_never_where_a_file_lies() -> None:
-    said = " ".join(texts(ranking_request_parts("a cat", [hit(1, "Tom", "asleep")], "images")))
-    assert not any(word in said for word in ("private", "name.jpg", "Uthor", "CC0", "source"))
+def test_only_title_and_description_are_sent_never_a_path() -> None:
+    sent = " ".join(texts(ranking_request_parts("a cat", [hit(1, "Tom", "asleep")], "images")))
+    assert not any(word in sent for word in ("private", "name.jpg", "Uthor", "CC0", "source"))
 
 
 def test_the_schema_asks_for_exactly_what_is_read() -> None:
