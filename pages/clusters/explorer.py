@@ -10,7 +10,7 @@ from pages.clusters.cluster_detail import show_open_cluster
 from pages.clusters.cluster_list import show_clusters
 from pages.clusters.dial import show_dial
 from pages.clusters.draft_bar import show_draft_bar
-from pages.clusters.draft_state import NOTICE, current_state
+from pages.clusters.draft_state import NOTICE, DraftState, current_state
 from pages.clusters.map_view import show_map
 from pages.clusters.pair_review import show_border_pairs
 from pages.clusters.published_changes import show_changes
@@ -44,6 +44,11 @@ def show_explorer(app: App, collection: str) -> None:
         st.caption(cluster_summary(view))
     with st.container():
         show_open_cluster(app, state, view)
+    show_section(app, state, view)
+
+
+def show_section(app: App, state: DraftState, view: ClusterView) -> None:
+    """The section that is chosen, and only that."""
     section = st.segmented_control(
         "Show",
         SECTIONS,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import streamlit as st
@@ -53,15 +54,22 @@ def folder_form(app: App, collection: str | None) -> None:
         return
     current = Path(st.session_state.setdefault("folder", str(roots[0])))
     st.text_input("Folder", key="folder")
-    subfolders = app.library.folders_in(current)
+    folder_navigation(current, app.library.folders_in(current), at_root=current in roots)
+    if st.button(
+        "Add to collection",
+        type="primary",
+        disabled=not collection,
+        icon=":material/drive_folder_upload:",
+        key="add_folder",
+    ):
+        app.library.add_folder(person(), current, str(collection))
+        st.rerun()
+
+
+def folder_navigation(current: Path, subfolders: Sequence[str], at_root: bool) -> None:
+    """Move up or down in the folders of the server."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.button(
-            "Up",
-            icon=":material/arrow_upward:",
-            on_click=open_folder,
-            args=(current.parent,),
-            disabled=current in roots,
-        )
+        st.button("Up", icon=":material/arrow_upward:", on_click=open_folder, args=(current.parent,), disabled=at_root)
         st.selectbox(
             "Open a folder in it",
             subfolders,
@@ -72,15 +80,6 @@ def folder_form(app: App, collection: str | None) -> None:
             width=320,
             placeholder=f"{len(subfolders)} folders" if subfolders else "no folders",
         )
-    if st.button(
-        "Add to collection",
-        type="primary",
-        disabled=not collection,
-        icon=":material/drive_folder_upload:",
-        key="add_folder",
-    ):
-        app.library.add_folder(person(), current, str(collection))
-        st.rerun()
 
 
 def unsplash_form(app: App, collection: str | None) -> None:

@@ -21,8 +21,7 @@ PICKED_KEY, PAGE_KEY = "library_picked", "library_page"
 
 
 def browse_pictures(app: App, collection: str) -> None:
-    """A page of pictures sorted by title; ticked ones can be removed."""
-    curator = app.access.is_curator(person())
+    """The pictures page by page, sorted by title; ticked ones can be removed."""
     words = st.text_input(
         "Title or file name",
         key="library_words",
@@ -32,10 +31,16 @@ def browse_pictures(app: App, collection: str) -> None:
         args=(0,),
     )
     found = ids_by_title(app.titles(collection), words)
-    page = min(int(st.session_state.setdefault(PAGE_KEY, 0)), max(len(found) - 1, 0) // PAGE_SIZE)
     if not found:
         st.info("No picture has this in its title." if words.strip() else "This collection holds no pictures.")
         return
+    show_page(app, collection, found, f"library-{app.version(collection)}-{crc32(words.encode())}")
+
+
+def show_page(app: App, collection: str, found: Sequence[str], key: str) -> None:
+    """The current page of the pictures that were found, in a gallery whose key begins with `key`."""
+    curator = app.access.is_curator(person())
+    page = min(int(st.session_state.setdefault(PAGE_KEY, 0)), (len(found) - 1) // PAGE_SIZE)
     first = page * PAGE_SIZE + 1
     shown = found[first - 1 : first - 1 + PAGE_SIZE]
     picked = [i for i in st.session_state.get(PICKED_KEY, ()) if i in set(shown)]
@@ -45,15 +50,12 @@ def browse_pictures(app: App, collection: str) -> None:
         page_button("Next", page + 1, first + PAGE_SIZE > len(found))
         if curator:
             removal_popover(app, collection, picked)
+    on_pick = (lambda ids: st.session_state.update({PICKED_KEY: ids})) if curator else None
     gallery(
         collection,
         app.pictures(collection, shown),
-        f"library-{app.version(collection)}-{page}-{crc32(words.encode())}",
-        GalleryActions(
-            open_picture,
-            find_similar,
-            on_pick=(lambda ids: st.session_state.update({PICKED_KEY: ids})) if curator else None,
-        ),
+        f"{key}-{page}",
+        GalleryActions(open_picture, find_similar, on_pick),
         GalleryLayout(show_similarity=False, first=first),
     )
     follow_picture_links(app, collection, partial(removal_button, app, collection) if curator else None)

@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from core.app import DEMO, open_app
 from core.settings import Settings
 from core.store.objects.map_files import MapFiles, StoredMap
-from pages.clusters.map_view import POINTS
+from pages.clusters.map_view import MAX_POINTS
 from tests.benchmarks.slider import lay_down
 from tests.browser.conftest import NARROW, TIMEOUT_MS, WIDE, free_port, serving, settled, visitor
 
@@ -46,7 +46,7 @@ def curated(data: Path) -> Iterator[str]:
 
 @contextmanager
 def curator(browser: Browser, address: str, name: str, view: str = "", size: tuple[int, int] = WIDE) -> Iterator[Page]:
-    """Someone at the clusters page who has typed a name, so that drafts are their own."""
+    """A curator on the clusters page who has entered a name, so that drafts are their own."""
     with visitor(browser, size) as page:
         page.goto(f"{address}/clusters?{view}")
         summary(page)
@@ -60,11 +60,11 @@ def curator(browser: Browser, address: str, name: str, view: str = "", size: tup
 
 
 def summary(page: Page) -> tuple[int, int]:
-    """Once the page is drawn: how many clusters it tells of, and how many pictures are in none."""
-    told = page.get_by_text(SUMMARY)
-    told.wait_for()
+    """Once the page is drawn: the numbers of clusters and of unclustered pictures."""
+    line = page.get_by_text(SUMMARY)
+    line.wait_for()
     settled(page)
-    found = SUMMARY.search(told.inner_text())
+    found = SUMMARY.search(line.inner_text())
     assert found is not None
     return int(found[1]), int(found[2])
 
@@ -73,8 +73,8 @@ def threshold(page: Page) -> Locator:
     return page.get_by_role("slider", name="Threshold", exact=True)
 
 
-def heard(page: Page) -> None:
-    """The server has taken in what was set on the dial, and the page shows it."""
+def acknowledged(page: Page) -> None:
+    """Wait until the server has acknowledged the dial's values and the page shows them."""
     expect(page.locator(".dial")).to_have_attribute("aria-busy", "false")
     settled(page)
 
@@ -94,7 +94,7 @@ def cards(page: Page) -> Locator:
 def set_exactly(page: Page, value: str) -> None:
     page.get_by_label("Exactly").fill(value)
     page.get_by_label("Exactly").press("Enter")
-    heard(page)
+    acknowledged(page)
 
 
 def open_first(page: Page) -> None:
@@ -128,54 +128,54 @@ def save(page: Page, note: str) -> None:
 
 
 def colours(page: Page) -> list[int]:
-    """The number of the colour of every point of the map, once there is one."""
+    """The palette index of every point of the map, once it is drawn."""
     page.locator(f"{MAP} .gl-canvas").first.wait_for(state="attached")
     points = "document.querySelector(s)._fullData.find(t => t.type === 'scattergl')"
     return list(page.evaluate(f"s => Array.from({points}.marker.color)", MAP))
 
 
-def drawn(page: Page, wanted: Callable[[list[int]], bool]) -> None:
-    """Plotly draws a moment after the page has settled."""
+def wait_for_colours(page: Page, condition: Callable[[list[int]], bool]) -> None:
+    """Wait for the map's colours: Plotly draws a moment after the page has settled."""
     for _ in range(TIMEOUT_MS // 100):
-        if wanted(colours(page)):
+        if condition(colours(page)):
             return
         page.wait_for_timeout(100)
-    pytest.fail("the map has not taken the colours that it should")
+    pytest.fail("the map did not take the expected colours")
 
 
 def marked_threshold(page: Page) -> float:
-    """Where the curve marks the present threshold; its scale ends at 0 and 1."""
+    """The position of the current threshold's mark on the curve, from 0 to 1."""
     mark, scale = page.locator(".mark").bounding_box(), page.locator(".drawing").bounding_box()
     assert mark is not None
     assert scale is not None
     return (mark["x"] + mark["width"] / 2 - scale["x"]) / scale["width"]
 
 
-def test_the_slider_moves_everything_and_each_move_is_a_step_that_can_be_undone(browser: Browser, curated: str) -> None:
+def test_the_slider_updates_everything_and_each_move_can_be_undone(browser: Browser, curated: str) -> None:
     with curator(browser, curated, "Slider") as page:
-        clusters, alone = summary(page)
+        clusters, unclustered = summary(page)
         before = colours(page)
         for _ in range(24):  # 0.82 to 0.7, faster than the server answers
             threshold(page).press("ArrowLeft")
         expect(page.get_by_label("Exactly")).to_have_value("0.7")
         expect(threshold(page)).to_have_attribute("aria-valuetext", "0.700")
-        heard(page)
+        acknowledged(page)
         expect(headline(page)).to_contain_text("1 change not saved")
-        fewer, fewer_alone = summary(page)
-        assert (fewer < clusters, fewer_alone < alone) == (True, True)
-        drawn(page, lambda now: sum(map(operator.ne, before, now)) > fewer_alone)
+        fewer, fewer_unclustered = summary(page)
+        assert (fewer < clusters, fewer_unclustered < unclustered) == (True, True)
+        wait_for_colours(page, lambda now: sum(map(operator.ne, before, now)) > fewer_unclustered)
         assert marked_threshold(page) == pytest.approx(0.7, abs=0.004)
         draft = in_url(page, "draft")
         assert draft
         page.get_by_role("button", name="Undo").click()
         expect(page.get_by_text(f"{clusters} clusters")).to_be_visible()
-        drawn(page, lambda now: now == before)
+        wait_for_colours(page, lambda now: now == before)
         page.get_by_role("button", name="Redo").click()
         expect(page.get_by_text(f"{fewer} clusters")).to_be_visible()
         assert in_url(page, "draft") == draft
 
 
-def test_a_typed_threshold_is_kept_exactly(browser: Browser, curated: str) -> None:
+def test_a_typed_threshold_is_stored_exactly(browser: Browser, curated: str) -> None:
     with curator(browser, curated, "Exact") as page:
         set_exactly(page, "0.823457")
         expect(headline(page)).to_contain_text("1 change not saved")
@@ -185,7 +185,7 @@ def test_a_typed_threshold_is_kept_exactly(browser: Browser, curated: str) -> No
         expect(page.get_by_label("Exactly")).to_have_value("0.823457")
 
 
-def test_what_is_set_while_the_server_is_down_is_told_to_the_next_one(browser: Browser, data: Path) -> None:
+def test_values_set_while_the_server_is_down_are_sent_to_the_next_one(browser: Browser, data: Path) -> None:
     port = free_port()
     with ExitStack() as first:
         address = first.enter_context(serving(data, port))
@@ -198,7 +198,7 @@ def test_what_is_set_while_the_server_is_down_is_told_to_the_next_one(browser: B
                 threshold(page).press("ArrowLeft")
             expect(page.locator(".dial")).to_have_attribute("aria-busy", "true")
             with serving(data, port):
-                heard(page)
+                acknowledged(page)
                 expect(page.get_by_label("Exactly")).to_have_value("0.78")
                 page.reload()
                 summary(page)
@@ -224,12 +224,12 @@ def test_a_lasso_shows_its_pictures(browser: Browser, curated: str, size: tuple[
         settled(page)
         selected = page.get_by_text(re.compile(r"^\d+ pictures$")).inner_text()
         threshold(page).press("ArrowLeft")
-        heard(page)
+        acknowledged(page)
         expect(page.get_by_text(re.compile(r"^\d+ pictures$"))).to_have_text(selected)
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
 
-def test_a_click_shows_its_picture_until_it_is_let_go(browser: Browser, curated: str) -> None:
+def test_a_click_shows_its_picture_until_it_is_deselected(browser: Browser, curated: str) -> None:
     with visitor(browser) as page:
         page.goto(f"{curated}/clusters")
         summary(page)
@@ -246,29 +246,29 @@ def test_a_click_shows_its_picture_until_it_is_let_go(browser: Browser, curated:
         )
         page.mouse.click(x, y)
         expect(page.get_by_text(re.compile(r"^1 picture$"))).to_be_visible()
-        # What Plotly tells after a double click, which a loaded computer may take for two clicks.
+        # The event of Plotly after a double click, which a loaded computer may take for two clicks.
         page.evaluate("selector => document.querySelector(selector).emit('plotly_deselect')", MAP)
         expect(page.get_by_text("Click a point, or draw a lasso or a box")).to_be_visible()
 
 
-def test_who_zooms_into_a_large_map_sees_points_that_were_not_drawn_before(browser: Browser, tmp_path: Path) -> None:
+def test_zooming_into_a_large_map_draws_more_of_its_points(browser: Browser, tmp_path: Path) -> None:
     app = open_app(Settings(data=tmp_path / "data", model="bundled", model_is_explicit=True))
-    lay_down(app, "many", POINTS + 1_000)
+    lay_down(app, "many", MAX_POINTS + 1_000)
     with serving(tmp_path / "data") as address, visitor(browser) as page:
         page.goto(f"{address}/clusters?collection=many")
-        expect(page.get_by_text(f"{POINTS:,} of {POINTS + 1_000:,} points are drawn")).to_be_visible()
+        expect(page.get_by_text(f"{MAX_POINTS:,} of {MAX_POINTS + 1_000:,} points are drawn")).to_be_visible()
         before = colours(page)
         page.get_by_role("button", name="Whole map").wait_for()
         page.locator(f"{MAP} [data-title='Zoom in']").click()
         page.locator(f"{MAP} [data-title='Zoom in']").click()
-        expect(page.get_by_text(f"of {POINTS + 1_000:,} points are drawn")).to_have_count(0)
-        drawn(page, lambda now: len(now) < len(before))
+        expect(page.get_by_text(f"of {MAX_POINTS + 1_000:,} points are drawn")).to_have_count(0)
+        wait_for_colours(page, lambda now: len(now) < len(before))
         page.get_by_role("button", name="Whole map").click()
-        expect(page.get_by_text(f"{POINTS:,} of {POINTS + 1_000:,} points are drawn")).to_be_visible()
-        drawn(page, lambda now: now == before)
+        expect(page.get_by_text(f"{MAX_POINTS:,} of {MAX_POINTS + 1_000:,} points are drawn")).to_be_visible()
+        wait_for_colours(page, lambda now: now == before)
 
 
-def test_renamed_split_merged_saved_and_published_all_is_there_after_a_reload(browser: Browser, curated: str) -> None:
+def test_names_splits_merges_and_a_published_revision_survive_a_reload(browser: Browser, curated: str) -> None:
     with curator(browser, curated, "Ada") as page:
         clusters, _ = summary(page)
         open_first(page)
@@ -330,9 +330,7 @@ def test_a_link_opens_the_same_view_on_a_fresh_server(browser: Browser, curated:
         expect(headline(page)).to_contain_text("2 changes not saved")
 
 
-def test_who_saves_second_sees_the_conflict_and_lays_their_changes_on_what_is_there(
-    browser: Browser, curated: str
-) -> None:
+def test_the_second_to_save_sees_the_conflict_and_rebases_their_draft(browser: Browser, curated: str) -> None:
     with curator(browser, curated, "First") as first, curator(browser, curated, "Second") as second:
         for page, value in ((first, "0.81"), (second, "0.79")):
             set_exactly(page, value)
@@ -370,7 +368,7 @@ def test_at_390_pixels_everything_is_within_reach(browser: Browser, curated: str
             assert box["x"] + box["width"] <= NARROW[0], name
 
 
-def test_without_the_key_sliders_move_but_nothing_can_be_written(browser: Browser, curated: str, data: Path) -> None:
+def test_without_the_key_sliders_move_but_nothing_can_be_saved(browser: Browser, curated: str, data: Path) -> None:
     with curator(browser, curated, "Keyed") as page:
         set_exactly(page, "0.8")
         expect(headline(page)).to_contain_text("not saved")
@@ -383,7 +381,7 @@ def test_without_the_key_sliders_move_but_nothing_can_be_written(browser: Browse
             expect(page.get_by_text("Sign in with the curator key to save")).to_be_visible()
             for _ in range(20):
                 threshold(page).press("ArrowLeft")
-            heard(page)
+            acknowledged(page)
             assert summary(page)[0] < clusters
             assert in_url(page, "t")
             open_first(page)
@@ -399,7 +397,7 @@ def test_without_the_key_sliders_move_but_nothing_can_be_written(browser: Browse
 
 
 def tab_to(page: Page, wanted: Locator) -> None:
-    """Go there with the Tab key alone."""
+    """Move the focus there with the Tab key alone."""
     wanted.wait_for()
     settled(page)
     for _ in range(150):

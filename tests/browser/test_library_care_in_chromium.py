@@ -24,7 +24,7 @@ name => { const drawn = document.querySelector(".st-key-map .js-plotly-plot")
 
 
 @pytest.fixture(scope="module")
-def kept_well(demo_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def server(demo_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A server with the demo collection and its map, and with `holiday`: four photographs, one of them twice."""
     folder = tmp_path_factory.mktemp("care")
     data, pictures = folder / "data", folder / "holiday"
@@ -44,12 +44,12 @@ def kept_well(demo_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
         yield address
 
 
-def look_through(page: Page, address: str, words: str) -> None:
-    """The pictures of the demo collection with these words in the title, as the Library shows them."""
+def filter_pictures(page: Page, address: str, words: str) -> None:
+    """The pictures of the demo collection with these words in the title, on the Library page."""
     page.goto(f"{address}/library?collection={DEMO}")
     box = page.get_by_label("Title or file name")
     box.wait_for()
-    for _ in range(10):  # again where the page was still being drawn and took no notice
+    for _ in range(10):  # repeated if the page was still being drawn and ignored it
         settled(page)
         box.fill(words)
         box.press("Enter")
@@ -60,8 +60,8 @@ def look_through(page: Page, address: str, words: str) -> None:
     pytest.fail(f"the page never looked for {words}")
 
 
-def found(page: Page, address: str, title: str) -> int:
-    """How often a search shows this title."""
+def count_in_search(page: Page, address: str, title: str) -> int:
+    """How many results of a search have this title."""
     page.goto(f"{address}/search?q={title}")
     page.locator(".frame").first.wait_for()
     settled(page)
@@ -80,39 +80,39 @@ def in_clusters_and_map(page: Page, address: str, title: str) -> tuple[int, int]
 
 
 @pytest.mark.parametrize(("size", "word"), [(WIDE, "Strawberry"), (NARROW, "Zebra")])
-def test_a_removed_picture_is_gone_everywhere_and_undo_brings_it_back(
-    browser: Browser, kept_well: str, size: tuple[int, int], word: str
+def test_a_removed_picture_disappears_everywhere_and_undo_restores_it(
+    browser: Browser, server: str, size: tuple[int, int], word: str
 ) -> None:
     with visitor(browser, size) as page, visitor(browser) as other:
-        look_through(page, kept_well, word)
+        filter_pictures(page, server, word)
         frame = page.locator(".frame").first
         title = frame.locator(".title").inner_text()
-        before, drawn = in_clusters_and_map(other, kept_well, title)
-        assert found(other, kept_well, title) == drawn == 1
+        before, drawn = in_clusters_and_map(other, server, title)
+        assert count_in_search(other, server, title) == drawn == 1
         frame.get_by_role("checkbox").check()
         page.get_by_role("button", name="Remove 1").click()
         page.get_by_role("button", name="Remove them").click()
         expect(page.get_by_text(f"1 picture removed from {DEMO}")).to_be_visible()
         expect(page.locator(".frame .title", has_text=title)).to_have_count(0)
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-        assert found(other, kept_well, title) == 0
-        assert in_clusters_and_map(other, kept_well, title) == (before - 1, 0)
+        assert count_in_search(other, server, title) == 0
+        assert in_clusters_and_map(other, server, title) == (before - 1, 0)
         page.get_by_role("button", name="Undo").click()
         expect(page.get_by_text(f"1 picture put back into {DEMO}")).to_be_visible()
         expect(page.locator(".frame .title", has_text=title)).to_have_count(1)
-        assert found(other, kept_well, title) == 1
-        assert in_clusters_and_map(other, kept_well, title) == (before, 1)
+        assert count_in_search(other, server, title) == 1
+        assert in_clusters_and_map(other, server, title) == (before, 1)
 
 
-def test_a_duplicate_goes_to_the_bin_with_one_click_and_comes_back_from_there(browser: Browser, kept_well: str) -> None:
+def test_a_duplicate_is_moved_to_the_bin_with_one_click_and_restored(browser: Browser, server: str) -> None:
     with visitor(browser, NARROW) as page:
-        page.goto(f"{kept_well}/library?collection=holiday&care=Duplicates")
+        page.goto(f"{server}/library?collection=holiday&care=Duplicates")
         page.get_by_role("button", name="Look for duplicates").click()
         expect(page.get_by_text("1 group of near-identical")).to_be_visible()
         expect(page.locator(".frame .title").first).to_have_text("photo-1.jpg")
         page.get_by_role("button", name="Remove the other one").click()
         expect(page.get_by_text("1 picture removed from holiday")).to_be_visible()
-        page.goto(f"{kept_well}/library?collection=holiday&care=Bin")
+        page.goto(f"{server}/library?collection=holiday&care=Bin")
         expect(page.locator(".frame .title")).to_have_text(["photo-1-again.jpg"])
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
         page.get_by_role("button", name="Put all back").click()
@@ -120,9 +120,9 @@ def test_a_duplicate_goes_to_the_bin_with_one_click_and_comes_back_from_there(br
         expect(page.get_by_text("The bin is empty")).to_be_visible()
 
 
-def test_a_collection_is_deleted_once_its_name_is_typed(browser: Browser, kept_well: str) -> None:
+def test_a_collection_is_deleted_once_its_name_is_typed(browser: Browser, server: str) -> None:
     with visitor(browser) as page:
-        page.goto(f"{kept_well}/library?collection=holiday&care=Condition")
+        page.goto(f"{server}/library?collection=holiday&care=Condition")
         page.get_by_role("button", name="Delete the collection").click()
         expect(page.get_by_role("button", name="Delete it")).to_be_disabled()
         page.get_by_label("Type its name to confirm").fill("holiday")

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.browser
 
 
 def choose_collection(page: Page, name: str) -> None:
-    """Type a new name; again if the page was still being drawn and took no notice."""
+    """Type a new name; repeated if the page was still being drawn and ignored it."""
     page.get_by_role("button", name="Add to collection").wait_for()
     settled(page)
     box = page.get_by_label("Collection", exact=True)
@@ -29,7 +29,7 @@ def choose_collection(page: Page, name: str) -> None:
 
 
 def open_folder(page: Page, name: str) -> None:
-    """Choose a folder from the list; again if the page was still being drawn and closed the list."""
+    """Choose a folder from the list; repeated if the page was still being drawn and closed the list."""
     box = page.get_by_label("Open a folder in it")
     box.wait_for()
     for _ in range(10):

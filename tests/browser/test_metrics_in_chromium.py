@@ -17,7 +17,7 @@ from tests.browser.conftest import NARROW, WIDE, serving, settled, visitor
 
 pytestmark = pytest.mark.browser
 
-# A rule like the committed one, but of the last few seconds.
+# A rule like the committed one, but over the last few seconds.
 RULES = """
 [[alert]]
 name = "SlowSearches"
@@ -36,22 +36,22 @@ MAIN = "document.querySelector('[data-testid=stMain]')"
 
 
 class Load:
-    """Searches that end one after another, as other processes would write them down."""
+    """Searches logged one after another, as by other processes."""
 
     def __init__(self, data: Path) -> None:
         self.total_ms = 300.0
-        self._log, self._over = EventLog(data / "events.db"), threading.Event()
+        self._log, self._stopped = EventLog(data / "events.db"), threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
     def close(self) -> None:
-        self._over.set()
+        self._stopped.set()
         self._thread.join()
 
     def _run(self) -> None:
-        lot = random.Random(7)
-        while not self._over.wait(0.2):
-            total_ms = self.total_ms * lot.uniform(0.9, 1.1)
+        generator = random.Random(7)
+        while not self._stopped.wait(0.2):
+            total_ms = self.total_ms * generator.uniform(0.9, 1.1)
             stage_ms = {"encode": 20.0, "search": 2.0, "rank": total_ms - 30, "load": 8.0, "total": total_ms}
             detail = {"query": "a <b>red</b> flower"}
             event = Event(
@@ -86,9 +86,9 @@ def measured(data: Path) -> Iterator[str]:
 
 @pytest.fixture
 def load(data: Path) -> Iterator[Load]:
-    made = Load(data)
-    yield made
-    made.close()
+    load = Load(data)
+    yield load
+    load.close()
 
 
 def searches(page: Page) -> Locator:
@@ -96,17 +96,17 @@ def searches(page: Page) -> Locator:
     return page.get_by_test_id("stMetric").filter(has_text="Searches").get_by_test_id("stMetricValue")
 
 
-def moves(page: Page) -> None:
+def wait_for_refresh(page: Page) -> None:
     """Wait until the page has refreshed itself."""
     expect(searches(page)).not_to_have_text(searches(page).inner_text())
 
 
-def keeps_to_its_width(page: Page) -> bool:
+def fits_width(page: Page) -> bool:
     return bool(page.evaluate(f"{MAIN}.scrollWidth <= window.innerWidth"))
 
 
 @pytest.mark.parametrize("size", [WIDE, NARROW])
-def test_figures_move_under_load_and_what_a_person_does_stays(
+def test_figures_refresh_under_load_and_the_persons_view_stays(
     browser: Browser, measured: str, load: Load, size: tuple[int, int]
 ) -> None:
     with visitor(browser, size) as page:
@@ -114,16 +114,16 @@ def test_figures_move_under_load_and_what_a_person_does_stays(
         chart = page.locator(".vega-embed :is(canvas, svg)").first
         chart.wait_for()
         settled(page)
-        moves(page)
+        wait_for_refresh(page)
         page.evaluate(f"{MAIN}.scrollTo(0, 500)")
         place = chart.bounding_box()
         chart.evaluate("drawn => { drawn.dataset.seen = 'before' }")
-        moves(page)
-        moves(page)
+        wait_for_refresh(page)
+        wait_for_refresh(page)
         assert chart.bounding_box() == place
-        assert chart.get_attribute("data-seen") == "before"  # drawn on, not made anew
+        assert chart.get_attribute("data-seen") == "before"  # redrawn, not created anew
         assert page.evaluate(f"{MAIN}.scrollTop") == 500
-        assert keeps_to_its_width(page)
+        assert fits_width(page)
         page.get_by_text("Requests", exact=True).click()
         first = page.get_by_test_id("stExpander").first
         first.locator("summary").click()
@@ -133,7 +133,7 @@ def test_figures_move_under_load_and_what_a_person_does_stays(
         page.wait_for_timeout(5000)  # some refreshes
         assert first.locator("summary").inner_text() == label
         assert page.get_by_text("Request ·").inner_text() == request
-        assert keeps_to_its_width(page)
+        assert fits_width(page)
 
 
 @pytest.mark.parametrize("size", [WIDE, NARROW])
@@ -147,14 +147,14 @@ def test_an_alert_appears_here_and_on_other_pages_and_clears(
         expect(badge).to_have_count(0)
         page.goto(f"{measured}/metrics?section=Alerts")
         load.total_ms = 3000.0
-        stands = page.get_by_test_id("stMarkdownContainer").filter(has_text="Searches are slow:")
-        expect(stands).to_contain_text("firing")
+        alert = page.get_by_test_id("stMarkdownContainer").filter(has_text="Searches are slow:")
+        expect(alert).to_contain_text("firing")
         expect(badge).to_be_visible()
-        assert keeps_to_its_width(page)
-        assert keeps_to_its_width(other)
+        assert fits_width(page)
+        assert fits_width(other)
         badge.click()
         expect(other.get_by_role("heading", name="Metrics")).to_be_visible()
         expect(other.get_by_text("Look which stage takes the time.")).to_be_visible()
         load.total_ms = 300.0
-        expect(stands).to_contain_text("resolved")
+        expect(alert).to_contain_text("resolved")
         expect(other.get_by_text("No alert fires.")).to_be_visible()

@@ -22,7 +22,7 @@ from tests.browser.conftest import NARROW, WIDE, serving, settled, visitor
 
 pytestmark = pytest.mark.browser
 PHOTOGRAPH = sorted(demo.PHOTOS.glob("*.jpg"))[0]
-PATIENCE_S = 60
+TIMEOUT_S = 60
 PASTE = """(box, [name, data]) => {
   const bytes = Uint8Array.from(atob(data), (character) => character.charCodeAt(0))
   const clipboard = new DataTransfer()
@@ -33,15 +33,15 @@ PASTE = """(box, [name, data]) => {
 
 
 @dataclass(frozen=True)
-class House:
+class QualityServer:
     """A server of its own data and the address it answers at."""
 
     address: str
     data: Path
 
-    def opinions(self, count: int) -> list[RecordedJudgement]:
-        """The judgements that are kept, as soon as there are so many."""
-        judgements, deadline = JudgementStore(self.data / "judgements.db"), time.monotonic() + PATIENCE_S
+    def wait_for_judgements(self, count: int) -> list[RecordedJudgement]:
+        """The stored judgements, as soon as there are this many."""
+        judgements, deadline = JudgementStore(self.data / "judgements.db"), time.monotonic() + TIMEOUT_S
         while len(found := judgements.latest()) != count and time.monotonic() < deadline:
             time.sleep(0.1)
         assert len(found) == count
@@ -49,18 +49,20 @@ class House:
 
 
 @pytest.fixture(scope="module")
-def house(demo_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    """A server with two runs: one of the demo's label set, and the same with every order turned around."""
+def server(demo_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[QualityServer]:
+    """A server with two runs: one of the demo's label set, and the same with every order reversed."""
     data = tmp_path_factory.mktemp("quality") / "data"
     shutil.copytree(demo_data, data, ignore=shutil.ignore_patterns("*.db*", "jobs", "uploads*"))
     quality = open_app(Settings(data=data, model="bundled", model_is_explicit=True)).quality
     run, _ = quality.save(
         quality.evaluate(read_label_set(PROJECT / "data" / "eval" / "demo.jsonl"), "demo", name="before")
     )
-    turned = (replace(o, order=o.order[::-1], measures=compute_measures(o.order[::-1], o.relevant)) for o in run.outcomes)
-    quality.save(replace(run, id=0, name="after", outcomes=tuple(turned)))
+    reversed_outcomes = (
+        replace(o, order=o.order[::-1], measures=compute_measures(o.order[::-1], o.relevant)) for o in run.outcomes
+    )
+    quality.save(replace(run, id=0, name="after", outcomes=tuple(reversed_outcomes)))
     with serving(data) as address:
-        yield House(address, data)
+        yield QualityServer(address, data)
 
 
 def visit(page: Page, address: str) -> None:
@@ -69,7 +71,7 @@ def visit(page: Page, address: str) -> None:
 
 
 def fits(page: Page) -> bool:
-    """Whether nothing has to be moved sideways to be seen."""
+    """Whether the page needs no horizontal scrolling."""
     return bool(page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"))
 
 
@@ -79,28 +81,32 @@ def thumb(page: Page, which: str, place: int = 0) -> Locator:
 
 @pytest.mark.parametrize("size", [WIDE, NARROW])
 def test_a_thumb_and_its_undo_survive_a_reload_and_disturb_nothing(
-    browser: Browser, house: House, size: tuple[int, int]
+    browser: Browser, server: QualityServer, size: tuple[int, int]
 ) -> None:
     with visitor(browser, size) as page:
-        visit(page, f"{house.address}/search?q=dog")
+        visit(page, f"{server.address}/search?q=dog")
         expect(page.locator(".frame")).to_have_count(24)
         caption = page.get_by_text("the most similar first")
         expect(caption).to_have_count(1)  # while a page is drawn again, its old and new lines may both be there
-        where, told = page.url, caption.inner_text()
+        where, line = page.url, caption.inner_text()
         thumb(page, "up", 1).click()
         expect(thumb(page, "up", 1)).to_have_attribute("aria-pressed", "true")
-        (opinion,) = house.opinions(1)
-        assert (opinion.judgement.query, opinion.judgement.ranker, opinion.judgement.position) == ("dog", "vector", 2)
+        (judgement,) = server.wait_for_judgements(1)
+        assert (judgement.judgement.query, judgement.judgement.ranker, judgement.judgement.position) == (
+            "dog",
+            "vector",
+            2,
+        )
         settled(page)
         assert page.url == where
-        expect(caption).to_have_text(told)  # with its time: no new search
+        expect(caption).to_have_text(line)  # with its time: no new search
         page.reload()
         settled(page)
         expect(thumb(page, "up", 1)).to_have_attribute("aria-pressed", "true")
         expect(thumb(page, "down", 1)).to_have_attribute("aria-pressed", "false")
         thumb(page, "up", 1).click()
         expect(thumb(page, "up", 1)).to_have_attribute("aria-pressed", "false")
-        house.opinions(0)
+        server.wait_for_judgements(0)
         page.reload()
         settled(page)
         expect(page.locator(".frame")).to_have_count(24)
@@ -108,26 +114,26 @@ def test_a_thumb_and_its_undo_survive_a_reload_and_disturb_nothing(
         assert fits(page)
 
 
-def test_thumbs_clicked_in_quick_succession_are_all_kept(browser: Browser, house: House) -> None:
+def test_thumbs_clicked_in_quick_succession_are_all_stored(browser: Browser, server: QualityServer) -> None:
     with visitor(browser) as page:
-        visit(page, f"{house.address}/search?q=horse")
+        visit(page, f"{server.address}/search?q=horse")
         expect(page.locator(".frame")).to_have_count(24)
         for place in range(6):
             thumb(page, "down" if place % 2 else "up", place).click()
-        given = house.opinions(6)
+        given = server.wait_for_judgements(6)
         assert sorted((o.judgement.position, o.judgement.up) for o in given) == [(n, n % 2 == 1) for n in range(1, 7)]
         expect(page.locator(".thumb[aria-pressed=true]")).to_have_count(6)
         for place in range(6):
             page.locator(".frame").nth(place).locator(".thumb[aria-pressed=true]").click()
-        house.opinions(0)
+        server.wait_for_judgements(0)
 
 
 @pytest.mark.parametrize("size", [WIDE, NARROW])
 def test_a_run_shows_its_figures_and_a_query_with_its_pictures(
-    browser: Browser, house: House, size: tuple[int, int]
+    browser: Browser, server: QualityServer, size: tuple[int, int]
 ) -> None:
     with visitor(browser, size) as page:
-        visit(page, f"{house.address}/quality?query=d001 · red vehicle")
+        visit(page, f"{server.address}/quality?query=d001 · red vehicle")
         expect(page.get_by_text("predecessor: 0.87")).to_be_visible()
         expect(page.get_by_text("not measured (GEMINI_API_KEY is not set)")).to_be_visible()
         expect(page.get_by_text("as shown:")).to_be_visible()
@@ -138,9 +144,11 @@ def test_a_run_shows_its_figures_and_a_query_with_its_pictures(
 
 
 @pytest.mark.parametrize("size", [WIDE, NARROW])
-def test_two_runs_are_compared_with_the_pictures_of_both(browser: Browser, house: House, size: tuple[int, int]) -> None:
+def test_two_runs_are_compared_with_the_pictures_of_both(
+    browser: Browser, server: QualityServer, size: tuple[int, int]
+) -> None:
     with visitor(browser, size) as page:
-        visit(page, f"{house.address}/quality?show=Compare&changed=d001 · red vehicle")
+        visit(page, f"{server.address}/quality?show=Compare&changed=d001 · red vehicle")
         expect(page.get_by_text("paired bootstrap")).to_be_visible()
         expect(page.locator(".sheet")).to_have_count(2)
         expect(page.locator(".frame")).to_have_count(20)
@@ -153,10 +161,10 @@ def test_two_runs_are_compared_with_the_pictures_of_both(browser: Browser, house
 
 @pytest.mark.parametrize("size", [WIDE, NARROW])
 def test_an_uploaded_picture_is_searched_by_and_words_refine_it(
-    browser: Browser, house: House, size: tuple[int, int]
+    browser: Browser, server: QualityServer, size: tuple[int, int]
 ) -> None:
     with visitor(browser, size) as page:
-        visit(page, f"{house.address}/search")
+        visit(page, f"{server.address}/search")
         page.get_by_role("button", name="Picture", exact=False).first.click()
         page.locator("input[type=file]").first.set_input_files(PHOTOGRAPH)
         expect(page.get_by_text("Pictures like")).to_contain_text(PHOTOGRAPH.name)
@@ -178,9 +186,9 @@ def test_an_uploaded_picture_is_searched_by_and_words_refine_it(
         expect(page.get_by_text("Pictures like")).to_have_count(0)
 
 
-def test_a_pasted_picture_is_searched_by(browser: Browser, house: House) -> None:
+def test_a_pasted_picture_is_searched_by(browser: Browser, server: QualityServer) -> None:
     with visitor(browser) as page:
-        visit(page, f"{house.address}/search")
+        visit(page, f"{server.address}/search")
         page.get_by_role("button", name="Picture", exact=False).first.click()
         box = page.get_by_placeholder("Or paste one here")
         box.evaluate(PASTE, ["pasted.jpg", base64.b64encode(PHOTOGRAPH.read_bytes()).decode()])
@@ -190,9 +198,9 @@ def test_a_pasted_picture_is_searched_by(browser: Browser, house: House) -> None
         expect(page.locator(".frame .similarity").first).to_have_text("1.000")
 
 
-def test_judging_blind_counts_up_and_then_shows_whose_pictures_they_were(browser: Browser, house: House) -> None:
+def test_judging_blind_counts_up_and_then_reveals_the_origins(browser: Browser, server: QualityServer) -> None:
     with visitor(browser) as page:
-        visit(page, f"{house.address}/quality?show=Judge blind&judge=wooden boat")
+        visit(page, f"{server.address}/quality?show=Judge blind&judge=wooden boat")
         expect(page.locator(".frame")).to_have_count(10)
         expect(page.locator(".frame .similarity")).to_have_count(0)
         for place in range(10):
@@ -202,4 +210,4 @@ def test_judging_blind_counts_up_and_then_shows_whose_pictures_they_were(browser
         page.get_by_role("button", name="Show whose they were").click()
         expect(page.locator(".frame .reason")).to_have_count(10)
         expect(page.locator(".thumb")).to_have_count(0)
-        assert all(opinion.judgement.blind for opinion in house.opinions(10))
+        assert all(judgement.judgement.blind for judgement in server.wait_for_judgements(10))

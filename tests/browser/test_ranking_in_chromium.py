@@ -17,17 +17,17 @@ KEY = "a-key-that-no-page-may-show"
 
 
 @pytest.fixture(scope="module")
-def stand_in() -> Iterator[MockGeminiServer]:
+def mock_server() -> Iterator[MockGeminiServer]:
     with MockGeminiServer(key=KEY, delay_s=0.3) as server:
         yield server
 
 
 @pytest.fixture(scope="module")
-def ranked(demo_data: Path, stand_in: MockGeminiServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A server of its own data, whose Gemini is the stand-in."""
+def ranked(demo_data: Path, mock_server: MockGeminiServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server of its own data, whose Gemini is the mock server."""
     data = tmp_path_factory.mktemp("ranked") / "data"
     shutil.copytree(demo_data, data, ignore=shutil.ignore_patterns("*.db*", "jobs", "uploads*"))
-    endpoint = {"CONTACTSHEET_GEMINI_ENDPOINT": stand_in.address, "NO_PROXY": "127.0.0.1"}
+    endpoint = {"CONTACTSHEET_GEMINI_ENDPOINT": mock_server.address, "NO_PROXY": "127.0.0.1"}
     with serving(data, GEMINI_API_KEY=KEY, **endpoint) as address:
         yield address
 
@@ -39,7 +39,7 @@ def ask(page: Page, address: str, query: str) -> None:
 
 @pytest.mark.parametrize("size", [WIDE, NARROW])
 def test_a_search_shows_the_best_four_with_reasons_and_opens_its_receipt(
-    browser: Browser, ranked: str, stand_in: MockGeminiServer, size: tuple[int, int]
+    browser: Browser, ranked: str, mock_server: MockGeminiServer, size: tuple[int, int]
 ) -> None:
     with visitor(browser, size) as page:
         ask(page, ranked, f"a red flower {size[0]}")
@@ -47,13 +47,13 @@ def test_a_search_shows_the_best_four_with_reasons_and_opens_its_receipt(
         expect(page.get_by_text("Rankings come from a stand-in")).to_be_visible()
         expect(page.locator(".frame")).to_have_count(4)
         expect(page.locator(".reason").first).to_contain_text("red")
-        sent = len(stand_in.ledger)
+        sent = len(mock_server.ledger)
         page.get_by_text("Receipt").click()
         expect(page.get_by_text("prompt 1")).to_be_visible()
         expect(page.get_by_text(re.compile("Gemini \\$0"))).to_be_visible()
         page.get_by_text("more, the other candidates first").click()
         expect(page.locator(".frame")).to_have_count(24)
-        assert len(stand_in.ledger) == sent
+        assert len(mock_server.ledger) == sent
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
         assert KEY not in page.content()
 
@@ -77,22 +77,24 @@ def test_a_follow_up_is_a_turn_and_the_earlier_one_stays(browser: Browser, ranke
         expect(page.get_by_role("heading", name="Earlier searches")).to_have_count(0)
 
 
-def test_a_used_up_quota_is_counted_down_and_then_asked_again(browser: Browser, ranked: str, stand_in: MockGeminiServer) -> None:
-    stand_in.script(quota("minute", retry_after="12s"))
+def test_a_used_up_quota_is_counted_down_and_then_retried(
+    browser: Browser, ranked: str, mock_server: MockGeminiServer
+) -> None:
+    mock_server.script(quota("minute", retry_after="12s"))
     with visitor(browser) as page:
         ask(page, ranked, "a boat on the water")
         expect(page.get_by_text("quota per minute is used up")).to_be_visible()
         expect(page.locator(".frame")).to_have_count(24)
-        again = page.get_by_role("button", name="Ask again")
-        expect(again).to_be_disabled()
+        retry = page.get_by_role("button", name="Ask again")
+        expect(retry).to_be_disabled()
         expect(page.get_by_text(re.compile("possible in 0:0[1-9]"))).to_be_visible()
-        expect(again).to_be_enabled()
-        again.click()
+        expect(retry).to_be_enabled()
+        retry.click()
         expect(page.get_by_text("chose 4 of 10 candidates")).to_be_visible()
 
 
-def test_markup_in_reasons_is_text(browser: Browser, ranked: str, stand_in: MockGeminiServer) -> None:
-    stand_in.script(each(lambda row: {**row, "reason": MARKUP}))
+def test_markup_in_reasons_is_text(browser: Browser, ranked: str, mock_server: MockGeminiServer) -> None:
+    mock_server.script(each(lambda row: {**row, "reason": MARKUP}))
     with visitor(browser) as page:
         ask(page, ranked, "a castle")
         expect(page.locator(".reason").first).to_contain_text("<script>")

@@ -20,7 +20,7 @@ from core.atlas.level_of_detail import LevelOfDetail
 from core.clusters.lineage.diff import Flow
 from core.jobs.background import BackgroundJobs
 from core.settings import Secret
-from pages.clusters import map_view as map_page
+from pages.clusters import map_view
 from pages.clusters.cluster_list import ClusterRow, filter_and_sort
 from pages.clusters.dial import DIAL_KEY as DIAL
 from pages.clusters.map_figure import SHADE_ALPHA, MapScene, labelled_clusters, map_figure
@@ -63,90 +63,90 @@ def dial(page: AppTest) -> dict[str, Any]:
     return shown
 
 
-def turn(page: AppTest, number: int = 0, **values: float) -> AppTest:
-    """Set values on the dial, as the browser numbers them: after the last one that was heard, where nothing is said."""
+def set_dial(page: AppTest, number: int = 0, **values: float) -> AppTest:
+    """Set values on the dial, with the next number of the browser unless `number` is given."""
     shown = dial(page)
     number = number or max(shown["heard"].values()) + 1
-    asked = {name: [number, value] for name, value in values.items()}
-    return say(page, DIAL, asked={"session": shown["session"], **asked})
+    message = {name: [number, value] for name, value in values.items()}
+    return report(page, DIAL, asked={"session": shown["session"], **message})
 
 
-def say(page: AppTest, key: str, **state: object) -> AppTest:
+def report(page: AppTest, key: str, **state: object) -> AppTest:
     """Let a component report its state."""
-    said = WidgetState(id=component(page, key).id, json_value=json.dumps(state))
-    page._run(WidgetStates(widgets=[said]))
+    widget = WidgetState(id=component(page, key).id, json_value=json.dumps(state))
+    page._run(WidgetStates(widgets=[widget]))
     assert not page.exception
     return page
 
 
-def read(page: AppTest) -> str:
+def text_of(page: AppTest) -> str:
     return " ".join(element.value for element in (*page.markdown, *page.caption, *page.warning))
 
 
 def test_the_page_shows_the_clusters_of_the_collection(grouped: App) -> None:
     page = open_clusters()
-    assert "Nothing saved yet" in read(page)
-    assert "3 clusters" in read(page)
+    assert "Nothing saved yet" in text_of(page)
+    assert "3 clusters" in text_of(page)
     assert [frame["reason"].split(" · ")[0] for frame in galleries(page)[-1]] == ["6 pictures"] * 3
 
 
-def test_a_moved_slider_is_a_draft_that_a_reload_finds_again(grouped: App) -> None:
+def test_a_moved_slider_starts_a_draft_that_survives_a_reload(grouped: App) -> None:
     page = open_clusters()
-    assert "1 change not saved" in read(turn(page, threshold=0.9))
-    assert "1 change not saved" in read(turn(page, threshold=0.912345))
-    again = open_clusters()
-    assert "1 change not saved" in read(again)
-    assert dial(again)["threshold"] == 0.912345
+    assert "1 change not saved" in text_of(set_dial(page, threshold=0.9))
+    assert "1 change not saved" in text_of(set_dial(page, threshold=0.912345))
+    reloaded = open_clusters()
+    assert "1 change not saved" in text_of(reloaded)
+    assert dial(reloaded)["threshold"] == 0.912345
 
 
-def test_what_a_browser_says_again_or_late_sets_nothing_back(grouped: App) -> None:
-    page = turn(open_clusters(), number=5, threshold=0.9)
+def test_repeated_and_late_messages_of_the_dial_change_nothing(grouped: App) -> None:
+    page = set_dial(open_clusters(), number=5, threshold=0.9)
     assert dial(page)["heard"] == {"threshold": 5, "smallest": 0}
-    turn(page, number=5, threshold=0.88)
-    turn(page, number=4, threshold=0.87)
+    set_dial(page, number=5, threshold=0.88)
+    set_dial(page, number=4, threshold=0.87)
     assert dial(page)["threshold"] == 0.9
-    turn(page, number=6, smallest=3)
+    set_dial(page, number=6, smallest=3)
     assert (dial(page)["threshold"], dial(page)["smallest"]) == (0.9, 3)
 
 
-def test_what_was_said_to_an_earlier_server_is_left_alone(grouped: App) -> None:
+def test_a_message_to_an_earlier_server_is_ignored(grouped: App) -> None:
     page = open_clusters()
-    say(page, DIAL, asked={"session": "of another server", "threshold": [9, 0.5]})
+    report(page, DIAL, asked={"session": "of another server", "threshold": [9, 0.5]})
     assert (dial(page)["threshold"], dial(page)["heard"]["threshold"]) == (0.82, 0)
 
 
 @pytest.mark.parametrize("value", [float("nan"), 1.5, -2.0])
-def test_a_threshold_that_cannot_be_is_refused_and_the_old_one_stays(grouped: App, value: float) -> None:
-    page = turn(open_clusters(), threshold=value)
+def test_an_invalid_threshold_is_rejected_and_the_old_one_stays(grouped: App, value: float) -> None:
+    page = set_dial(open_clusters(), threshold=value)
     assert dial(page)["threshold"] == 0.82
     assert page.warning
 
 
-def test_what_was_done_is_undone_and_done_again(grouped: App) -> None:
+def test_an_edit_is_undone_and_redone(grouped: App) -> None:
     page = open_clusters()
-    turn(page, threshold=0.9)
+    set_dial(page, threshold=0.9)
     page.button(key="undo").click().run()
     assert dial(page)["threshold"] == 0.82
     page.button(key="redo").click().run()
     assert dial(page)["threshold"] == 0.9
 
 
-def test_a_draft_is_saved_and_published_and_the_history_tells(grouped: App) -> None:
+def test_a_draft_is_saved_published_and_listed_in_the_history(grouped: App) -> None:
     page = open_clusters()
-    turn(page, threshold=0.9)
+    set_dial(page, threshold=0.9)
     page.text_input(key="save_note").set_value("first").run()
     page.button(key="save").click().run()
     assert not page.exception
-    assert "Saved as revision 1" in read(page).replace("\\", "")
+    assert "Saved as revision 1" in text_of(page).replace("\\", "")
     page.button(key="publish").click().run()
     published = grouped.clusters.revisions.published("many")
     assert published is not None
     assert (published.id, published.threshold, published.note) == (1, 0.9, "first")
     page.button_group(key="section").select("History").run()
-    assert "**Revision 1** · 3 clusters at 0.9" in read(page)
+    assert "**Revision 1** · 3 clusters at 0.9" in text_of(page)
 
 
-def test_an_exported_clustering_is_taken_over_as_changes_of_the_draft(grouped: App) -> None:
+def test_an_exported_clustering_is_imported_as_edits_of_the_draft(grouped: App) -> None:
     ids = list(grouped.titles("many"))
     file = f"asset_id,cluster\n{ids[0]},Mine\n{ids[1]},Mine\n{'0' * 64},Mine\n".encode()
     page = open_clusters()
@@ -154,14 +154,14 @@ def test_an_exported_clustering_is_taken_over_as_changes_of_the_draft(grouped: A
     page.file_uploader(key="import_file").set_value(("groups.csv", file, "text/csv")).run()
     page.button(key="import").click().run()
     assert "Mine" in [frame["title"] for frame in galleries(open_clusters())[-1]]
-    assert "1 pictures of the file are not in many" in read(page).replace("\\", "")
+    assert "1 pictures of the file are not in many" in text_of(page).replace("\\", "")
 
 
-def test_who_may_only_look_moves_the_slider_and_changes_nothing(grouped: App, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_viewer_moves_the_slider_and_changes_nothing(grouped: App, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(person_module, "_over_loopback", lambda: False)
     page = open_clusters()
-    assert "nothing is changed for others" in read(page)
-    turn(page, threshold=0.9)
+    assert "nothing is changed for others" in text_of(page)
+    set_dial(page, threshold=0.9)
     assert page.query_params["t"] in ("0.9", ["0.9"])
     assert grouped.curators.unsaved_draft(OPERATOR, "many") is None
     assert not {"save", "publish", "undo"} & {button.key for button in page.button}
@@ -177,7 +177,7 @@ def test_one_cluster_opens_with_its_pictures_and_closes(grouped: App) -> None:
     assert not page.exception
     assert [len(shown) for shown in galleries(page)] == [6, 1, 3]  # members, the branch's pieces, the list
     page.button(key="confirm").click().run()
-    assert "1 change not saved" in read(page)
+    assert "1 change not saved" in text_of(page)
     page.button(key="close_cluster").click().run()
     assert [len(shown) for shown in galleries(page)] == [3]
 
@@ -201,39 +201,39 @@ def test_a_collection_without_pictures_says_so(served: App, tmp_path: Path, monk
 SQUARE = np.array([[x, y] for x in range(10) for y in range(10)], np.float32)
 
 
-def selection(**chosen: object) -> dict[str, object]:
-    return {"version": "1", "rows": [], "box": [], "lasso": [], **chosen}
+def selection(**parts: object) -> dict[str, object]:
+    return {"version": "1", "rows": [], "box": [], "lasso": [], **parts}
 
 
-def test_a_lasso_means_all_points_in_it_drawn_or_not() -> None:
+def test_a_lasso_selects_all_points_in_it_drawn_or_not() -> None:
     lasso = {"x": [-0.5, 2.5, 2.5, -0.5], "y": [-0.5, -0.5, 1.5, 1.5]}
     assert selected_rows(selection(lasso=[lasso]), SQUARE).tolist() == [0, 1, 10, 11, 20, 21]
     assert selected_rows(selection(box=[{"x": [3.4, 2.6], "y": [9.5, 7.5]}]), SQUARE).tolist() == [38, 39]
 
 
-def test_a_click_means_its_point_and_nothing_selected_means_nothing() -> None:
+def test_a_click_selects_its_point_and_no_selection_has_no_rows() -> None:
     assert selected_rows(selection(rows=[50, 50, 100, -1]), SQUARE).tolist() == [50]
     assert selected_rows(selection(), SQUARE).tolist() == []
     assert selected_rows(None, SQUARE).tolist() == []
 
 
-def test_what_is_selected_on_the_map_is_shown_until_pictures_come_or_go(grouped: App) -> None:
+def test_a_selection_on_the_map_is_shown_until_pictures_are_added_or_removed(grouped: App) -> None:
     page = open_clusters()
     version = json.loads(component(page, MAP_KEY).json)["version"]
-    say(page, MAP_KEY, selection=selection(version=version, rows=[0, 1, 2]))
-    assert "**3 pictures**" in read(page)
-    assert "1 picture" not in read(say(page, MAP_KEY, selection=selection(version="older", rows=[0])))
+    report(page, MAP_KEY, selection=selection(version=version, rows=[0, 1, 2]))
+    assert "**3 pictures**" in text_of(page)
+    assert "1 picture" not in text_of(report(page, MAP_KEY, selection=selection(version="older", rows=[0])))
 
 
-def test_who_moves_on_the_map_is_sent_what_lies_there(grouped: App, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(map_page, "MAX_POINTS", 4)
+def test_moving_on_the_map_loads_the_points_there(grouped: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(map_view, "MAX_POINTS", 4)
     page = open_clusters()
     shown = json.loads(component(page, MAP_KEY).json)
     assert (len(shown["rows"]), shown["partly"]) == (4, True)
-    assert "4 of 18 points are drawn" in read(page)
+    assert "4 of 18 points are drawn" in text_of(page)
     x0, y0, x1, y1 = grouped.atlas.map("many").level_of_detail.whole
     corner = [x0, y0, x0 + (x1 - x0) / 4, y0 + (y1 - y0) / 4]
-    say(page, MAP_KEY, seen={"look": shown["look"], "box": corner})
+    report(page, MAP_KEY, seen={"look": shown["look"], "box": corner})
     inside = grouped.atlas.map("many").level_of_detail.sample(with_margin((*corner,)), 100)
     again = json.loads(component(page, MAP_KEY).json)
     assert again["rows"] == inside.rows[:4].tolist()
@@ -257,23 +257,23 @@ def drawing(names: list[str], medoids: list[int]) -> MapScene:
 def test_the_figure_shows_titles_as_text_and_clusters_in_their_colours() -> None:
     drawn = drawing(["A <i>", "B"], [0, 99])
     levels = LevelOfDetail(SQUARE, np.arange(100, dtype=np.uint32))
-    made = map_figure(drawn, levels.sample(None, 5_000), levels.whole)
-    points, rings = made["data"]
+    plotly_figure = map_figure(drawn, levels.sample(None, 5_000), levels.whole)
+    points, rings = plotly_figure["data"]
     assert len(values(points["x"])) == 100
     assert {text.split("<br>")[0] for text in points["text"]} == {"&lt;b&gt;x&lt;/b&gt;"}
     assert {text.partition("<br>")[2] for text in points["text"]} == {"A &lt;i&gt;", ""}
     assert set(np.unique(values(points["marker"]["color"]))) == {0, int(drawn.colours[0])}
     assert len(points["marker"]["colorscale"]) == 2 * len(PALETTE)
     assert values(rings["x"]).tolist() == [0.0]
-    assert [name["text"] for name in made["layout"]["annotations"]] == ["<b>A &lt;i&gt;</b>", "<b>B</b>"]
-    assert made["layout"]["images"] == []
+    assert [name["text"] for name in plotly_figure["layout"]["annotations"]] == ["<b>A &lt;i&gt;</b>", "<b>B</b>"]
+    assert plotly_figure["layout"]["images"] == []
 
 
-def test_what_is_not_drawn_is_shaded_the_lowest_points_at_the_bottom() -> None:
+def test_points_that_are_not_drawn_are_shaded_the_lowest_at_the_bottom() -> None:
     coordinates = np.array([[0, 0]] * 50 + [[1, 1]], np.float32)
     levels = LevelOfDetail(coordinates, np.arange(51, dtype=np.uint32))
-    nobody = np.empty(0, np.int64)
-    drawn = MapScene(coordinates, np.full(51, -1, np.int32), np.empty(0, np.uint8), [""] * 51, [], nobody, nobody)
+    no_rows = np.empty(0, np.int64)
+    drawn = MapScene(coordinates, np.full(51, -1, np.int32), np.empty(0, np.uint8), [""] * 51, [], no_rows, no_rows)
     shade = map_figure(drawn, levels.sample(None, 2), levels.whole)["layout"]["images"][0]
     picture = Image.open(io.BytesIO(base64.b64decode(shade["source"].partition(",")[2])))
     alpha = np.asarray(picture)[:, :, 1]
@@ -282,7 +282,7 @@ def test_what_is_not_drawn_is_shaded_the_lowest_points_at_the_bottom() -> None:
     assert np.count_nonzero(alpha) == 2
 
 
-def test_names_that_would_cover_each_other_are_left_out_the_smaller_first() -> None:
+def test_of_overlapping_labels_only_the_larger_cluster_keeps_its_own() -> None:
     assert labelled_clusters(drawing(["A", "B"], [0, 1]), (0, 0, 100, 100)) == [0]
     assert labelled_clusters(drawing(["A", "B"], [0, 99]), (0, 0, 9, 9)) == [0, 1]
     assert labelled_clusters(drawing(["", "B"], [0, 99]), (0, 0, 9, 9)) == [1]
@@ -302,6 +302,6 @@ def test_clusters_are_found_by_name_filtered_and_ordered() -> None:
     assert [r.number for r in filter_and_sort(rows, "", "Largest", "At the border")] == [2]
 
 
-def test_a_flow_says_how_many_go_from_where_to_where() -> None:
+def test_a_flow_title_has_the_count_and_both_clusters() -> None:
     assert flow_title(Flow("a", None, ("x",)), {"a": "Boats_1"}) == r"**1 picture**: Boats\_1 → unclustered"
     assert flow_title(Flow(None, "b", ("x", "y")), {}) == "**2 pictures**: unclustered → b"

@@ -17,7 +17,7 @@ def test_a_photo_from_unsplash_names_its_photographer() -> None:
     assert photo_credit(asset("https://unsplash.com/photos/aB")) == "Photo on Unsplash"
 
 
-def test_other_pictures_and_addresses_that_only_look_alike_lead_nowhere() -> None:
+def test_other_pictures_and_lookalike_addresses_have_no_credit() -> None:
     for uri in (
         "/photos/a.jpg",
         "https://unsplash.com/photos/a)b(",

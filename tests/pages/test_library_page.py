@@ -69,7 +69,7 @@ def test_an_unsplash_dataset_is_added_from_its_address(library: App) -> None:
     assert job.arguments == {"place": "https://unsplash.com/data/lite/latest", "width": 640}
 
 
-def test_uploads_are_kept_whole_and_added(library: App, pictures: Path) -> None:
+def test_uploads_are_stored_whole_and_added(library: App, pictures: Path) -> None:
     red = (pictures / "red.png").read_bytes()
     job = library.library.add_files(
         OPERATOR, [("../../Red.PNG", red), ("Red.PNG", b"other"), ("Red.PNG", red)], "birds"
@@ -86,7 +86,7 @@ def test_uploads_are_kept_whole_and_added(library: App, pictures: Path) -> None:
 @pytest.mark.parametrize(
     "name", ["写" * 300 + ".png", "a\0b.png", "." * 40, "x" * 5000 + ".png", "no suffix", "\ud800.png"]
 )
-def test_an_upload_with_a_name_no_file_system_takes_is_kept_under_one_it_takes(
+def test_an_upload_with_an_invalid_file_name_is_stored_under_a_valid_one(
     library: App, pictures: Path, name: str
 ) -> None:
     red = (pictures / "red.png").read_bytes()
@@ -127,7 +127,7 @@ def test_a_running_job_can_be_cancelled_and_resumed(library: App) -> None:
     assert library.library.jobs()[0].arguments == job.arguments
 
 
-def test_browsers_see_everything_and_are_told_kindly_why_they_cannot_add(library: App) -> None:
+def test_viewers_see_everything_and_how_to_become_a_curator(library: App) -> None:
     library.access._key = Secret("grün")
     page = open_library()
     assert "Only curators may add pictures" in page.info[0].value
@@ -138,7 +138,7 @@ def test_browsers_see_everything_and_are_told_kindly_why_they_cannot_add(library
     assert page.get("file_uploader")
 
 
-def test_the_check_stands_beside_the_write_not_in_the_page(library: App) -> None:
+def test_permission_is_checked_in_core_not_in_the_page(library: App) -> None:
     stranger = Person("x")
     for attempt in (
         lambda: library.library.add_folder(stranger, library.library.roots[0], "birds"),
@@ -163,7 +163,7 @@ def test_folders_outside_the_roots_are_refused(library: App, folder: str, tmp_pa
 @pytest.mark.parametrize(
     ("count", "text"), [(17, "17 bytes"), (15_100_000, "15.1 MB"), (2_500_000_000_000, "2500.0 GB")]
 )
-def test_sizes_read_as_people_read_them(count: int, text: str) -> None:
+def test_sizes_are_formatted_in_decimal_units(count: int, text: str) -> None:
     assert format_bytes(count) == text
 
 
@@ -187,7 +187,7 @@ def test_only_this_computers_own_addresses_are_loopback(address: str | None, own
     assert is_loopback(address) is own
 
 
-def open_care(section: str = "Pictures", collection: str = "demo") -> AppTest:
+def open_collection(section: str = "Pictures", collection: str = "demo") -> AppTest:
     page = open_library()  # coming from another page takes its parameters away
     page.query_params["collection"] = collection
     page.query_params["care"] = section
@@ -198,13 +198,13 @@ def id_of(app: App, title: str) -> str:
     return next(i for i, found in app.titles("demo").items() if found == title)
 
 
-def says(page: AppTest, text: str) -> bool:
-    told = [*page.success, *page.error, *page.info, *page.warning, *page.caption, *page.markdown]
-    return any(escape_markdown(text) in element.value or text in element.value for element in told)
+def shows(page: AppTest, text: str) -> bool:
+    elements = [*page.success, *page.error, *page.info, *page.warning, *page.caption, *page.markdown]
+    return any(escape_markdown(text) in element.value or text in element.value for element in elements)
 
 
 def test_pictures_are_found_by_title_and_removed_with_undo(library: App) -> None:
-    page = open_care()
+    page = open_collection()
     assert not page.exception
     assert [f["title"] for f in frames(page)] == ["Blue", "Green", "Red <b>sail</b>"]
     page.text_input(key="library_words").set_value("SAIL red").run()
@@ -214,17 +214,17 @@ def test_pictures_are_found_by_title_and_removed_with_undo(library: App) -> None
     page.run()
     page.button(key="remove_picked").click().run()
     assert not page.exception
-    assert says(page, "1 picture removed from demo")
+    assert shows(page, "1 picture removed from demo")
     assert red not in library.titles("demo")
     page.button(key="undo_removal").click().run()
-    assert says(page, "1 picture put back into demo")
+    assert shows(page, "1 picture put back into demo")
     assert red in library.titles("demo")
 
 
-def test_a_title_that_nothing_has_is_said(library: App) -> None:
-    page = open_care()
+def test_words_that_no_title_contains_are_reported(library: App) -> None:
+    page = open_collection()
     page.text_input(key="library_words").set_value("zebra").run()
-    assert says(page, "No picture has this in its title.")
+    assert shows(page, "No picture has this in its title.")
 
 
 def test_a_picture_is_removed_from_its_details(library: App) -> None:
@@ -236,38 +236,38 @@ def test_a_picture_is_removed_from_its_details(library: App) -> None:
     assert "Blue" not in library.titles("demo").values()
 
 
-def test_browsers_look_at_everything_and_can_remove_nothing(library: App, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_viewers_see_every_section_and_can_remove_nothing(library: App, monkeypatch: pytest.MonkeyPatch) -> None:
     library.removal.remove(OPERATOR, "demo", [id_of(library, "Blue")])
     monkeypatch.setattr(person_module, "_over_loopback", lambda: False)
     forbidden = {"remove_picked", "put_back", "empty_bin", "delete", "undo_removal", "remove_one"}
     for section in ("Pictures", "Duplicates", "Bin", "Model", "Condition"):
-        page = open_care(section)
+        page = open_collection(section)
         page.session_state["library_picked"] = list(library.titles("demo"))
         page.run()
         assert not page.exception
         assert not forbidden & {button.key for button in page.button}
 
 
-def test_the_bin_shows_what_was_removed_and_gives_it_back(library: App) -> None:
-    assert says(open_care("Bin"), "The bin is empty.")
+def test_removed_pictures_are_in_the_bin_and_can_be_restored(library: App) -> None:
+    assert shows(open_collection("Bin"), "The bin is empty.")
     library.removal.remove(Person("Ada <b>", over_loopback=True), "demo", [id_of(library, "Blue")])
-    page = open_care("Bin")
+    page = open_collection("Bin")
     assert [(f["title"], f["reason"].startswith("removed by Ada <b>, ")) for f in frames(page)] == [("Blue", True)]
     page.button(key="put_back").click().run()
-    assert says(page, "1 picture put back into demo")
-    assert says(page, "The bin is empty.")
+    assert shows(page, "1 picture put back into demo")
+    assert shows(page, "The bin is empty.")
     library.removal.remove(OPERATOR, "demo", [id_of(library, "Blue")])
-    page = open_care("Bin")
+    page = open_collection("Bin")
     page.button(key="empty_bin").click().run()
-    assert says(page, "The bin of demo is empty; 1 picture forgotten.")
+    assert shows(page, "The bin of demo is empty; 1 picture forgotten.")
 
 
-def test_duplicates_stand_side_by_side_and_the_others_go_with_one_click(library: App, pictures: Path) -> None:
+def test_duplicates_are_side_by_side_and_the_others_removed_with_one_click(library: App, pictures: Path) -> None:
     with Image.open(pictures / "green.jpg") as green:
         green.resize((10, 20)).save(pictures / "small.jpg")
     (pictures / "copy.png").write_bytes((pictures / "red.png").read_bytes())
     library.ingest(pictures, "demo")
-    page = open_care("Duplicates")
+    page = open_collection("Duplicates")
     page.button(key="look").click().run()
     assert not page.exception
     assert [f["title"] for f in frames(page)] == ["Green", "small.jpg"]
@@ -277,7 +277,7 @@ def test_duplicates_stand_side_by_side_and_the_others_go_with_one_click(library:
     keep.select(id_of(library, "small.jpg")).run()
     page.button(key=f"others_{id_of(library, 'Green')}").click().run()
     assert "Green" not in library.titles("demo").values()
-    assert says(page, "1 picture removed from demo")
+    assert shows(page, "1 picture removed from demo")
     page.button(key="undo_removal").click().run()
     page.button(key="remove_all_others").click().run()
     assert "small.jpg" not in library.titles("demo").values()
@@ -287,13 +287,13 @@ def test_a_duplicate_with_a_percent_sign_in_its_file_name_shows_its_size(library
     with Image.open(pictures / "green.jpg") as green:
         green.resize((10, 20)).save(pictures / "100%.jpg")
     library.ingest(pictures, "demo")
-    page = open_care("Duplicates")
+    page = open_collection("Duplicates")
     page.button(key="look").click().run()
     reason = frames(page)[1]["reason"]
     assert format_bytes((pictures / "100%.jpg").stat().st_size) in reason
 
 
-def test_duplicates_wait_to_be_looked_for_by_someone_who_comes_from_the_clusters(library: App) -> None:
+def test_coming_from_the_clusters_page_does_not_start_a_search_for_duplicates(library: App) -> None:
     page = visit().switch_page("pages/clusters/page.py").run()
     assert not page.exception
     page.switch_page("pages/library/page.py").run()
@@ -301,7 +301,7 @@ def test_duplicates_wait_to_be_looked_for_by_someone_who_comes_from_the_clusters
     page.run()
     assert not page.exception
     assert page.button(key="look").label == "Look for duplicates"
-    assert not says(page, "No picture is there twice.")
+    assert not shows(page, "No picture is there twice.")
     page.button(key="look").click().run()
     page.switch_page("pages/clusters/page.py").run()
     assert not page.exception
@@ -309,54 +309,54 @@ def test_duplicates_wait_to_be_looked_for_by_someone_who_comes_from_the_clusters
 
 def test_a_collection_is_embedded_again_and_switched_over(library: App, pictures: Path) -> None:
     library.ingest(pictures, "birds")
-    page = open_care("Model", "birds")
+    page = open_collection("Model", "birds")
     page.text_input(key="reembed_model").set_value(" ")
     page.button(key="FormSubmitter:reembed-Embed again").click().run()
-    assert says(page, "no model was named")
+    assert shows(page, "no model was named")
     page.text_input(key="reembed_model").set_value("colour")
     page.button(key="FormSubmitter:reembed-Embed again").click().run()
     assert not page.exception
-    assert says(page, "birds is being embedded again, as birds-new")
+    assert shows(page, "birds is being embedded again, as birds-new")
     job = library.library.jobs()[0]
     assert (job.kind, job.collection) == ("embed", "birds")
     assert library.run_job(job.id).added == 3
-    page = open_care("Model", "birds")
-    assert says(page, "3 pictures")
+    page = open_collection("Model", "birds")
+    assert shows(page, "3 pictures")
     page.button(key="switch_birds-new").click().run()
-    assert says(page, "birds now means what birds-new was; the old one is kept as birds-old.")
+    assert shows(page, "birds now means what birds-new was; the old one is kept as birds-old.")
     assert library.collection_names() == ["birds", "birds-old", "demo"]
 
 
-def test_the_condition_tells_what_is_up_to_date(library: App, pictures: Path) -> None:
+def test_the_condition_shows_what_is_up_to_date(library: App, pictures: Path) -> None:
     (pictures / "red.png").unlink()
-    page = open_care("Condition")
+    page = open_collection("Condition")
     assert not page.exception
-    assert says(page, "of 3 pictures looked for, 1 are missing")
-    assert says(page, "none yet")
+    assert shows(page, "of 3 pictures looked for, 1 are missing")
+    assert shows(page, "none yet")
     library.clusters.base("demo")
-    assert says(open_care("Condition"), "up to date")
+    assert shows(open_collection("Condition"), "up to date")
 
 
-def test_deleting_asks_for_the_name(library: App, pictures: Path) -> None:
+def test_deleting_requires_the_name(library: App, pictures: Path) -> None:
     library.ingest(pictures, "birds")
-    page = open_care("Condition", "birds")
+    page = open_collection("Condition", "birds")
     assert page.button(key="delete").disabled
     page.text_input(key="typed_birds").set_value("birds").run()
     page.button(key="delete").click().run()
     assert not page.exception
-    assert says(page, "birds is deleted.")
+    assert shows(page, "birds is deleted.")
     assert library.collection_names() == ["demo"]
 
 
-def test_a_link_to_a_collection_that_is_gone_says_so(library: App) -> None:
-    assert says(open_care(collection="gone"), "There is no collection gone here.")
+def test_a_link_to_a_deleted_collection_says_so(library: App) -> None:
+    assert shows(open_collection(collection="gone"), "There is no collection gone here.")
 
 
-def test_what_is_refused_is_said_and_the_page_stays(library: App, pictures: Path) -> None:
+def test_an_error_is_shown_and_the_page_stays(library: App, pictures: Path) -> None:
     library.ingest(pictures, "birds")
-    page = open_care("Condition", "birds")
+    page = open_collection("Condition", "birds")
     page.text_input(key="typed_birds").set_value("birds").run()
     with ingest_lock(library.settings.data / "collections" / "birds"):
         page.button(key="delete").click().run()
-    assert says(page, "another ingest into birds is running")
+    assert shows(page, "another ingest into birds is running")
     assert "birds" in library.collection_names()

@@ -36,7 +36,7 @@ RULES = load_rules()
 
 @pytest.fixture
 def measured(served: App, monkeypatch: pytest.MonkeyPatch) -> Iterator[App]:
-    """The App that pages see, from the computer that serves them, with a watch of its own."""
+    """The App that pages see, from the computer that serves them, with monitoring of its own."""
     monkeypatch.setattr(person_module, "_over_loopback", lambda: True)
     resources.monitoring.clear()
     yield served
@@ -71,7 +71,7 @@ def words(page: AppTest) -> str:
     return "\n".join(element.value for element in (*page.markdown, *page.caption)).replace("\\", "")
 
 
-def test_without_any_event_the_page_says_that_there_is_nothing_yet(measured: App) -> None:
+def test_without_any_event_the_page_shows_placeholders(measured: App) -> None:
     page = metrics()
     assert tiles(page)["Searches"][0] == "0"
     assert tiles(page)["p95"] == ("–", "target 1.5 s")
@@ -94,7 +94,7 @@ def test_key_figures_say_what_was_measured_and_whether_the_targets_are_met(measu
     assert (colours["p95"], colours["Errors"]) == (MetricProto.RED, MetricProto.GREEN)
 
 
-def test_every_stage_stands_beside_the_predecessors_figure_with_a_verdict(measured: App) -> None:
+def test_every_stage_is_compared_with_the_baseline(measured: App) -> None:
     log_search(measured, 402.0)
     rows = {row["Stage"]: row for row in metrics().dataframe[0].value.to_dict("records")}
     assert rows["encode"] | {"Predecessor": "150 ms", "Verdict": "✗ worse"} == rows["encode"]
@@ -102,14 +102,14 @@ def test_every_stage_stands_beside_the_predecessors_figure_with_a_verdict(measur
     assert rows["total"]["Verdict"] == "✓ better"
 
 
-def test_money_stands_beside_the_budgets_the_limit_and_the_predecessors_month(measured: App) -> None:
+def test_cost_is_compared_with_the_budgets_the_limit_and_the_baseline(measured: App) -> None:
     log_search(measured, usd=0.002)
     measured.spend.reserve(0.5)
     measured.monitor._settings = replace(measured.settings, daily_requests=4)
     page = metrics()
-    said = words(page)
-    assert "A search costs **$0.002**" in said
-    assert "10,000 searches a month cost :green[**$20.00**]; the predecessor's $31.00" in said
+    text = words(page)
+    assert "A search costs **$0.002**" in text
+    assert "10,000 searches a month cost :green[**$20.00**]; the predecessor's $31.00" in text
     bars = [bar.proto.text.replace("\\", "") for bar in page.get("progress")]
     assert bars == [
         "Today $0.50 of $2.00 for Gemini",
@@ -138,16 +138,16 @@ def test_thumbs_add_up_to_a_satisfaction_with_its_interval(measured: App) -> Non
     assert "Satisfaction: 50.0 % of 2 judged results were good (9.5 % to 90.5 %)" in words(metrics())
 
 
-def test_a_collection_that_is_gone_is_named_and_all_are_shown(measured: App) -> None:
+def test_a_deleted_collection_is_named_and_all_are_measured(measured: App) -> None:
     log_search(measured)
     page = metrics(measured="gone")
     assert "There is no collection gone" in page.warning[0].value
     assert tiles(page)["Searches"][0] == "1"
 
 
-def test_the_slowest_and_the_dearest_come_first_with_their_receipts(measured: App) -> None:
+def test_the_slowest_and_the_most_expensive_come_first_with_their_receipts(measured: App) -> None:
     slow = log_search(measured, 3000.0, 0.001, detail={"query": "a red <b>sail</b>"})
-    dear = log_search(measured, 100.0, 0.5, detail={"query": "a blue one"})
+    expensive = log_search(measured, 100.0, 0.5, detail={"query": "a blue one"})
     place = {"asset_id": "f" * 64, "vector_rank": 2, "final_rank": 1, "score": 0.9, "reason": "it is *red*"}
     ranked = log_search(measured, 200.0, detail={"ranking": {"notice": "too late", "places": [place]}})
     page = metrics("Requests")
@@ -160,7 +160,7 @@ def test_the_slowest_and_the_dearest_come_first_with_their_receipts(measured: Ap
     assert page.dataframe[0].value.to_dict("records")[0]["Reason"] == "it is *red*"
     page.segmented_control(key="order").set_value("Dearest").run()
     assert "0\\.50" in page.expander[0].label
-    assert {slow.uid, dear.uid} <= {e.uid for e in measured.events.latest()}
+    assert {slow.uid, expensive.uid} <= {e.uid for e in measured.events.latest()}
 
 
 def test_the_list_rests_while_a_receipt_is_open(measured: App) -> None:
@@ -227,14 +227,14 @@ def test_a_curator_silences_an_alert_and_ends_the_silence(measured: App) -> None
     assert "by Ada" not in words(page)
 
 
-def test_others_are_told_kindly_who_may_silence(measured: App) -> None:
+def test_viewers_see_who_may_silence(measured: App) -> None:
     measured.access._key = Secret("key")
     page = metrics("Alerts")
     assert "Only curators may silence alerts" in page.info[0].value
     assert [box.key for box in page.selectbox] == []
 
 
-def test_a_refused_silence_is_said(measured: App) -> None:
+def test_a_refused_silence_is_reported(measured: App) -> None:
     page = metrics("Alerts")
     measured.access._key = Secret("key")
     page.button[-1].click().run()
@@ -258,16 +258,14 @@ def test_machine_and_collections_show_as_they_are(measured: App) -> None:
     assert "Background jobs" in words(page)
 
 
-def test_a_machine_that_does_not_tell_shows_dashes_not_zeros() -> None:
-    told = figures(Machine(2, None, None, None, None, None, None, Capacity(1, 2), Capacity(3 * 10**9, 4 * 10**9)))
-    assert told["Memory"] == ("–", "not told")
-    assert told["Processor"] == ("…", "2 cores")
-    assert told["GPU memory"] == ("75 %", "3.0 GB of 4.0 GB")
+def test_unknown_machine_figures_are_dashes_not_zeros() -> None:
+    shown = figures(Machine(2, None, None, None, None, None, None, Capacity(1, 2), Capacity(3 * 10**9, 4 * 10**9)))
+    assert shown["Memory"] == ("–", "not told")
+    assert shown["Processor"] == ("…", "2 cores")
+    assert shown["GPU memory"] == ("75 %", "3.0 GB of 4.0 GB")
 
 
-def test_a_database_that_cannot_be_read_is_said_in_the_pages_place(
-    measured: App, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_database_that_cannot_be_read_is_reported_in_place(measured: App, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> None:
         raise StoreError("events.db could not be used: check the disk")
 
@@ -291,12 +289,12 @@ def test_a_chart_leaves_gaps_where_nothing_was_measured() -> None:
     assert "break" in LATENCY["mark"]["invalid"]
 
 
-def test_searches_are_stacked_by_how_they_ended() -> None:
+def test_searches_are_stacked_by_outcome() -> None:
     rows = [(row["what"], row["value"], row["base"], row["top"]) for row in traffic_rows(windows(1, 8))]
     assert rows == [("as asked", 6.0, 0.0, 6.0), ("by similarity instead", 0.0, 6.0, 6.0), ("failed", 2.0, 6.0, 8.0)]
 
 
-def test_costs_are_stacked_by_service_within_their_time() -> None:
+def test_costs_are_stacked_by_service_within_their_window() -> None:
     rows = cost_rows([replace(windows(1)[0], usd={"clip": 0.25, "compute": 0.0, "gemini": 0.5})])
     assert [(row["what"], row["base"], row["top"]) for row in rows][::2] == [
         ("CLIP", 0.0, 0.25),
@@ -311,7 +309,7 @@ def test_reasons_are_shares_of_all_searches_the_most_frequent_first() -> None:
     assert reason_rows({"b": 2}, 8)[0]["Share"] == "25.0%"
 
 
-def test_alerts_are_arranged_by_urgency() -> None:
+def test_alerts_are_sorted_by_urgency() -> None:
     phases = ("inactive", "resolved", "firing", "pending")
     alerts = [Alert(rule, AlertState(phase)) for rule, phase in zip(RULES, phases, strict=False)]  # type: ignore[arg-type]
     assert [alert.state.phase for alert in by_urgency(alerts)] == ["firing", "pending", "resolved", "inactive"]
@@ -320,11 +318,11 @@ def test_alerts_are_arranged_by_urgency() -> None:
 
 
 def test_a_badge_names_the_first_alert_and_counts_the_others() -> None:
-    loud = [Alert(replace(rule, title="Slow [x](y)"), AlertState("firing", NOW, value=math.pi)) for rule in RULES[:3]]
-    assert badge_label(loud[:1]) == ":red[**Slow \\[x\\]\\(y\\)**]"
-    assert badge_label(loud).endswith("and 2 more")
+    active = [Alert(replace(rule, title="Slow [x](y)"), AlertState("firing", NOW, value=math.pi)) for rule in RULES[:3]]
+    assert badge_label(active[:1]) == ":red[**Slow \\[x\\]\\(y\\)**]"
+    assert badge_label(active).endswith("and 2 more")
 
 
-def test_a_request_without_words_is_named_by_what_it_was() -> None:
+def test_a_request_without_words_is_named_by_its_kind() -> None:
     assert "a picture in demo" in request_title(Event("x", "search", NOW, "demo"))
     assert "refine" in request_title(Event("x", "refine", NOW))

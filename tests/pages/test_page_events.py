@@ -4,7 +4,7 @@ from core.app import App
 from tests.pages.conftest import visit
 
 
-def test_every_run_of_a_page_leaves_an_event_that_says_which(served: App) -> None:
+def test_every_run_of_a_page_is_logged_with_its_name(served: App) -> None:
     page = visit()
     page.switch_page("pages/library/page.py").run()
     events = [event for event in served.events.latest() if event.kind == "page"]

@@ -24,7 +24,7 @@ from pages.ui.progress import progress_text
 from tests.pages.conftest import frames, visit
 
 
-def test_before_any_question_the_page_shows_the_collection_and_examples(served: App) -> None:
+def test_before_any_search_the_page_shows_the_collection_and_examples(served: App) -> None:
     page = visit()
     assert not page.exception
     assert {f["title"] for f in frames(page)} == {"Red <b>sail</b>", "Green", "Blue"}
@@ -74,7 +74,7 @@ def test_an_empty_collection_says_how_to_fill_it(served: App, tmp_path: Path) ->
     assert "core ingest" in page.code[0].value
 
 
-def test_a_link_to_a_collection_that_is_not_there_says_so(served: App) -> None:
+def test_a_link_to_an_unknown_collection_says_so(served: App) -> None:
     page = visit(collection="gone")
     assert "no collection gone" in page.warning[0].value
     assert len(frames(page)) == 3
@@ -105,7 +105,7 @@ def test_words_refine_the_picture_from_the_first_page_on_until_it_is_cleared(ser
     assert len(frames(page)) == 3
 
 
-def test_a_link_to_a_picture_that_is_gone_is_an_error_one_can_read(served: App) -> None:
+def test_a_link_to_a_removed_picture_is_a_readable_error(served: App) -> None:
     page = visit(like="f" * 64)
     assert not page.exception
     assert "may have been removed" in page.error[0].value
@@ -113,7 +113,7 @@ def test_a_link_to_a_picture_that_is_gone_is_an_error_one_can_read(served: App) 
     assert "no longer in the collection" in page.warning[0].value
 
 
-def test_details_show_what_is_known_as_plain_text(served: App) -> None:
+def test_details_show_metadata_as_plain_text(served: App) -> None:
     served.ensure_demo()
     red = served.search("red", "demo", 1).hits[0].asset
     page = visit(photo=red.id)
@@ -125,14 +125,12 @@ def test_details_show_what_is_known_as_plain_text(served: App) -> None:
     assert escape_markdown("<b>*x*</b>") == r"\<b\>\*x\*\</b\>"
 
 
-def test_a_model_that_had_to_be_replaced_is_named_on_the_page(served: App, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_replaced_model_is_named_on_the_page(served: App, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(served.encoders, "_for_new", "bundled")
     assert any("cannot be downloaded" in c.value for c in visit().caption)
 
 
-def test_a_demo_collection_that_cannot_be_built_is_an_error_with_a_way_on(
-    served: App, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failed_build_of_the_demo_collection_can_be_retried(served: App, monkeypatch: pytest.MonkeyPatch) -> None:
     def busy(listener: object) -> None:
         raise CollectionBusy("another ingest into demo is running: wait for it to end")
 
@@ -147,7 +145,7 @@ def test_a_demo_collection_that_cannot_be_built_is_an_error_with_a_way_on(
     assert len(frames(page.run())) == 3
 
 
-def test_an_unexpected_end_of_the_build_is_shown_not_swallowed(served: App, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unexpected_error_of_the_build_is_shown_not_swallowed(served: App, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(listener: object) -> None:
         raise MemoryError
 
@@ -167,7 +165,7 @@ def test_the_number_of_results_in_the_link_is_whole_pages_and_bounded(n: str, ex
     assert requested_count({"n": n} if n else {}) == expected
 
 
-def test_the_left_end_of_the_slider_is_no_floor() -> None:
+def test_the_left_end_of_the_slider_is_no_minimum() -> None:
     assert (minimum_similarity(0.0), minimum_similarity(0.3)) == (-1.0, 0.3)
 
 
@@ -176,7 +174,7 @@ def result(hits: int, matching: int) -> SearchResult:
 
 
 @pytest.mark.parametrize(
-    ("ask", "hits", "matching", "line"),
+    ("params", "hits", "matching", "line"),
     [
         (SearchParams(), 24, 519, "The newest 24 of 519 pictures"),
         (SearchParams(), 3, 3, "3 pictures"),
@@ -184,8 +182,10 @@ def result(hits: int, matching: int) -> SearchResult:
         (SearchParams(like="x"), 1, 1, "1 picture, the most similar first · 12 ms"),
     ],
 )
-def test_the_summary_says_how_many_of_how_many(ask: SearchParams, hits: int, matching: int, line: str) -> None:
-    assert result_summary(ask, result(hits, matching)) == line
+def test_the_summary_counts_shown_and_matching_pictures(
+    params: SearchParams, hits: int, matching: int, line: str
+) -> None:
+    assert result_summary(params, result(hits, matching)) == line
 
 
 def test_progress_reads_as_a_sentence() -> None:
