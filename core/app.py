@@ -54,24 +54,12 @@ from core.search.request_events import gemini_event
 from core.search.search_pipeline import SearchPipeline
 from core.search.service import SearchService
 from core.settings import Settings
-from core.store.collection_store import CollectionStore
 from core.store.lance.collections import Collections
 from core.store.lance.snapshot import collection_version
-from core.store.objects.collection_folders import CollectionFolders
-from core.store.objects.linkage_files import LinkageFiles
-from core.store.objects.map_files import MapFiles
 from core.store.objects.names import uri_to_path
-from core.store.sql.assignment_store import AssignmentStore
-from core.store.sql.database import Database
-from core.store.sql.draft_store import DraftStore
-from core.store.sql.event_log import EventLog
 from core.store.sql.event_retention import Retention
-from core.store.sql.job_store import JobStore
-from core.store.sql.judgement_store import JudgementStore
-from core.store.sql.ranking_cache import RankingCache
-from core.store.sql.revision_store import RevisionStore
-from core.store.sql.run_store import RunStore
-from core.store.sql.spend_store import Budgets, SpendStore
+from core.store.sql.spend_store import Budgets
+from core.store.stores import Stores
 
 DEMO = demo.NAME
 
@@ -88,69 +76,63 @@ class App:
     """Everything a page, a command or a script can ask of Contact Sheet. May be shared between threads."""
 
     def __init__(self, settings: Settings, collections: Collections, load_encoder: LoadEncoder) -> None:
-        self.settings = settings
+        self.settings, self.access = settings, Access(settings.curator_key)
         self._collections, self.encoders = collections, EncoderRegistry(settings, load_encoder)
-        self._opened, self._outlived = OpenCollections(collections, self.encoders.get), OnceCache(1000)
-        self.access = Access(settings.curator_key)
-        database = Database(settings.data / "contactsheet.db")
-        jobs = JobStore(database)
-        self._background = BackgroundJobs(jobs, settings.data / "jobs", settings.environment())
-        self.library = LibraryService(settings.roots, settings.data / "uploads", jobs, self._background, self.access)
-        self.events = EventLog(settings.data / "events.db", Retention(settings.event_days))
+        self._opened, self._model_changes = OpenCollections(collections, self.encoders.get), OnceCache(1000)
+        budgets = Budgets(settings.daily_usd, settings.monthly_usd)
+        self._stores = stores = Stores.open(settings.data, budgets, Retention(settings.event_days))
+        self.events, self.spend = stores.events, stores.spend
+        self._background = BackgroundJobs(stores.jobs, settings.data / "jobs", settings.environment())
+        self._build_search()
+        self._build_clusters()
+        self._build_library()
+        self.quality = self._build_quality()
+        sources = MonitorSources(stores.events, stores.jobs, stores.spend, self._sizes, _gpu_memory)
+        self.monitor = Monitor(settings, sources, self.access)
+
+    def _build_search(self) -> None:
+        settings, stores = self.settings, self._stores
         key = settings.gemini_api_key
         self._gemini = GeminiClient(key, settings.gemini_endpoint) if key else None
-        self.spend = SpendStore(database, Budgets(settings.daily_usd, settings.monthly_usd))
-        calls = _calls(settings, self.spend, self.events, self._gemini)
-        rankings = RankingCache(database)
-        ranker = Ranker(calls, rankings, _ranking_options(settings), settings.gemini_api_key)
+        calls = _gemini_calls(settings, stores, self._gemini)
         hourly = HourlyRates(settings.clip_usd_per_hour, settings.compute_usd_per_hour)
-        pipeline = SearchPipeline(ranker, self.events, hourly)
+        pipeline = SearchPipeline(
+            Ranker(calls, stores.rankings, _ranking_options(settings), key), stores.events, hourly
+        )
         self.searches = SearchService(self._opened, pipeline, settings.rank_candidates, settings.max_megapixels)
+        self.follow_ups = FollowUps(calls, stores.events, settings.rank_deadline_s)
+        self.requests = RequestRecorder(stores.events, hourly.stages_usd)
+
+    def _build_clusters(self) -> None:
+        stores, opened = self._stores, self._opened
+        sources = ClusterSources(opened.snapshot, stores.linkages, opened.encode_texts, load_common_words)
+        self.clusters = ClusterService(sources, stores.revisions, self._background, recording=self.requests.recording)
+        self.curators = CurationService(self.clusters, stores.revisions, stores.drafts, self.access)
+        self.assignments = AssignmentService(
+            opened.snapshot, stores.revisions, stores.assignments, self.clusters.clustering, self.model_changed
+        )
+        self.atlas = AtlasService(opened.snapshot, stores.maps, self._background)
+
+    def _build_library(self) -> None:
+        settings, collections = self.settings, self._collections
+        uploads = settings.data / "uploads"
+        self.library = LibraryService(settings.roots, uploads, self._stores.jobs, self._background, self.access)
         self.images = ImageService(self._opened.table, collections.names, settings.max_megapixels)
-        self.requests = RequestRecorder(self.events, hourly.stages_usd)
-        sources = MonitorSources(self.events, jobs, self.spend, self._sizes, _gpu_memory)
-        self.monitor = Monitor(settings, sources, self.access)
-        self.follow_ups = FollowUps(calls, self.events, settings.rank_deadline_s)
         self._runner = IngestRunner(collections, self.encoders, settings, self._record_batch)
         self._unsplash = UnsplashIngest(self._runner, settings, frozenset(settings.unsplash_hosts))
-        self._linkages = CollectionFolders(settings.data / "linkages", LinkageFiles)
-        self._maps = CollectionFolders(settings.data / "maps", MapFiles)
-        revisions, drafts, assignments = RevisionStore(database), DraftStore(database), AssignmentStore(database)
-        cluster_sources = ClusterSources(
-            self._opened.snapshot, self._linkages, self._opened.encode_texts, load_common_words
-        )
-        self.clusters = ClusterService(cluster_sources, revisions, self._background, recording=self.requests.recording)
-        self.atlas = AtlasService(self._opened.snapshot, self._maps, self._background)
-        self.curators = CurationService(self.clusters, revisions, drafts, self.access)
-        self.assignments = AssignmentService(
-            self._opened.snapshot, revisions, assignments, self.clusters.clustering, self.model_changed
-        )
         self.removal = RemovalService(collections, self.access, self._after_ingest, self._forget)
         reembedder = Reembedder(collections, self.encoders, settings.max_megapixels)
         self.reembedding = ReembeddingService(
             collections, reembedder, self._background, self.access, self._after_switch
         )
-        runs, judgements = RunStore(settings.data / "quality.db"), JudgementStore(settings.data / "judgements.db")
-        self.quality = QualityService(
+
+    def _build_quality(self) -> QualityService:
+        return QualityService(
             EvaluationTarget(self._search_for_evaluation, self._opened.snapshot, self._opened.encoder),
-            runs,
-            JudgingService(judgements, lambda name: self.model(name).name),
+            self._stores.runs,
+            JudgingService(self._stores.judgements, lambda name: self.model(name).name),
             WeakLabels(self._unsplash.conversions, lambda name: assets_by_photo(self._opened.table(name))),
-            QualityOptions(bool(key), settings.mock_server_host),
-        )
-        # Jobs first, so that none writes what was just forgotten; drafts and assignments before the revisions they name.
-        self._stores: tuple[CollectionStore, ...] = (
-            self._background,
-            drafts,
-            assignments,
-            revisions,
-            judgements,
-            runs,
-            rankings,
-            self._linkages,
-            self._maps,
-            CollectionFolders(settings.data / UNSPLASH, Path),
-            self.events,
+            QualityOptions(bool(self.settings.gemini_api_key), self.settings.mock_server_host),
         )
 
     # -- models ---------------------------------------------------------------------------------------------
@@ -199,13 +181,13 @@ class App:
         return dict(zip(snapshot.ids, snapshot.titles, strict=True))
 
     def health(self, collection: str) -> StorageStats:
-        """How a collection lies on the disk. Raises CollectionError, StoreError."""
+        """How a collection is stored on disk. Raises CollectionError, StoreError."""
         table = self._opened.table(collection)
         return StorageStats(collection, table.count(), *table.fragments_and_versions())
 
     def condition(self, collection: str) -> CollectionCondition:
-        """How a collection is doing. Looks at the disk for a sample of its original files."""
-        linkages, maps = self._linkages(collection), self._maps(collection)
+        """The state of a collection; checks on disk for a sample of its original files."""
+        linkages, maps = self._stores.linkages(collection), self._stores.maps(collection)
         return collection_condition(
             self._opened.table(collection), self._opened.snapshot(collection), linkages, maps, self.library.jobs(200)
         )
@@ -224,7 +206,7 @@ class App:
         listener: ProgressListener = ignore,
         only: Sequence[str] | None = None,
     ) -> IngestReport:
-        """Add the images below `folder` to a collection, which is made if there is none of that name.
+        """Add the images below `folder` to a collection, which is created if there is none of that name.
 
         `captions` is a .csv or .jsonl file with descriptions, `source` the name to filter by (by default the
         folder's), `only` limits the run to these uris. Raises CollectionBusy, SidecarError, ModelUnavailable,
@@ -235,15 +217,15 @@ class App:
         return report
 
     def run_job(self, job_id: int) -> Job:
-        """Be the process of a background job: run it, note its end. Raises JobError if there is none."""
-        works: dict[str, JobFunction] = {
+        """Run a background job in this process and record how it ends. Raises JobError if there is no such job."""
+        functions: dict[str, JobFunction] = {
             INGEST: self._ingest_of_job,
             LINK: lambda job, listener: self.clusters.compute_linkage(job.collection, listener),
             MAP: lambda job, listener: self.atlas.fit(job.collection, listener),
             UNSPLASH: self._unsplash_of_job,
             EMBED: self.reembedding.run,
         }
-        return self._background.run(job_id, works)
+        return self._background.run(job_id, functions)
 
     def _ingest_of_job(self, job: Job, listener: ProgressListener) -> IngestReport:
         folder, only = uri_to_path(job.arguments["folder"]), job.arguments.get("only")
@@ -287,7 +269,7 @@ class App:
     def _after_switch(self, collection: str) -> None:
         """The dendrogram and the map follow the new model, where there were any."""
         self._after_ingest(collection)
-        if self._maps(collection).change_token():
+        if self._stores.maps(collection).change_token():
             self.atlas.refresh(collection, "switch", force=True)
 
     def model_changed(self, revision: Revision) -> bool:
@@ -298,10 +280,10 @@ class App:
             ids = self.clusters.clustering(revision.id).asset_ids
             return collection_version(model, ids) != revision.collection_version
 
-        return self._outlived.get_or_create((revision.id, model), changed)
+        return self._model_changes.get_or_create((revision.id, model), changed)
 
     def assign(self, collection: str) -> int:
-        """Assign every picture without a place to the published clusters; says how many."""
+        """Assign every unassigned asset to the published clusters; returns how many."""
         with self.requests.recording("assign", collection) as request:
             request.detail["assigned"] = placed = self.assignments.assign_new_assets(collection)
             return placed
@@ -365,16 +347,17 @@ class App:
 
     def _forget(self, collection: str) -> None:
         """Erase all state about a collection, so that a new one of its name inherits nothing. Raises StoreError."""
-        for store in self._stores:
+        # Jobs first, so that none writes what was just forgotten.
+        for store in (self._background, *self._stores.of_collections()):
             store.forget(collection)
         self._opened.forget(collection)
 
 
-def _calls(settings: Settings, spend: SpendStore, events: EventLog, client: GeminiClient | None) -> GeminiCalls:
+def _gemini_calls(settings: Settings, stores: Stores, client: GeminiClient | None) -> GeminiCalls:
     def log_late_reply(model: str, usage: TokenUsage, usd: float) -> None:
-        events.try_append(gemini_event("late", datetime.now(UTC), model, usage, usd, "timeout"))
+        stores.events.try_append(gemini_event("late", datetime.now(UTC), model, usage, usd, "timeout"))
 
-    return GeminiCalls(client, settings.gemini_model, load_prices(), spend, log_late_reply)
+    return GeminiCalls(client, settings.gemini_model, load_prices(), stores.spend, log_late_reply)
 
 
 def _gpu_memory() -> Capacity | None:

@@ -1,0 +1,77 @@
+"""All state beside the collections themselves, opened together: what is kept in SQLite, and files per collection."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.store.collection_store import CollectionStore
+from core.store.objects.collection_folders import CollectionFolders
+from core.store.objects.linkage_files import LinkageFiles
+from core.store.objects.map_files import MapFiles
+from core.store.sql.assignment_store import AssignmentStore
+from core.store.sql.database import Database
+from core.store.sql.draft_store import DraftStore
+from core.store.sql.event_log import EventLog
+from core.store.sql.event_retention import Retention
+from core.store.sql.job_store import JobStore
+from core.store.sql.judgement_store import JudgementStore
+from core.store.sql.ranking_cache import RankingCache
+from core.store.sql.revision_store import RevisionStore
+from core.store.sql.run_store import RunStore
+from core.store.sql.spend_store import Budgets, SpendStore
+
+
+@dataclass(frozen=True)
+class Stores:
+    """The stores of one data folder. May be shared between threads, and used by many processes at once."""
+
+    jobs: JobStore
+    spend: SpendStore
+    rankings: RankingCache
+    revisions: RevisionStore
+    drafts: DraftStore
+    assignments: AssignmentStore
+    judgements: JudgementStore
+    runs: RunStore
+    events: EventLog
+    linkages: CollectionFolders[LinkageFiles]
+    maps: CollectionFolders[MapFiles]
+    downloads: CollectionFolders[Path]
+
+    @classmethod
+    def open(cls, data: Path, budgets: Budgets, retention: Retention) -> Stores:
+        """Open or create the stores below `data`. Raises StoreError."""
+        database = Database(data / "contactsheet.db")
+        return cls(
+            jobs=JobStore(database),
+            spend=SpendStore(database, budgets),
+            rankings=RankingCache(database),
+            revisions=RevisionStore(database),
+            drafts=DraftStore(database),
+            assignments=AssignmentStore(database),
+            judgements=JudgementStore(data / "judgements.db"),
+            runs=RunStore(data / "quality.db"),
+            events=EventLog(data / "events.db", retention),
+            linkages=CollectionFolders(data / "linkages", LinkageFiles),
+            maps=CollectionFolders(data / "maps", MapFiles),
+            downloads=CollectionFolders(data / "unsplash", Path),
+        )
+
+    def of_collections(self) -> tuple[CollectionStore, ...]:
+        """Every store that holds something about collections; drafts and assignments before the revisions they name.
+
+        `spend` is not among them: money spent stays.
+        """
+        return (
+            self.drafts,
+            self.assignments,
+            self.revisions,
+            self.judgements,
+            self.runs,
+            self.rankings,
+            self.linkages,
+            self.maps,
+            self.downloads,
+            self.events,
+        )
