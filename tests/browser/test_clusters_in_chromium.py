@@ -16,7 +16,7 @@ from core.app import DEMO, open_app
 from core.settings import Settings
 from core.store.objects.map_files import MapFiles, StoredMap
 from pages.clusters.map_view import MAX_POINTS
-from tests.benchmarks.slider import lay_down
+from tests.benchmarks.planted_collection import create_planted_collection
 from tests.browser.conftest import NARROW, TIMEOUT_MS, WIDE, free_port, serving, settled, visitor
 
 pytestmark = pytest.mark.browser
@@ -253,7 +253,7 @@ def test_a_click_shows_its_picture_until_it_is_deselected(browser: Browser, cura
 
 def test_zooming_into_a_large_map_draws_more_of_its_points(browser: Browser, tmp_path: Path) -> None:
     app = open_app(Settings(data=tmp_path / "data", model="bundled", model_is_explicit=True))
-    lay_down(app, "many", MAX_POINTS + 1_000)
+    create_planted_collection(app, "many", MAX_POINTS + 1_000)
     with serving(tmp_path / "data") as address, visitor(browser) as page:
         page.goto(f"{address}/clusters?collection=many")
         expect(page.get_by_text(f"{MAX_POINTS:,} of {MAX_POINTS + 1_000:,} points are drawn")).to_be_visible()
