@@ -33,47 +33,57 @@ ACTIONS = ("list", "save", "publish", "restore", "diff", "export", "import", "na
 def add_cluster_commands(commands: Any, open_app: OpenApp) -> None:
     """Add the commands to the parser of all commands."""
     run = _ClusterCommands(open_app)
-    cluster = commands.add_parser(
+    _add_cluster(commands, run)
+    _add_revisions(commands, run)
+    _add_assign(commands, run)
+    parser = commands.add_parser(
+        "map", help="lay a collection out as a map", description="Fit the map (UMAP) of a collection as it is now."
+    )
+    add_collection_option(parser)
+    finish_command(parser, run.map)
+
+
+def _add_cluster(commands: Any, run: _ClusterCommands) -> None:
+    parser = commands.add_parser(
         "cluster", help="group similar pictures", description="Cut the collection's dendrogram into clusters."
     )
-    add_collection_option(cluster)
-    _thresholds(cluster)
-    cluster.add_argument("--members", action="store_true", help="list the pictures of each cluster")
-    finish_command(cluster, run.cluster)
-    revisions = commands.add_parser(
+    add_collection_option(parser)
+    _add_threshold_options(parser)
+    parser.add_argument("--members", action="store_true", help="list the pictures of each cluster")
+    finish_command(parser, run.cluster)
+
+
+def _add_revisions(commands: Any, run: _ClusterCommands) -> None:
+    parser = commands.add_parser(
         "revisions",
         help="save, publish, compare and export clusterings",
         description="What curators saved: list, save, publish, restore, diff, export, import, name, prune.",
     )
-    revisions.add_argument("action", choices=ACTIONS, nargs="?", default="list", help="what to do (default: list)")
-    revisions.add_argument("ids", type=int, nargs="*", metavar="ID", help="a revision; for diff two")
-    add_collection_option(revisions)
-    _thresholds(revisions)
-    revisions.add_argument("--note", default="", metavar="TEXT", help="what a saved revision is about; or its new name")
-    revisions.add_argument("--format", choices=get_args(Format), default="csv", help="of an export (default: csv)")
-    revisions.add_argument(
-        "--output", type=Path, metavar="FILE", help="where an export goes (default: standard output)"
-    )
-    revisions.add_argument("--input", type=Path, metavar="FILE", help="an exported file, for import")
-    revisions.add_argument("--keep", type=int, default=20, metavar="N", help="how many prune keeps (default: 20)")
-    finish_command(revisions, run.revisions)
-    assign = commands.add_parser(
+    parser.add_argument("action", choices=ACTIONS, nargs="?", default="list", help="what to do (default: list)")
+    parser.add_argument("ids", type=int, nargs="*", metavar="ID", help="a revision; for diff two")
+    add_collection_option(parser)
+    _add_threshold_options(parser)
+    parser.add_argument("--note", default="", metavar="TEXT", help="what a saved revision is about; or its new name")
+    parser.add_argument("--format", choices=get_args(Format), default="csv", help="of an export (default: csv)")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="where an export goes (default: standard output)")
+    parser.add_argument("--input", type=Path, metavar="FILE", help="an exported file, for import")
+    parser.add_argument("--keep", type=int, default=20, metavar="N", help="how many prune keeps (default: 20)")
+    finish_command(parser, run.revisions)
+
+
+def _add_assign(commands: Any, run: _ClusterCommands) -> None:
+    parser = commands.add_parser(
         "assign",
         help="assign new pictures to the published clusters",
         description="Assign pictures that have no place yet; with --threshold, say what another one would change.",
     )
-    add_collection_option(assign)
-    assign.add_argument("--threshold", type=float, metavar="COSINE", help="only rehearse with this threshold")
-    assign.add_argument("--last", type=int, default=1000, metavar="N", help="how many pictures to rehearse with")
-    finish_command(assign, run.assign)
-    mapped = commands.add_parser(
-        "map", help="lay a collection out as a map", description="Fit the map (UMAP) of a collection as it is now."
-    )
-    add_collection_option(mapped)
-    finish_command(mapped, run.map)
+    add_collection_option(parser)
+    parser.add_argument("--threshold", type=float, metavar="COSINE", help="only rehearse with this threshold")
+    parser.add_argument("--last", type=int, default=1000, metavar="N", help="how many pictures to rehearse with")
+    finish_command(parser, run.assign)
 
 
-def _thresholds(parser: argparse.ArgumentParser) -> None:
+def _add_threshold_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threshold", type=float, metavar="COSINE", help="cut here (default: as saved last, or 0.82)")
     parser.add_argument("--smallest", type=int, metavar="N", help="the smallest cluster that counts (default: 2)")
     parser.add_argument(

@@ -39,15 +39,7 @@ def add_quality_commands(commands: Any, open_app: OpenApp) -> None:
     )
     compare.add_argument("runs", nargs="*", metavar="RUN", help="two runs, by number or name")
     finish_command(compare, run.compare)
-    validate = commands.add_parser(
-        "validate",
-        help="hold search quality against the recorded floor",
-        description="Evaluate the committed label sets on the demo collection; exit code 1 under the floor.",
-    )
-    help_text = "where label sets and floor lie"
-    validate.add_argument("--labels", type=Path, default=EVAL_FOLDER, metavar="FOLDER", help=help_text)
-    add_collection_option(validate)
-    finish_command(validate, run.validate)
+    _add_validate(commands, run)
     judged = commands.add_parser(
         "judgements",
         help="export thumbs up and down as a label set",
@@ -65,6 +57,18 @@ def add_quality_commands(commands: Any, open_app: OpenApp) -> None:
     classify.add_argument("folder", type=Path, metavar="FOLDER", help="a folder with one sub-folder per class")
     add_collection_option(classify, "whose model classifies")
     finish_command(classify, run.zero_shot)
+
+
+def _add_validate(commands: Any, run: _QualityCommands) -> None:
+    parser = commands.add_parser(
+        "validate",
+        help="hold search quality against the recorded floor",
+        description="Evaluate the committed label sets on the demo collection; exit code 1 under the floor.",
+    )
+    help_text = "where label sets and floor lie"
+    parser.add_argument("--labels", type=Path, default=EVAL_FOLDER, metavar="FOLDER", help=help_text)
+    add_collection_option(parser)
+    finish_command(parser, run.validate)
 
 
 def _add_evaluate(commands: Any, run: _QualityCommands) -> None:

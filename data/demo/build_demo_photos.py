@@ -1,6 +1,6 @@
 """Rebuild the demo photographs from two Debian packages.
 
-The photographs in ``photos/`` come from the packages named in ``manifest.csv``. To make them again,
+The photographs in ``photos/`` come from the packages named in ``manifest.csv``. To rebuild them,
 fetch and unpack both packages into one folder (on Debian 12 or with its archive enabled)::
 
     apt-get download tuxpaint-stamps-default=2022.06.04-1 gcompris-qt-data=3.1-2
@@ -11,10 +11,10 @@ and run::
 
     python build_demo_photos.py unpacked
 
-Every row of the manifest says where its picture lies. A place such as
+Every row of the manifest names the location of its picture. A location such as
 ``usr/share/gcompris-qt/rcc/erase.rcc!gcompris/.../kitten.webp`` names a file
-inside a Qt resource archive: the archive stands before the exclamation mark, the file after it.
-Transparent pictures are put on white and cropped to what they show; all are scaled down to at most
+inside a Qt resource archive: the archive comes before the exclamation mark, the file after it.
+Transparent pictures are composited on white and cropped to their visible part; all are scaled down to at most
 400 pixels and written as JPEG without metadata. Needs Pillow.
 """
 
@@ -90,7 +90,7 @@ def open_archive(path: Path) -> ResourceArchive:
     return ResourceArchive(path)
 
 
-def read_place(unpacked: Path, location: str) -> bytes:
+def read_location(unpacked: Path, location: str) -> bytes:
     """Return the bytes of the picture that one ``found_at`` cell of the manifest names."""
     outer, separator, inner = location.partition("!")
     if separator:
@@ -99,7 +99,7 @@ def read_place(unpacked: Path, location: str) -> bytes:
 
 
 def to_srgb(image: Image.Image) -> Image.Image:
-    """Convert an opaque picture to RGB, through its colour profile where it carries one."""
+    """Convert an opaque picture to RGB, using its colour profile if it has one."""
     profile = image.info.get("icc_profile")
     rgb = image.convert("RGB")
     if not profile or image.mode not in ("RGB", "RGBA"):
@@ -109,7 +109,7 @@ def to_srgb(image: Image.Image) -> Image.Image:
 
 
 def flatten(image: Image.Image) -> Image.Image:
-    """Put a transparent picture on white, cropped to what it shows with a small margin."""
+    """Composite a transparent picture on white, cropped to its visible part with a small margin."""
     if "A" not in image.getbands() and "transparency" not in image.info:
         return to_srgb(image)
     rgba = image.convert("RGBA")
@@ -125,7 +125,7 @@ def flatten(image: Image.Image) -> Image.Image:
     return canvas
 
 
-def make_photo(content: bytes) -> bytes:
+def to_photo(content: bytes) -> bytes:
     """Turn the bytes of a package picture into the JPEG of the collection."""
     with Image.open(io.BytesIO(content)) as opened:
         image = flatten(opened)
@@ -154,7 +154,7 @@ def build(unpacked: Path, rows: list[dict[str, str]], photos: Path) -> list[str]
     problems: list[str] = []
     for row in rows:
         try:
-            photo = make_photo(read_place(unpacked, row["found_at"]))
+            photo = to_photo(read_location(unpacked, row["found_at"]))
         except (KeyError, OSError, ValueError) as error:
             problems.append(f"{row['file']}: {error}")
             continue

@@ -24,8 +24,8 @@ QUERIES = ["a red flower", "two dogs playing on a beach", "an old stone bridge o
 
 
 def devices() -> list[str]:
-    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    return [device for device, present in there.items() if present]
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    return [device for device, present in available.items() if present]
 
 
 def per_second(call: Callable[[], int]) -> float:

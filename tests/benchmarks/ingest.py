@@ -23,7 +23,7 @@ LARGE = 24
 
 
 def prepared_rate(app: App, paths: list[Path]) -> float:
-    """Images per second of the encoder alone, over tensors that lie ready."""
+    """Images per second of the encoder alone, over tensors prepared in advance."""
     encoder = app.encoder
     pixels = np.stack([encoder.preprocess(images.load(path)) for path in paths])
     encoder.encode_pixels(pixels[: encoder.batch_size])
@@ -34,7 +34,7 @@ def prepared_rate(app: App, paths: list[Path]) -> float:
 
 
 def large_files(folder: Path) -> list[Path]:
-    """4,000 x 3,000 pixel JPEGs with the detail of photographs, made by enlarging the demo set."""
+    """4,000 x 3,000 pixel JPEGs with the detail of photographs, created by enlarging the demo set."""
     folder.mkdir()
     for number, path in enumerate(demo.photographs()[:LARGE]):
         with Image.open(path) as photograph:

@@ -30,7 +30,7 @@ def queries() -> list[str]:
 
 
 def run(label: str, name: str) -> bool:
-    """Print a row per precision; whether one that agrees with float32 meets the budget of a query."""
+    """Print a row per precision; returns whether one that agrees with float32 meets the query budget."""
     texts, photographs, new = queries(), demo.photographs()[:32], count()
     reference = OpenClipEncoder(name)
     pixels = np.stack([reference.preprocess(images.load(path)) for path in photographs])
@@ -57,7 +57,7 @@ def run(label: str, name: str) -> bool:
 
 
 def full_path(encoder: OpenClipEncoder, text: str) -> np.ndarray:
-    """The vector that open_clip itself computes over the whole context."""
+    """The vector that open_clip itself computes over the full context."""
     import torch
 
     with torch.inference_mode():

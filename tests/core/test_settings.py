@@ -14,11 +14,11 @@ def load(environ: dict[str, str], tmp_path: Path, toml: str = "") -> Settings:
     return Settings.load(environ, secrets)
 
 
-def test_without_anything_set_the_defaults_hold(tmp_path: Path) -> None:
+def test_the_defaults_apply_if_nothing_is_set(tmp_path: Path) -> None:
     assert load({}, tmp_path) == Settings()
 
 
-def test_the_environment_wins_over_the_secrets_file(tmp_path: Path) -> None:
+def test_the_environment_overrides_the_secrets_file(tmp_path: Path) -> None:
     settings = load({"CONTACTSHEET_THREADS": "3"}, tmp_path, "CONTACTSHEET_THREADS = 7\nCONTACTSHEET_BATCH_SIZE = 9")
     assert (settings.threads, settings.batch_size) == (3, 9)
 
@@ -82,7 +82,7 @@ def test_a_secrets_file_that_is_not_toml_is_refused_without_quoting_it(tmp_path:
         ("http://[::1]:8700", "[::1]:8700"),
     ],
 )
-def test_of_a_stand_ins_address_the_host_alone_is_told(address: str, host: str, tmp_path: Path) -> None:
+def test_only_the_host_of_a_mock_servers_address_is_shown(address: str, host: str, tmp_path: Path) -> None:
     assert load({"CONTACTSHEET_GEMINI_ENDPOINT": address}, tmp_path).mock_server_host == host
 
 
@@ -97,7 +97,7 @@ def test_a_secret_shows_only_whether_it_is_set() -> None:
     assert str(Secret()) == "Secret(not set)"
 
 
-def test_an_explicit_model_is_told_from_the_default(tmp_path: Path) -> None:
+def test_an_explicit_model_is_distinguished_from_the_default(tmp_path: Path) -> None:
     assert load({"CONTACTSHEET_MODEL": "ViT-B-32/openai"}, tmp_path).model_is_explicit
     assert not load({}, tmp_path).model_is_explicit
 

@@ -1,4 +1,4 @@
-"""An App on any data folder whose every model is the colour encoder, and what a collection holds, to compare."""
+"""An App whose every model is the colour encoder, and the contents of a collection, for comparison."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def open_table(data: Path, collection: str) -> AssetTable:
 
 
 def contents(table: AssetTable) -> dict[str, tuple[Any, ...]]:
-    """Everything of every asset except the moment of its ingest, by id; raises if an id comes twice."""
+    """Everything about every asset except its ingest time, by id; raises if an id occurs twice."""
     snapshot = table.snapshot()
     assert len(set(snapshot.ids)) == len(snapshot.ids)
     vectors = dict(zip(snapshot.ids, snapshot.vectors, strict=True))

@@ -1,4 +1,4 @@
-"""A small honest encoder: pictures and colour words meet in a space of mean colours."""
+"""A small real encoder: pictures and colour words share a space of mean colours."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""A Hugging Face hub on this machine: what huggingface_hub 2.4 asks of huggingface.co, with faults on demand.
+"""A mock Hugging Face hub: answers what huggingface_hub 2.4 requests of huggingface.co, with faults on demand.
 
-Small files are answered after a redirect on the hub itself, large ones by a storage server at another origin, whose
-address the hub gives together with size and SHA-256. Both record what they are asked.
+Small files are served after a redirect on the hub itself, large ones by a storage server at another origin, whose URL
+the hub sends together with size and SHA-256. Both record their requests.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ DRIP_PAUSE_S = 0.02
 
 
 @dataclass(frozen=True)
-class Asked:
-    """One request as it came in; `offset` is where its range begins."""
+class HubRequest:
+    """One received request; `offset` is the start of its range."""
 
     method: str
     server: str
@@ -32,7 +32,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Served:
+class HubFile:
     """One file of a repository."""
 
     data: bytes
@@ -48,22 +48,22 @@ class Refusal:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-# How a body may go wrong: `cut` and `stall` after the half, `drip` in pieces, `wrong` bytes, `whole` despite a range.
+# How a body can fail: `cut` and `stall` after the half, `drip` in pieces, `wrong` bytes, `whole` despite a range.
 Fault = str | Refusal | None
 
 
 class FakeHub:
-    """Two servers on 127.0.0.1. `faults` of a method are used up one per request for a file (HEAD) or body (GET).
+    """Two servers on 127.0.0.1. Each request for a file (HEAD) or body (GET) consumes one of its method's `faults`.
 
-    The fault `silent` takes the request and sends no file.
+    The fault `silent` accepts the request and sends no file.
     """
 
     def __init__(self) -> None:
-        self.asked: list[Asked] = []
+        self.requests: list[HubRequest] = []
         self.commit = "a" * 40
         self.faults: dict[str, deque[Fault]] = {"HEAD": deque(), "GET": deque()}
         self.closing = threading.Event()
-        self._files: dict[tuple[str, str], Served] = {}
+        self._files: dict[tuple[str, str], HubFile] = {}
         self._servers = {name: self._start(name) for name in ("hub", "storage")}
 
     @property
@@ -74,30 +74,30 @@ class FakeHub:
         return f"http://127.0.0.1:{self._servers[server].server_port}"
 
     def add(self, repository: str, name: str, data: bytes, large: bool = True, etag: str = "") -> bytes:
-        """Offer a file; `etag` overrides what the hub says of its content."""
+        """Add a file; `etag` overrides the hash of its content."""
         etag = etag or (hashlib.sha256(data).hexdigest() if large else git_hash(data))
-        self._files[repository, name] = Served(data, large, etag)
+        self._files[repository, name] = HubFile(data, large, etag)
         return data
 
     def fail(self, method: str, *faults: Fault) -> None:
-        """What the next requests of a method meet, in this order; None is no fault."""
+        """The faults of a method's next requests, in this order; None is no fault."""
         self.faults[method].extend(faults)
 
     def offsets(self) -> list[int]:
-        """Where the requests for bodies of large files began."""
-        return [a.offset for a in self.asked if (a.method, a.server) == ("GET", "storage")]
+        """The offsets of the requests for bodies of large files."""
+        return [r.offset for r in self.requests if (r.method, r.server) == ("GET", "storage")]
 
-    def file(self, repository: str, name: str) -> Served | None:
+    def file(self, repository: str, name: str) -> HubFile | None:
         return self._files.get((repository, name))
 
-    def knows(self, repository: str) -> bool:
+    def has_repository(self, repository: str) -> bool:
         return any(known == repository for known, _ in self._files)
 
-    def by_etag(self, etag: str) -> Served:
+    def by_etag(self, etag: str) -> HubFile:
         return next(file for file in self._files.values() if file.etag == etag)
 
     def close(self) -> None:
-        """Stop answering; whoever still waits is cut off."""
+        """Stop the servers; open connections are cut off."""
         self.closing.set()
         for server in self._servers.values():
             server.shutdown()
@@ -132,7 +132,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def log_message(self, *_: object) -> None:
-        """Tests look at `asked` instead."""
+        """Tests look at `requests` instead."""
 
     def do_HEAD(self) -> None:
         self._answer()
@@ -143,7 +143,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self) -> None:
         hub, path = self.server.hub, unquote(self.path)
         offset = int(self.headers.get("Range", "bytes=0-").removeprefix("bytes=").partition("-")[0])
-        hub.asked.append(Asked(self.command, self.server.name, path, offset, "authorization" in self.headers))
+        hub.requests.append(HubRequest(self.command, self.server.name, path, offset, "authorization" in self.headers))
         if self.server.name == "storage":
             self._send_file(hub.by_etag(path.rpartition("/")[2]), offset, self._fault())
         elif path.startswith("/api/resolve-cache/models/"):
@@ -165,7 +165,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         elif isinstance(fault, Refusal):
             self._send(fault.status, fault.headers)
-        elif not hub.knows(repository):
+        elif not hub.has_repository(repository):
             self._send(401, {"X-Error-Code": "RepoNotFound", "X-Error-Message": "Invalid username or password."})
         elif revision not in ("main", hub.commit):
             self._send(404, {"X-Error-Code": "RevisionNotFound"})
@@ -174,10 +174,10 @@ class _Handler(BaseHTTPRequestHandler):
         elif file.large:
             self._send(302, self._large_file_headers(repository, file))
         else:
-            place = f"/api/resolve-cache/models/{repository}/{hub.commit}/{name}"
-            self._send(307, {"Location": place, "X-Repo-Commit": hub.commit})
+            location = f"/api/resolve-cache/models/{repository}/{hub.commit}/{name}"
+            self._send(307, {"Location": location, "X-Repo-Commit": hub.commit})
 
-    def _large_file_headers(self, repository: str, file: Served) -> dict[str, str]:
+    def _large_file_headers(self, repository: str, file: HubFile) -> dict[str, str]:
         hub = self.server.hub
         token = f"{hub.endpoint}/api/models/{repository}/xet-read-token/{hub.commit}"
         return {
@@ -190,7 +190,7 @@ class _Handler(BaseHTTPRequestHandler):
             "Link": f'<{token}>; rel="xet-auth"',
         }
 
-    def _send_file(self, file: Served, offset: int, fault: Fault) -> None:
+    def _send_file(self, file: HubFile, offset: int, fault: Fault) -> None:
         if isinstance(fault, Refusal):
             self._send(fault.status, fault.headers)
             return

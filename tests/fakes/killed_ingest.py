@@ -1,7 +1,7 @@
-"""A process that is meant to be killed: it finishes one ingest, begins another, and announces one stage of it.
+"""A process for tests to kill: it finishes one ingest, starts another, and announces one of its stages.
 
 `python -m tests.fakes.killed_ingest DATA PICTURES FINISH BEGIN STAGE LINGER_AT PIPE`: FINISH and BEGIN are collections
-(`-` for none). Whenever the stage is entered or left, a line goes to the file descriptor PIPE; at entry number
+(`-` for none). Whenever the stage is entered or left, a line is written to the file descriptor PIPE; at entry number
 LINGER_AT (0 for never) it stays there.
 """
 
@@ -11,7 +11,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,13 +35,13 @@ STAGES: dict[str, tuple[tuple[Any, str], ...]] = {
 
 
 class Announcer:
-    """Wraps functions so that every entry and exit is told, and one entry lingers."""
+    """Wraps functions so that every entry and exit is announced, and one entry lingers."""
 
     def __init__(self, pipe: int, linger_at: int) -> None:
         self._pipe, self._linger_at, self._entries, self._lock = pipe, linger_at, 0, threading.Lock()
 
     def wrap(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        def told(*arguments: Any, **named: Any) -> Any:
+        def announced(*args: Any, **kwargs: Any) -> Any:
             with self._lock:
                 self._entries += 1
                 entry = self._entries
@@ -49,14 +49,15 @@ class Announcer:
             if entry == self._linger_at:
                 time.sleep(LINGER_S)
             try:
-                return function(*arguments, **named)
+                return function(*args, **kwargs)
             finally:
                 os.write(self._pipe, b"leave\n")
 
-        return told
+        return announced
 
 
-def main(data: str, pictures: str, finish: str, begin: str, stage: str, linger_at: str, pipe: str) -> None:
+def main(arguments: Sequence[str]) -> None:
+    data, pictures, finish, begin, stage, linger_at, pipe = arguments
     pipeline.COMMIT_ASSETS = COMMIT_ASSETS
     app = colour_app(Path(data))
     if finish != "-":
@@ -70,4 +71,4 @@ def main(data: str, pictures: str, finish: str, begin: str, stage: str, linger_a
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main(sys.argv[1:])

@@ -1,8 +1,8 @@
-"""A process that is meant to be killed while it adds a synthetic Unsplash dataset; it prints how far it is.
+"""A process for tests to kill while it adds a synthetic Unsplash dataset; it prints its progress.
 
-`python -m tests.fakes.killed_unsplash DATA DATASET COLLECTION WIDTH COMMIT_ASSETS LINGER_AT MODEL`: it begins when a
-line comes in, and stays where it is once it has seen LINGER_AT photos (0 for never). MODEL is `colour` or one that a
-setting may name. Lines that go out are `DONE SECONDS MEMORY_MB`, the last one is the report as JSON.
+`python -m tests.fakes.killed_unsplash DATA DATASET COLLECTION WIDTH COMMIT_ASSETS LINGER_AT MODEL`: it starts when it
+reads a line, and stays where it is once it has seen LINGER_AT photos (0 for never). MODEL is `colour` or a value of the
+model setting. It prints lines `DONE SECONDS MEMORY_MB`, then the report as JSON.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ import os
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
-import lancedb  # noqa: F401 - loaded before it is told to begin, since that takes seconds
+import lancedb  # noqa: F401 - imported before the start signal, since that takes seconds
 
 from core.embedding.encoder_registry import EncoderRegistry, encoder_loader
 from core.ingest import pipeline
@@ -30,33 +31,34 @@ LINGER_S = 120.0
 
 
 def unsplash(data: Path, model: str = "colour", encoder: ColourEncoder | None = None) -> UnsplashIngest:
-    """What adds datasets to the collections of a data folder, from the synthetic server alone."""
+    """Adds datasets to the collections of a data folder, from the synthetic server alone."""
     settings = Settings(data=data, model="local-dir:colour" if model == "colour" else model, model_is_explicit=True)
     load = (lambda *_: encoder or ColourEncoder()) if model == "colour" else encoder_loader(settings)
-    runs = IngestRunner(Collections(data / "collections"), EncoderRegistry(settings, load), settings)
-    return UnsplashIngest(runs, settings, HOSTS, loopback_environment())
+    runner = IngestRunner(Collections(data / "collections"), EncoderRegistry(settings, load), settings)
+    return UnsplashIngest(runner, settings, HOSTS, loopback_environment())
 
 
 def memory_mb() -> float:
-    """What this process holds in memory now (resident)."""
+    """The resident memory of this process."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
-def main(data: str, dataset: str, collection: str, width: str, commit_assets: str, linger_at: str, model: str) -> None:
+def main(arguments: Sequence[str]) -> None:
+    data, dataset, collection, width, commit_assets, linger_at, model = arguments
     pipeline.COMMIT_ASSETS = int(commit_assets)
     sys.stdin.readline()
     start_s = time.monotonic()
 
-    def tell(progress: Progress) -> None:
+    def print_progress(progress: Progress) -> None:
         if progress.phase == "embed":
             print(progress.done, f"{time.monotonic() - start_s:.2f}", f"{memory_mb():.1f}", flush=True)
             if 0 < int(linger_at) <= progress.done:
                 time.sleep(LINGER_S)
 
-    report = unsplash(Path(data), model).ingest(dataset, collection, UnsplashOptions(width=int(width)), tell)
+    report = unsplash(Path(data), model).ingest(dataset, collection, UnsplashOptions(width=int(width)), print_progress)
     counts = Counter(failure.reason for failure in report.failures)
     print(json.dumps({"added": report.added, "known": report.known, "failures": counts}), flush=True)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main(sys.argv[1:])

@@ -1,4 +1,4 @@
-"""The peak memory of this process, whatever its parent had."""
+"""The peak memory of this process, regardless of its parent's."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def peak_mb() -> float:
-    """`getrusage` counts on from the process that started this one, so Linux is asked for what is our own."""
+    """On Linux from /proc, since `getrusage` starts from the parent's peak."""
     status = Path("/proc/self/status")
     if status.exists():
         return next(int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("VmHWM")) / 1024

@@ -1,7 +1,7 @@
-"""Decodes mutated pictures by the thousand, in a process of its own, since a decoder in C may take it down.
+"""Decodes thousands of mutated pictures, in a separate process, since a decoder in C may crash it.
 
-`python -m tests.fakes.mutations SEED COUNT LAST_FILE` prints JSON: outcomes by format, what escaped, slow files, peak
-memory. LAST_FILE always holds the file in work, so that whoever finds the process dead has the culprit.
+`python -m tests.fakes.mutations SEED COUNT LAST_FILE` prints JSON: outcomes by format, unexpected exceptions, slow
+files, peak memory. LAST_FILE always holds the current file, so that a crash leaves its cause.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ SLOW_S = 5.0
 
 
 def outcome(data: bytes) -> str:
-    """`ok`, the reason given, or `escaped: …` for what is not BadImage."""
+    """`ok`, the reason of BadImage, or `escaped: …` for any other exception."""
     try:
         opened = images.open_image(data, "mutant", MAX_MEGAPIXELS)
         picture = images.upright_rgb(opened, "mutant")
@@ -41,8 +41,8 @@ def main(seed: int, count: int, last_file: Path) -> None:
     rng, kinds = random.Random(seed), every_kind()
     outcomes, slow = Counter[tuple[str, str]](), list[str]()
     for name, data in kinds.items():
-        if (fine := outcome(data)) != "ok":
-            raise SystemExit(f"{name}, which is valid: {fine}")
+        if (result := outcome(data)) != "ok":
+            raise SystemExit(f"{name}, which is valid: {result}")
     names, others = list(kinds), list(kinds.values())
     for number in range(count):
         name = names[number % len(names)]

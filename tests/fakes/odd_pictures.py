@@ -1,4 +1,4 @@
-"""Small pictures of every format and mode, files built by hand that lie about themselves, and mutations of both."""
+"""Small pictures of every format and mode, hand-built files with false headers, and mutations of both."""
 
 from __future__ import annotations
 
@@ -44,25 +44,27 @@ def saved(image: Image.Image, image_format: str, **options: object) -> bytes:
 
 
 def every_kind() -> dict[str, bytes]:
-    """One valid file of every supported format, mode and packing that Pillow writes, by a name that begins so."""
+    """One valid file of every supported format, mode and packing that Pillow writes, by format, mode and number."""
     exif = Image.Exif()
     exif[0x0112], exif[0x010E], exif[0x9003] = 6, "a caption", "2020:01:01 10:00:00"
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    told = {"icc_profile": profile, "exif": exif}
-    more = {"save_all": True, "append_images": [picture("RGB", seed) for seed in (1, 2, 3)]}
+    metadata = {"icc_profile": profile, "exif": exif}
+    frames = {"save_all": True, "append_images": [picture("RGB", seed) for seed in (1, 2, 3)]}
     kinds: list[tuple[str, str, dict[str, object]]] = []
     for mode in ("L", "RGB", "CMYK"):
-        kinds += [("JPEG", mode, {}), ("JPEG", mode, {**told, "progressive": True, "xmp": XMP})]
+        kinds += [("JPEG", mode, {}), ("JPEG", mode, {**metadata, "progressive": True, "xmp": XMP})]
     for mode in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16"):
-        kinds += [("PNG", mode, {}), ("PNG", mode, told)]
-    kinds += [("PNG", "P", {"transparency": 1}), ("PNG", "RGB", {"transparency": (1, 2, 3)}), ("PNG", "RGB", more)]
-    kinds += [("GIF", mode, options) for mode in ("L", "P", "RGB") for options in ({}, more)]
-    kinds += [("WEBP", mode, o) for mode in ("RGB", "RGBA") for o in ({}, {**told, "xmp": XMP, "lossless": True}, more)]
+        kinds += [("PNG", mode, {}), ("PNG", mode, metadata)]
+    kinds += [("PNG", "P", {"transparency": 1}), ("PNG", "RGB", {"transparency": (1, 2, 3)}), ("PNG", "RGB", frames)]
+    kinds += [("GIF", mode, options) for mode in ("L", "P", "RGB") for options in ({}, frames)]
+    kinds += [
+        ("WEBP", mode, o) for mode in ("RGB", "RGBA") for o in ({}, {**metadata, "xmp": XMP, "lossless": True}, frames)
+    ]
     kinds += [("BMP", mode, {}) for mode in ("1", "L", "P", "RGB", "RGBA")]
     kinds += [("TIFF", mode, {"compression": packing}) for mode in TIFF_MODES for packing in TIFF_PACKINGS]
     kinds += [("TIFF", mode, {"compression": "jpeg"}) for mode in ("L", "RGB", "CMYK", "YCbCr")]
     kinds += [("TIFF", "1", {"compression": packing}) for packing in ("group3", "group4")]
-    kinds += [("TIFF", "RGB", {**told, **more})]
+    kinds += [("TIFF", "RGB", {**metadata, **frames})]
     return {f"{f} {m} {number}": saved(picture(m), f, **o) for number, (f, m, o) in enumerate(kinds)}
 
 
@@ -103,7 +105,7 @@ def _chunks(chunks: Iterable[tuple[bytes, bytes]]) -> bytes:
 
 
 def with_canvas(data: bytes, at: int, size: bytes) -> bytes:
-    """A file whose canvas, written `at` this place, is of another size than its frame."""
+    """A file whose canvas, stored at offset `at`, has another size than its frame."""
     return data[:at] + size + data[at + len(size) :]
 
 

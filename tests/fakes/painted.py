@@ -1,4 +1,4 @@
-"""A small collection of painted pictures, whose clusters are their colours."""
+"""A small collection of single-colour pictures, whose clusters are their colours."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.fakes.encoder import COLOURS
 
 
 def paint(folder: Path, colour: str, count: int, first: int = 0) -> None:
-    """Pictures of nearly the same colour: the higher their number, the darker."""
+    """Write pictures of nearly the same colour; higher numbers are darker."""
     folder.mkdir(exist_ok=True)
     for number in range(first, first + count):
         shade = tuple(max(channel - 8 * number, 0) for channel in COLOURS[colour])
@@ -20,7 +20,7 @@ def paint(folder: Path, colour: str, count: int, first: int = 0) -> None:
 
 
 def paint_collection(root: Path) -> Path:
-    """A data folder with a collection `c`: four red pictures, three green ones, a blue one."""
+    """Create a data folder with a collection `c`: four red pictures, three green ones, a blue one."""
     for colour, count in (("red", 4), ("green", 3), ("blue", 1)):
         paint(root / "pictures", colour, count)
     colour_app(root / "data").ingest(root / "pictures", "c")
@@ -28,7 +28,7 @@ def paint_collection(root: Path) -> Path:
 
 
 def add(app: App, tmp_path: Path, colour: str, count: int = 1, first: int = 10) -> set[str]:
-    """Ingest more pictures; returns the ids of those that are new."""
+    """Ingest more pictures; returns the ids of the new assets."""
     before = set(app.titles("c"))
     paint(tmp_path / f"more {colour} {first}", colour, count, first)
     app.ingest(tmp_path / f"more {colour} {first}", "c")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class RateLimit:
-    """What one host is asked at most."""
+    """The maximum load on one host."""
 
     max_concurrent: int = 16
     requests_per_s: float = 50.0

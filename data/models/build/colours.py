@@ -1,4 +1,4 @@
-"""Colour side of the demo model: what the word of a colour adds to a text, as the text tower sees it."""
+"""Colour side of the demo model: what a colour word adds to a text's vector."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NOUNS = (
     "beetle snake frog cow rabbit building roof fence sign flag balloon toy tool pencil phone clock guitar drum train "
     "plane scarf glove shoe blanket pillow vase bowl bucket rope stone insect parrot duck"
 )
-# Scale of the colour part, which is then 0.004 to 0.015 long beside 0.06 to 0.12 of the thing part: chosen on
+# Scale of the colour part, whose norm is then 0.004 to 0.015 beside 0.06 to 0.12 of the object part: chosen on
 # descriptions of the demo photographs, captions of stock photographs and 80 queries with a colour, none of them held
 # out for measuring, and low enough that "a red flower" finds flowers before other red things.
 STRENGTH = 0.03
@@ -30,7 +30,7 @@ def with_article(words: str) -> str:
 def colour_vectors(encode: Callable[[list[str]], torch.Tensor]) -> torch.Tensor:
     """Mean over the nouns of text("a red car") - text("a car"), less the mean over the terms: [11, D].
 
-    ``encode`` gives unit vectors [N, D] of N texts.  What all terms add alike says only that a colour is named.
+    ``encode`` gives unit vectors [N, D] of N texts.  What all terms add in common says only that a colour is named.
     """
     nouns = NOUNS.split()
     plain = encode([with_article(noun) for noun in nouns])
@@ -40,6 +40,6 @@ def colour_vectors(encode: Callable[[list[str]], torch.Tensor]) -> torch.Tensor:
 
 
 def layer(encode: Callable[[list[str]], torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Weight [D, 11] and bias [D] of the tower's colour layer; a picture of typical shares gets nothing from it."""
+    """Weight [D, 11] and bias [D] of the tower's colour layer; zero for a picture of typical shares."""
     weight = STRENGTH * colour_vectors(encode).T
     return weight, -weight @ torch.tensor(TYPICAL)

@@ -1,4 +1,4 @@
-"""Text side of the demo model: open_clip's text transformer, taught by MiniLM's sentence vectors."""
+"""Text side of the demo model: open_clip's text transformer, distilled from MiniLM's sentence vectors."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ Batch = tuple[torch.Tensor, torch.Tensor]
 
 
 @dataclass(frozen=True)
-class Plan:
+class TrainingOptions:
     """How long and how fast to train: passes over the texts, texts per step, peak rate, seed."""
 
     epochs: float = 3.0
-    size: int = 768
-    rate: float = 1.5e-3
+    batch_size: int = 768
+    peak_rate: float = 1.5e-3
     seed: int = 1
 
 
@@ -39,7 +39,7 @@ def tokenize(texts: list[str], context: int = 77) -> Tokens:
 
 
 def pad(tokens: Tokens, rows: np.ndarray) -> Batch:
-    """Token ids [B, T] of some texts, cut at the longest, and the place of their end tokens [B]."""
+    """Token ids [B, T] of some texts, cut at the longest, and the positions of their end tokens [B]."""
     flat, starts = tokens
     lengths = starts[rows + 1] - starts[rows]
     ids = np.zeros((len(rows), int(lengths.max())), np.int64)
@@ -49,9 +49,9 @@ def pad(tokens: Tokens, rows: np.ndarray) -> Batch:
 
 
 def encode(text: TextTransformer, ids: torch.Tensor, ends: torch.Tensor) -> torch.Tensor:
-    """The tower's own forward pass, sparing the last block all places but the end token: -> [B, D].
+    """The tower's own forward pass, except that the last block computes only the end token: -> [B, D].
 
-    Causal attention makes this equal to the full pass over 77 places.
+    Causal attention makes this equal to the full pass over 77 positions.
     """
     x = text.token_embedding(ids) + text.positional_embedding[: ids.shape[1]]
     rows = torch.arange(len(ids))
@@ -69,7 +69,7 @@ def encode(text: TextTransformer, ids: torch.Tensor, ends: torch.Tensor) -> torc
 
 
 @torch.no_grad()
-def start_as_bag_of_words(text: TextTransformer, teacher: Teacher) -> None:
+def init_as_bag_of_words(text: TextTransformer, teacher: Teacher) -> None:
     """Give each token its teacher vector (main directions) and let the first block average them."""
     tokenizer = open_clip.SimpleTokenizer()
     words = [tokenizer.decode([i]).strip() or "." for i in range(text.vocab_size)]
@@ -89,7 +89,7 @@ def start_as_bag_of_words(text: TextTransformer, teacher: Teacher) -> None:
 
 
 def batches(starts: np.ndarray, size: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """One epoch of row numbers in batches of texts of like length, batches in random order."""
+    """One epoch of row numbers in batches of texts of similar length, batches in random order."""
     order = rng.permutation(len(starts) - 1)
     for pool in np.array_split(order, max(1, len(order) // (size * 40))):
         pool = pool[np.argsort(np.diff(starts)[pool], kind="stable")]
@@ -98,8 +98,8 @@ def batches(starts: np.ndarray, size: int, rng: np.random.Generator) -> Iterator
             yield parts[i]
 
 
-class Matching:
-    """How far student vectors are from the teacher's, above all as seen from the image vectors."""
+class DistillationLoss:
+    """The distance of student vectors from the teacher's, mostly along the directions of image vectors."""
 
     def __init__(self, classes: torch.Tensor, weights: tuple[float, float] = (1.0, 0.5)) -> None:
         """``classes`` [1000, D] are the text vectors that image vectors are mixed from."""
@@ -113,12 +113,12 @@ class Matching:
     def __call__(self, student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
         """Cosine term + error along the class vectors + divergence of the class rankings."""
         student = functional.normalize(student, dim=-1)
-        apart = student - teacher
-        along = (apart @ self.root).square().sum(-1).mean()
-        wanted = functional.log_softmax(teacher @ self.classes.T / 0.05, dim=-1)
-        got = functional.log_softmax(student @ self.classes.T / 0.05, dim=-1)
-        ranking = functional.kl_div(got, wanted, reduction="batchmean", log_target=True)
-        return 2 * apart.square().sum(-1).mean() + self.weights[0] * along + self.weights[1] * ranking
+        difference = student - teacher
+        along = (difference @ self.root).square().sum(-1).mean()
+        expected = functional.log_softmax(teacher @ self.classes.T / 0.05, dim=-1)
+        actual = functional.log_softmax(student @ self.classes.T / 0.05, dim=-1)
+        ranking = functional.kl_div(actual, expected, reduction="batchmean", log_target=True)
+        return 2 * difference.square().sum(-1).mean() + self.weights[0] * along + self.weights[1] * ranking
 
 
 def optimiser(text: TextTransformer, rate: float) -> torch.optim.Optimizer:
@@ -131,17 +131,21 @@ def optimiser(text: TextTransformer, rate: float) -> torch.optim.Optimizer:
 
 
 def rate_share(step: int, total: int) -> float:
-    """Share of the full learning rate: a short rise, then half a cosine down to 1%."""
+    """Share of the peak learning rate: a short warm-up, then half a cosine down to 1%."""
     return max(0.01, min(1.0, (step + 1) / 200) * (0.5 + 0.5 * math.cos(math.pi * min(1.0, step / total))))
 
 
-def descend(
-    text: TextTransformer, opt: torch.optim.Optimizer, matching: Matching, batch: Batch, targets: torch.Tensor
+def training_step(
+    text: TextTransformer,
+    opt: torch.optim.Optimizer,
+    loss_function: DistillationLoss,
+    batch: Batch,
+    targets: torch.Tensor,
 ) -> float:
-    """One step of gradient descent on one batch; its loss."""
+    """One step of gradient descent on one batch; returns its loss."""
     with torch.autocast("cpu", torch.bfloat16):
         vectors = encode(text, *batch)
-    loss = matching(vectors.float(), targets)
+    loss = loss_function(vectors.float(), targets)
     opt.zero_grad(set_to_none=True)
     loss.backward()
     torch.nn.utils.clip_grad_norm_(text.parameters(), 1.0)
@@ -149,16 +153,22 @@ def descend(
     return float(loss.detach())
 
 
-def train(text: TextTransformer, tokens: Tokens, targets: np.ndarray, matching: Matching, plan: Plan) -> None:
+def train(
+    text: TextTransformer,
+    tokens: Tokens,
+    targets: np.ndarray,
+    loss_function: DistillationLoss,
+    options: TrainingOptions,
+) -> None:
     """Distil: ``targets`` [N, D] are the teacher's unit vectors of the N tokenised texts."""
-    rng = np.random.default_rng(plan.seed)
-    opt = optimiser(text, plan.rate)
-    total = int(plan.epochs * len(targets) / plan.size)
-    epochs = (batches(tokens[1], plan.size, rng) for _ in range(math.ceil(plan.epochs) + 1))
+    rng = np.random.default_rng(options.seed)
+    opt = optimiser(text, options.peak_rate)
+    total = int(options.epochs * len(targets) / options.batch_size)
+    epochs = (batches(tokens[1], options.batch_size, rng) for _ in range(math.ceil(options.epochs) + 1))
     began = time.time()
     for step, rows in enumerate(islice(chain.from_iterable(epochs), total)):
         for group in opt.param_groups:
-            group["lr"] = plan.rate * rate_share(step, total)
-        loss = descend(text, opt, matching, pad(tokens, rows), torch.from_numpy(targets[rows]).float())
+            group["lr"] = options.peak_rate * rate_share(step, total)
+        loss = training_step(text, opt, loss_function, pad(tokens, rows), torch.from_numpy(targets[rows]).float())
         if step % 50 == 0:
             print(f"step {step}/{total}  loss {loss:.4f}  {time.time() - began:.0f} s", flush=True)

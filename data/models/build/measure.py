@@ -58,12 +58,12 @@ def text_vectors(texts: list[str]) -> torch.Tensor:
     return torch.cat(rows)
 
 
-def recalls(texts: torch.Tensor, images: torch.Tensor, wanted: torch.Tensor) -> str:
-    """Share of texts [N, D] whose own image (place ``wanted`` [N] in [M, D]) is in the best 1, 5 and 10."""
+def recalls(texts: torch.Tensor, images: torch.Tensor, expected: torch.Tensor) -> str:
+    """Share of texts [N, D] whose own image (row ``expected`` [N] of [M, D]) is in the best 1, 5 and 10."""
     scores = texts @ images.T
-    own = scores[torch.arange(len(texts)), wanted][:, None]
-    place = (scores > own).sum(1)
-    return "  ".join(f"R@{k} {(place < k).float().mean():.3f}" for k in (1, 5, 10))
+    own = scores[torch.arange(len(texts)), expected][:, None]
+    rank = (scores > own).sum(1)
+    return "  ".join(f"R@{k} {(rank < k).float().mean():.3f}" for k in (1, 5, 10))
 
 
 def report_queries(path: Path, files: list[Path], images: torch.Tensor) -> None:
@@ -88,22 +88,22 @@ def main() -> None:
     options = parser.parse_args()
     lines = [json.loads(line) for line in options.captions.read_text(encoding="utf-8").splitlines()]
     files = sorted(p for p in options.photos.iterdir() if p.suffix.lower() in (".jpg", ".jpeg", ".png", ".webp"))
-    places = {file.name: i for i, file in enumerate(files)}
-    wanted = torch.tensor([places[Path(line["file"]).name] for line in lines])
+    rows = {file.name: i for i, file in enumerate(files)}
+    expected = torch.tensor([rows[Path(line["file"]).name] for line in lines])
     captions = [line["caption"] for line in lines]
     images, student = image_vectors(files), text_vectors(captions)
     teacher = torch.from_numpy(Teacher().encode(captions)).float()
     print(f"{len(captions)} captions, {len(files)} photos")
-    print("student ", recalls(student, images, wanted))
-    print("teacher ", recalls(teacher, images, wanted))
-    own, among = wanted.unique(return_inverse=True)
+    print("student ", recalls(student, images, expected))
+    print("teacher ", recalls(teacher, images, expected))
+    own, among = expected.unique(return_inverse=True)
     print(f"{len(captions)} captions, only their {len(own)} photos")
     print("student ", recalls(student, images[own], among))
     print("teacher ", recalls(teacher, images[own], among))
     print(f"cosine of student and teacher {functional.cosine_similarity(student, teacher).mean():.3f}")
     levels = torch.tensor([0.05, 0.5, 0.95])
     print("text-image cosines, 5/50/95%:", (student @ images.T).flatten().quantile(levels).numpy().round(3))
-    print("own image cosines, 5/50/95%:", (student * images[wanted]).sum(1).quantile(levels).numpy().round(3))
+    print("own image cosines, 5/50/95%:", (student * images[expected]).sum(1).quantile(levels).numpy().round(3))
     print("image-image cosines, 5/50/95%:", (images @ images.T).flatten().quantile(levels).numpy().round(3))
     if options.queries:
         report_queries(options.queries, files, images)

@@ -18,7 +18,7 @@ TO_Y = {"lie": "lying", "tie": "tying", "die": "dying", "are": "being", "is": "b
 SLOT = re.compile(r"\{([a-z_0-9]+)(?::(ing|s))?\}(\?)?")
 
 
-def ing(verb: str) -> str:
+def present_participle(verb: str) -> str:
     """Present participle of a base form: run -> running."""
     if verb in TO_Y:
         return TO_Y[verb]
@@ -29,7 +29,7 @@ def ing(verb: str) -> str:
     return verb + "ing"
 
 
-def third(verb: str) -> str:
+def third_person(verb: str) -> str:
     """Third person singular of a base form: carry -> carries."""
     if verb in ("have", "be"):
         return {"have": "has", "be": "is"}[verb]
@@ -53,7 +53,7 @@ class Grammar:
                 self.rules[name] += [part.strip() for part in line.split(" ; ")]
 
     def expand(self, name: str, form: str | None = None, depth: int = 0) -> str:
-        """One random expansion of a rule, its verb inflected as asked."""
+        """One random expansion of a rule, with its verb inflected as `form`."""
         text = self.rng.choice(self.rules[name])
         while depth > 6 and "{" in text:
             text = self.rng.choice(self.rules["noun"])
@@ -68,11 +68,11 @@ class Grammar:
         text = SLOT.sub(fill, text)
         if form and not starts_with_slot:
             verb, space, rest = text.partition(" ")
-            text = (ing(verb) if form == "ing" else third(verb)) + space + rest
+            text = (present_participle(verb) if form == "ing" else third_person(verb)) + space + rest
         return text
 
     def sentence(self, rule: str) -> str:
-        """One finished text in lower case: articles agreed, blanks tidied, at times a full stop."""
+        """One finished text in lower case: articles corrected, spaces normalised, sometimes a full stop."""
         text = re.sub(r"\s+", " ", self.expand(rule)).strip()
         text = re.sub(r"\ba (?=[aeiou])(?!uni|use|one|eu|ute)", "an ", text)
         text = re.sub(r"\ban? (an?|the|his|her|two|three|several|no) ", r"\1 ", text).replace(" 's", "'s")

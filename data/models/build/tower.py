@@ -75,20 +75,20 @@ def _numbers(part: str) -> list[int]:
 
 
 def scenes() -> dict[int, list[str]]:
-    """Caption-like surroundings of ImageNet classes, by class number, from ``classes.txt``."""
+    """Caption-like scenes of ImageNet classes, by class number, from ``classes.txt``."""
     out: dict[int, list[str]] = {}
     for line in CLASSES_FILE.read_text(encoding="utf-8").splitlines():
         if line and not line.startswith("#"):
-            texts, _, places = line.partition(" : ")
-            for number in (n for part in places.split(",") for n in _numbers(part)):
+            texts, _, numbers = line.partition(" : ")
+            for number in (n for part in numbers.split(",") for n in _numbers(part)):
                 out.setdefault(number, []).extend(text.strip() for text in texts.split(" ; "))
     return out
 
 
 def class_texts(names: list[str]) -> list[tuple[list[str], list[str]]]:
-    """Per class: the prompts with its name, and the scenes it is typical of."""
-    around = scenes()
-    return [([p.format(name) for p in PROMPTS], around.get(i, [])) for i, name in enumerate(names)]
+    """Per class: the prompts with its name, and its typical scenes."""
+    by_class = scenes()
+    return [([p.format(name) for p in PROMPTS], by_class.get(i, [])) for i, name in enumerate(names)]
 
 
 def class_vectors(names: list[str], encode: Callable[[list[str]], np.ndarray], share: float) -> torch.Tensor:

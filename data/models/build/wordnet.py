@@ -99,7 +99,7 @@ def slots(data: dict[str, dict[int, Synset]]) -> dict[str, list[str]]:
 
 
 def sentences(data: dict[str, dict[int, Synset]]) -> dict[str, list[str]]:
-    """WordNet's texts in lower case by sort: ``example``, ``gloss``, ``word`` and ``photo`` prompts."""
+    """WordNet's texts in lower case by kind: ``example``, ``gloss``, ``word`` and ``photo`` prompts."""
     found: dict[str, dict[str, None]] = {"example": {}, "gloss": {}, "word": {}, "photo": {}}
     for synset in (s for synsets in data.values() for s in synsets.values()):
         found["example"].update(dict.fromkeys(e.lower() for e in synset.examples))
@@ -108,4 +108,4 @@ def sentences(data: dict[str, dict[int, Synset]]) -> dict[str, list[str]]:
             found["gloss"][synset.gloss.lower()] = None
         if synset.kind in PICTURED:
             found["photo"]["a photo of a " + synset.words[0].lower()] = None
-    return {sort: list(texts) for sort, texts in found.items()}
+    return {kind: list(texts) for kind, texts in found.items()}

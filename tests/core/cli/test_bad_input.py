@@ -32,7 +32,7 @@ def reasons(report: IngestReport) -> dict[str, str]:
     return {uri_to_path(f.uri).name: f.reason for f in report.failures}
 
 
-def test_every_bad_file_is_named_with_its_reason_and_every_neighbour_is_kept(app: App, pictures: Path) -> None:
+def test_every_bad_file_is_reported_with_its_reason_and_the_others_are_added(app: App, pictures: Path) -> None:
     good = (pictures / "red.png").read_bytes()
     files = {
         "zero.jpg": (b"", "empty file"),
@@ -130,13 +130,17 @@ def open_place(tmp_path: Path) -> Iterator[Path]:
     """A folder that anybody may enter; pytest's own belong to who runs it."""
     folder = tmp_path / "open"
     folder.mkdir()
-    for place in (folder, *folder.parents):
-        if place.stat().st_uid == os.geteuid() and place != Path("/") and not place.stat().st_mode & 1:
-            place.chmod(place.stat().st_mode | 0o011)
+    for folder_path in (folder, *folder.parents):
+        if (
+            folder_path.stat().st_uid == os.geteuid()
+            and folder_path != Path("/")
+            and not folder_path.stat().st_mode & 1
+        ):
+            folder_path.chmod(folder_path.stat().st_mode | 0o011)
     folder.chmod(0o755)
     yield folder
-    for place in folder.iterdir():
-        place.chmod(0o755)
+    for folder_path in folder.iterdir():
+        folder_path.chmod(0o755)
 
 
 def test_files_and_folders_without_access_are_reported(open_place: Path) -> None:

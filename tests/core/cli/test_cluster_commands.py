@@ -13,7 +13,7 @@ import pytest
 
 from core.app import App
 from core.cli import main as cli
-from core.clusters import service as desk
+from core.clusters import service as cluster_service
 from core.settings import Secret, Settings
 from core.store.lance.collections import Collections
 from tests.fakes.colour_app import colour_app
@@ -157,7 +157,7 @@ def test_what_is_not_possible_is_one_line_on_standard_error_and_exit_code_1(
     assert err.splitlines()[-1] == line
 
 
-def test_an_ambiguous_beginning_of_an_id_is_refused(run: Run, app: App, tmp_path: Path) -> None:
+def test_an_ambiguous_id_prefix_is_refused(run: Run, app: App, tmp_path: Path) -> None:
     paint(tmp_path / "many", "red", 17)  # more than there are digits
     app.ingest(tmp_path / "many", "c")
     starts = [asset_id[0] for asset_id in app.titles("c")]
@@ -177,7 +177,7 @@ def test_a_collection_that_does_not_exist_is_said(run: Run, command: list[str]) 
 def test_a_big_collection_is_linked_by_the_command_and_only_where_that_is_needed(
     run: Run, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(desk, "INLINE_LINKAGE_LIMIT", 2)
+    monkeypatch.setattr(cluster_service, "INLINE_LINKAGE_LIMIT", 2)
     assert run("revisions", "list")[0] == 0
     assert run("assign")[0] == 0
     assert not (data / "linkages").exists()
@@ -239,7 +239,7 @@ def test_a_revision_is_published_in_place_of_the_one_before(run: Run) -> None:
     assert "published" in run("revisions")[1].splitlines()[0]
 
 
-def test_a_revision_of_another_collection_is_not_taken(run: Run, app: App, tmp_path: Path) -> None:
+def test_a_revision_of_another_collection_is_refused(run: Run, app: App, tmp_path: Path) -> None:
     revision = save(run)
     paint(tmp_path / "other", "red", 2)
     app.ingest(tmp_path / "other", "other")

@@ -89,7 +89,7 @@ def test_the_document_says_what_happened_in_the_last_hour(app: App, run: Run) ->
     assert found["uptime_s"] == 30 * 3600
 
 
-def test_percentiles_stand_beside_the_predecessors_with_a_verdict(app: App, run: Run) -> None:
+def test_percentiles_are_compared_with_the_baseline(app: App, run: Run) -> None:
     log_searches(app)
     stages = {row["stage"]: row for row in json.loads(run("--json"))["latencies"]}
     assert {stage: row["predecessor_ms"] for stage, row in stages.items()} == BASELINE_MS
@@ -100,13 +100,13 @@ def test_percentiles_stand_beside_the_predecessors_with_a_verdict(app: App, run:
     assert targets == {"p95_ms": True, "error_rate": False}
 
 
-def test_only_one_collection_can_be_asked_for(app: App, run: Run) -> None:
+def test_metrics_can_be_limited_to_one_collection(app: App, run: Run) -> None:
     log_searches(app)
     found = json.loads(run("--since", "2d", "--collection", "c", "--json"))
     assert (found["collection"], found["searches"], found["requests_by_kind"]) == ("c", 1, {"search": 1, "cut": 1})
 
 
-def test_spend_stands_beside_the_budgets(app: App, run: Run) -> None:
+def test_spending_is_shown_beside_the_budgets(app: App, run: Run) -> None:
     reservation = app.spend.reserve(0.5)
     assert isinstance(reservation, int)
     app.spend.settle(reservation, 0.25)
@@ -116,21 +116,21 @@ def test_spend_stands_beside_the_budgets(app: App, run: Run) -> None:
 
 def test_people_read_the_same_in_lines(app: App, run: Run) -> None:
     log_searches(app)
-    told = run()
-    assert "99 searches from 2026-11-20 11:30 to 2026-11-20 12:30 UTC" in told
-    assert "answered 99.0%" in told
-    assert "timeout" in told
-    assert "150 ms  better" in told
-    assert "25 ms  worse" in told
-    assert "target   errors 1.0%, below 1%: missed" in told
-    assert "the predecessor's 31 USD" in told
-    assert "uptime   30:00:00 since the first event, 2026-11-19 06:30 UTC" in told
+    output = run()
+    assert "99 searches from 2026-11-20 11:30 to 2026-11-20 12:30 UTC" in output
+    assert "answered 99.0%" in output
+    assert "timeout" in output
+    assert "150 ms  better" in output
+    assert "25 ms  worse" in output
+    assert "target   errors 1.0%, below 1%: missed" in output
+    assert "the predecessor's 31 USD" in output
+    assert "uptime   30:00:00 since the first event, 2026-11-19 06:30 UTC" in output
 
 
-def test_a_log_without_events_is_told_without_figures(run: Run) -> None:
-    told = run("--since", "30m")
-    assert "0 searches" in told
-    assert "no data" in told
+def test_an_empty_log_is_reported_without_figures(run: Run) -> None:
+    output = run("--since", "30m")
+    assert "0 searches" in output
+    assert "no data" in output
     found = json.loads(run("--json"))
     assert (found["searches"], found["success_rate"], found["projected_month_usd"], found["began_at"]) == (
         0,

@@ -62,16 +62,16 @@ def _decode_in_a_process(path: Path) -> tuple[str, float]:
         [sys.executable, "-c", program, str(path)], cwd=PROJECT, capture_output=True, text=True, timeout=60
     )
     assert (ended.returncode, ended.stderr) == (0, "")
-    said, peak_mb = ended.stdout.split("|")
-    return said, float(peak_mb)
+    result, peak_mb = ended.stdout.split("|")
+    return result, float(peak_mb)
 
 
 @pytest.mark.parametrize("name", LIES)
-def test_a_file_that_promises_more_than_it_holds_is_settled_within_bounds(name: str, tmp_path: Path) -> None:
+def test_a_file_that_claims_more_than_it_holds_is_handled_within_bounds(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(LIES[name])
-    said, peak_mb = _decode_in_a_process(tmp_path / name)
-    print(name, said, f"{peak_mb:.0f} MB")
-    assert not said.startswith("escaped")
+    result, peak_mb = _decode_in_a_process(tmp_path / name)
+    print(name, result, f"{peak_mb:.0f} MB")
+    assert not result.startswith("escaped")
     assert peak_mb < 700
 
 
@@ -136,7 +136,7 @@ def test_a_file_larger_than_any_picture_is_refused_without_being_read(app: App, 
 
 
 @pytest.mark.parametrize("size", [(1, 60_000), (60_000, 2), (300, 200)])
-def test_of_a_very_long_picture_the_model_gets_the_middle(size: tuple[int, int]) -> None:
+def test_the_model_sees_the_middle_of_a_very_long_picture(size: tuple[int, int]) -> None:
     image = Image.linear_gradient("L").resize(size).convert("RGB")
     middle = images.crop_center(image)
     assert max(middle.size) <= 100 * min(middle.size)
@@ -167,9 +167,9 @@ def test_large_pictures_are_decoded_one_after_the_other(tmp_path: Path) -> None:
 
 
 def test_room_lets_in_what_fits_and_the_largest_alone() -> None:
-    room = MemoryBudget(10)
-    with room.reserve(4), room.reserve(6):
-        assert room._free == 0
-    with room.reserve(99):
-        assert room._free == 0
-    assert room._free == 10
+    budget = MemoryBudget(10)
+    with budget.reserve(4), budget.reserve(6):
+        assert budget._free == 0
+    with budget.reserve(99):
+        assert budget._free == 0
+    assert budget._free == 10

@@ -25,8 +25,8 @@ def opened(sheet: bytes) -> Image.Image:
     return image.convert("RGB")
 
 
-def cell(sheet: Image.Image, place: int) -> Image.Image:
-    left, top = place % COLUMNS * CELL_PX, place // COLUMNS * CELL_PX
+def cell(sheet: Image.Image, index: int) -> Image.Image:
+    left, top = index % COLUMNS * CELL_PX, index // COLUMNS * CELL_PX
     return sheet.crop((left, top, left + CELL_PX, top + CELL_PX))
 
 
@@ -35,18 +35,18 @@ def middle(image: Image.Image) -> tuple[int, ...]:
 
 
 def near(found: tuple[int, ...], colour: str) -> bool:
-    wanted = Image.new("RGB", (1, 1), colour).getpixel((0, 0))
-    return bool(np.abs(np.subtract(found, wanted)).max() < 24)
+    expected = Image.new("RGB", (1, 1), colour).getpixel((0, 0))
+    return bool(np.abs(np.subtract(found, expected)).max() < 24)
 
 
 @pytest.mark.parametrize(
     ("count", "size"), [(1, (1, 1)), (2, (2, 1)), (5, (5, 1)), (6, (5, 2)), (10, (5, 2)), (12, (5, 3)), (20, (5, 4))]
 )
 def test_cells_stand_in_rows_of_five_in_the_order_given(count: int, size: tuple[int, int]) -> None:
-    colours = [COLOURS[place % len(COLOURS)] for place in range(count)]
+    colours = [COLOURS[index % len(COLOURS)] for index in range(count)]
     sheet = opened(contact_sheet([jpeg(colour) for colour in colours]))
     assert sheet.size == (size[0] * CELL_PX, size[1] * CELL_PX)
-    assert all(near(middle(cell(sheet, place)), colour) for place, colour in enumerate(colours))
+    assert all(near(middle(cell(sheet, index)), colour) for index, colour in enumerate(colours))
 
 
 @pytest.mark.parametrize("size", [(384, 100), (100, 384), (384, 384), (20, 10), (1, 1)])
@@ -63,7 +63,7 @@ def test_a_picture_keeps_its_shape_and_stays_in_its_cell(size: tuple[int, int]) 
 def test_every_cell_has_a_number_of_its_own_that_can_be_read_on_any_picture() -> None:
     for colour in ("black", "white", "#888"):
         sheet = opened(contact_sheet([jpeg(colour, (288, 288))] * 20))
-        labels = [np.asarray(cell(sheet, place).convert("L"))[:LABEL_PX, : LABEL_PX + 14] for place in range(20)]
+        labels = [np.asarray(cell(sheet, index).convert("L"))[:LABEL_PX, : LABEL_PX + 14] for index in range(20)]
         inner = [label[3 : LABEL_PX - 2, 3 : LABEL_PX - 2] for label in labels]
         assert all(label.min() < 80 and label.max() > 220 for label in inner)
         assert all(np.abs(a.astype(int) - b).max() > 100 for n, a in enumerate(labels) for b in labels[:n])
@@ -79,7 +79,7 @@ def test_grey_and_printing_colours_are_shown_too(mode: str) -> None:
 @pytest.mark.parametrize("broken", [b"", b"no picture", jpeg("red")[:400]], ids=["empty", "other", "truncated"])
 def test_a_picture_that_cannot_be_read_leaves_a_white_cell_and_the_others_in_their_places(broken: bytes) -> None:
     sheet = opened(contact_sheet([jpeg("green"), broken, jpeg("blue")]))
-    assert [near(middle(cell(sheet, place)), colour) for place, colour in enumerate(("green", "white", "blue"))] == [
+    assert [near(middle(cell(sheet, index)), colour) for index, colour in enumerate(("green", "white", "blue"))] == [
         True,
         True,
         True,

@@ -49,14 +49,14 @@ def test_a_file_arrives_whole_and_huggingface_hub_itself_finds_it(hub: FakeHub) 
     assert Path(found) == path
     assert partials() == []
     assert huggingface_hub.scan_cache_dir(constants.HF_HUB_CACHE).warnings == []
-    assert [(a.method, a.server) for a in hub.asked] == [("HEAD", "hub"), ("GET", "hub"), ("GET", "storage")]
+    assert [(r.method, r.server) for r in hub.requests] == [("HEAD", "hub"), ("GET", "hub"), ("GET", "storage")]
 
 
-def test_what_is_there_is_not_asked_for_again(hub: FakeHub) -> None:
+def test_cached_files_are_not_requested_again(hub: FakeHub) -> None:
     fetch("m", [WEIGHTS])
-    hub.asked.clear()
+    hub.requests.clear()
     fetch("m", [WEIGHTS])
-    assert hub.asked == []
+    assert hub.requests == []
 
 
 def test_a_connection_cut_at_half_goes_on_where_it_stopped(hub: FakeHub) -> None:
@@ -72,10 +72,10 @@ def test_a_server_that_does_not_know_ranges_sends_it_all_again(hub: FakeHub) -> 
     assert path.read_bytes() == DATA
 
 
-def test_what_a_killed_process_had_is_kept_for_the_next(hub: FakeHub) -> None:
+def test_a_killed_download_is_resumed_by_the_next_process(hub: FakeHub) -> None:
     hub.fail("GET", "stall")
     imports = "from core.embedding.download import fetch; from core.embedding.hub import RequiredFile"
-    code = f"{imports}; fetch('m', [Need({WEIGHTS.repository!r}, {WEIGHTS.names!r})])"
+    code = f"{imports}; fetch('m', [RequiredFile({WEIGHTS.repository!r}, {WEIGHTS.names!r})])"
     process = subprocess.Popen(
         [sys.executable, "-c", code],
         cwd=PROJECT,
@@ -93,17 +93,17 @@ def test_what_a_killed_process_had_is_kept_for_the_next(hub: FakeHub) -> None:
     assert hub.offsets() == [0, 1_500_000]
 
 
-def test_a_slow_connection_is_waited_for_and_its_progress_told(hub: FakeHub) -> None:
+def test_a_slow_connection_is_waited_for_and_reports_progress(hub: FakeHub) -> None:
     hub.fail("GET", "drip")
-    heard: list[Progress] = []
-    fetch("m", [WEIGHTS], heard.append)
-    assert {p.phase for p in heard} == {"download model"}
-    assert [p.done for p in heard] == [0, 1, 2, 3]
-    assert all(p.total == 3 for p in heard)
-    assert heard[1].rate > 0
-    assert heard[1].remaining_s is not None
-    assert heard[1].remaining_s > 0
-    assert " MB/s" in describe(heard[1])
+    reported: list[Progress] = []
+    fetch("m", [WEIGHTS], reported.append)
+    assert {p.phase for p in reported} == {"download model"}
+    assert [p.done for p in reported] == [0, 1, 2, 3]
+    assert all(p.total == 3 for p in reported)
+    assert reported[1].rate > 0
+    assert reported[1].remaining_s is not None
+    assert reported[1].remaining_s > 0
+    assert " MB/s" in describe(reported[1])
 
 
 def test_silence_ends_a_download_and_keeps_what_came(hub: FakeHub) -> None:
@@ -119,8 +119,8 @@ def test_silence_ends_a_download_and_keeps_what_came(hub: FakeHub) -> None:
 
 def test_bytes_that_are_not_those_announced_are_removed(hub: FakeHub) -> None:
     hub.fail("GET", "wrong")
-    wanted = hashlib.sha256(DATA).hexdigest()[:13]
-    with pytest.raises(ModelUnavailable, match=f"instead of sha256:{wanted}, so it was removed; nothing was kept"):
+    expected = hashlib.sha256(DATA).hexdigest()[:13]
+    with pytest.raises(ModelUnavailable, match=f"instead of sha256:{expected}, so it was removed; nothing was kept"):
         fetch("m", [WEIGHTS])
     assert partials() == []
     assert cached_path(WEIGHTS) is None
@@ -142,7 +142,7 @@ def test_a_file_shorter_than_announced_is_given_up_and_begun_anew(hub: FakeHub) 
 
 @pytest.mark.parametrize("refusal", [Refusal(500), Refusal(503), Refusal(429), Refusal(429, {"Retry-After": "0"})])
 @pytest.mark.parametrize("method", ["HEAD", "GET"])
-def test_a_busy_hub_is_asked_again(hub: FakeHub, method: str, refusal: Refusal) -> None:
+def test_a_busy_hub_is_retried(hub: FakeHub, method: str, refusal: Refusal) -> None:
     hub.fail(method, refusal, refusal)
     assert fetch("m", [WEIGHTS])[0].read_bytes() == DATA
 
@@ -156,11 +156,11 @@ def test_a_hub_that_wants_an_hour_is_not_waited_for(hub: FakeHub, headers: dict[
         fetch("m", [WEIGHTS])
 
 
-def test_a_fault_that_lasts_is_given_up(hub: FakeHub) -> None:
+def test_a_persistent_error_is_raised(hub: FakeHub) -> None:
     hub.fail("HEAD", *[Refusal(502)] * 3)
     with pytest.raises(ModelUnavailable, match="status 502"):
         fetch("m", [WEIGHTS])
-    assert len(hub.asked) == 3
+    assert len(hub.requests) == 3
 
 
 @pytest.mark.parametrize(
@@ -185,12 +185,12 @@ def test_the_second_name_is_taken_where_the_first_is_missing(hub: FakeHub) -> No
     assert path.name == "open_clip_pytorch_model.bin"
 
 
-def test_nothing_is_asked_twice_of_an_optional_file_that_is_missing(hub: FakeHub) -> None:
+def test_a_missing_optional_file_is_requested_only_once(hub: FakeHub) -> None:
     optional = RequiredFile(REPOSITORY, ("vocab.txt",), optional=True)
     assert fetch("m", [WEIGHTS, optional])[1:] == []
-    hub.asked.clear()
+    hub.requests.clear()
     fetch("m", [WEIGHTS, optional])
-    assert hub.asked == []
+    assert hub.requests == []
 
 
 def test_files_of_a_repository_that_moved_on_are_all_of_its_new_commit(hub: FakeHub) -> None:
@@ -202,7 +202,7 @@ def test_files_of_a_repository_that_moved_on_are_all_of_its_new_commit(hub: Fake
     assert folders == {"b" * 40}
 
 
-def test_an_unreachable_hub_is_said_at_once(hub: FakeHub) -> None:
+def test_an_unreachable_hub_is_reported_at_once(hub: FakeHub) -> None:
     hub.close()
     began = time.monotonic()
     with pytest.raises(
@@ -216,7 +216,7 @@ def test_offline_mode_is_respected(hub: FakeHub, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     with pytest.raises(ModelUnavailable, match=r"HF_HUB_OFFLINE is set, .*; unset HF_HUB_OFFLINE"):
         fetch("m", [WEIGHTS])
-    assert hub.asked == []
+    assert hub.requests == []
 
 
 @pytest.mark.parametrize("etag", ["../../../evil", "", ".."])
@@ -226,7 +226,7 @@ def test_a_server_does_not_choose_where_its_file_goes(hub: FakeHub, etag: str) -
         fetch("m", [RequiredFile("evil/model", ("w.bin",))])
 
 
-def test_a_disk_without_room_is_said_before_it_is_full(hub: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_little_disk_space_is_reported_before_the_download(hub: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10, 9, 1_000_000))
     with pytest.raises(ModelUnavailable, match="No space left on device, 1 MB are free; nothing was kept; make room"):
         fetch("m", [WEIGHTS])
@@ -237,7 +237,7 @@ def test_a_token_goes_to_the_hub_and_never_to_its_storage(hub: FakeHub, monkeypa
     hub.fail("GET", "cut", Refusal(403))
     with pytest.raises(ModelUnavailable, match="status 403") as caught:
         fetch("m", [WEIGHTS])
-    assert {(a.server, a.signed_in) for a in hub.asked} == {("hub", True), ("storage", False)}
+    assert {(r.server, r.signed_in) for r in hub.requests} == {("hub", True), ("storage", False)}
     assert "hf_secret" not in str(caught.value)
 
 

@@ -68,7 +68,7 @@ def outputs(model: Any, preprocess: Any, tokenizer: Any) -> tuple[torch.Tensor, 
 
 
 @pytest.mark.parametrize(("name", "quick_gelu"), [(NAME, True), ("hf-hub:someone/tiny", False)])
-def test_a_model_of_a_hub_is_what_open_clip_makes_of_its_file_with_its_settings(
+def test_a_hub_model_equals_open_clips_from_the_same_file_and_config(
     tiny: FakeHub, open_clip: Any, weights: bytes, tmp_path: Path, name: str, quick_gelu: bool
 ) -> None:
     (tmp_path / "w.safetensors").write_bytes(weights)
@@ -83,12 +83,12 @@ def test_a_model_of_a_hub_is_what_open_clip_makes_of_its_file_with_its_settings(
 
 def test_an_ingest_tells_of_the_download(tiny: FakeHub, pictures: Path, tmp_path: Path) -> None:
     app = open_app(Settings(data=tmp_path / "data", model=NAME, model_is_explicit=True))
-    heard: list[Progress] = []
-    app.ingest(pictures, "c", listener=heard.append)
-    phases = list(dict.fromkeys(p.phase for p in heard))
+    reported: list[Progress] = []
+    app.ingest(pictures, "c", listener=reported.append)
+    phases = list(dict.fromkeys(p.phase for p in reported))
     assert phases[:3] == ["load model", "download model", "embed"]
-    assert heard[-1].unit == "images"
-    assert max(p.total for p in heard if p.unit == "MB") == 6
+    assert reported[-1].unit == "images"
+    assert max(p.total for p in reported if p.unit == "MB") == 6
     assert app.collections()[0].model.checkpoint == TAG
 
 
@@ -97,17 +97,17 @@ def test_a_model_in_the_cache_is_loaded_at_once_without_a_network(tiny: FakeHub,
     assert not models.is_on_disk(name)
     models.load_model(name, "cpu")
     tiny.close()
-    tiny.asked.clear()
+    tiny.requests.clear()
     began = time.monotonic()
     assert models.is_on_disk(name)
     assert models.is_available(name)
     assert OpenClipEncoder(name).encode_texts(["x"]).shape == (1, 16)
     assert time.monotonic() - began < 3
-    assert tiny.asked == []
+    assert tiny.requests == []
 
 
 @pytest.mark.parametrize("name", [NAME, "hf-hub:someone/tiny"])
-def test_a_model_that_was_chosen_and_cannot_be_had_is_an_error_and_never_replaced(
+def test_a_chosen_model_that_is_not_available_is_an_error_and_never_replaced(
     tiny: FakeHub, pictures: Path, tmp_path: Path, name: str
 ) -> None:
     tiny.close()
@@ -163,27 +163,27 @@ def test_every_checkpoint_is_looked_for_under_the_names_that_open_clip_tries(ope
     for architecture, tag in open_clip.list_pretrained():
         named = open_clip.get_pretrained_cfg(architecture, tag)["hf_hub"].rpartition("/")[2]
         filename = named or open_clip.constants.HF_WEIGHTS_NAME
-        (need,) = models._hub_needs(ModelSource(architecture, tag))
-        assert need.names == (*open_clip.pretrained._get_safe_alternatives(filename), filename)
+        (file,) = models._hub_files(ModelSource(architecture, tag))
+        assert file.names == (*open_clip.pretrained._get_safe_alternatives(filename), filename)
 
 
-def test_a_missing_package_is_said_before_anything_large_is_downloaded(
+def test_a_missing_package_is_reported_before_anything_large_is_downloaded(
     hub: FakeHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(models, "find_spec", lambda _: None)
     with pytest.raises(ModelUnavailable, match="needs the package transformers to read words: pip install"):
         models.load_model("ViT-B-16-SigLIP/webli", "cpu")
-    assert hub.asked == []
+    assert hub.requests == []
 
 
-def test_the_files_of_a_tokenizer_are_wanted_where_transformers_makes_it(
+def test_tokenizer_files_are_downloaded_where_transformers_loads_it(
     open_clip: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(models, "find_spec", lambda _: object())
-    needs = models._text_needs("m", open_clip.get_model_config("roberta-ViT-B-32"))
-    assert {need.repository for need in needs} == {"roberta-base"}
-    assert all(need.optional for need in needs)
-    assert models._text_needs("m", open_clip.get_model_config("ViT-B-32")) == []
+    files = models._text_files("m", open_clip.get_model_config("roberta-ViT-B-32"))
+    assert {file.repository for file in files} == {"roberta-base"}
+    assert all(file.optional for file in files)
+    assert models._text_files("m", open_clip.get_model_config("ViT-B-32")) == []
 
 
 @pytest.mark.parametrize("config", [b"{", b"[]", b"{}"])

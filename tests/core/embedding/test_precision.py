@@ -47,18 +47,18 @@ def test_a_text_that_comes_back_is_not_encoded_again() -> None:
         return np.array([[float(len(text))] for text in texts], np.float32)
 
     cache = VectorCache(capacity=2)
-    assert cache.through(["a", "bb", "a"], encode).tolist() == [[1], [2], [1]]
-    assert cache.through(["bb"], encode).tolist() == [[2]]
-    cache.through(["ccc"], encode)
-    cache.through(["a"], encode)
+    assert cache.get_or_encode(["a", "bb", "a"], encode).tolist() == [[1], [2], [1]]
+    assert cache.get_or_encode(["bb"], encode).tolist() == [[2]]
+    cache.get_or_encode(["ccc"], encode)
+    cache.get_or_encode(["a"], encode)
     assert calls == [["a", "bb"], ["ccc"], ["a"]]
 
 
 def test_a_vector_that_is_changed_by_its_user_leaves_the_cache_alone() -> None:
     cache = VectorCache()
-    first = cache.through(["a"], lambda texts: np.ones((1, 2), np.float32))
+    first = cache.get_or_encode(["a"], lambda texts: np.ones((1, 2), np.float32))
     first[:] = 7
-    assert cache.through(["a"], lambda texts: np.zeros((1, 2), np.float32)).tolist() == [[1, 1]]
+    assert cache.get_or_encode(["a"], lambda texts: np.zeros((1, 2), np.float32)).tolist() == [[1, 1]]
 
 
 def test_more_pictures_than_a_batch_keep_their_order(reference: OpenClipEncoder, tmp_path: Path) -> None:

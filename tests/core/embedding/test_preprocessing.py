@@ -43,7 +43,7 @@ def test_a_grey_picture_has_three_equal_channels_of_which_each_is_normalised() -
     assert np.allclose(found[2], found[1] * 2, atol=1e-6)
 
 
-def test_a_transform_of_another_make_is_asked_itself() -> None:
+def test_any_other_transform_is_called_as_it_is() -> None:
     transform = clip_transform()
     transform.transforms.append(lambda tensor: tensor.flip(1))
     assert np.array_equal(as_numpy_preprocessing(transform)(picture(300, 280)), transform(picture(300, 280)).numpy())

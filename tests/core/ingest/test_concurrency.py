@@ -47,7 +47,7 @@ def wait_until(condition: Callable[[], bool], what: str) -> None:
         time.sleep(0.02)
 
 
-def _ingest_once_all_are_ready(data: str, pictures: str, ready: Any, refused: Any, told: Queue[str]) -> None:
+def _ingest_once_all_are_ready(data: str, pictures: str, ready: Any, refused: Any, results: Queue[str]) -> None:
     app = colour_app(Path(data))
 
     def hold_on(progress: Progress) -> None:
@@ -56,23 +56,23 @@ def _ingest_once_all_are_ready(data: str, pictures: str, ready: Any, refused: An
 
     ready.wait(DEADLINE_S)
     try:
-        told.put(f"added {app.ingest(Path(pictures), 'c', listener=hold_on).added}")
+        results.put(f"added {app.ingest(Path(pictures), 'c', listener=hold_on).added}")
     except CollectionBusy as error:
         refused.set()
-        told.put(str(error))
+        results.put(str(error))
 
 
 def test_of_two_ingests_started_at_once_one_is_refused_and_the_other_completes(tmp_path: Path) -> None:
     pictures = make_pictures(tmp_path / "pictures", 30)
-    ready, refused, told = SPAWN.Barrier(2), SPAWN.Event(), SPAWN.Queue()
-    arguments = (str(tmp_path / "data"), str(pictures), ready, refused, told)
+    ready, refused, results = SPAWN.Barrier(2), SPAWN.Event(), SPAWN.Queue()
+    arguments = (str(tmp_path / "data"), str(pictures), ready, refused, results)
     processes = [SPAWN.Process(target=_ingest_once_all_are_ready, args=arguments) for _ in range(2)]
     for process in processes:
         process.start()
-    said = sorted(told.get(timeout=DEADLINE_S) for _ in processes)
+    outcomes = sorted(results.get(timeout=DEADLINE_S) for _ in processes)
     for process in processes:
         process.join(DEADLINE_S)
-    assert said == [
+    assert outcomes == [
         "added 30",
         "another ingest into c is running: wait for it to end, or stop it, then try again",
     ]
@@ -105,11 +105,11 @@ def test_a_second_ingest_from_the_command_line_ends_with_one_line(
     assert output.startswith("c: 60 added, 0 known already, 0 skipped")
 
 
-def _read_until_told(
-    data: str, expected: dict[str, tuple[Any, ...]], ready: Any, stop: Any, told: Queue[tuple[int, str]]
+def _read_until_stopped(
+    data: str, expected: dict[str, tuple[Any, ...]], ready: Any, stop: Any, results: Queue[tuple[int, str]]
 ) -> None:
     """Two threads that search, browse and read, comparing every row with what it must be."""
-    app, rounds, faults = colour_app(Path(data)), [0, 0], list[str]()
+    app, rounds, errors = colour_app(Path(data)), [0, 0], list[str]()
 
     def read(number: int) -> None:
         largest = 0
@@ -119,10 +119,10 @@ def _read_until_told(
                 wrong = [i for i, row in found.items() if row[1:] != expected[i][1:]]
                 hits = [hit.asset.id for hit in app.search("red", "c", 20).hits]
                 if wrong or len(found) < largest or len(set(hits)) != len(hits) or not set(hits) <= set(expected):
-                    faults.append(f"{len(wrong)} wrong rows, {len(found)} after {largest}, {hits}")
+                    errors.append(f"{len(wrong)} wrong rows, {len(found)} after {largest}, {hits}")
                 largest, rounds[number] = len(found), rounds[number] + 1
-        except Exception as error:  # noqa: BLE001 - told to the test
-            faults.append(f"{type(error).__name__}: {error}")
+        except Exception as error:  # noqa: BLE001 - reported to the test
+            errors.append(f"{type(error).__name__}: {error}")
 
     ready.wait(DEADLINE_S)
     threads = [threading.Thread(target=read, args=(number,)) for number in (0, 1)]
@@ -130,12 +130,12 @@ def _read_until_told(
         thread.start()
     for thread in threads:
         thread.join()
-    told.put((sum(rounds), "; ".join(faults)))
+    results.put((sum(rounds), "; ".join(errors)))
 
 
-def _write_until_told(data: str, ids: list[str], ready: Any, stop: Any, told: Queue[tuple[int, str]]) -> None:
+def _write_until_stopped(data: str, ids: list[str], ready: Any, stop: Any, results: Queue[tuple[int, str]]) -> None:
     """Notes further places and compacts, again and again."""
-    table, rounds, fault = open_table(Path(data), "c"), 0, ""
+    table, rounds, error_text = open_table(Path(data), "c"), 0, ""
     ready.wait(DEADLINE_S)
     try:
         while not stop.is_set() or rounds == 0:
@@ -143,22 +143,24 @@ def _write_until_told(data: str, ids: list[str], ready: Any, stop: Any, told: Qu
             if rounds % 3 == 0:
                 table.compact()
             rounds += 1
-    except Exception as error:  # noqa: BLE001 - told to the test
-        fault = f"{type(error).__name__}: {error}"
-    told.put((rounds, fault))
+    except Exception as error:  # noqa: BLE001 - reported to the test
+        error_text = f"{type(error).__name__}: {error}"
+    results.put((rounds, error_text))
 
 
-def test_readers_and_a_writer_beside_an_ingest_never_meet_half_a_state(
+def test_readers_and_a_writer_never_see_a_partial_state_of_an_ingest(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pictures = make_pictures(tmp_path / "pictures", 400)
     colour_app(tmp_path / "alone").ingest(pictures, "c")
     expected = contents(open_table(tmp_path / "alone", "c"))
-    data, ready, stop, told = tmp_path / "data", SPAWN.Barrier(4), SPAWN.Event(), SPAWN.Queue()
+    data, ready, stop, results = tmp_path / "data", SPAWN.Barrier(4), SPAWN.Event(), SPAWN.Queue()
     app = colour_app(data)
     app.ingest(make_pictures(tmp_path / "few", 10).rename(tmp_path / "first"), "c", source="pictures")
-    readers = [SPAWN.Process(target=_read_until_told, args=(str(data), expected, ready, stop, told)) for _ in range(2)]
-    writer = SPAWN.Process(target=_write_until_told, args=(str(data), sorted(expected), ready, stop, told))
+    readers = [
+        SPAWN.Process(target=_read_until_stopped, args=(str(data), expected, ready, stop, results)) for _ in range(2)
+    ]
+    writer = SPAWN.Process(target=_write_until_stopped, args=(str(data), sorted(expected), ready, stop, results))
     for process in (*readers, writer):
         process.start()
     monkeypatch.setattr(pipeline, "COMMIT_ASSETS", 8)
@@ -167,11 +169,11 @@ def test_readers_and_a_writer_beside_an_ingest_never_meet_half_a_state(
         report = app.ingest(pictures, "c", source="pictures")
     finally:
         stop.set()
-    answers = [told.get(timeout=DEADLINE_S) for _ in (*readers, writer)]
+    answers = [results.get(timeout=DEADLINE_S) for _ in (*readers, writer)]
     for process in (*readers, writer):
         process.join(DEADLINE_S)
     print("rounds of readers and writer:", [rounds for rounds, _ in answers])
-    assert [fault for _, fault in answers if fault] == []
+    assert [error_text for _, error_text in answers if error_text] == []
     assert all(rounds for rounds, _ in answers)
     assert (report.added, report.known, report.failures) == (390, 10, ())
     after = contents(open_table(data, "c"))

@@ -158,7 +158,7 @@ def test_redirects_are_followed_within_the_list(server: Server, clock: Clock) ->
 
 
 @pytest.mark.parametrize(
-    ("place", "reason"),
+    ("location", "reason"),
     [
         ("http://inside.example/secret", "an address that is not public"),
         ("http://169.254.169.254/latest/meta-data", "a host that is not allowed"),
@@ -168,9 +168,9 @@ def test_redirects_are_followed_within_the_list(server: Server, clock: Clock) ->
     ],
 )
 def test_a_redirect_to_a_private_address_is_refused_and_not_retried(
-    server: Server, clock: Clock, place: str, reason: str
+    server: Server, clock: Clock, location: str, reason: str
 ) -> None:
-    server.replies.append(Reply(302, b"", {"Location": place}))
+    server.replies.append(Reply(302, b"", {"Location": location}))
     with pytest.raises(AddressRefused, match=reason):
         body_with_retries(fetcher(clock), server.url())
     assert (len(server.requests), clock.slept) == (1, [])
@@ -348,7 +348,7 @@ def test_a_body_that_takes_too_long_is_given_up(server: Server, clock: Clock) ->
         body(fetcher(clock, clock=lambda: float(next(ticks))), server.url())
 
 
-def test_whoever_was_stopped_raises_cancelled_instead_of_waiting(server: Server, clock: Clock) -> None:
+def test_a_stopped_fetcher_raises_cancelled_instead_of_waiting(server: Server, clock: Clock) -> None:
     client = fetcher(clock)
     client.stop()
     with pytest.raises(Cancelled, match="stopped"):

@@ -82,7 +82,7 @@ def test_a_vector_that_is_not_finite_costs_only_its_picture(app: App, pictures: 
     assert (report.added, [f.reason for f in report.failures]) == (2, ["no finite vector"])
 
 
-def test_names_that_are_not_utf8_are_kept_percent_encoded(app: App, pictures: Path) -> None:
+def test_names_that_are_not_utf8_are_stored_percent_encoded(app: App, pictures: Path) -> None:
     odd = Path(str(pictures) + "/\udcff\udcfe.png")
     shutil.copy(pictures / "red.png", odd)
     (pictures / "red.png").unlink()
@@ -94,7 +94,9 @@ def test_names_that_are_not_utf8_are_kept_percent_encoded(app: App, pictures: Pa
     assert found[0] == odd
 
 
-def test_captions_from_a_sidecar_are_kept_and_leave_the_vector_alone(app: App, pictures: Path, tmp_path: Path) -> None:
+def test_captions_from_a_sidecar_are_stored_and_do_not_change_the_vector(
+    app: App, pictures: Path, tmp_path: Path
+) -> None:
     sidecar = tmp_path / "captions.csv"
     sidecar.write_text("file,title,keywords,source,licence\nred.png,A blue thing,blue;sky,archive,CC0\n")
     app.ingest(pictures, "with", captions=sidecar)
@@ -125,11 +127,11 @@ def test_an_interrupted_ingest_resumes_where_it_stopped(
     encoder.encode_pixels = fails_later  # type: ignore[method-assign]
     with pytest.raises(KeyboardInterrupt):
         app.ingest(pictures, "c")
-    kept = len(rows(app))
+    committed = len(rows(app))
     encoder.encode_pixels = encode  # type: ignore[method-assign]
     encoder.encoded_images = 0
     report = app.ingest(pictures, "c")
-    assert kept == 12
+    assert committed == 12
     assert (report.added, report.known, encoder.encoded_images) == (11, 12, 11)
     assert len(rows(app)) == 23
 

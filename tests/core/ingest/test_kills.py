@@ -45,10 +45,10 @@ def make_pictures(folder: Path) -> Path:
     """600 files: 440 different pictures, 140 with the bytes of another, 20 that cannot be read."""
     rng = np.random.default_rng(3)
     for number in range(440):
-        place = folder / f"{number % 7}"
-        place.mkdir(parents=True, exist_ok=True)
+        subfolder = folder / f"{number % 7}"
+        subfolder.mkdir(parents=True, exist_ok=True)
         pixels = np.full((120, 160, 3), rng.integers(0, 256, 3), np.uint8)
-        Image.fromarray(pixels).save(place / f"{number:03}.{('png', 'jpg', 'webp')[number % 3]}")
+        Image.fromarray(pixels).save(subfolder / f"{number:03}.{('png', 'jpg', 'webp')[number % 3]}")
     originals = sorted(folder.rglob("*.*"))
     for number in range(140):
         path = originals[int(rng.integers(len(originals)))]
@@ -127,15 +127,15 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(pictures: Path) -> dict[str, tuple[Any, ...]]:
-    data = pictures.parent / "undisturbed"
+def uninterrupted(pictures: Path) -> dict[str, tuple[Any, ...]]:
+    data = pictures.parent / "uninterrupted"
     report = colour_app(data).ingest(pictures, "c")
     assert (report.added, report.known, len(report.failures)) == (440, 140, 20)
     return contents(open_table(data, "c"))
 
 
-def test_an_ingest_killed_in_any_stage_ends_like_an_undisturbed_one(
-    pictures: Path, undisturbed: dict[str, tuple[Any, ...]], monkeypatch: pytest.MonkeyPatch
+def test_an_ingest_killed_in_any_stage_ends_like_an_uninterrupted_one(
+    pictures: Path, uninterrupted: dict[str, tuple[Any, ...]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = pictures.parent / "killed"
     victims, rng, struck = Victims(data, pictures), random.Random(2), list[str]()
@@ -152,7 +152,7 @@ def test_an_ingest_killed_in_any_stage_ends_like_an_undisturbed_one(
     victims.finish()
     print(f"{len(struck)} kills")
     for collection in struck:
-        assert contents(open_table(data, collection)) == undisturbed, collection
+        assert contents(open_table(data, collection)) == uninterrupted, collection
         nothing_is_left_behind(data, collection, monkeypatch)
 
 

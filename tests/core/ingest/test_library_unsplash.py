@@ -33,9 +33,9 @@ def test_a_dataset_of_the_server_or_of_an_address_becomes_a_job(app: App, tmp_pa
 
 
 def test_a_dataset_outside_the_roots_is_refused(app: App, tmp_path: Path) -> None:
-    for place in (str(tmp_path), "/etc", "http://unsplash.com/data"):
+    for location in (str(tmp_path), "/etc", "http://unsplash.com/data"):
         with pytest.raises(NotAllowed, match="CONTACTSHEET_ROOTS"):
-            app.library.add_unsplash(ADA, place, "lite")
+            app.library.add_unsplash(ADA, location, "lite")
 
 
 def test_only_curators_add_a_dataset(app: App) -> None:

@@ -158,9 +158,7 @@ def test_files_are_removed_while_the_run_goes_on(
     assert len(held(tmp_path)) == COUNT
 
 
-def test_the_picture_of_a_photo_is_never_that_of_another_whose_id_differs_by_case_alone(
-    flawless: FakeUnsplash, tmp_path: Path
-) -> None:
+def test_photos_whose_ids_differ_by_case_alone_are_never_confused(flawless: FakeUnsplash, tmp_path: Path) -> None:
     assert photo_id(0).lower() == photo_id(1).lower()
     unsplash(tmp_path).ingest(str(flawless.write_tables(tmp_path / "t")), "c", UnsplashOptions(WIDTH, limit=2))
     assert held(tmp_path) == flawless.expected(WIDTH, [photo_id(0), photo_id(1)])
@@ -226,8 +224,8 @@ def test_a_dead_server_ends_the_run_instead_of_failing_photo_by_photo(
     pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(unsplash_images, "MAX_CONSECUTIVE_FAILURES", 10)
-    with FakeUnsplash(pictures, COUNT) as gone:
-        tables = gone.write_tables(tmp_path / "t")
+    with FakeUnsplash(pictures, COUNT) as stopped_server:
+        tables = stopped_server.write_tables(tmp_path / "t")
     with pytest.raises(
         ContactSheetError, match=r"10 photos in a row .* cannot be reached .* what was committed is kept: check"
     ):
@@ -279,7 +277,7 @@ def test_known_bytes_are_not_encoded_again(flawless: FakeUnsplash, tmp_path: Pat
 
 
 def victim(data: Path, tables: Path) -> subprocess.Popen[str]:
-    """A process that will add the dataset once it is told to; several of them load what they need side by side."""
+    """A process that adds the dataset once it is signalled; several of them can import what they need in parallel."""
     arguments = [data, tables, "c", WIDTH, 8, KILLED_AT, "colour"]
     return subprocess.Popen(
         [sys.executable, "-m", "tests.fakes.killed_unsplash", *map(str, arguments)],
@@ -317,5 +315,5 @@ def test_a_run_that_is_killed_three_times_ends_complete_with_nothing_doubled(
     assert report.added < 54
     assert Counter(f.reason for f in report.failures) == faulty.unavailable()
     assert held(tmp_path / "data") == faulty.expected(WIDTH)
-    unsplash(tmp_path / "undisturbed").ingest(str(tables), "c", OPTIONS)
-    assert contents(open_table(tmp_path / "data", "c")) == contents(open_table(tmp_path / "undisturbed", "c"))
+    unsplash(tmp_path / "uninterrupted").ingest(str(tables), "c", OPTIONS)
+    assert contents(open_table(tmp_path / "data", "c")) == contents(open_table(tmp_path / "uninterrupted", "c"))

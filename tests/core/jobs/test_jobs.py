@@ -63,7 +63,7 @@ def test_a_job_that_ends_well_says_what_it_did(jobs: JobStore, ingests: Backgrou
     assert jobs.failures_by_reason(job.id) == [("empty file", 1), ("truncated", 1)]
 
 
-def test_a_job_that_was_asked_to_stop_keeps_what_was_committed(jobs: JobStore, ingests: BackgroundJobs) -> None:
+def test_a_cancelled_job_keeps_what_was_committed(jobs: JobStore, ingests: BackgroundJobs) -> None:
     def ingest(arguments: dict[str, Any], collection: str, listener: ProgressListener) -> IngestReport:
         jobs.request_cancel(jobs.latest()[0].id)
         try:

@@ -65,7 +65,7 @@ def vectors_of(app: App, collection: str) -> dict[str, bytes]:
     return {i: v.tobytes() for i, v in zip(snapshot.ids, snapshot.vectors, strict=True)}
 
 
-def test_a_collection_is_embedded_again_beside_the_old_one(books: App) -> None:
+def test_a_collection_is_reembedded_as_a_sibling(books: App) -> None:
     before = vectors_of(books, "books")
     assert "200 added, 0 known already" in embed(books)
     assert books.collection_names() == ["books", "books-new", "demo"]
@@ -86,13 +86,13 @@ def test_switching_over_exchanges_the_names_for_every_process_at_once(books: App
     old = vectors_of(other, "books")
     embed(books)
     new = vectors_of(other, "books-new")
-    kept = books.reembedding.switch(OPERATOR, "books", "books-new")
-    assert kept == "books-old"
+    old_name = books.reembedding.switch(OPERATOR, "books", "books-new")
+    assert old_name == "books-old"
     for app in (books, other):
-        assert app.collection_names() == ["books", kept, "demo"]
-        assert (vectors_of(app, "books"), vectors_of(app, kept)) == (new, old)
+        assert app.collection_names() == ["books", old_name, "demo"]
+        assert (vectors_of(app, "books"), vectors_of(app, old_name)) == (new, old)
         assert app.model("books").name == NEW_MODEL
-    back = books.reembedding.switch(OPERATOR, "books", kept)
+    back = books.reembedding.switch(OPERATOR, "books", old_name)
     assert vectors_of(other, "books") == old
     books.removal.delete(OPERATOR, back, back)
     assert books.collection_names() == ["books", "demo"]
@@ -100,11 +100,11 @@ def test_switching_over_exchanges_the_names_for_every_process_at_once(books: App
 
 
 def test_a_cancelled_run_goes_on_where_it_stopped(books: App) -> None:
-    heard: list[int] = []
+    reported: list[int] = []
 
     def stop(progress: Progress) -> None:
         if progress.phase == "embed":
-            heard.append(progress.done)
+            reported.append(progress.done)
             raise Cancelled("cancelled")
 
     with pytest.raises(Cancelled, match="cancelled") as stopped:
@@ -139,14 +139,14 @@ def test_a_killed_run_goes_on_with_nothing_lost_or_doubled(books: App) -> None:
 
 
 def test_what_has_no_original_any_more_is_listed_and_stays_behind(books: App, tmp_path: Path) -> None:
-    gone, changed = sorted((tmp_path / "pictures").iterdir())[:2]
-    gone.unlink()
+    missing, changed = sorted((tmp_path / "pictures").iterdir())[:2]
+    missing.unlink()
     Image.new("RGB", (9, 9)).save(changed)
     job = books.reembedding.start(OPERATOR, "books", NEW_MODEL, "books-new")
     assert "2 skipped (2 no original file any more)" in books.run_job(job.id).message
-    assert sorted(f.uri for f in books.library.failures(job.id, 9)) == [str(gone), str(changed)]
-    (beside,) = books.reembedding.siblings("books")
-    assert (beside.size, beside.missing) == (198, 2)
+    assert sorted(f.uri for f in books.library.failures(job.id, 9)) == [str(missing), str(changed)]
+    (sibling,) = books.reembedding.siblings("books")
+    assert (sibling.size, sibling.missing) == (198, 2)
     report = books.reembedding.embed("A", "books", NEW_MODEL, "books-new", True, ignore)
     assert (report.added, books.reembedding.siblings("books")[0].missing) == (2, 0)
 

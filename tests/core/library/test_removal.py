@@ -49,19 +49,19 @@ def ids_of(app: App) -> list[str]:
 
 
 def test_removed_pictures_are_gone_from_search_clusters_map_and_thumbnails(filled: App) -> None:
-    gone, stays = ids_of(filled)[0], ids_of(filled)[1]
+    removed, stays = ids_of(filled)[0], ids_of(filled)[1]
     before = filled.version("shades")
     assert len(filled.atlas.map("shades").asset_ids) == 24
     filled.clusters.view("shades", filled.clusters.revision_plan(None))
-    assert filled.removal.remove(OPERATOR, "shades", [gone]) == 1
+    assert filled.removal.remove(OPERATOR, "shades", [removed]) == 1
     assert filled.version("shades") != before
-    assert gone not in {hit.asset.id for hit in filled.search("red", "shades", 99).hits}
-    assert gone not in filled.clusters.view("shades", filled.clusters.revision_plan(None)).asset_ids
-    assert gone not in filled.atlas.map("shades").asset_ids
-    assert filled.pictures("shades", [gone, stays])[0].asset.id == stays
-    assert filled.asset(gone, "shades") is None
+    assert removed not in {hit.asset.id for hit in filled.search("red", "shades", 99).hits}
+    assert removed not in filled.clusters.view("shades", filled.clusters.revision_plan(None)).asset_ids
+    assert removed not in filled.atlas.map("shades").asset_ids
+    assert filled.pictures("shades", [removed, stays])[0].asset.id == stays
+    assert filled.asset(removed, "shades") is None
     with pytest.raises(QueryError, match="may have been removed"):
-        filled.searches.by_asset(gone, "shades")
+        filled.searches.by_asset(removed, "shades")
 
 
 def test_another_process_sees_a_removal_at_once(filled: App) -> None:
@@ -71,7 +71,7 @@ def test_another_process_sees_a_removal_at_once(filled: App) -> None:
     assert (other.size("shades"), other.searches.browse("shades", 99).matching) == (19, 19)
 
 
-def test_what_is_put_back_is_as_it_was(filled: App) -> None:
+def test_restored_pictures_are_as_they_were(filled: App) -> None:
     before, version = contents(open_table(filled.settings.data, "shades")), filled.version("shades")
     chosen = ids_of(filled)[3:9]
     filled.removal.remove(Person("Ada", over_loopback=True), "shades", chosen)
@@ -141,7 +141,7 @@ def test_only_curators_may_do_it(filled: App, method: str) -> None:
     assert filled.size("shades") == 24
 
 
-def test_a_draft_whose_edits_name_pictures_that_are_gone_still_opens_and_saves(filled: App) -> None:
+def test_a_draft_whose_edits_refer_to_removed_pictures_still_opens_and_saves(filled: App) -> None:
     ids = ids_of(filled)
     opened = filled.curators.open(OPERATOR, "shades")
     for edit in (
@@ -162,10 +162,10 @@ def test_a_draft_whose_edits_name_pictures_that_are_gone_still_opens_and_saves(f
 def test_a_saved_revision_still_opens_without_the_pictures_that_are_gone(filled: App) -> None:
     saved = filled.curators.save(OPERATOR, filled.curators.open(OPERATOR, "shades"))
     filled.curators.publish(OPERATOR, saved.id, None)
-    gone = ids_of(filled)[:6]
-    filled.removal.remove(OPERATOR, "shades", gone)
+    removed = ids_of(filled)[:6]
+    filled.removal.remove(OPERATOR, "shades", removed)
     view = filled.clusters.revision_view(saved)
-    assert not set(gone) & set(view.asset_ids)
+    assert not set(removed) & set(view.asset_ids)
     assert sum(view.sizes) + (view.labels < 0).sum() == 18
     filled.clusters.diff_revisions(saved.id, saved.id)
     filled.clusters.changes_since(saved.id, view)
