@@ -108,8 +108,8 @@ def _matches(if_none_match: list[str], etag: str) -> bool:
 def _failure(request: Request, error: Exception) -> Response:
     """404 for an image that is damaged, 503 where trying again may help."""
     expected = isinstance(error, ContactSheetError)
-    told = str(error) if expected else repr(error)
-    log("api", "image failed", logging.WARNING if expected else logging.ERROR, error=told, **request.path_params)
+    text = str(error) if expected else repr(error)
+    log("api", "image failed", logging.WARNING if expected else logging.ERROR, error=text, **request.path_params)
     if isinstance(error, BadImage):
         return PlainTextResponse("This image is damaged.", 404)
     return PlainTextResponse("This image is not available at the moment.", 503)

@@ -32,7 +32,9 @@ def test_thumbnails_come_from_the_routes_of_images_and_from_nowhere_else(browser
         assert all(str(image["path"]).startswith("/images/demo/") for image in found)
         assert all(int(str(image["width"])) > 100 for image in found)
         assert sum("/images/" in url for url in requested) == 24
-        assert not any("/media/" in url or url.startswith("data:image") for url in requested)
+        assert not any(url.startswith(f"{address}/media/") for url in requested)
+        embedded = {url[:14] for url in requested if url.startswith("data:image/")}
+        assert embedded <= {"data:image/svg"}  # icons of Streamlit's own
 
 
 def test_a_page_that_is_opened_again_asks_for_no_picture_twice(browser: Browser, address: str) -> None:
