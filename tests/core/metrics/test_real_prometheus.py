@@ -78,6 +78,7 @@ class Running:
             limits,
             lambda: self.desk.current(datetime.now(UTC)),
             lambda: 123_456_789,
+            lambda: {"served": 3, "not_found": 1, "failed": 0},
         )
         self._exporter = MetricsExporter(sources, datetime.now(UTC), "1.0")
 

@@ -42,12 +42,12 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.receiver.paths.append(self.path)
+        self.receiver.bodies.put({"type": self.headers["Content-Type"], **body})
         status = self.receiver.statuses.pop(0) if self.receiver.statuses else 200
         self.send_response(status)
         if 300 <= status < 400:
             self.send_header("Location", "/elsewhere")
         self.end_headers()
-        self.receiver.bodies.put({"type": self.headers["Content-Type"], **body})
 
     def log_message(self, *_: object) -> None:
         pass
