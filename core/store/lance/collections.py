@@ -1,8 +1,8 @@
 """Collections on disk: one folder each, with a LanceDB table, a description and its locks.
 
-A collection exists once its `collection.json` does; that file is written last and atomically. The same pictures embedded
-by another model are a sibling collection: another table in the same folder, under its own name in the same file. So one
-file maps names to tables, and switching to another model is one write of it.
+A collection exists once its `collection.json` does; that file is written last and atomically. The same pictures
+embedded by another model are a sibling collection: another table in the same folder, under its own name in the same
+file. So one file maps names to tables, and switching to another model is one write of it.
 """
 
 from __future__ import annotations
@@ -159,8 +159,8 @@ class Collections:
         home = self._home(name)
         with ingest_lock(home):
             # The collection itself goes last. Whoever is interrupted finds it still listed and deletes it again. The
-            # other way round, drafts and thumbs would be left under a name that nobody can delete any more, and that the
-            # next collection of that name would inherit.
+            # other way round, drafts and thumbs would be left under a name that nobody can delete any more, and the
+            # next collection of that name would inherit them.
             forget(name)
             with write_lock(home), wrap_write_errors(home):
                 about = self._read(name)

@@ -57,8 +57,8 @@ class LinkageFiles:
     def put(self, version: str, asset_ids: tuple[str, ...], z: NDArray[np.float64]) -> None:
         """Store a version's dendrogram atomically; only the newest 3 files are kept.
 
-        Raises ClusterError if `z` does not have the shape for that many assets, StoreError if the disk is full or read-only,
-        CollectionBusy if another process keeps writing.
+        Raises ClusterError if `z` does not have the shape for that many assets, StoreError if the disk is full or
+        read-only, CollectionBusy if another process keeps writing.
         """
         _check_shape(len(asset_ids), z)
         ids = np.frombuffer(bytes.fromhex("".join(asset_ids)), np.uint8).reshape(len(asset_ids), _ID_BYTES)

@@ -21,8 +21,8 @@ class Database:
     def __init__(self, path: Path, migrations: tuple[Migration, ...] = CONTACTSHEET, durable: bool = True) -> None:
         """Open or create the database and apply the migrations that it lacks. Raises StoreError.
 
-        What a `durable` one has committed survives a power cut; another one may lose the last moments then, but is never
-        corrupted. A killed process loses nothing in either.
+        What a `durable` one has committed survives a power cut; another one may lose the last moments then, but is
+        never corrupted. A killed process loses nothing in either.
         """
         self.path, self._migrations = path, migrations
         self._synchronous = "FULL" if durable else "NORMAL"

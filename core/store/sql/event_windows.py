@@ -80,7 +80,7 @@ def window_from_rows(since: datetime, until: datetime, rows: Sequence[RollupRow]
 
 
 def window(db: sqlite3.Connection, since: datetime, until: datetime, where: EventFilter) -> EventWindow:
-    """The totals of [since, until); both rounded down to a minute, hour or day if single events are not stored any more."""
+    """The totals of [since, until), each rounded down to a minute, hour or day where single events are deleted."""
     retained = retained_since(db)
     since_ms, until_ms = snap(to_milliseconds(since), retained), snap(to_milliseconds(until), retained)
     rows = _unfolded(db, since_ms, until_ms, where)
@@ -168,7 +168,7 @@ def _rollups(db: sqlite3.Connection, unit_ms: int, since_ms: int, until_ms: int,
 
 
 def _unfolded(db: sqlite3.Connection, since_ms: int, until_ms: int, where: EventFilter) -> list[RollupRow]:
-    # The plus keeps SQLite from using the time index: it would read all events of the span instead of the few latest ids.
+    # The plus keeps SQLite from using the time index: it would read all events of the span, not the few latest ids.
     return _events(db, "id > (SELECT event FROM folded)", "+at_ms", since_ms, until_ms, where)
 
 

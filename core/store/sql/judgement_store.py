@@ -108,7 +108,7 @@ class JudgementStore:
 
 
 def normalize_query(query: str) -> str:
-    """A query with single spaces between words, as searches compare it; lone surrogates, which SQLite rejects, replaced."""
+    """A query with single spaces, as searches compare it; lone surrogates, which SQLite rejects, are replaced."""
     return " ".join(query.split()).encode("utf-8", "replace").decode()
 
 

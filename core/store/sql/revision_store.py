@@ -39,8 +39,8 @@ class RevisionStore:
     def save(self, new: NewRevision) -> Revision:
         """Save a clustering on top of `parent`, the collection's newest revision (None: there is none yet).
 
-        Raises RevisionConflict if another revision was saved since, and ClusterError for an inconsistent clustering: ids
-        that are not SHA-256 or are repeated, labels out of range, centroids not of unit length.
+        Raises RevisionConflict if another revision was saved since, and ClusterError for an inconsistent clustering:
+        ids that are not SHA-256 or are repeated, labels out of range, centroids not of unit length.
         """
         new.clustering.validate()
         encoded, created_at = encode(new.clustering), self._now().isoformat()

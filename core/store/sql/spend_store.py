@@ -31,8 +31,8 @@ class Spending:
 class SpendStore:
     """A reservation per request, made before it is sent and replaced by its actual cost afterwards.
 
-    Reservations count as spent, so the requests of several processes together stay within the budget; the reservation of
-    a process that died keeps counting, since the cost of its request is unknown.
+    Reservations count as spent, so the requests of several processes together stay within the budget; the reservation
+    of a process that died keeps counting, since the cost of its request is unknown.
     """
 
     def __init__(
