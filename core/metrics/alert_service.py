@@ -60,7 +60,7 @@ class AlertService:
         return self._store.changes(limit)
 
     def silence(self, name: str, until: datetime, person: Person, reason: str = "") -> Silence:
-        """Send no notifications of an alert before `until`. Raises NotAllowed, StoreError, and AlertError if there is none."""
+        """Silence an alert until a time. Raises NotAllowed, StoreError, and AlertError if there is no such alert."""
         self._require(name, person)
         silence = Silence(name, until.astimezone(UTC), person.author, " ".join(reason.split())[:MAX_REASON_LENGTH])
         self._store.silence(silence)
