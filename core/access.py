@@ -25,7 +25,7 @@ class Person:
         return " ".join(self.name.split())[:MAX_NAME_LENGTH] or "unnamed"
 
 
-# Whoever uses the command line on the computer with the data.
+# The person at the command line, on the computer that holds the data.
 OPERATOR = Person("command line", over_loopback=True)
 
 

@@ -156,8 +156,8 @@ def _none_if_nan(ms: float) -> float | None:
     return None if math.isnan(ms) else ms
 
 
-def _rate(part: int, whole: EventWindow) -> float | None:
-    return part / whole.requests if whole.requests else None
+def _rate(count: int, window: EventWindow) -> float | None:
+    return count / window.requests if window.requests else None
 
 
 def _by_kind(window: EventWindow, outcomes: tuple[str, ...]) -> dict[str, int]:

@@ -103,8 +103,8 @@ def webhook_document(alert: Alert) -> dict[str, Any]:
         "labels": labels,
         "annotations": annotations,
         "generatorURL": "",
-        "startsAt": _moment(alert.state.fired_at),
-        "endsAt": _moment(None if alert.firing else alert.state.since),
+        "startsAt": _timestamp(alert.state.fired_at),
+        "endsAt": _timestamp(None if alert.firing else alert.state.since),
         "fingerprint": alert.rule.name,
     }
     return {
@@ -121,5 +121,5 @@ def webhook_document(alert: Alert) -> dict[str, Any]:
     }
 
 
-def _moment(moment: datetime | None) -> str:
-    return moment.isoformat().replace("+00:00", "Z") if moment else _NEVER
+def _timestamp(at: datetime | None) -> str:
+    return at.isoformat().replace("+00:00", "Z") if at else _NEVER

@@ -153,26 +153,26 @@ def a_request(number: int, receipts: list[dict[str, Any]]) -> Event:
     )
 
 
-def write_for(path: Path, name: str, seconds: float, told: SimpleQueue[tuple[int, list[float]]]) -> None:
+def write_for(path: Path, name: str, seconds: float, results: SimpleQueue[tuple[int, list[float]]]) -> None:
     log, rng, times, end = EventLog(path), np.random.default_rng(0), list[float](), time.monotonic() + seconds
     receipts = [receipt(rng, False)]
     while time.monotonic() < end:
         event, began = a_request(0, receipts), time.perf_counter()
         log.append(event)
         times.append((time.perf_counter() - began) * 1000)
-    told.put((len(times), np.percentile(times, [50, 95, 99.9]).tolist()))
+    results.put((len(times), np.percentile(times, [50, 95, 99.9]).tolist()))
 
 
 def together(seconds: float) -> bool:
     """Four processes write as fast as they can: what each says it wrote, what is stored, what the sums hold."""
     spawn = multiprocessing.get_context("spawn")
     with tempfile.TemporaryDirectory() as folder:
-        path, told = Path(folder) / "events.db", spawn.SimpleQueue()
+        path, results = Path(folder) / "events.db", spawn.SimpleQueue()
         log = EventLog(path)
-        writers = [spawn.Process(target=write_for, args=(path, f"{n}", seconds, told)) for n in range(WRITERS)]
+        writers = [spawn.Process(target=write_for, args=(path, f"{n}", seconds, results)) for n in range(WRITERS)]
         for process in writers:
             process.start()
-        answers = [told.get() for _ in writers]
+        answers = [results.get() for _ in writers]
         for process in writers:
             process.join()
         written, summed = sum(count for count, _ in answers), log.totals()["search", "demo"].requests

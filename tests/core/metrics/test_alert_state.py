@@ -85,11 +85,11 @@ def test_it_never_fires_before_it_was_above_the_threshold_for_its_time(some: lis
     for number, reading in enumerate(some):
         before, state = state, step(RULE, state, reading)
         if state.phase == "firing" and before.phase != "firing":
-            heard = [r for r in some[: number + 1] if r.requests >= RULE.min_requests]
-            run = [r for r in heard if r.at > reading.at - RULE.pending_duration]
+            usable = [r for r in some[: number + 1] if r.requests >= RULE.min_requests]
+            run = [r for r in usable if r.at > reading.at - RULE.pending_duration]
             assert all(r.value > RULE.threshold for r in run)
-            assert heard[0].at <= reading.at - RULE.pending_duration
-            gaps = [b.at - a.at for a, b in pairwise(heard) if b in run]
+            assert usable[0].at <= reading.at - RULE.pending_duration
+            gaps = [b.at - a.at for a, b in pairwise(usable) if b in run]
             assert all(gap <= max(RULE.window, MAX_READING_GAP) for gap in gaps)
 
 

@@ -33,21 +33,21 @@ def at(seconds: float) -> datetime:
 
 
 class World:
-    """What is measured, and who was told."""
+    """Measured values, and the alerts that were reported."""
 
     def __init__(self, path: Path, rules: tuple[AlertRule, ...] = (SPENT, SLOW), key: str = "") -> None:
-        self.values, self.told, self.measured = {"Spent": 0.1, "Slow": 1.0}, list[str](), 0
-        self.desk = AlertService(rules, AlertStore(path / "alerts.db"), self.measure, Access(Secret(key)), self.tell)
+        self.values, self.reported, self.measured = {"Spent": 0.1, "Slow": 1.0}, list[str](), 0
+        self.service = AlertService(rules, AlertStore(path / "alerts.db"), self.measure, Access(Secret(key)), self.tell)
 
     def measure(self, rule: AlertRule, now: datetime) -> AlertReading:
         self.measured += 1
         return AlertReading(now, self.values[rule.name], 20)
 
     def tell(self, alert: Alert) -> None:
-        self.told.append(f"{alert.rule.name} {alert.state.phase}")
+        self.reported.append(f"{alert.rule.name} {alert.state.phase}")
 
     def phases(self, seconds: float) -> list[str]:
-        return [alert.state.phase for alert in self.desk.check(at(seconds))]
+        return [alert.state.phase for alert in self.service.check(at(seconds))]
 
 
 @pytest.fixture
@@ -63,129 +63,131 @@ def test_alerts_fire_are_told_and_resolved(world: World) -> None:
     assert world.phases(70) == ["firing", "firing"]
     world.values |= {"Spent": 0.75, "Slow": 0.2}
     assert world.phases(80) == ["firing", "resolved"]
-    assert world.told == ["Spent firing", "Slow firing", "Slow resolved"]
+    assert world.reported == ["Spent firing", "Slow firing", "Slow resolved"]
 
 
 def test_history_has_the_newest_first_with_value_and_threshold(world: World) -> None:
     for second, value in ((0, 0.9), (10, 0.95), (20, 0.1), (30, 0.85)):
         world.values["Spent"] = value
-        world.desk.check(at(second))
-    found = [(change.name, change.phase, change.at, change.value, change.threshold) for change in world.desk.history()]
+        world.service.check(at(second))
+    found = [
+        (change.name, change.phase, change.at, change.value, change.threshold) for change in world.service.history()
+    ]
     assert found == [
         ("Spent", "firing", at(30), 0.85, 0.8),
         ("Spent", "resolved", at(20), 0.1, 0.8),
         ("Spent", "firing", at(0), 0.9, 0.8),
     ]
-    assert [change.at for change in world.desk.history(1)] == [at(30)]
+    assert [change.at for change in world.service.history(1)] == [at(30)]
 
 
 def test_history_is_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(alert_store, "MAX_CHANGES", 4)
     for second in range(0, 20, 2):
         world.values["Spent"] = 0.9 if second % 4 else 0.1
-        world.desk.check(at(second))
-    assert [change.at for change in world.desk.history()] == [at(18), at(16), at(14), at(12)]
+        world.service.check(at(second))
+    assert [change.at for change in world.service.history()] == [at(18), at(16), at(14), at(12)]
 
 
 def test_states_outlive_their_process(tmp_path: Path) -> None:
     first = World(tmp_path)
     first.values |= {"Spent": 0.9, "Slow": 3.0}
-    first.desk.check(at(0))
-    first.desk.check(at(60))
+    first.service.check(at(0))
+    first.service.check(at(60))
     second = World(tmp_path)
     second.values |= {"Spent": 0.9, "Slow": 3.0}
-    assert second.desk.current(at(61)) == first.desk.current(at(61))
+    assert second.service.current(at(61)) == first.service.current(at(61))
     assert second.phases(70) == ["firing", "firing"]
-    assert second.told == []
+    assert second.reported == []
 
 
 def test_within_a_second_one_of_many_measures(world: World) -> None:
-    world.desk.check(at(0))
-    world.desk.check(at(0.9))
+    world.service.check(at(0))
+    world.service.check(at(0.9))
     assert world.measured == 2
-    world.desk.check(at(1))
+    world.service.check(at(1))
     assert world.measured == 4
 
 
 def test_a_clock_that_was_set_back_does_not_stop_the_checks(world: World) -> None:
-    world.desk.check(at(3600))
-    world.desk.check(at(0))
+    world.service.check(at(3600))
+    world.service.check(at(0))
     assert world.measured == 4
 
 
 def test_to_look_is_not_to_measure(world: World) -> None:
-    assert [alert.state for alert in world.desk.current(at(0))] == [AlertState(), AlertState()]
+    assert [alert.state for alert in world.service.current(at(0))] == [AlertState(), AlertState()]
     assert world.measured == 0
 
 
 def test_nobody_is_told_of_a_silenced_alert_until_its_silence_ends(world: World) -> None:
-    silence = world.desk.silence("Spent", at(60), Person("Ada", over_loopback=True), "known\nsince  noon")
+    silence = world.service.silence("Spent", at(60), Person("Ada", over_loopback=True), "known\nsince  noon")
     assert silence == Silence("Spent", at(60), "Ada", "known since noon")
     world.values["Spent"] = 0.9
-    (spent, _) = world.desk.check(at(10))
-    assert (spent.firing, spent.active, spent.silence, world.told) == (True, False, silence, [])
-    (spent, _) = world.desk.check(at(60))
-    assert (spent.active, spent.silence, world.told) == (True, None, ["Spent firing"])
+    (spent, _) = world.service.check(at(10))
+    assert (spent.firing, spent.active, spent.silence, world.reported) == (True, False, silence, [])
+    (spent, _) = world.service.check(at(60))
+    assert (spent.active, spent.silence, world.reported) == (True, None, ["Spent firing"])
 
 
 def test_of_an_alert_that_came_and_went_in_silence_nobody_hears(world: World) -> None:
-    world.desk.silence("Spent", at(60), OPERATOR)
+    world.service.silence("Spent", at(60), OPERATOR)
     for second, value in ((0, 0.9), (10, 0.1), (70, 0.1)):
         world.values["Spent"] = value
-        world.desk.check(at(second))
-    assert world.told == []
-    assert [change.phase for change in world.desk.history()] == ["resolved", "firing"]
+        world.service.check(at(second))
+    assert world.reported == []
+    assert [change.phase for change in world.service.history()] == ["resolved", "firing"]
 
 
 def test_those_who_heard_that_it_fires_hear_that_it_is_over_though_it_was_silenced(world: World) -> None:
     world.values["Spent"] = 0.9
-    world.desk.check(at(0))
-    world.desk.silence("Spent", at(60), OPERATOR)
+    world.service.check(at(0))
+    world.service.silence("Spent", at(60), OPERATOR)
     world.values["Spent"] = 0.1
-    world.desk.check(at(10))
-    assert world.told == ["Spent firing", "Spent resolved"]
+    world.service.check(at(10))
+    assert world.reported == ["Spent firing", "Spent resolved"]
 
 
 def test_a_silence_can_be_ended(world: World) -> None:
     world.values["Spent"] = 0.9
-    world.desk.silence("Spent", at(60), OPERATOR)
-    world.desk.unsilence("Spent", OPERATOR)
-    world.desk.unsilence("Spent", OPERATOR)
-    assert world.desk.check(at(1))[0].active
+    world.service.silence("Spent", at(60), OPERATOR)
+    world.service.unsilence("Spent", OPERATOR)
+    world.service.unsilence("Spent", OPERATOR)
+    assert world.service.check(at(1))[0].active
 
 
 def test_only_curators_silence(tmp_path: Path) -> None:
-    desk = World(tmp_path, key="sesame").desk
+    service = World(tmp_path, key="sesame").service
     stranger, curator = Person("Eve", over_loopback=True), Person("Ada", key=Secret("sesame"))
     with pytest.raises(NotAllowed, match="only curators may silence alerts: enter the curator key"):
-        desk.silence("Spent", at(60), stranger)
-    desk.silence("Spent", at(60), curator)
+        service.silence("Spent", at(60), stranger)
+    service.silence("Spent", at(60), curator)
     with pytest.raises(NotAllowed, match="only curators may silence alerts"):
-        desk.unsilence("Spent", stranger)
-    assert desk.current(at(0))[0].silence is not None
+        service.unsilence("Spent", stranger)
+    assert service.current(at(0))[0].silence is not None
 
 
 def test_an_alert_that_there_is_none_of_cannot_be_silenced(world: World) -> None:
     with pytest.raises(AlertError, match="no alert 'Spnt': take one of Spent, Slow"):
-        world.desk.silence("Spnt", at(60), OPERATOR)
+        world.service.silence("Spnt", at(60), OPERATOR)
 
 
 def test_an_alert_says_what_is_the_matter(world: World) -> None:
     world.values["Spent"] = 0.875
-    assert world.desk.check(at(0))[0].summary == "The budget is nearly spent: 87.5 % (threshold 80.0 %)"
+    assert world.service.check(at(0))[0].summary == "The budget is nearly spent: 87.5 % (threshold 80.0 %)"
 
 
 def test_a_measure_that_fails_leaves_everything_as_it_was(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.values["Spent"] = 0.9
-    world.desk.check(at(0))
+    world.service.check(at(0))
 
     def broken(rule: AlertRule, now: datetime) -> AlertReading:
         raise StoreError("the log cannot be read: look")
 
-    monkeypatch.setattr(world.desk, "_measure", broken)
+    monkeypatch.setattr(world.service, "_measure", broken)
     with pytest.raises(StoreError, match="cannot be read"):
-        world.desk.check(at(10))
-    assert world.desk.current(at(10))[0].firing
+        world.service.check(at(10))
+    assert world.service.current(at(10))[0].firing
 
 
 def test_of_many_threads_one_notes_and_tells_a_change(tmp_path: Path) -> None:
@@ -212,21 +214,21 @@ def test_several_processes_tell_no_change_twice(tmp_path: Path) -> None:
     processes = [context.Process(target=_advance, args=(tmp_path / "alerts.db", results)) for _ in range(2)]
     for process in processes:
         process.start()
-    told = [line for _ in processes for line in results.get(timeout=60)]
+    reported = [line for _ in processes for line in results.get(timeout=60)]
     for process in processes:
         process.join(60)
     changes = AlertStore(tmp_path / "alerts.db").changes(1_000)
-    assert sorted(told) == sorted(f"{change.phase} {change.at}" for change in changes)
-    assert len(set(told)) == len(told) >= 2
+    assert sorted(reported) == sorted(f"{change.phase} {change.at}" for change in changes)
+    assert len(set(reported)) == len(reported) >= 2
     assert all(a.phase != b.phase for a, b in pairwise(changes))
 
 
 def test_a_watch_checks_where_no_page_is_open(world: World) -> None:
     world.values["Spent"] = 0.9
-    told = threading.Event()
-    world.desk._notify = lambda alert: told.set()
-    with AlertWatcher(world.desk, interval_s=0.01):
-        assert told.wait(30)
+    reported = threading.Event()
+    world.service._notify = lambda alert: reported.set()
+    with AlertWatcher(world.service, interval_s=0.01):
+        assert reported.wait(30)
 
 
 def test_a_watch_outlives_a_check_that_fails(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -239,8 +241,8 @@ def test_a_watch_outlives_a_check_that_fails(world: World, monkeypatch: pytest.M
             twice.set()
         raise StoreError("the disk is full: make room")
 
-    monkeypatch.setattr(world.desk, "check", failing)
-    with AlertWatcher(world.desk, interval_s=0.01):
+    monkeypatch.setattr(world.service, "check", failing)
+    with AlertWatcher(world.service, interval_s=0.01):
         assert twice.wait(30)
 
 
@@ -268,14 +270,14 @@ def test_the_share_of_errors_is_read_with_its_traffic() -> None:
 
 
 def test_a_rule_looks_at_its_kinds_within_its_window() -> None:
-    asked = list[tuple[datetime, datetime, tuple[str, ...]]]()
+    calls = list[tuple[datetime, datetime, tuple[str, ...]]]()
 
     def window(*question: datetime) -> EventWindow:
-        asked.append(question)
+        calls.append(question)
         return EventWindow(BEGIN, BEGIN)
 
     AlertReadings(window, lambda since: 0, dict, dict)(SLOW, at(300))
-    assert asked == [(at(0), at(300), ("search",))]
+    assert calls == [(at(0), at(300), ("search",))]
 
 
 def test_the_limit_that_is_nearest_is_read() -> None:
@@ -291,11 +293,11 @@ def test_where_no_limit_is_set_nothing_comes_near_it() -> None:
 
 def test_failed_jobs_are_counted_from_the_windows_begin_on() -> None:
     jobs = AlertRule("Jobs", "Jobs", "failed_jobs", 0, 0, 0, "warning", "Look.", window_s=3600)
-    asked = list[datetime]()
+    calls = list[datetime]()
 
     def failed(since: datetime) -> int:
-        asked.append(since)
+        calls.append(since)
         return 2
 
     reading = AlertReadings(lambda *_: EventWindow(BEGIN, BEGIN), failed, dict, dict)(jobs, at(3600))
-    assert (reading, asked) == (AlertReading(at(3600), 2), [BEGIN])
+    assert (reading, calls) == (AlertReading(at(3600), 2), [BEGIN])

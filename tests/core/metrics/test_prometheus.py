@@ -258,9 +258,16 @@ def names_in(expression: str) -> set[str]:
 def test_the_dashboard_asks_for_what_is_served() -> None:
     board = json.loads((PROJECT / "data" / "grafana" / "contact-sheet.json").read_text(encoding="utf-8"))
     assert len({panel["id"] for panel in board["panels"]}) == len(board["panels"])
-    asked = {panel["title"]: [target["expr"] for target in panel["targets"]] for panel in board["panels"]}
-    assert all(names_in(expression) for expressions in asked.values() for expression in expressions)
-    names = {name for expressions in asked.values() for expression in expressions for name in names_in(expression)}
+    expressions_by_panel = {
+        panel["title"]: [target["expr"] for target in panel["targets"]] for panel in board["panels"]
+    }
+    assert all(names_in(expression) for expressions in expressions_by_panel.values() for expression in expressions)
+    names = {
+        name
+        for expressions in expressions_by_panel.values()
+        for expression in expressions
+        for name in names_in(expression)
+    }
     names |= {name for v in board["templating"]["list"] for name in names_in(json.dumps(v["query"]))}
     assert names <= names_served()
 

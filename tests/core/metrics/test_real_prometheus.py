@@ -62,21 +62,21 @@ def limits() -> dict[str, LimitUsage]:
 
 
 class Running:
-    """An event log with its exporter and its desk of alerts, whose rules look back over seconds."""
+    """An event log with its exporter and its alert service, whose rules look back over seconds."""
 
     def __init__(self, folder: Path) -> None:
         self.log = EventLog(folder / "events.db")
         slow, *others = load_rules()
         self.rules = (replace(slow, window_s=5, for_s=1, min_requests=3), *others)
         measures = AlertReadings(self.log.window, lambda since: 0, limits, limits)
-        self.desk = AlertService(self.rules, AlertStore(folder / "alerts.db"), measures, Access(Secret()))
+        self.service = AlertService(self.rules, AlertStore(folder / "alerts.db"), measures, Access(Secret()))
         sources = MetricSources(
             self.log.totals,
             lambda: {"demo": 519, 'odd \\ "name"\n': 1},
             lambda: {"done": 1},
             limits,
             limits,
-            lambda: self.desk.current(datetime.now(UTC)),
+            lambda: self.service.current(datetime.now(UTC)),
             lambda: 123_456_789,
             lambda: {"served": 3, "not_found": 1, "failed": 0},
         )
@@ -91,7 +91,7 @@ class Running:
         self.log.append(replace(event, clip_usd=0.01))
 
     def fires(self) -> bool:
-        return self.desk.check(datetime.now(UTC))[0].firing
+        return self.service.check(datetime.now(UTC))[0].firing
 
 
 @pytest.fixture
@@ -165,7 +165,7 @@ def test_a_slowdown_fires_in_prometheus_and_at_our_desk_and_is_resolved(running:
         until(after_searches(1, SLOW_MS, True), "the alert of both", tmp_path)
         until(lambda: value('contactsheet_alert_firing{alert="SlowSearches"}') == 1, "our alert in a scrape", tmp_path)
         until(after_searches(40, FAST_MS, False), "the end of both alerts", tmp_path)
-        assert [change.phase for change in running.desk.history()] == ["resolved", "firing"]
+        assert [change.phase for change in running.service.history()] == ["resolved", "firing"]
         (group,) = ask("/api/v1/rules")["groups"]
         assert [(rule["name"], rule["health"]) for rule in group["rules"]] == [(r.name, "ok") for r in running.rules]
         (about,) = ask("/api/v1/metadata")["contactsheet_stage_duration_seconds"]

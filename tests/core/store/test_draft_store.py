@@ -187,7 +187,7 @@ def test_a_damaged_draft_is_told_and_can_be_discarded(drafts: DraftStore, databa
     assert drafts.list("birds") == ()
 
 
-def _write_many(path: str, draft_id: str, mark: str, barrier: Any, told: Queue[list[str]]) -> None:
+def _write_many(path: str, draft_id: str, mark: str, barrier: Any, results: Queue[list[str]]) -> None:
     """Append 20 marks to a draft, taking over what the other one wrote whenever there is a conflict."""
     drafts = DraftStore(Database(Path(path)))
     draft, marks = drafts.get(draft_id), [f"{mark}{number}" for number in range(20)]
@@ -198,18 +198,18 @@ def _write_many(path: str, draft_id: str, mark: str, barrier: Any, told: Queue[l
                 draft = drafts.update(draft_id, {"done": [*draft.history["done"], own]}, draft.version)
             except DraftConflict as conflict:
                 draft = conflict.current
-    told.put(marks)
+    results.put(marks)
 
 
 def test_two_processes_that_write_one_draft_lose_nothing(drafts: DraftStore, database: Database) -> None:
     draft = drafts.create("birds", None, {"done": []}, "Ada")
-    barrier, told = SPAWN.Barrier(2), SPAWN.Queue()
+    barrier, results = SPAWN.Barrier(2), SPAWN.Queue()
     processes = [
-        SPAWN.Process(target=_write_many, args=(str(database.path), draft.id, mark, barrier, told)) for mark in "ab"
+        SPAWN.Process(target=_write_many, args=(str(database.path), draft.id, mark, barrier, results)) for mark in "ab"
     ]
     for process in processes:
         process.start()
-    marks = [mark for _ in processes for mark in told.get(timeout=DEADLINE_S)]
+    marks = [mark for _ in processes for mark in results.get(timeout=DEADLINE_S)]
     for process in processes:
         process.join(DEADLINE_S)
     found = drafts.get(draft.id)

@@ -27,24 +27,24 @@ SPAWN = multiprocessing.get_context("spawn")
 DEADLINE_S = 60.0
 
 
-def write(path: Path, name: str, told: Connection) -> None:
-    """Write events for two seconds, folding often; tell how many were."""
+def write(path: Path, name: str, results: Connection) -> None:
+    """Write events for two seconds, folding often; send how many there were."""
     events_module.FOLD_EVERY = 16
     log, number, end = EventLog(path, now=lambda: NOON), 0, time.monotonic() + WRITING_S
     while time.monotonic() < end:
         log.append(Event(f"{name}{number}", "search", NOON, name, stage_ms={"total": 5.0}, gemini_usd=0.1))
         number += 1
-    told.send(number)
+    results.send(number)
 
 
-def write_until_killed(path: Path, told: Connection) -> None:
-    """Write events and tell of each that was acknowledged."""
+def write_until_killed(path: Path, results: Connection) -> None:
+    """Write events, and send the number of each one that was acknowledged."""
     events_module.FOLD_EVERY = 4
     log, number = EventLog(path, now=lambda: NOON), len(EventLog(path, now=lambda: NOON).latest(1_000_000))
     while True:
         log.append(Event(f"{number}", "search", NOON, stage_ms={"total": 5.0}))
         number += 1
-        told.send(number)
+        results.send(number)
 
 
 def counts(path: Path) -> tuple[int, int]:

@@ -131,11 +131,11 @@ moves = st.lists(st.tuples(st.sampled_from("xyz"), st.sampled_from([A, B]), st.s
 @settings(max_examples=15)
 @given(moves)
 def test_what_is_kept_is_the_last_word_of_each_person(
-    tmp_path_factory: pytest.TempPathFactory, told: list[tuple[str, str, bool | None]]
+    tmp_path_factory: pytest.TempPathFactory, changes: list[tuple[str, str, bool | None]]
 ) -> None:
     judgements = JudgementStore(tmp_path_factory.mktemp("j") / "j.db")
     expected: dict[tuple[str, str], bool] = {}
-    for author, asset_id, up in told[:12]:
+    for author, asset_id, up in changes[:12]:
         if up is None:
             assert judgements.delete(author, "demo", "q", asset_id) == ((author, asset_id) in expected)
             expected.pop((author, asset_id), None)

@@ -85,16 +85,18 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[MockGeminiServer]:
 
 
 @pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def source_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_collections(tmp_path_factory.mktemp("kept"), TITLES)
 
 
 @pytest.fixture
-def started(server: MockGeminiServer, kept: Path, tmp_path: Path) -> Callable[..., App]:
+def started(server: MockGeminiServer, source_data: Path, tmp_path: Path) -> Callable[..., App]:
     """An App just started, always on the same data."""
 
     def start(address: str = server.address, **given: Any) -> App:
-        return ranking_app(tmp_path / "data", kept, address, **{"rank_candidates": 4, "rank_deadline_s": 20.0, **given})
+        return ranking_app(
+            tmp_path / "data", source_data, address, **{"rank_candidates": 4, "rank_deadline_s": 20.0, **given}
+        )
 
     return start
 
@@ -149,8 +151,8 @@ def test_what_does_not_change_the_question_does_not_cost_another(
 
 
 def test_a_picture_more_makes_other_candidates(server: MockGeminiServer, tmp_path: Path) -> None:
-    kept = make_collections(tmp_path, TITLES)
-    app = ranking_app(tmp_path / "data", kept, server.address, rank_candidates=4, rank_deadline_s=20.0)
+    source_data = make_collections(tmp_path, TITLES)
+    app = ranking_app(tmp_path / "data", source_data, server.address, rank_candidates=4, rank_deadline_s=20.0)
     app.search("red", "c", ranked=True)
     (tmp_path / "more").mkdir()
     Image.new("RGB", (48, 32), "#fe0000").save(tmp_path / "more" / "a.png")

@@ -503,12 +503,12 @@ def test_of_two_threads_that_write_at_once_one_wins_and_the_other_gets_the_winne
     assert len(revisions.publications("birds")) == (10 if publish else 0)
 
 
-def _race_in_a_process(path: str, author: str, publish: bool, barrier: Any, told: Queue[tuple[int, str]]) -> None:
+def _race_in_a_process(path: str, author: str, publish: bool, barrier: Any, results: Queue[tuple[int, str]]) -> None:
     revisions = RevisionStore(Database(Path(path)))
     for number in range(5):
         barrier.wait(DEADLINE_S)
         current = revisions.published("birds") if publish else revisions.newest("birds")
-        told.put((number, race(revisions, current.id if current else None, barrier, publish, author)))
+        results.put((number, race(revisions, current.id if current else None, barrier, publish, author)))
 
 
 @pytest.mark.parametrize("publish", [False, True])
@@ -517,14 +517,14 @@ def test_of_two_processes_that_write_at_once_one_wins_and_the_other_gets_the_win
 ) -> None:
     for _ in range(4):
         save(RevisionStore(database))
-    barrier, told = SPAWN.Barrier(2), SPAWN.Queue()
+    barrier, results = SPAWN.Barrier(2), SPAWN.Queue()
     processes = [
-        SPAWN.Process(target=_race_in_a_process, args=(str(database.path), author, publish, barrier, told))
+        SPAWN.Process(target=_race_in_a_process, args=(str(database.path), author, publish, barrier, results))
         for author in ("Ada", "Bob")
     ]
     for process in processes:
         process.start()
-    answers = [told.get(timeout=DEADLINE_S) for _ in range(10)]
+    answers = [results.get(timeout=DEADLINE_S) for _ in range(10)]
     for process in processes:
         process.join(DEADLINE_S)
     for number in range(5):

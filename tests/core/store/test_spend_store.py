@@ -6,12 +6,13 @@ import multiprocessing
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.app import App
 from core.store.sql.database import Database
 from core.store.sql.spend_store import RETENTION_DAYS, Budgets, Spending, SpendStore
 from tests.fakes.gemini import MockGeminiServer
@@ -148,51 +149,65 @@ def test_whatever_is_asked_no_budget_is_ever_passed(
 
 
 @pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def source_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_collections(tmp_path_factory.mktemp("kept"), dict.fromkeys(("red", "green", "blue", "black"), ""))
 
 
-def _search_once_all_are_ready(
-    data: str, kept: str, address: str, daily_usd: float, name: int, ready: Any, told: Any
-) -> None:
-    app = ranking_app(Path(data), Path(kept), address, daily_usd=daily_usd, rank_deadline_s=60.0)
+class AppOptions(NamedTuple):
+    """The data folder of an app, the collections it starts with, its Gemini server and its budget."""
+
+    data: Path
+    collections: Path
+    address: str
+    daily_usd: float
+
+    def open(self) -> App:
+        return ranking_app(self.data, self.collections, self.address, daily_usd=self.daily_usd, rank_deadline_s=60.0)
+
+
+def _search_once_all_are_ready(options: AppOptions, name: int, ready: Any, results: Any) -> None:
+    app = options.open()
     ready.wait(PATIENCE_S)
-    told.put([cause_of(app.search(f"red {name}{i}", "c", ranked=True)) for i in range(SEARCHES_EACH)])
+    results.put([cause_of(app.search(f"red {name}{i}", "c", ranked=True)) for i in range(SEARCHES_EACH)])
 
 
-def _in_several_processes(data: Path, kept: Path, address: str, daily_usd: float) -> list[str | None]:
+def _in_several_processes(options: AppOptions) -> list[str | None]:
     """The causes of searches that several processes make at once."""
-    ready, told = SPAWN.Barrier(PROCESSES), SPAWN.Queue()
-    shared = (str(data), str(kept), address, daily_usd)
+    ready, results = SPAWN.Barrier(PROCESSES), SPAWN.Queue()
     processes = [
-        SPAWN.Process(target=_search_once_all_are_ready, args=(*shared, name, ready, told)) for name in range(PROCESSES)
+        SPAWN.Process(target=_search_once_all_are_ready, args=(options, name, ready, results))
+        for name in range(PROCESSES)
     ]
     for process in processes:
         process.start()
-    causes = [cause for _ in processes for cause in told.get(timeout=PATIENCE_S)]
+    causes = [cause for _ in processes for cause in results.get(timeout=PATIENCE_S)]
     for process in processes:
         process.join(PATIENCE_S)
     return causes
 
 
-def _most_usd(folder: Path, kept: Path, server: MockGeminiServer) -> float:
-    """The most that one of these requests can cost."""
+def _max_usd(folder: Path, source_data: Path, server: MockGeminiServer) -> float:
+    """The maximum cost of one of these requests."""
     server.script(FAULTS["no-usage"])
-    ranking = ranking_app(folder, kept, server.address, rank_deadline_s=60.0).search("red 00", "c", ranked=True).ranking
+    ranking = (
+        ranking_app(folder, source_data, server.address, rank_deadline_s=60.0)
+        .search("red 00", "c", ranked=True)
+        .ranking
+    )
     assert ranking is not None
     return ranking.unknown_usd
 
 
 def test_several_processes_together_stop_at_the_budget(
-    kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    source_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     with MockGeminiServer(key=KEY) as server:
-        most_usd = _most_usd(tmp_path / "first", kept, server)
-        budget_usd, before = (ALLOWED + 0.5) * most_usd, len(server.ledger)
-        server.always(FAULTS["no-usage"])  # so that every request counts at the most, for ever
-        causes = _in_several_processes(tmp_path / "data", kept, server.address, budget_usd)
+        max_usd = _max_usd(tmp_path / "first", source_data, server)
+        budget_usd, before = (ALLOWED + 0.5) * max_usd, len(server.ledger)
+        server.always(FAULTS["no-usage"])  # so that every request keeps counting at its maximum
+        causes = _in_several_processes(AppOptions(tmp_path / "data", source_data, server.address, budget_usd))
         rows = server.ledger[before:]
     assert causes.count(None) == len(rows) == ALLOWED
     assert causes.count("budget_day") == len(causes) - ALLOWED > 0
-    assert billed_usd(rows) < spent_usd(ranking_app(tmp_path / "data", kept, "")) <= budget_usd
+    assert billed_usd(rows) < spent_usd(ranking_app(tmp_path / "data", source_data, "")) <= budget_usd
