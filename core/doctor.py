@@ -85,9 +85,9 @@ def _package(name: str) -> Check:
 
 
 def _device(settings: Settings) -> Check:
-    from core.embedding.models import best_device
+    from core.embedding.models import resolve_device
 
-    return Check("device", True, f"{best_device(settings.device)} ({os.cpu_count()} processor cores)")
+    return Check("device", True, f"{resolve_device(settings.device)} ({os.cpu_count()} processor cores)")
 
 
 def _model(settings: Settings) -> Check:
@@ -109,9 +109,9 @@ def _model(settings: Settings) -> Check:
 
 
 def _bundled_model(_: Settings) -> Check:
-    from core.embedding.model_source import BUNDLED, checkpoint_of
+    from core.embedding.model_source import BUNDLED, model_checkpoint
 
-    return Check("bundled model", True, checkpoint_of(BUNDLED)[:19])
+    return Check("bundled model", True, model_checkpoint(BUNDLED)[:19])
 
 
 def _data_folder(settings: Settings) -> Check:

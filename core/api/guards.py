@@ -25,7 +25,7 @@ SAFE_HEADERS = {
 
 
 @dataclass(frozen=True)
-class AllowedHosts:
+class ServedHosts:
     """Host names (lower case, without a port) that a server is reached by.
 
     With `any_address` every IP address is allowed too. That is safe: an attack by DNS rebinding needs a name that first

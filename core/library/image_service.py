@@ -10,7 +10,7 @@ from core.embedding import images
 from core.errors import BadImage, CollectionError
 from core.library.originals import read_original
 from core.records.assets import Asset
-from core.records.images import EncodedImage, ImageKind
+from core.records.encoded_images import EncodedImage, ImageKind
 from core.store.lance.table import AssetTable
 
 # What browsers show by themselves, by the format that Pillow finds in the bytes. MPO is a JPEG with more in it.

@@ -91,7 +91,7 @@ class _Row:
 
 
 class _PictureReader:
-    """Reads pictures from their original files, or from thumbnails if the originals no longer exist and that is allowed."""
+    """Reads pictures from their original files, or from thumbnails if allowed and the originals are gone."""
 
     def __init__(self, encoder: Encoder, max_megapixels: float, use_thumbnails: bool) -> None:
         self._encoder, self._max_megapixels, self._use_thumbnails = encoder, max_megapixels, use_thumbnails

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import get_args
 
-from core.records.images import ImageOutcome
+from core.records.encoded_images import ImageOutcome
 
 # "Image loading success" in the prototype's hand-written table.
 PREDECESSOR_PERCENT = 98

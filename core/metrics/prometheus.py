@@ -18,8 +18,8 @@ from core.logs import log
 from core.metrics.alert_readings import ReadUsage
 from core.metrics.exposition import HistogramData, LabelPairs, MetricFamily, counter, gauge, histogram, info
 from core.records.alerts import Alert
+from core.records.encoded_images import ImageOutcome
 from core.records.events import EVENT_KINDS, EventWindow
-from core.records.images import ImageOutcome
 from core.records.latency_sketch import LatencySketch
 
 # Seconds. The latency target (1.5) and the threshold of the first alert (2) are bounds, so their counts are exact.

@@ -11,7 +11,7 @@ from core.errors import ContactSheetError
 from core.metrics.image_counts import PREDECESSOR_PERCENT, delivered_percent
 from core.metrics.machine import Capacity, Machine
 from core.records.assets import StorageStats
-from core.records.images import ImageOutcome
+from core.records.encoded_images import ImageOutcome
 from pages.ui.format import escape_markdown, format_bytes
 
 PREVIOUS_READING_KEY = "machine_before"

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import streamlit as st
 
 from core.records.assets import Hit
-from core.records.images import ImageKind
+from core.records.encoded_images import ImageKind
 from pages.ui.credit import photo_credit
 from pages.ui.routes import image_url
 from pages.ui.streamlit_internals import uninterrupted

@@ -10,9 +10,9 @@ from urllib.parse import quote, urljoin, urlsplit
 import streamlit as st
 from starlette.routing import BaseRoute
 
-from core.api.guards import LOOPBACK_NAMES, AllowedHosts
-from core.api.images import PREFIX, image_routes
-from core.records.images import ImageKind
+from core.api.guards import LOOPBACK_NAMES, ServedHosts
+from core.api.image_routes import PREFIX, image_routes
+from core.records.encoded_images import ImageKind
 
 if TYPE_CHECKING:
     from core.app import App
@@ -51,7 +51,7 @@ def image_address(collection: str, asset_id: str, kind: ImageKind = "thumbnail")
     return urljoin(st.context.url or "http://localhost/", image_url(collection, asset_id, kind))
 
 
-def allowed_hosts() -> AllowedHosts:
+def allowed_hosts() -> ServedHosts:
     """The hosts that Streamlit's options say this server is reached by."""
     bound = str(st.get_option("server.address") or "")
     return hosts_for(
@@ -59,7 +59,7 @@ def allowed_hosts() -> AllowedHosts:
     )
 
 
-def hosts_for(bound: str, public: str, origins: Sequence[str] = (), machine: str | None = None) -> AllowedHosts:
+def hosts_for(bound: str, public: str, origins: Sequence[str] = (), machine: str | None = None) -> ServedHosts:
     """Loopback, the addresses that were set and, unless `bound` is loopback, this machine by its name or any address.
 
     `public` is a host or URL, `origins` are URLs, `machine` is this machine's name.
@@ -68,7 +68,7 @@ def hosts_for(bound: str, public: str, origins: Sequence[str] = (), machine: str
     if bound not in LOOPBACK_NAMES:
         machine = (machine or socket.gethostname()).lower()
         names |= {machine, f"{machine}.local"}
-    return AllowedHosts(frozenset(name.lower() for name in names if name), any_address=bound not in LOOPBACK_NAMES)
+    return ServedHosts(frozenset(name.lower() for name in names if name), any_address=bound not in LOOPBACK_NAMES)
 
 
 def _host_of(address: str) -> str:

@@ -13,7 +13,7 @@ from core import __version__
 from core.app import App
 from core.cli.main import main
 from core.doctor import examine
-from core.logs import JsonLines
+from core.logs import JsonFormatter
 from core.settings import PROJECT
 
 
@@ -35,7 +35,7 @@ def test_doctor_says_which_version_it_examined() -> None:
 
 def test_every_json_log_record_names_the_version() -> None:
     record = logging.LogRecord("contactsheet.test", logging.INFO, __file__, 1, "started", None, None)
-    assert json.loads(JsonLines().format(record))["version"] == __version__
+    assert json.loads(JsonFormatter().format(record))["version"] == __version__
 
 
 def test_prometheus_is_told_the_version(app: App) -> None:

@@ -7,13 +7,13 @@ from collections.abc import Callable
 
 from starlette.applications import Starlette
 
-from core.api.guards import AllowedHosts
-from core.api.images import image_routes
+from core.api.guards import ServedHosts
+from core.api.image_routes import image_routes
 from core.app import App
 
 
 def server(app: Callable[[], App], base_path: str = "") -> Starlette:
-    return Starlette(routes=image_routes(app, AllowedHosts(), "set it", base_path))
+    return Starlette(routes=image_routes(app, ServedHosts(), "set it", base_path))
 
 
 def raw(port: int, target: str, method: str = "GET", **headers: str) -> tuple[int, dict[str, str], bytes]:

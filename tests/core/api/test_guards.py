@@ -5,7 +5,7 @@ import logging
 import pytest
 from starlette.testclient import TestClient
 
-from core.api.guards import LOOPBACK_NAMES, AllowedHosts, host_name
+from core.api.guards import LOOPBACK_NAMES, ServedHosts, host_name
 from core.app import App
 from tests.fakes.image_server import raw
 
@@ -76,7 +76,7 @@ def test_what_is_refused_is_not_counted(client: TestClient, target: str, shades:
 
 
 def test_every_address_is_allowed_where_that_is_set_and_no_name_is() -> None:
-    hosts = AllowedHosts(any_address=True)
+    hosts = ServedHosts(any_address=True)
     assert all(name in hosts for name in (*LOOPBACK_NAMES, "192.168.1.7", "10.0.0.1", "fe80::1"))
     assert not any(name in hosts for name in ("", "evil.example", "1.2.3", "192.168.1.7.nip.io", "0x7f.1"))
 

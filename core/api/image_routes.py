@@ -26,7 +26,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from core.api.guards import HostCheck, SafeHeaders, SameOriginCheck
 from core.errors import BadImage, ContactSheetError
 from core.logs import log
-from core.records.images import EncodedImage, ImageKind, ImageOutcome
+from core.records.encoded_images import EncodedImage, ImageKind, ImageOutcome
 
 if TYPE_CHECKING:
     from core.app import App  # takes seconds to import, which a server should not wait for

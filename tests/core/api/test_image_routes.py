@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 
 from core.access import OPERATOR
 from core.api.guards import SAFE_HEADERS
-from core.api.images import ORIGINAL_THREADS, THUMBNAIL_THREADS
+from core.api.image_routes import ORIGINAL_THREADS, THUMBNAIL_THREADS
 from core.app import App
 from core.errors import SettingError, StoreError
 from core.library import image_service
