@@ -57,11 +57,14 @@ async def warming(_: object) -> AsyncIterator[None]:
 
 
 def warm() -> None:
+    from core import __version__
     from core.errors import ContactSheetError
+    from core.logs import log
     from pages.ui.resources import demo_build, monitoring
 
     with suppress(ContactSheetError):  # the page meets the same error and shows it
         monitoring()
+        log("server", "started", version=__version__)
         demo_build()
 
 

@@ -10,7 +10,7 @@ from typing import get_args
 from core.records.encoded_images import ImageOutcome
 
 # "Image loading success" in the prototype's hand-written table.
-PREDECESSOR_PERCENT = 98
+BASELINE_PERCENT = 98
 
 
 class ImageCounts:

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
+from core import __version__
 from core.app import App
 from core.errors import ContactSheetError
-from core.metrics.image_counts import PREDECESSOR_PERCENT, delivered_percent
+from core.metrics.image_counts import BASELINE_PERCENT, delivered_percent
 from core.metrics.machine import Capacity, Machine
 from core.records.assets import StorageStats
 from core.records.encoded_images import ImageOutcome
@@ -27,6 +28,7 @@ def show_machine(app: App) -> None:
             st.metric(label, value, beside, delta_color="off", delta_arrow="off", border=True)
     st.caption(jobs_line(app.monitor.jobs_by_state()))
     st.caption(images_line(app.monitor.image_counts.totals()))
+    st.caption(f"Contact Sheet {__version__}")
 
 
 def figures(machine: Machine) -> dict[str, tuple[str, str]]:
@@ -57,7 +59,7 @@ def images_line(totals: Mapping[ImageOutcome, int]) -> str:
     percent = delivered_percent(totals)
     delivered = "none asked for yet" if percent is None else f"{percent:.2f} % delivered"
     return (
-        f"Images served: {totals['served']:,} · {delivered} (predecessor's table: {PREDECESSOR_PERCENT} %), "
+        f"Images served: {totals['served']:,} · {delivered} (predecessor's table: {BASELINE_PERCENT} %), "
         "by this process since it started"
     )
 

@@ -11,6 +11,7 @@ import pytest
 from streamlit.proto.Metric_pb2 import Metric as MetricProto
 from streamlit.testing.v1 import AppTest
 
+from core import __version__
 from core.access import OPERATOR
 from core.app import App
 from core.errors import StoreError
@@ -256,6 +257,7 @@ def test_machine_and_collections_show_as_they_are(measured: App) -> None:
     row = page.dataframe[0].value.to_dict("records")[0]
     assert (row["Collection"], row["Pictures"], row["Fragments"], row["Search"]) == ("demo", 3, 1, "exact")
     assert "Background jobs" in words(page)
+    assert f"Contact Sheet {__version__}" in words(page)
 
 
 def test_unknown_machine_figures_are_dashes_not_zeros() -> None:
