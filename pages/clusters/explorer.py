@@ -14,7 +14,7 @@ from pages.clusters.draft_state import NOTICE, DraftState, current_state
 from pages.clusters.map_view import show_map
 from pages.clusters.pair_review import show_border_pairs
 from pages.clusters.published_changes import show_changes
-from pages.clusters.revision_list import show_history
+from pages.clusters.revision_list import show_revisions
 from pages.search.picture_details import follow_picture_links
 from pages.ui.format import escape_markdown
 
@@ -65,7 +65,7 @@ def show_section(app: App, state: DraftState, view: ClusterView) -> None:
     elif section == SECTIONS[2]:
         show_border_pairs(app, state, view)
     else:
-        show_history(app, state)
+        show_revisions(app, state)
 
 
 def cluster_summary(view: ClusterView) -> str:

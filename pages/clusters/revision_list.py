@@ -19,7 +19,7 @@ MAX_REVISIONS = 30
 COMPARED_KEY = "compared"
 
 
-def show_history(app: App, state: DraftState) -> None:
+def show_revisions(app: App, state: DraftState) -> None:
     """The newest revisions first."""
     if state.curator:
         import_popover(app, state)
@@ -50,7 +50,7 @@ def show_revision(app: App, state: DraftState, revision: Revision, previous: Rev
             revision_button(
                 revision, "publish", "Publish", ":material/publish:", publish_revision, app, state, revision
             )
-    show_comparison(app, revision)
+    show_revision_diff(app, revision)
 
 
 def import_popover(app: App, state: DraftState) -> None:
@@ -137,7 +137,7 @@ def compare(previous: Revision, revision: Revision) -> None:
     st.session_state[COMPARED_KEY] = (previous.id, revision.id)
 
 
-def show_comparison(app: App, revision: Revision) -> None:
+def show_revision_diff(app: App, revision: Revision) -> None:
     pair = st.session_state.get(COMPARED_KEY)
     if pair is not None and pair[1] == revision.id:
         for sentence in describe_diff(app.clusters.diff_revisions(*pair), 12):

@@ -24,7 +24,7 @@ def main() -> None:
     if app.encoders.known_notice:
         st.caption(f":material/info: {app.encoders.known_notice}")
     collections = app.collections()
-    show_collections(collections)
+    show_collection_cards(collections)
     show_open_collection(app, collections)
     show_jobs(app)
     st.subheader("Add pictures", anchor=False)
@@ -32,7 +32,7 @@ def main() -> None:
         show_add_pictures(app)
 
 
-def show_collections(collections: Sequence[Collection]) -> None:
+def show_collection_cards(collections: Sequence[Collection]) -> None:
     """A card per collection."""
     if not collections:
         st.info("There are no collections yet. Add pictures below to make one.", icon=":material/photo_library:")
@@ -40,10 +40,10 @@ def show_collections(collections: Sequence[Collection]) -> None:
     with st.grid("auto", min_column_width=260):
         for collection in collections:
             with st.container(border=True):
-                show_card(collection)
+                show_collection_card(collection)
 
 
-def show_card(collection: Collection) -> None:
+def show_collection_card(collection: Collection) -> None:
     st.markdown(f"**{escape_markdown(collection.name)}**")
     sibling = f" · beside {escape_markdown(collection.sibling_of)}" if collection.sibling_of else ""
     st.caption(

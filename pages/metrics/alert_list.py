@@ -43,7 +43,7 @@ def show_alerts(app: App, services: MonitoringServices) -> None:
             st.markdown(alert_line(alert, now))
             st.caption(alert.rule.advice + silence_line(alert))
     silence_form(app, alerts)
-    show_history(app.monitor.alerts.history(MAX_CHANGES), app.monitor.alerts.rules)
+    show_alert_history(app.monitor.alerts.history(MAX_CHANGES), app.monitor.alerts.rules)
     show_destinations(app, services)
 
 
@@ -118,16 +118,16 @@ def unsilence_alert(app: App, name: str) -> None:
         st.session_state[REFUSAL_KEY] = str(error)
 
 
-def show_history(changes: Sequence[AlertChange], rules: Sequence[AlertRule]) -> None:
+def show_alert_history(changes: Sequence[AlertChange], rules: Sequence[AlertRule]) -> None:
     """When alerts fired and were resolved, newest first."""
     st.subheader("What happened", anchor=False)
     if not changes:
         st.caption("No alert has fired yet.")
         return
-    st.dataframe(change_rows(changes, rules), key="changes", hide_index=True)
+    st.dataframe(alert_change_rows(changes, rules), key="changes", hide_index=True)
 
 
-def change_rows(changes: Sequence[AlertChange], rules: Sequence[AlertRule]) -> list[dict[str, str]]:
+def alert_change_rows(changes: Sequence[AlertChange], rules: Sequence[AlertRule]) -> list[dict[str, str]]:
     """The changes as table rows; values of a rule that no longer exists have no unit."""
     known = {rule.name: rule for rule in rules}
     return [
