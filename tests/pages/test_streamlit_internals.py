@@ -5,12 +5,15 @@ A test that fails here after an update of Streamlit names what has moved, and wh
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import logging
 import re
+import socket
 import subprocess
 import sys
 import threading
+from asyncio import base_events
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,7 +31,13 @@ from streamlit.testing.v1 import AppTest
 
 from core.settings import PROJECT
 from pages.ui import streamlit_internals
-from pages.ui.streamlit_internals import fragment_queue_class, install_fragment_queue, patch_streamlit, uninterrupted
+from pages.ui.streamlit_internals import (
+    fragment_queue_class,
+    install_fragment_queue,
+    patch_streamlit,
+    send_without_delay,
+    uninterrupted,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -36,6 +45,7 @@ def as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Streamlit as it was, and no warning given yet."""
     monkeypatch.setattr(app_session, "ForwardMsgQueue", ForwardMsgQueue)
     monkeypatch.setattr(PagesManager, "uses_pages_directory", None)
+    monkeypatch.setattr(base_events, "_set_nodelay", base_events._set_nodelay)
     monkeypatch.setattr(logging.getLogger("contactsheet"), "propagate", True)
     fragment_queue_class.cache_clear()
     streamlit_internals._warn.cache_clear()
@@ -124,6 +134,29 @@ def test_in_a_real_run_a_callback_finds_its_runner_and_lowers_its_flag() -> None
     page.button[0].click().run()
     assert not page.exception
     assert seen == [(True, False, True)]
+
+
+def test_connections_that_streamlits_socket_accepts_send_without_delay() -> None:
+    assert not asyncio.run(_sends_without_delay()), "asyncio recognises them by now: send_without_delay is not needed"
+    send_without_delay()
+    assert asyncio.run(_sends_without_delay())
+
+
+async def _sends_without_delay() -> bool:
+    """Whether Nagle's algorithm is off on a connection to a socket that was created as Streamlit creates its own."""
+    found = asyncio.get_running_loop().create_future()
+
+    async def accept(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        accepted = writer.get_extra_info("socket")
+        found.set_result(bool(accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)))
+        writer.close()
+
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listening.bind(("127.0.0.1", 0))
+    async with await asyncio.start_server(accept, sock=listening):
+        _, writer = await asyncio.open_connection(*listening.getsockname())
+        writer.close()
+        return bool(await found)
 
 
 def test_pages_are_not_looked_for_in_a_folder_once_the_flag_is_down(tmp_path: Path) -> None:
