@@ -107,7 +107,7 @@ class App:
         stores, opened = self._stores, self._opened
         sources = ClusterSources(opened.snapshot, stores.linkages, opened.encode_texts, load_common_words)
         self.clusters = ClusterService(sources, stores.revisions, self._background, recording=self.requests.recording)
-        self.curators = CurationService(self.clusters, stores.revisions, stores.drafts, self.access)
+        self.curation = CurationService(self.clusters, stores.revisions, stores.drafts, self.access)
         self.assignments = AssignmentService(
             opened.snapshot, stores.revisions, stores.assignments, self.clusters.clustering, self.model_changed
         )

@@ -176,7 +176,7 @@ class _ClusterCommands:
 
     def _save(self, app: App, options: argparse.Namespace) -> Output:
         plan, parent = _plan(app, options)
-        return _revisions_output(app.curators.save_plan(_operator(app), options.collection, plan, parent, options.note))
+        return _revisions_output(app.curation.save_plan(_operator(app), options.collection, plan, parent, options.note))
 
     def _import(self, app: App, options: argparse.Namespace) -> Output:
         """Save the clusters of an exported file, applied as edits to the newest revision."""
@@ -190,20 +190,20 @@ class _ClusterCommands:
         if missing:
             print(f"{missing} pictures of the file are not in {options.collection}", file=sys.stderr)
         note = options.note or f"imported from {options.input.name}"
-        return _revisions_output(app.curators.save_plan(_operator(app), options.collection, plan, parent, note))
+        return _revisions_output(app.curation.save_plan(_operator(app), options.collection, plan, parent, note))
 
     def _publish(self, app: App, options: argparse.Namespace) -> Output:
         revision, published = _revision(app, options), app.clusters.revisions.published(options.collection)
-        return _revisions_output(app.curators.publish(_operator(app), revision.id, published.id if published else None))
+        return _revisions_output(app.curation.publish(_operator(app), revision.id, published.id if published else None))
 
     def _restore(self, app: App, options: argparse.Namespace) -> Output:
-        return _revisions_output(app.curators.restore(_operator(app), _revision(app, options).id, options.note))
+        return _revisions_output(app.curation.restore(_operator(app), _revision(app, options).id, options.note))
 
     def _name(self, app: App, options: argparse.Namespace) -> Output:
-        return _revisions_output(app.curators.name_revision(_operator(app), _revision(app, options).id, options.note))
+        return _revisions_output(app.curation.name_revision(_operator(app), _revision(app, options).id, options.note))
 
     def _prune(self, app: App, options: argparse.Namespace) -> Output:
-        removed = app.curators.prune(_operator(app), options.collection, options.keep)
+        removed = app.curation.prune(_operator(app), options.collection, options.keep)
         return {"removed": removed}, [f"{removed} revisions removed; published and named ones stay"]
 
     def _diff(self, app: App, options: argparse.Namespace) -> Output:

@@ -39,8 +39,8 @@ def show_draft_bar(app: App, state: DraftState, view: ClusterView) -> None:
 
 def undo_buttons(app: App, collection: str, opened: OpenDraft) -> None:
     for label, enabled, action in (
-        ("Undo", opened.history.can_undo, app.curators.undo),
-        ("Redo", opened.history.can_redo, app.curators.redo),
+        ("Undo", opened.history.can_undo, app.curation.undo),
+        ("Redo", opened.history.can_redo, app.curation.redo),
     ):
         st.button(
             label,
@@ -77,8 +77,8 @@ def save_popover(app: App, state: DraftState) -> None:
 
 def save_revision(app: App, state: DraftState, note: str) -> None:
     try:
-        opened = state.opened or app.curators.open(person(), state.collection)
-        revision = app.curators.save(person(), opened, note)
+        opened = state.opened or app.curation.open(person(), state.collection)
+        revision = app.curation.save(person(), opened, note)
     except RevisionConflict as error:
         st.session_state["conflict"] = error.newest.id
         return
@@ -99,7 +99,7 @@ def publish_button(app: App, state: DraftState) -> None:
         help="New pictures are then assigned to these clusters, and everyone sees them first.",
     ):
         with reporting_errors():
-            app.curators.publish(person(), parent.id, state.published_id)
+            app.curation.publish(person(), parent.id, state.published_id)
             app.assign(state.collection)
             notify(f"Revision {parent.id} is published.")
         rerun_explorer()
@@ -135,7 +135,7 @@ def show_conflict(app: App, state: DraftState) -> None:
 @uninterrupted
 def rebase_draft(app: App, opened: OpenDraft) -> None:
     with reporting_errors():
-        rebased = app.curators.rebase(person(), opened)
+        rebased = app.curation.rebase(person(), opened)
         st.query_params["draft"] = rebased.draft.record.id
         st.session_state.pop("conflict", None)
         dropped = f" {len(rebased.unapplied)} of them are not possible there." if rebased.unapplied else ""

@@ -71,7 +71,7 @@ def _open_draft(app: App, collection: str) -> OpenDraft | None:
     draft_id = st.query_params.get("draft")
     if draft_id:
         try:
-            opened = app.curators.draft(draft_id)
+            opened = app.curation.draft(draft_id)
         except ClusterError:
             st.query_params.pop("draft", None)
             notify("The draft of this link is no longer there; this is what is saved.")
@@ -79,7 +79,7 @@ def _open_draft(app: App, collection: str) -> OpenDraft | None:
             return opened if opened.record.collection == collection else None
     who = person()
     if app.access.is_curator(who) and not {"t", "min"} & set(st.query_params):
-        left = app.curators.unsaved_draft(who, collection)
+        left = app.curation.unsaved_draft(who, collection)
         if left is not None:
             st.query_params["draft"] = left.record.id
         return left
@@ -112,10 +112,10 @@ def apply_edit(app: App, collection: str, edit: Edit, coalesce: bool = False) ->
         if not state.curator:
             _write_url_threshold(edit)
             return
-        opened = state.opened or app.curators.open(person(), collection)
+        opened = state.opened or app.curation.open(person(), collection)
         if state.opened is None:
             opened = _adopt_url_thresholds(app, opened, state.plan)
-        opened = app.curators.edit(person(), opened, edit, coalesce)
+        opened = app.curation.edit(person(), opened, edit, coalesce)
         st.query_params["draft"] = opened.record.id
 
 
@@ -124,7 +124,7 @@ def _adopt_url_thresholds(app: App, opened: OpenDraft, plan: Plan) -> OpenDraft:
     for name in ("t", "min"):
         st.query_params.pop(name, None)
     for edit in (SetThreshold(plan.threshold), SetMinClusterSize(plan.min_cluster_size)):
-        opened = app.curators.edit(person(), opened, edit)
+        opened = app.curation.edit(person(), opened, edit)
     return opened
 
 

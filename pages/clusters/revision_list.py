@@ -118,7 +118,7 @@ def export_buttons(app: App, collection: str, revision: Revision) -> None:
 @uninterrupted
 def restore_revision(app: App, revision: Revision) -> None:
     with reporting_errors():
-        restored = app.curators.restore(person(), revision.id)
+        restored = app.curation.restore(person(), revision.id)
         for name in ("draft", "t", "min"):
             st.query_params.pop(name, None)
         notify(f"Revision {revision.id} is restored as revision {restored.id}; a draft of yours is kept.")
@@ -127,7 +127,7 @@ def restore_revision(app: App, revision: Revision) -> None:
 @uninterrupted
 def publish_revision(app: App, state: DraftState, revision: Revision) -> None:
     with reporting_errors():
-        app.curators.publish(person(), revision.id, state.published_id)
+        app.curation.publish(person(), revision.id, state.published_id)
         app.assign(state.collection)
         notify(f"Revision {revision.id} is published.")
 

@@ -197,7 +197,7 @@ def revision(app: App, service: ClusterService, saved: Revision) -> dict[str, An
 
 def draft(app: App, service: ClusterService, kept: Draft) -> dict[str, Any]:
     """A draft, what it means, what redoing would do, and its plan on the pictures of now."""
-    opened = app.curators.draft(kept.id)
+    opened = app.curation.draft(kept.id)
     history = opened.history
     return {
         **plain(kept),

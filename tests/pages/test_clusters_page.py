@@ -163,7 +163,7 @@ def test_a_viewer_moves_the_slider_and_changes_nothing(grouped: App, monkeypatch
     assert "nothing is changed for others" in text_of(page)
     set_dial(page, threshold=0.9)
     assert page.query_params["t"] in ("0.9", ["0.9"])
-    assert grouped.curators.unsaved_draft(OPERATOR, "many") is None
+    assert grouped.curation.unsaved_draft(OPERATOR, "many") is None
     assert not {"save", "publish", "undo"} & {button.key for button in page.button}
     stranger = Person("x", over_loopback=False, key=Secret("wrong"))
     assert not grouped.access.is_curator(stranger)

@@ -46,8 +46,8 @@ def app(data: Path) -> App:
 def publish(app: App, plan: Plan) -> Revision:
     """Save a plan and publish it."""
     newest, before = app.clusters.revisions.newest("c"), app.clusters.revisions.published("c")
-    revision = app.curators.save_plan(OPERATOR, "c", plan, newest.id if newest else None)
-    return app.curators.publish(OPERATOR, revision.id, before.id if before else None)
+    revision = app.curation.save_plan(OPERATOR, "c", plan, newest.id if newest else None)
+    return app.curation.publish(OPERATOR, revision.id, before.id if before else None)
 
 
 def published_revision(app: App) -> Revision:
@@ -133,10 +133,10 @@ def test_without_a_published_revision_nothing_is_assigned(app: App, tmp_path: Pa
 
 def test_pictures_that_a_newly_published_revision_does_not_have_are_assigned(app: App, tmp_path: Path) -> None:
     older = app.clusters.revision_plan(published_revision(app))
-    saved = app.curators.save_plan(OPERATOR, "c", older, published_revision(app).id)
+    saved = app.curation.save_plan(OPERATOR, "c", older, published_revision(app).id)
     add(app, tmp_path, "red", 2)
     assert len(assigned(app)) == 2
-    app.curators.publish(OPERATOR, saved.id, published_revision(app).id)
+    app.curation.publish(OPERATOR, saved.id, published_revision(app).id)
     assert assigned(app) == {}
     assert app.assignments.assign_new_assets("c") == 2
     publish(app, older)  # this one knows them

@@ -252,7 +252,7 @@ def named(app: App, plan: Plan, name: str) -> Plan:
 
 def test_names_and_ids_stay_when_the_threshold_moves_and_comes_back(app: App) -> None:
     plan = named(app, Plan(0.9), "Fire")
-    revision = app.curators.save_plan(OPERATOR, "c", plan, None)
+    revision = app.curation.save_plan(OPERATOR, "c", plan, None)
     saved = app.clusters.revision_view(revision)
     assert saved.clusters[0].name == "Fire"
     everything = app.clusters.view("c", replace(plan, threshold=-1.0), revision.id)
@@ -266,7 +266,7 @@ def test_names_and_ids_stay_when_the_threshold_moves_and_comes_back(app: App) ->
 def test_a_view_of_a_saved_revision_has_no_unapplied_edits(app: App) -> None:
     whole = app.clusters.view("c", Plan(0.9)).partition.members(0)
     plan = apply(apply(Plan(0.9), Rename(ClusterRef(whole[:1]), "Flame")), Rename(ClusterRef(whole), "Blaze"))
-    revision = app.curators.save_plan(OPERATOR, "c", plan, None)
+    revision = app.curation.save_plan(OPERATOR, "c", plan, None)
     assert [c.name for c in app.clusters.clustering(revision.id).clusters][:1] == ["Blaze"]
     view = app.clusters.revision_view(revision)
     assert view.clusters[0].name == "Blaze"
@@ -274,7 +274,7 @@ def test_a_view_of_a_saved_revision_has_no_unapplied_edits(app: App) -> None:
 
 
 def test_a_view_of_a_revision_includes_pictures_added_later(app: App, tmp_path: Path) -> None:
-    revision = app.curators.save_plan(OPERATOR, "c", named(app, Plan(), "Fire"), None)
+    revision = app.curation.save_plan(OPERATOR, "c", named(app, Plan(), "Fire"), None)
     add(app, tmp_path, "red", 2)
     view = app.clusters.revision_view(revision)
     assert (view.clusters[0].name, view.sizes[0]) == ("Fire", 6)
@@ -282,7 +282,7 @@ def test_a_view_of_a_revision_includes_pictures_added_later(app: App, tmp_path: 
 
 
 def test_changes_are_relative_to_the_given_revision(app: App, tmp_path: Path) -> None:
-    revision = app.curators.save_plan(OPERATOR, "c", named(app, Plan(), "Fire"), None)
+    revision = app.curation.save_plan(OPERATOR, "c", named(app, Plan(), "Fire"), None)
     same = app.clusters.changes_since(revision.id, app.clusters.revision_view(revision))
     assert (same.flows, same.added, same.renamed) == ((), (), ())
     plan = named(app, Plan(), "Flames")
@@ -296,8 +296,8 @@ def test_changes_are_relative_to_the_given_revision(app: App, tmp_path: Path) ->
 
 
 def test_two_revisions_differ_as_they_were_saved(app: App) -> None:
-    first = app.curators.save_plan(OPERATOR, "c", Plan(), None)
-    second = app.curators.save_plan(OPERATOR, "c", named(app, Plan(), "Fire"), first.id)
+    first = app.curation.save_plan(OPERATOR, "c", Plan(), None)
+    second = app.curation.save_plan(OPERATOR, "c", named(app, Plan(), "Fire"), first.id)
     assert [new.name for _, new in app.clusters.diff_revisions(first.id, second.id).renamed] == ["Fire"]
     assert app.clusters.diff_revisions(first.id, first.id).flows == ()
 

@@ -65,12 +65,12 @@ def largest(app: App, opened: OpenDraft) -> ClusterRef:
 
 def renamed(app: App, person: Person, name: str) -> OpenDraft:
     """A draft of this person in which the largest cluster has this name."""
-    opened = app.curators.open(person, "c")
-    return app.curators.edit(person, opened, Rename(largest(app, opened), name))
+    opened = app.curation.open(person, "c")
+    return app.curation.edit(person, opened, Rename(largest(app, opened), name))
 
 
 def saved(app: App, person: Person, name: str) -> Revision:
-    return app.curators.save(person, renamed(app, person, name))
+    return app.curation.save(person, renamed(app, person, name))
 
 
 def names(app: App, revision: Revision) -> list[str]:
@@ -113,7 +113,7 @@ def test_only_curators_write(app: App, data: Path, write: Callable[..., object])
     revision, draft = saved(app, ADA, "Fire"), renamed(app, ADA, "Flames")
     before = stored_rows(data)
     with pytest.raises(NotAllowed, match="only curators may"):
-        write(app.curators, EVE, draft, revision)
+        write(app.curation, EVE, draft, revision)
     assert stored_rows(data) == before
 
 
@@ -126,15 +126,15 @@ def test_only_the_curator_key_makes_a_curator_of_someone_elsewhere(data: Path) -
     settings = Settings(data=data, model="local-dir:colour", model_is_explicit=True, curator_key=Secret("key"))
     app = App(settings, Collections(data / "collections"), lambda *_: ColourEncoder())
     with pytest.raises(NotAllowed, match="only curators may change clusters: enter the curator key"):
-        app.curators.open(ADA, "c")
-    assert app.curators.open(Person("Eve", key=Secret("key")), "c").record.author == "Eve"
+        app.curation.open(ADA, "c")
+    assert app.curation.open(Person("Eve", key=Secret("key")), "c").record.author == "Eve"
 
 
 def test_anyone_may_read_a_draft(app: App) -> None:
     draft = renamed(app, ADA, "Fire")
-    assert app.curators.draft(draft.record.id) == draft
+    assert app.curation.draft(draft.record.id) == draft
     with pytest.raises(ClusterError, match="there is no draft 'gone'"):
-        app.curators.draft("gone")
+        app.curation.draft("gone")
 
 
 # -- drafts ----------------------------------------------------------------------------------------------------
@@ -143,78 +143,78 @@ def test_anyone_may_read_a_draft(app: App) -> None:
 def test_unsaved_work_is_resumed_after_a_restart(app: App, data: Path) -> None:
     draft = renamed(app, ADA, "Fire")
     again = colour_app(data)
-    assert again.curators.unsaved_draft(ADA, "c") == draft
-    assert again.curators.open(ADA, "c") == draft
-    assert again.curators.unsaved_draft(BOB, "c") is None
+    assert again.curation.unsaved_draft(ADA, "c") == draft
+    assert again.curation.open(ADA, "c") == draft
+    assert again.curation.unsaved_draft(BOB, "c") is None
 
 
 def test_undone_edits_are_unsaved_work_too(app: App, data: Path) -> None:
-    undone = app.curators.undo(ADA, renamed(app, ADA, "Fire"))
-    resumed = colour_app(data).curators.open(ADA, "c")
+    undone = app.curation.undo(ADA, renamed(app, ADA, "Fire"))
+    resumed = colour_app(data).curation.open(ADA, "c")
     assert resumed == undone
-    assert app.curators.redo(ADA, resumed).history.can_undo
+    assert app.curation.redo(ADA, resumed).history.can_undo
 
 
 def test_without_unsaved_work_a_draft_starts_on_the_newest_revision(app: App) -> None:
     revision = saved(app, BOB, "Fire")
-    draft = app.curators.open(ADA, "c")
+    draft = app.curation.open(ADA, "c")
     assert (draft.record.parent, draft.record.author) == (revision.id, "Ada")
     assert draft.plan == app.clusters.revision_plan(revision)
     newer = saved(app, BOB, "Flames")
-    assert app.curators.open(ADA, "c").record.parent == newer.id
+    assert app.curation.open(ADA, "c").record.parent == newer.id
 
 
 def test_opening_repeatedly_leaves_one_draft(app: App, data: Path) -> None:
-    assert len({app.curators.open(ADA, "c").record.id for _ in range(5)}) == 1
+    assert len({app.curation.open(ADA, "c").record.id for _ in range(5)}) == 1
     assert len(stored_rows(data)["drafts"]) == 1
 
 
 def test_every_change_of_a_draft_is_written_at_once(app: App) -> None:
     def stored(draft: OpenDraft) -> OpenDraft:
-        return app.curators.draft(draft.record.id)
+        return app.curation.draft(draft.record.id)
 
     draft = renamed(app, ADA, "Fire")
     assert stored(draft) == draft
-    for change in (app.curators.undo, app.curators.redo):
+    for change in (app.curation.undo, app.curation.redo):
         draft = change(ADA, draft)
         assert stored(draft) == draft
     for threshold in (0.7, 0.71, 0.72):
-        draft = app.curators.edit(ADA, draft, SetThreshold(threshold), coalesce=True)
+        draft = app.curation.edit(ADA, draft, SetThreshold(threshold), coalesce=True)
     assert stored(draft) == draft
     assert len(draft.history.done) == 2
-    assert app.curators.undo(ADA, draft).plan.threshold == 0.82
+    assert app.curation.undo(ADA, draft).plan.threshold == 0.82
 
 
 def test_an_impossible_edit_leaves_the_draft_unchanged(app: App, data: Path) -> None:
     draft = renamed(app, ADA, "Fire")
     before = stored_rows(data)
     with pytest.raises(ClusterError, match="a threshold of 7 is not possible"):
-        app.curators.edit(ADA, draft, SetThreshold(7))
+        app.curation.edit(ADA, draft, SetThreshold(7))
     with pytest.raises(ClusterError, match="nothing has been undone"):
-        app.curators.redo(ADA, draft)
-    assert app.curators.edit(ADA, draft, SetThreshold(0.82)) is draft
+        app.curation.redo(ADA, draft)
+    assert app.curation.edit(ADA, draft, SetThreshold(0.82)) is draft
     assert stored_rows(data) == before
 
 
 def test_of_two_windows_on_one_draft_the_second_gets_a_conflict_and_loses_nothing(app: App) -> None:
     draft = renamed(app, ADA, "Fire")
-    first = app.curators.edit(ADA, draft, SetThreshold(0.7))
+    first = app.curation.edit(ADA, draft, SetThreshold(0.7))
     with pytest.raises(DraftConflict, match="was changed elsewhere") as conflict:
-        app.curators.edit(ADA, draft, SetMinClusterSize(3))
-    current = app.curators.draft(conflict.value.current.id)
+        app.curation.edit(ADA, draft, SetMinClusterSize(3))
+    current = app.curation.draft(conflict.value.current.id)
     assert current == first
-    both = app.curators.edit(ADA, current, SetMinClusterSize(3))
+    both = app.curation.edit(ADA, current, SetMinClusterSize(3))
     assert (both.plan.threshold, both.plan.min_cluster_size) == (0.7, 3)
 
 
 def test_an_outdated_window_does_not_overwrite_the_other(app: App) -> None:
     draft = renamed(app, ADA, "Fire")
-    ahead = app.curators.edit(ADA, draft, SetThreshold(0.7))
+    ahead = app.curation.edit(ADA, draft, SetThreshold(0.7))
     with pytest.raises(DraftConflict, match="was changed elsewhere"):
-        app.curators.save(ADA, draft)
+        app.curation.save(ADA, draft)
     assert app.clusters.revisions.newest("c") is None
-    assert app.curators.draft(draft.record.id) == ahead
-    assert app.curators.save(ADA, ahead).threshold == 0.7
+    assert app.curation.draft(draft.record.id) == ahead
+    assert app.curation.save(ADA, ahead).threshold == 0.7
 
 
 def test_edits_from_another_window_during_a_save_are_kept(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -223,48 +223,48 @@ def test_edits_from_another_window_during_a_save_are_kept(app: App, monkeypatch:
 
     def slowly(*arguments: Any) -> Revision:
         revision = save_plan(*arguments)
-        app.curators.edit(ADA, draft, SetThreshold(0.7))
+        app.curation.edit(ADA, draft, SetThreshold(0.7))
         return revision
 
     monkeypatch.setattr(CurationService, "save_plan", slowly)
-    assert names(app, app.curators.save(ADA, draft)) == ["Fire"]
-    left = app.curators.unsaved_draft(ADA, "c")
+    assert names(app, app.curation.save(ADA, draft)) == ["Fire"]
+    left = app.curation.unsaved_draft(ADA, "c")
     assert left is not None
     assert left.plan.threshold == 0.7
 
 
 def test_a_draft_that_another_window_saved_cannot_be_saved_again(app: App) -> None:
     draft = renamed(app, ADA, "Fire")
-    app.curators.save(ADA, draft)
+    app.curation.save(ADA, draft)
     with pytest.raises(ClusterError, match="it was saved or discarded"):
-        app.curators.save(ADA, draft)
+        app.curation.save(ADA, draft)
     assert len(app.clusters.revisions.list("c")) == 1
 
 
 def test_a_discarded_draft_is_gone(app: App) -> None:
     draft = renamed(app, ADA, "Fire")
-    app.curators.discard(ADA, draft)
-    assert app.curators.unsaved_draft(ADA, "c") is None
+    app.curation.discard(ADA, draft)
+    assert app.curation.unsaved_draft(ADA, "c") is None
     with pytest.raises(ClusterError, match="there is no draft"):
-        app.curators.edit(ADA, draft, SetThreshold(0.7))
+        app.curation.edit(ADA, draft, SetThreshold(0.7))
 
 
 # -- saving ----------------------------------------------------------------------------------------------------
 
 
 def test_saving_deletes_the_draft_and_records_the_author(app: App) -> None:
-    revision = app.curators.save(Person("  Ada   L. ", over_loopback=True), renamed(app, ADA, "Fire"), "first")
+    revision = app.curation.save(Person("  Ada   L. ", over_loopback=True), renamed(app, ADA, "Fire"), "first")
     assert (revision.author, revision.note, revision.parent, revision.threshold) == ("Ada L.", "first", None, 0.82)
     assert (revision.size, revision.cluster_count, revision.named_count) == (8, 2, 1)
     assert revision.collection_version == app.version("c")
-    assert app.curators.unsaved_draft(ADA, "c") is None
-    assert app.curators.open(ADA, "c").record.parent == revision.id
+    assert app.curation.unsaved_draft(ADA, "c") is None
+    assert app.curation.open(ADA, "c").record.parent == revision.id
 
 
 def test_a_clustering_is_saved_as_it_is_shown(app: App) -> None:
     draft = renamed(app, ADA, "Fire")
     view = app.clusters.view("c", draft.plan)
-    clustering = app.clusters.clustering(app.curators.save(ADA, draft).id)
+    clustering = app.clusters.clustering(app.curation.save(ADA, draft).id)
     place = dict(zip(view.asset_ids, view.labels.tolist(), strict=True))
     assert [place[i] for i in clustering.asset_ids] == clustering.labels.tolist()
     for number, record in enumerate(clustering.clusters):
@@ -278,19 +278,19 @@ def test_a_clustering_is_saved_as_it_is_shown(app: App) -> None:
 
 def test_of_two_who_save_the_second_gets_a_conflict_and_can_rebase(app: App) -> None:
     first = saved(app, BOB, "Fire")
-    ada, bob = app.curators.open(ADA, "c"), app.curators.open(BOB, "c")
-    ada = app.curators.edit(ADA, ada, SetMinClusterSize(3))
-    ada = app.curators.edit(ADA, ada, Describe(largest(app, ada), "warm"))
-    bob = app.curators.edit(BOB, bob, Rename(largest(app, bob), "Flames"))
-    second = app.curators.save(BOB, bob)
+    ada, bob = app.curation.open(ADA, "c"), app.curation.open(BOB, "c")
+    ada = app.curation.edit(ADA, ada, SetMinClusterSize(3))
+    ada = app.curation.edit(ADA, ada, Describe(largest(app, ada), "warm"))
+    bob = app.curation.edit(BOB, bob, Rename(largest(app, bob), "Flames"))
+    second = app.curation.save(BOB, bob)
     with pytest.raises(RevisionConflict, match=f"Bob saved revision {second.id} of c after yours") as conflict:
-        app.curators.save(ADA, ada)
+        app.curation.save(ADA, ada)
     assert conflict.value.newest.id == second.id
-    assert app.curators.open(ADA, "c") == ada
-    rebased = app.curators.rebase(ADA, ada)
+    assert app.curation.open(ADA, "c") == ada
+    rebased = app.curation.rebase(ADA, ada)
     assert rebased.unapplied == ()
     assert (rebased.draft.record.parent, rebased.draft.plan.min_cluster_size) == (second.id, 3)
-    third = app.curators.save(ADA, rebased.draft)
+    third = app.curation.save(ADA, rebased.draft)
     assert (third.parent, third.author, names(app, third)) == (second.id, "Ada", ["Flames"])
     assert app.clusters.clustering(third.id).clusters[0].description == "warm"
     assert first.id < second.id < third.id
@@ -299,14 +299,14 @@ def test_of_two_who_save_the_second_gets_a_conflict_and_can_rebase(app: App) -> 
 def test_the_old_draft_does_not_come_back_after_the_rebased_one_is_saved(app: App) -> None:
     ada = renamed(app, ADA, "Fire")
     saved(app, BOB, "Flames")
-    rebased = app.curators.rebase(ADA, ada)
-    assert app.curators.unsaved_draft(ADA, "c") == rebased.draft
-    app.curators.save(ADA, rebased.draft)
-    assert app.curators.unsaved_draft(ADA, "c") is None
+    rebased = app.curation.rebase(ADA, ada)
+    assert app.curation.unsaved_draft(ADA, "c") == rebased.draft
+    app.curation.save(ADA, rebased.draft)
+    assert app.curation.unsaved_draft(ADA, "c") is None
 
 
 def test_edits_that_cannot_be_rebased_are_listed_and_the_old_draft_stays(app: App) -> None:
-    opened = app.curators.open(BOB, "c")
+    opened = app.curation.open(BOB, "c")
     base = app.clusters.base("c")
     assert base is not None
     node = app.clusters.view("c", opened.plan).clusters[0].node
@@ -314,21 +314,21 @@ def test_edits_that_cannot_be_rebased_are_listed_and_the_old_draft_stays(app: Ap
     branch = branch_at(base.linkage, base.index, node, 0.9)
     pinned = Pin((min(app.titles("c")),), largest(app, opened))
     for edit in (SetBranch(branch), pinned):
-        opened = app.curators.edit(BOB, opened, edit)
-    app.curators.save(BOB, opened)
-    ada = app.curators.open(ADA, "c")
+        opened = app.curation.edit(BOB, opened, edit)
+    app.curation.save(BOB, opened)
+    ada = app.curation.open(ADA, "c")
     mine: list[Edit] = [ClearBranch(branch.leaf_ids), Unpin(pinned.asset_ids), SetThreshold(0.7)]
     for edit in mine:
-        ada = app.curators.edit(ADA, ada, edit)
-    bob = app.curators.open(BOB, "c")
+        ada = app.curation.edit(ADA, ada, edit)
+    bob = app.curation.open(BOB, "c")
     for edit in mine[:2]:
-        bob = app.curators.edit(BOB, bob, edit)
-    app.curators.save(BOB, bob)
-    rebased = app.curators.rebase(ADA, ada)
+        bob = app.curation.edit(BOB, bob, edit)
+    app.curation.save(BOB, bob)
+    rebased = app.curation.rebase(ADA, ada)
     assert [edit for edit, _ in rebased.unapplied] == mine[:2]
     assert "nothing to clear" in rebased.unapplied[0][1]
     assert rebased.draft.plan.threshold == 0.7
-    assert app.curators.draft(ada.record.id) == ada
+    assert app.curation.draft(ada.record.id) == ada
 
 
 def test_curators_who_save_at_the_same_time_lose_nothing(app: App, data: Path) -> None:
@@ -337,7 +337,7 @@ def test_curators_who_save_at_the_same_time_lose_nothing(app: App, data: Path) -
 
     def save(place: int) -> Revision | None:
         try:
-            return colour_app(data).curators.save(people[place], drafts[place])
+            return colour_app(data).curation.save(people[place], drafts[place])
         except RevisionConflict:
             return None
 
@@ -345,21 +345,21 @@ def test_curators_who_save_at_the_same_time_lose_nothing(app: App, data: Path) -
         outcomes = list(threads.map(save, range(4)))
     (winner,) = [place for place, revision in enumerate(outcomes) if revision]
     for place, who in enumerate(people):
-        assert app.curators.unsaved_draft(who, "c") == (None if place == winner else drafts[place])
+        assert app.curation.unsaved_draft(who, "c") == (None if place == winner else drafts[place])
 
 
 def test_new_pictures_are_part_of_what_is_saved(app: App, tmp_path: Path) -> None:
     draft = renamed(app, ADA, "Fire")
     add(app, tmp_path, "red", 2)
-    clustering = app.clusters.clustering(app.curators.save(ADA, draft).id)
+    clustering = app.clusters.clustering(app.curation.save(ADA, draft).id)
     assert (clustering.clusters[0].name, clustering.clusters[0].size) == ("Fire", 6)
 
 
 def test_a_plan_is_saved_on_the_newest_revision_only(app: App) -> None:
-    first = app.curators.save_plan(ADA, "c", Plan(0.7), None, "note")
+    first = app.curation.save_plan(ADA, "c", Plan(0.7), None, "note")
     assert (first.threshold, first.note, first.author) == (0.7, "note", "Ada")
     with pytest.raises(RevisionConflict, match=f"Ada saved revision {first.id}"):
-        app.curators.save_plan(BOB, "c", Plan(0.6), None)
+        app.curation.save_plan(BOB, "c", Plan(0.6), None)
 
 
 @pytest.mark.parametrize("pictures", [0, 1])
@@ -367,12 +367,12 @@ def test_an_empty_collection_and_one_of_one_picture_can_be_curated(app: App, tmp
     (tmp_path / "few").mkdir()
     paint(tmp_path / "few", "red", pictures)
     app.ingest(tmp_path / "few", "few")
-    draft = app.curators.edit(ADA, app.curators.open(ADA, "few"), SetThreshold(0.5))
-    revision = app.curators.save(ADA, draft)
+    draft = app.curation.edit(ADA, app.curation.open(ADA, "few"), SetThreshold(0.5))
+    revision = app.curation.save(ADA, draft)
     assert (revision.size, revision.cluster_count) == (pictures, 0)
     assert app.clusters.clustering(revision.id).labels.tolist() == [-1] * pictures
     assert app.clusters.revision_view(revision).clusters == ()
-    app.curators.publish(ADA, revision.id, None)
+    app.curation.publish(ADA, revision.id, None)
     add_to = tmp_path / "more"
     paint(add_to, "red", 3, first=10)
     app.ingest(add_to, "few")
@@ -385,10 +385,10 @@ def test_an_empty_collection_and_one_of_one_picture_can_be_curated(app: App, tmp
 
 def test_publishing_requires_the_currently_published_revision(app: App) -> None:
     first, second = saved(app, ADA, "Fire"), saved(app, ADA, "Flames")
-    assert app.curators.publish(ADA, first.id, None).published
+    assert app.curation.publish(ADA, first.id, None).published
     with pytest.raises(RevisionConflict, match=f"revision {first.id} of c was published meanwhile"):
-        app.curators.publish(BOB, second.id, None)
-    app.curators.publish(BOB, second.id, first.id)
+        app.curation.publish(BOB, second.id, None)
+    app.curation.publish(BOB, second.id, first.id)
     published = app.clusters.revisions.published("c")
     assert published is not None
     assert published.id == second.id
@@ -397,21 +397,21 @@ def test_publishing_requires_the_currently_published_revision(app: App) -> None:
 
 def test_an_old_revision_is_restored_as_the_newest(app: App) -> None:
     first, second = saved(app, ADA, "Fire"), saved(app, ADA, "Flames")
-    restored = app.curators.restore(BOB, first.id)
+    restored = app.curation.restore(BOB, first.id)
     assert (restored.parent, restored.author, restored.note) == (second.id, "Bob", f"revision {first.id} again")
     assert names(app, restored) == ["Fire"]
     assert app.clusters.diff_revisions(first.id, restored.id).renamed == ()
-    assert app.curators.open(ADA, "c").plan == app.clusters.revision_plan(first)
-    assert app.curators.restore(BOB, first.id, "as it was").note == "as it was"
+    assert app.curation.open(ADA, "c").plan == app.clusters.revision_plan(first)
+    assert app.curation.restore(BOB, first.id, "as it was").note == "as it was"
     with pytest.raises(ClusterError, match="there is no revision 99"):
-        app.curators.restore(BOB, 99)
+        app.curation.restore(BOB, 99)
 
 
 def test_pruning_keeps_revisions_published_named_or_being_edited(app: App) -> None:
     revisions = [saved(app, ADA, f"Name {number}") for number in range(6)]
-    app.curators.publish(ADA, revisions[0].id, None)
-    app.curators.name_revision(ADA, revisions[1].id, " for  the book ")
-    assert app.curators.prune(ADA, "c", 2) == 2
+    app.curation.publish(ADA, revisions[0].id, None)
+    app.curation.name_revision(ADA, revisions[1].id, " for  the book ")
+    assert app.curation.prune(ADA, "c", 2) == 2
     kept = [(r.id, r.name, r.published) for r in app.clusters.revisions.list("c")]
     assert kept == [
         (revisions[5].id, "", False),
@@ -419,13 +419,13 @@ def test_pruning_keeps_revisions_published_named_or_being_edited(app: App) -> No
         (revisions[1].id, "for the book", False),
         (revisions[0].id, "", True),
     ]
-    app.curators.name_revision(ADA, revisions[1].id, "")
-    draft = app.curators.open(BOB, "c")
+    app.curation.name_revision(ADA, revisions[1].id, "")
+    draft = app.curation.open(BOB, "c")
     saved(app, ADA, "Newest")
-    assert app.curators.prune(ADA, "c", 1) == 2
-    assert app.curators.draft(draft.record.id).record.parent == revisions[5].id
+    assert app.curation.prune(ADA, "c", 1) == 2
+    assert app.curation.draft(draft.record.id).record.parent == revisions[5].id
     with pytest.raises(ClusterError, match="keep 1 or more, not 0"):
-        app.curators.prune(ADA, "c", 0)
+        app.curation.prune(ADA, "c", 0)
 
 
 def test_the_number_of_revisions_is_limited(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -479,10 +479,10 @@ def test_a_given_name_takes_precedence_over_a_suggested_one() -> None:
 
 
 def test_merges_and_marks_pass_from_the_draft_into_the_revision(app: App) -> None:
-    draft = app.curators.open(ADA, "c")
+    draft = app.curation.open(ADA, "c")
     view = app.clusters.view("c", draft.plan)
     refs = (view.partition.ref(0), view.partition.ref(1))
-    draft = app.curators.edit(ADA, draft, Merge(refs))
-    draft = app.curators.edit(ADA, draft, MarkNoGroup(largest(app, draft), True))
-    (record,) = app.clusters.clustering(app.curators.save(ADA, draft).id).clusters
+    draft = app.curation.edit(ADA, draft, Merge(refs))
+    draft = app.curation.edit(ADA, draft, MarkNoGroup(largest(app, draft), True))
+    (record,) = app.clusters.clustering(app.curation.save(ADA, draft).id).clusters
     assert (record.size, record.no_group) == (7, True)

@@ -89,7 +89,7 @@ def stored(app: App) -> Model:
     """The stored state as a model."""
     revisions = app.clusters.revisions
     newest_last = revisions.list(DEMO, 1_000)[::-1]
-    published, unsaved = revisions.published(DEMO), app.curators.unsaved_draft(ADA, DEMO)
+    published, unsaved = revisions.published(DEMO), app.curation.unsaved_draft(ADA, DEMO)
     numbers = {revision.id: number for number, revision in enumerate(newest_last, 1)}
     plans = tuple(app.clusters.revision_plan(revision) for revision in newest_last)
     draft = unsaved.history if unsaved else History.from_plan(plans[-1] if plans else Plan())
@@ -133,7 +133,7 @@ def branch_edits(rng: random.Random, view: ClusterView, number: int) -> tuple[Ed
 
 def any_steps(rng: random.Random, app: App) -> list[Step]:
     """The curator's next steps, from the stored state alone."""
-    history, newest = app.curators.open(ADA, DEMO).history, app.clusters.revisions.newest(DEMO)
+    history, newest = app.curation.open(ADA, DEMO).history, app.clusters.revisions.newest(DEMO)
     acts = ["edit"] * 10 + ["undo"] * 2 * history.can_undo + ["redo"] * 2 * history.can_redo + ["reload"]
     acts += ["save"] * history.can_undo + ["publish"] * (newest is not None and not newest.published)
     act = rng.choice(acts)
@@ -145,7 +145,7 @@ def any_steps(rng: random.Random, app: App) -> list[Step]:
 
 def take(app: App, step: Step) -> App:
     """Take a step; returns the App to continue with."""
-    curators, newest = app.curators, app.clusters.revisions.newest(DEMO)
+    curators, newest = app.curation, app.clusters.revisions.newest(DEMO)
     opened = curators.open(ADA, DEMO)
     match step.act:
         case "edit":
@@ -264,7 +264,7 @@ def assert_clustering_is_predicted(app: App, model: Model) -> None:
     parents, saved_edit_count = app.clusters.known_clusters(newest.id), len(model.saved[-1].edits)
     index, linkage = AssetIndex.from_ids(snapshot.ids), average_linkage(snapshot.vectors)
     predicted = build_partition(model.draft.plan, index, linkage, parents, saved_edit_count)
-    revision = app.curators.save(ADA, app.curators.open(ADA, DEMO), "the end")
+    revision = app.curation.save(ADA, app.curation.open(ADA, DEMO), "the end")
     assert clusters_of(app, revision) == groups_of(predicted)
 
 

@@ -165,8 +165,8 @@ def test_what_was_removed_stays_removed_after_switching_over(books: App, tmp_pat
 
 
 def test_saved_revisions_still_open_and_tell_that_the_model_changed(books: App, tmp_path: Path) -> None:
-    saved = books.curators.save(OPERATOR, books.curators.open(OPERATOR, "books"))
-    books.curators.publish(OPERATOR, saved.id, None)
+    saved = books.curation.save(OPERATOR, books.curation.open(OPERATOR, "books"))
+    books.curation.publish(OPERATOR, saved.id, None)
     assert not books.model_changed(saved)
     embed(books)
     books.reembedding.switch(OPERATOR, "books", "books-new")
@@ -175,7 +175,7 @@ def test_saved_revisions_still_open_and_tell_that_the_model_changed(books: App, 
     Image.new("RGB", (30, 30), (1, 2, 3)).save(tmp_path / "pictures" / "late.png")
     assert books.ingest(tmp_path / "pictures", "books").added == 1
     assert books.assignments.for_revision("books", saved) == []
-    again = books.curators.save(OPERATOR, books.curators.open(OPERATOR, "books"))
+    again = books.curation.save(OPERATOR, books.curation.open(OPERATOR, "books"))
     assert not books.model_changed(again)
 
 

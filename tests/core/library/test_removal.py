@@ -143,25 +143,25 @@ def test_only_curators_may_do_it(filled: App, method: str) -> None:
 
 def test_a_draft_whose_edits_refer_to_removed_pictures_still_opens_and_saves(filled: App) -> None:
     ids = ids_of(filled)
-    opened = filled.curators.open(OPERATOR, "shades")
+    opened = filled.curation.open(OPERATOR, "shades")
     for edit in (
         Move((ids[0], ids[1]), None),
         Rename(ClusterRef.from_members(ids[:2]), "Pair"),
         Pin((ids[2],), ClusterRef.from_members(ids[:2])),
         Merge((ClusterRef.from_members(ids[4:6]), ClusterRef.from_members(ids[6:8]))),
     ):
-        opened = filled.curators.edit(OPERATOR, opened, edit)
+        opened = filled.curation.edit(OPERATOR, opened, edit)
     filled.removal.remove(OPERATOR, "shades", [ids[0], ids[2], *ids[4:6]])
-    opened = filled.curators.draft(opened.record.id)
+    opened = filled.curation.draft(opened.record.id)
     view = filled.clusters.view("shades", opened.plan)
     assert view.partition.unapplied
-    saved = filled.curators.save(OPERATOR, opened)
+    saved = filled.curation.save(OPERATOR, opened)
     assert saved.size == 20
 
 
 def test_a_saved_revision_still_opens_without_the_pictures_that_are_gone(filled: App) -> None:
-    saved = filled.curators.save(OPERATOR, filled.curators.open(OPERATOR, "shades"))
-    filled.curators.publish(OPERATOR, saved.id, None)
+    saved = filled.curation.save(OPERATOR, filled.curation.open(OPERATOR, "shades"))
+    filled.curation.publish(OPERATOR, saved.id, None)
     removed = ids_of(filled)[:6]
     filled.removal.remove(OPERATOR, "shades", removed)
     view = filled.clusters.revision_view(saved)
@@ -174,9 +174,9 @@ def test_a_saved_revision_still_opens_without_the_pictures_that_are_gone(filled:
 
 
 def test_a_deleted_collection_leaves_nothing_to_a_new_one_of_its_name(filled: App, pictures: Path) -> None:
-    saved = filled.curators.save(OPERATOR, filled.curators.open(OPERATOR, "shades"))
-    filled.curators.publish(OPERATOR, saved.id, None)
-    filled.curators.open(OPERATOR, "shades")
+    saved = filled.curation.save(OPERATOR, filled.curation.open(OPERATOR, "shades"))
+    filled.curation.publish(OPERATOR, saved.id, None)
+    filled.curation.open(OPERATOR, "shades")
     filled.removal.delete(OPERATOR, "shades", "shades")
     assert "shades" not in [c.name for c in filled.collections()]
     with pytest.raises(CollectionError, match="there is no collection"):
@@ -184,7 +184,7 @@ def test_a_deleted_collection_leaves_nothing_to_a_new_one_of_its_name(filled: Ap
     filled.ingest(pictures, "shades")
     assert filled.size("shades") == 3
     assert filled.clusters.revisions.newest("shades") is None
-    assert filled.curators.unsaved_draft(OPERATOR, "shades") is None
+    assert filled.curation.unsaved_draft(OPERATOR, "shades") is None
     assert filled.removal.count_removed("shades") == 0
 
 

@@ -62,9 +62,9 @@ def fill(app: App, name: str, pictures: Path) -> str:
     data = app.settings.data
     app.ingest(pictures, name)
     ids = sorted(app.titles(name))
-    saved = app.curators.save(ADA, app.curators.open(ADA, name))
-    app.curators.publish(ADA, saved.id, None)
-    app.curators.open(ADA, name)
+    saved = app.curation.save(ADA, app.curation.open(ADA, name))
+    app.curation.publish(ADA, saved.id, None)
+    app.curation.open(ADA, name)
     assignments = AssignmentStore(database(app))
     assignments.add(name, saved.id, [(ids[0], "c1", 0.9)])
     coordinates, fitted = np.zeros((len(ids), 2), np.float32), np.ones(len(ids), bool)

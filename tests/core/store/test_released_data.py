@@ -92,15 +92,15 @@ def test_a_job_whose_process_is_gone_has_crashed(data: Path) -> None:
 def test_work_goes_on_in_it(data: Path) -> None:
     app = colour_app(data)
     draft = next(d for d in expected()["clusters"]["holiday"]["drafts"] if d["author"] == "Ada" and d["can redo"])
-    opened = app.curators.redo(ADA, app.curators.draft(draft["id"]))
+    opened = app.curation.redo(ADA, app.curation.draft(draft["id"]))
     assert len(opened.history.done) == len(draft["history"]["done"]) + 1
     before, published = app.clusters.revisions.newest("holiday"), app.clusters.revisions.published("holiday")
     assert before is not None
     assert published is not None
-    opened = app.curators.rebase(ADA, opened).draft if opened.record.parent != before.id else opened
-    saved = app.curators.save(ADA, opened, "redone")
+    opened = app.curation.rebase(ADA, opened).draft if opened.record.parent != before.id else opened
+    saved = app.curation.save(ADA, opened, "redone")
     assert (saved.parent, saved.note) == (before.id, "redone")
-    assert app.curators.publish(ADA, saved.id, published.id).published
+    assert app.curation.publish(ADA, saved.id, published.id).published
     (hit, *_) = app.search("red", "holiday").hits
     app.quality.judging.judge(ADA, "holiday", "red", Vote(hit.asset.id, True, "vector", 1))
     assert app.quality.judging.votes(ADA, "holiday", "red")[hit.asset.id]
