@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from core.access import Access
-from core.atlas.service import MAP, AtlasService
+from core.atlas.service import MAP_JOB, AtlasService
 from core.cache import OnceCache
 from core.clusters.curation import CurationService
-from core.clusters.service import LINK, ClusterService, ClusterSources
+from core.clusters.service import LINKAGE_JOB, ClusterService, ClusterSources
 from core.clusters.views.assignment import AssignmentService
 from core.clusters.views.naming import load_common_words
 from core.embedding import gpu
@@ -30,9 +30,9 @@ from core.library.condition import collection_condition
 from core.library.image_service import ImageService
 from core.library.originals import file_size, read_original
 from core.library.reembedder import Reembedder
-from core.library.reembedding import EMBED, ReembeddingService
+from core.library.reembedding import EMBED_JOB, ReembeddingService
 from core.library.removal import RemovalService
-from core.library.service import INGEST, UNSPLASH, LibraryService
+from core.library.service import INGEST_JOB, UNSPLASH_JOB, LibraryService
 from core.logs import configure_logging, log
 from core.metrics.machine import Capacity
 from core.metrics.monitor import Monitor, MonitorSources
@@ -219,11 +219,11 @@ class App:
     def run_job(self, job_id: int) -> Job:
         """Run a background job in this process and record how it ends. Raises JobError if there is no such job."""
         functions: dict[str, JobFunction] = {
-            INGEST: self._ingest_of_job,
-            LINK: lambda job, listener: self.clusters.compute_linkage(job.collection, listener),
-            MAP: lambda job, listener: self.atlas.fit(job.collection, listener),
-            UNSPLASH: self._unsplash_of_job,
-            EMBED: self.reembedding.run,
+            INGEST_JOB: self._ingest_of_job,
+            LINKAGE_JOB: lambda job, listener: self.clusters.compute_linkage(job.collection, listener),
+            MAP_JOB: lambda job, listener: self.atlas.fit(job.collection, listener),
+            UNSPLASH_JOB: self._unsplash_of_job,
+            EMBED_JOB: self.reembedding.run,
         }
         return self._background.run(job_id, functions)
 

@@ -12,14 +12,14 @@ from urllib.parse import urlsplit
 
 
 @dataclass(frozen=True)
-class Kind:
+class SettingKind:
     """A parser, which raises ValueError, and what it allows in words."""
 
     parse: Callable[[str], Any]
     allowed: str
 
 
-def one_of(*choices: str) -> Kind:
+def one_of(*choices: str) -> SettingKind:
     """One of these words."""
 
     def parse(text: str) -> str:
@@ -27,22 +27,22 @@ def one_of(*choices: str) -> Kind:
             raise ValueError
         return text
 
-    return Kind(parse, ", ".join(f"`{choice}`" for choice in choices))
+    return SettingKind(parse, ", ".join(f"`{choice}`" for choice in choices))
 
 
-def whole(low: int, high: int) -> Kind:
+def whole(low: int, high: int) -> SettingKind:
     """A whole number from `low` to `high`."""
-    return Kind(_within(int, low, high), f"{low} to {high}")
+    return SettingKind(_within(int, low, high), f"{low} to {high}")
 
 
-def number(low: float, high: float) -> Kind:
+def number(low: float, high: float) -> SettingKind:
     """A number from `low` to `high`."""
-    return Kind(_within(float, low, high), f"{low} to {high}")
+    return SettingKind(_within(float, low, high), f"{low} to {high}")
 
 
-def path(allowed: str) -> Kind:
+def path(allowed: str) -> SettingKind:
     """A file or folder, as an absolute path."""
-    return Kind(_path, allowed)
+    return SettingKind(_path, allowed)
 
 
 def _within(convert: Callable[[str], float], low: float, high: float) -> Callable[[str], float]:
@@ -97,10 +97,10 @@ def _hosts(text: str) -> tuple[str, ...]:
     return hosts
 
 
-MODEL = Kind(_model, "`MODEL/PRETRAINED`, `MODEL/FILE`, `hf-hub:NAME`, `local-dir:FOLDER` or `bundled`")
-GEMINI_MODEL = Kind(_matching(r"[a-z0-9][a-z0-9.\-]*"), "a Gemini model's name")
-URL = Kind(_url, "an address like `http://127.0.0.1:8700`")
-FOLDERS = Kind(_folders, "folders, separated by `:` (`;` on Windows)")
-HOST = Kind(_matching(r"[A-Za-z0-9][A-Za-z0-9.\-]*"), "an address of this computer")
-HOSTS = Kind(_hosts, "host names, separated by `,`")
-GPUS = Kind(str, "as CUDA defines it, for example `0`")
+MODEL = SettingKind(_model, "`MODEL/PRETRAINED`, `MODEL/FILE`, `hf-hub:NAME`, `local-dir:FOLDER` or `bundled`")
+GEMINI_MODEL = SettingKind(_matching(r"[a-z0-9][a-z0-9.\-]*"), "a Gemini model's name")
+URL = SettingKind(_url, "an address like `http://127.0.0.1:8700`")
+FOLDERS = SettingKind(_folders, "folders, separated by `:` (`;` on Windows)")
+HOST = SettingKind(_matching(r"[A-Za-z0-9][A-Za-z0-9.\-]*"), "an address of this computer")
+HOSTS = SettingKind(_hosts, "host names, separated by `,`")
+GPUS = SettingKind(str, "as CUDA defines it, for example `0`")

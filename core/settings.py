@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from core import setting_kinds as kinds
 from core.errors import SettingError
-from core.setting_kinds import Kind
+from core.setting_kinds import SettingKind
 
 PROJECT = Path(__file__).resolve().parents[1]
 PREFIX = "CONTACTSHEET_"
@@ -58,7 +58,7 @@ class Setting:
     parse: Callable[[str], Any]
 
 
-def _setting(default: str, kind: Kind, meaning: str, *, name: str = "", value: Any = None) -> Any:
+def _setting(default: str, kind: SettingKind, meaning: str, *, name: str = "", value: Any = None) -> Any:
     """A field of `Settings` with its row of the settings table.
 
     The variable is called CONTACTSHEET_FIELD, or `name`; the default is `value`, or `default` parsed.
@@ -103,7 +103,7 @@ class Settings:
     )
     curator_key: Secret = _setting(
         "",
-        Kind(Secret, "a key of your choice"),
+        SettingKind(Secret, "a key of your choice"),
         "Who enters it may add and change; unset, that is everyone who connects from this computer.",
     )
     max_megapixels: int = _setting(
@@ -115,7 +115,7 @@ class Settings:
     log_level: str = _setting("WARNING", kinds.one_of("DEBUG", "INFO", "WARNING", "ERROR"), "How much is logged.")
     gemini_api_key: Secret = _setting(
         "",
-        Kind(Secret, "a key"),
+        SettingKind(Secret, "a key"),
         "The key for ranking with Gemini. It is never shown and never logged.",
         name="GEMINI_API_KEY",
     )
@@ -168,7 +168,7 @@ class Settings:
     )
     alert_webhook: Secret = _setting(
         "",
-        Kind(Secret, "an `http://` or `https://` address"),
+        SettingKind(Secret, "an `http://` or `https://` address"),
         "Where alerts are told, in the form of Alertmanager's webhooks. It is never shown and never logged.",
     )
     metrics_port: int = _setting(

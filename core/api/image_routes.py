@@ -15,6 +15,7 @@ import re
 from collections.abc import Callable, Container
 from functools import partial
 from typing import TYPE_CHECKING, get_args
+from urllib.parse import quote
 
 from anyio import CapacityLimiter, to_thread
 from starlette.applications import Starlette
@@ -26,7 +27,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from core.api.guards import HostCheck, SafeHeaders, SameOriginCheck
 from core.errors import BadImage, ContactSheetError
 from core.logs import log
-from core.records.encoded_images import EncodedImage, ImageKind, ImageOutcome
+from core.records.encoded_images import ImageFile, ImageKind, ImageOutcome
 
 if TYPE_CHECKING:
     from core.app import App  # takes seconds to import, which a server should not wait for
@@ -69,7 +70,7 @@ class _ImageEndpoint:
         kind: str = request.path_params["kind"]
         if kind not in KINDS:
             return PlainTextResponse("There is no such image.", 404)
-        limiter = self._originals if kind in ("view", "original") else self._thumbnails
+        limiter = self._thumbnails if kind in ("thumbnail", "bin") else self._originals
         return await to_thread.run_sync(partial(self._respond, request, kind), limiter=limiter)
 
     def _respond(self, request: Request, kind: ImageKind) -> Response:
@@ -89,13 +90,15 @@ class _ImageEndpoint:
         return response
 
 
-def _response(request: Request, image: EncodedImage | None) -> Response:
+def _response(request: Request, image: ImageFile | None) -> Response:
     if image is None:
         return PlainTextResponse("There is no such image.", 404)
     headers = {"ETag": image.etag, "Cache-Control": CACHE_CONTROL}
     if _matches(request.headers.getlist("if-none-match"), image.etag):
         return Response(status_code=304, headers=headers)
     headers["Content-Length"] = str(len(image.data))
+    if image.file_name:
+        headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(image.file_name, safe='')}"
     return Response(b"" if request.method == "HEAD" else image.data, headers=headers, media_type=image.media_type)
 
 

@@ -19,7 +19,7 @@ from core.records.jobs import Job, ProgressListener, ignore
 from core.store.lance.snapshot import Snapshot
 from core.store.objects.map_files import MapFiles, StoredMap
 
-MAP = "map"
+MAP_JOB = "map"
 MAX_CACHED_MAPS = 6
 
 
@@ -75,7 +75,7 @@ class AtlasService:
         if self._maps(collection).change_token() and not force:
             return None
         try:
-            return self._background.start(MAP, collection, {}, author)
+            return self._background.start(MAP_JOB, collection, {}, author)
         except JobError:
             return None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,9 +32,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         command: CommandFunction = options.run
-        return command(options)
+        exit_code = command(options)
+        sys.stdout.flush()  # here, where a failure is caught
+        return exit_code
     except ContactSheetError as error:
         print(f"error: {error}", file=sys.stderr)
+    except BrokenPipeError:  # whoever read the output has seen enough; nothing more can be written, nor need be
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         print(
             f"error: {error.filename or 'output'}: {error.strerror}: grant access or choose another folder",

@@ -25,7 +25,7 @@ from core.clusters.views.borderline_pairs import (
     estimate_threshold,
 )
 from core.clusters.views.cluster_view import ClusterBase, ClusterView, build_view
-from core.clusters.views.name_suggestions import NameSuggestions
+from core.clusters.views.name_suggestions import NameSuggester
 from core.clusters.views.naming import NameSuggestion, TermTable, build_vocabulary, extract_terms
 from core.embedding.allocator import release_unused_memory
 from core.errors import ClusterError, JobError
@@ -37,7 +37,7 @@ from core.store.lance.snapshot import Snapshot
 from core.store.objects.linkage_files import LinkageFiles
 from core.store.sql.revision_store import RevisionStore
 
-LINK = "link"
+LINKAGE_JOB = "link"
 INLINE_LINKAGE_LIMIT = 3_000  # pictures; the linkage of larger collections is computed by a background job
 MAX_CACHED = 24
 # A base holds its snapshot's vectors, so an outdated one should not stay cached for long. A view takes up to about 200
@@ -117,7 +117,7 @@ class ClusterService:
         if len(snapshot) <= INLINE_LINKAGE_LIMIT or linkages.latest_version() == snapshot.version:
             return None
         try:
-            return self._background.start(LINK, collection, {}, author)
+            return self._background.start(LINKAGE_JOB, collection, {}, author)
         except JobError:
             return None
 
@@ -219,12 +219,12 @@ class ClusterService:
         key = ("words", collection, snapshot.version, snapshot.order_hash)
         return self._cache.get_or_create(key, lambda: self._name_source(collection, snapshot)).for_view(view)
 
-    def _name_source(self, collection: str, snapshot: Snapshot) -> NameSuggestions:
+    def _name_source(self, collection: str, snapshot: Snapshot) -> NameSuggester:
         texts = zip(snapshot.titles, snapshot.keywords, strict=True)
         terms = [extract_terms(title, keywords) for title, keywords in texts]
         words = build_vocabulary(terms, self._sources.common_words())
         vectors = self._sources.encode_texts(collection, [f"a photo of {word}" for word in words])
-        return NameSuggestions(TermTable.from_terms(terms), words, vectors)
+        return NameSuggester(TermTable.from_terms(terms), words, vectors)
 
 
 @dataclass

@@ -179,7 +179,7 @@ class GeminiCalls:
         return outcome.with_request(usage, self._meter.price(usage))
 
     def _record_failure(self, error: GeminiError) -> None:
-        """Log it, and let the circuit breaker know how well the service is."""
+        """Log it, and let the circuit breaker know whether the service is healthy."""
         log("search", "no answer from Gemini", logging.WARNING, cause=error.cause, detail=error.detail)
         if error.cause in OUTAGE:
             self._breaker.record_failure()

@@ -40,7 +40,7 @@ class TokenUsage:
 
 
 @dataclass(frozen=True)
-class Rates:
+class TokenRates:
     """USD per million tokens."""
 
     input: float
@@ -60,9 +60,9 @@ class Price:
 
     model: str
     since: date
-    rates: Rates
+    rates: TokenRates
     limit: int | None = None
-    above: Rates | None = None
+    above: TokenRates | None = None
 
     def cost_usd(self, usage: TokenUsage) -> float:
         """USD for one request."""
@@ -131,8 +131,8 @@ def _day(value: object) -> date:
     return value
 
 
-def _rates(row: Mapping[str, Any]) -> Rates:
-    rates = Rates(float(row["input"]), float(row["output"]), float(row.get("cached", row["input"])))
+def _rates(row: Mapping[str, Any]) -> TokenRates:
+    rates = TokenRates(float(row["input"]), float(row["output"]), float(row.get("cached", row["input"])))
     if not all(0 <= usd < math.inf for usd in (rates.input, rates.output, rates.cached)):
         raise ValueError(f"{rates} holds what is no price")
     return rates

@@ -1,4 +1,4 @@
-"""What goes to Gemini and what comes back: a request, a reply, and the protocol of whoever carries them."""
+"""What goes to Gemini and what comes back: a request, a reply, and the transport interface."""
 
 from __future__ import annotations
 

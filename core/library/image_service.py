@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from PIL import Image
+
 from core.cache import OnceCache
 from core.embedding import images
 from core.errors import BadImage, CollectionError
 from core.library.originals import read_original
 from core.records.assets import Asset
-from core.records.encoded_images import EncodedImage, ImageKind
+from core.records.encoded_images import ImageFile, ImageKind
 from core.store.lance.table import AssetTable
 
 # What browsers show by themselves, by the format that Pillow finds in the bytes. MPO is a JPEG with more in it.
@@ -47,12 +49,18 @@ class ImageService:
         self._table, self._names, self._max_megapixels = table, names, max_megapixels
         self._thumbnails, self._views = OnceCache(CACHED_THUMBNAILS), OnceCache(CACHED_VIEWS)
 
-    def get(self, kind: ImageKind, collection: str, asset_id: str) -> EncodedImage | None:
-        """The image of one kind: `thumbnail`, `view`, `original`, or `bin`, the thumbnail of a removed asset."""
-        read = {"thumbnail": self.thumbnail, "view": self.view, "original": self.original, "bin": self.binned}[kind]
-        return read(collection, asset_id)
+    def get(self, kind: ImageKind, collection: str, asset_id: str) -> ImageFile | None:
+        """The image of one kind: `thumbnail`, `view`, `original`, `download`, or `bin`: that of a removed asset."""
+        readers = {
+            "thumbnail": self.thumbnail,
+            "view": self.view,
+            "original": self.original,
+            "download": self.download,
+            "bin": self.binned,
+        }
+        return readers[kind](collection, asset_id)
 
-    def thumbnail(self, collection: str, asset_id: str) -> EncodedImage | None:
+    def thumbnail(self, collection: str, asset_id: str) -> ImageFile | None:
         """The thumbnail of an asset that the collection holds now, whatever was committed by any process."""
         table = self._open(collection, asset_id)
         if table is None:
@@ -60,13 +68,13 @@ class ImageService:
         key = (table, table.change_token(), asset_id)
         return self._thumbnails.get_or_create(key, lambda: _checked(table.thumbnail(asset_id), asset_id))
 
-    def binned(self, collection: str, asset_id: str) -> EncodedImage | None:
+    def binned(self, collection: str, asset_id: str) -> ImageFile | None:
         """The thumbnail of an asset in the collection's bin."""
         table = self._open(collection, asset_id)
         found = table.bin.get([asset_id]) if table is not None else []
         return _checked(found[0].thumbnail, asset_id) if found else None
 
-    def view(self, collection: str, asset_id: str) -> EncodedImage | None:
+    def view(self, collection: str, asset_id: str) -> ImageFile | None:
         """The original as a JPEG, its longest side at most `VIEW_PX`; None too if the original is gone."""
         asset = self._asset(collection, asset_id)
         if asset is None:
@@ -74,7 +82,7 @@ class ImageService:
         # The id is the hash of the original's bytes: what was made of them once stays right.
         return self._views.get_or_create(asset_id, lambda: self._view_of(self._read(asset)))
 
-    def original(self, collection: str, asset_id: str) -> EncodedImage | None:
+    def original(self, collection: str, asset_id: str) -> ImageFile | None:
         """The original's own bytes where a browser shows their format and they are not too many, else the view."""
         asset = self._asset(collection, asset_id)
         data = self._read(asset) if asset is not None else None
@@ -83,7 +91,17 @@ class ImageService:
         media_type = BROWSER_TYPES.get(images.open_image(data, asset_id, self._max_megapixels).format or "")
         if media_type is None or len(data) > MAX_ORIGINAL_BYTES:
             return self._views.get_or_create(asset_id, lambda: self._view_of(data))
-        return EncodedImage(data, media_type)
+        return ImageFile(data, media_type)
+
+    def download(self, collection: str, asset_id: str) -> ImageFile | None:
+        """The original's own bytes, whatever their format and size, to be saved under the file's name."""
+        asset = self._asset(collection, asset_id)
+        found = read_original(asset, self._max_megapixels) if asset is not None else None
+        if found is None:
+            return None
+        path, data = found
+        image_format = images.open_image(data, asset_id, self._max_megapixels).format or ""
+        return ImageFile(data, Image.MIME.get(image_format, "application/octet-stream"), path.name)
 
     def _open(self, collection: str, asset_id: str) -> AssetTable | None:
         if not _ASSET_ID.fullmatch(asset_id):
@@ -104,14 +122,14 @@ class ImageService:
         found = read_original(asset, self._max_megapixels)
         return found[1] if found else None
 
-    def _view_of(self, data: bytes | None) -> EncodedImage | None:
+    def _view_of(self, data: bytes | None) -> ImageFile | None:
         if data is None:
             return None
         opened = images.open_image(data, "original", self._max_megapixels)
-        return EncodedImage(images.thumbnail(images.upright_rgb(opened, min_side_px=VIEW_PX), VIEW_PX), "image/jpeg")
+        return ImageFile(images.thumbnail(images.upright_rgb(opened, min_side_px=VIEW_PX), VIEW_PX), "image/jpeg")
 
 
-def _checked(thumbnail: bytes | None, asset_id: str) -> EncodedImage | None:
+def _checked(thumbnail: bytes | None, asset_id: str) -> ImageFile | None:
     """A stored thumbnail that decodes to its end, with the type of what it decodes as. Raises BadImage."""
     if thumbnail is None:
         return None
@@ -121,4 +139,4 @@ def _checked(thumbnail: bytes | None, asset_id: str) -> EncodedImage | None:
     if media_type is None:
         raise BadImage(place, "not in a format that browsers show", image.format or "")
     images.upright_rgb(image, place)
-    return EncodedImage(thumbnail, media_type)
+    return ImageFile(thumbnail, media_type)

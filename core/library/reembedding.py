@@ -18,7 +18,7 @@ from core.records.jobs import IngestReport, Job, ProgressListener
 from core.store.lance.collections import Collections
 from core.store.objects.names import check_collection_name
 
-EMBED = "embed"
+EMBED_JOB = "embed"
 
 
 class ReembeddingService:
@@ -50,7 +50,7 @@ class ReembeddingService:
         if check_collection_name(name) in others:
             raise CollectionError(f"there is a collection {name} already: choose another name")
         arguments = {"model": model.strip(), "name": name, "thumbnails": use_thumbnails}
-        return self._background.start(EMBED, collection, arguments, person.author)
+        return self._background.start(EMBED_JOB, collection, arguments, person.author)
 
     def siblings(self, collection: str) -> list[SiblingCollection]:
         """The siblings of a collection, by name."""

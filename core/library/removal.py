@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from core.access import Access, Person
 from core.errors import CollectionError
 from core.logs import log
-from core.store.lance.bin import BinnedAsset
+from core.store.lance.bin import RemovedAsset
 from core.store.lance.collections import Collections
 
 ACTION = "remove pictures"
@@ -59,7 +59,7 @@ class RemovalService:
         """How many pictures are in the bin."""
         return len(self._collections.open(collection).removed_ids())
 
-    def removed(self, collection: str, first: int = 0, count: int = 24) -> list[BinnedAsset]:
+    def removed(self, collection: str, first: int = 0, count: int = 24) -> list[RemovedAsset]:
         """A page of the pictures in the bin, the most recently removed first."""
         return self._collections.open(collection).removed(first, count)
 

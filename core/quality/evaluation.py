@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.quality.intervals import Interval, bootstrap
-from core.quality.label_sets import FittedLabels, LabelledQuery
+from core.quality.label_sets import ApplicableLabels, LabelledQuery
 from core.quality.relevance import DEPTH, MEASURE_NAMES, compute_measures
 from core.records.assets import Hit
 from core.records.evaluations import QueryOutcome
@@ -20,7 +20,7 @@ SearchQuery = Callable[[str], Answer]
 
 
 @dataclass(frozen=True)
-class Scores:
+class MeanMeasures:
     """The mean measures of some queries, by name, each with its interval."""
 
     count: int
@@ -28,7 +28,7 @@ class Scores:
 
 
 def evaluate(
-    labels: FittedLabels,
+    labels: ApplicableLabels,
     search: SearchQuery,
     listener: ProgressListener = ignore,
     clock: Callable[[], float] = time.perf_counter,
@@ -63,13 +63,13 @@ def _ids(hits: Iterable[Hit]) -> tuple[str, ...]:
     return tuple(hit.asset.id for hit in hits)[:DEPTH]
 
 
-def scores(outcomes: Sequence[QueryOutcome]) -> Scores:
+def scores(outcomes: Sequence[QueryOutcome]) -> MeanMeasures:
     """The mean measures of these queries; there must be at least one."""
     values = np.array([[outcome.measures[name] for name in MEASURE_NAMES] for outcome in outcomes])
-    return Scores(len(outcomes), dict(zip(MEASURE_NAMES, bootstrap(values), strict=True)))
+    return MeanMeasures(len(outcomes), dict(zip(MEASURE_NAMES, bootstrap(values), strict=True)))
 
 
-def scores_by_kind(outcomes: Sequence[QueryOutcome]) -> dict[str, Scores]:
+def scores_by_kind(outcomes: Sequence[QueryOutcome]) -> dict[str, MeanMeasures]:
     """The mean measures of each kind of query, the most frequent kind first."""
     kinds: dict[str, list[QueryOutcome]] = {}
     for outcome in outcomes:

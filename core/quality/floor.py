@@ -18,7 +18,7 @@ FLOOR_FILE = "floor.json"
 
 
 @dataclass(frozen=True)
-class Floor:
+class QualityFloor:
     """What a label set measured when its floor was recorded, and the minimum of every measure."""
 
     digest: str
@@ -31,10 +31,10 @@ class Floor:
     minimum: Mapping[str, float]
 
 
-def floor_from_run(run: EvaluationRun) -> Floor:
+def floor_from_run(run: EvaluationRun) -> QualityFloor:
     """The floor that a run sets, to four digits, minimums rounded down."""
     found = scores(run.outcomes).measures
-    return Floor(
+    return QualityFloor(
         digest=run.digest,
         queries=len(run.outcomes),
         model=run.model,
@@ -46,7 +46,7 @@ def floor_from_run(run: EvaluationRun) -> Floor:
     )
 
 
-def read_floors(path: Path) -> dict[str, Floor]:
+def read_floors(path: Path) -> dict[str, QualityFloor]:
     """The floors of a file by the label file's name; none if there is no such file. Raises QualityError."""
     if not path.exists():
         return {}
@@ -56,20 +56,20 @@ def read_floors(path: Path) -> dict[str, Floor]:
         raise QualityError(f"{path} cannot be read as floors ({error!r}): restore it, or record it again") from error
 
 
-def _floor(entry: Mapping[str, Any]) -> Floor:
+def _floor(entry: Mapping[str, Any]) -> QualityFloor:
     least = entry["least"]
     if set(least) != set(MEASURE_NAMES) or not all(0 <= float(value) <= 1 for value in least.values()):
         raise ValueError(f"least is {least!r}")
-    return Floor(**{name: value for name, value in entry.items() if name != "least"}, minimum=least)
+    return QualityFloor(**{name: value for name, value in entry.items() if name != "least"}, minimum=least)
 
 
-def _entry(floor: Floor) -> dict[str, Any]:
+def _entry(floor: QualityFloor) -> dict[str, Any]:
     """A floor as its file holds it: what is `minimum` here is `least` there."""
     entry = asdict(floor)
     return {**{name: value for name, value in entry.items() if name != "minimum"}, "least": entry["minimum"]}
 
 
-def write_floor(path: Path, labels: str, floor: Floor) -> None:
+def write_floor(path: Path, labels: str, floor: QualityFloor) -> None:
     """Set the floor of one label file, atomically."""
     floors = {name: _entry(known) for name, known in read_floors(path).items()} | {labels: _entry(floor)}
     temporary = path.with_name(f".{path.name}.draft")
@@ -77,7 +77,7 @@ def write_floor(path: Path, labels: str, floor: Floor) -> None:
     temporary.replace(path)
 
 
-def check_label_set(floor: Floor, labels: LabelSet) -> None:
+def check_label_set(floor: QualityFloor, labels: LabelSet) -> None:
     """Raise QualityError if a label set has changed since its floor was recorded."""
     if floor.digest != labels.digest:
         raise QualityError(
@@ -86,7 +86,7 @@ def check_label_set(floor: Floor, labels: LabelSet) -> None:
         )
 
 
-def violations(floor: Floor, run: EvaluationRun) -> list[str]:
+def violations(floor: QualityFloor, run: EvaluationRun) -> list[str]:
     """The measures of a run that are below the floor, each as a phrase; also queries that can no longer be asked."""
     found = scores(run.outcomes).measures
     faults = [

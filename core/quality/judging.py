@@ -9,7 +9,7 @@ from datetime import datetime
 from core.access import Person
 from core.quality.intervals import Interval, wilson
 from core.quality.label_sets import LabelledQuery, LabelSet
-from core.records.judgements import Judgement, Tally
+from core.records.judgements import Judgement, JudgementCounts
 from core.store.sql.judgement_store import JudgementStore
 
 KIND = "judged"
@@ -81,7 +81,7 @@ class JudgingService:
         return label_set(self._judgements.tallies(collection), f"judged-{collection}.jsonl")
 
 
-def label_set(tallies: Iterable[Tally], name: str) -> LabelSet:
+def label_set(tallies: Iterable[JudgementCounts], name: str) -> LabelSet:
     """A label set of votes: 1 where more people say yes than no, 0 where more say no; ties are left out."""
     grades_by_query: dict[str, dict[str, int]] = {}
     for tally in tallies:

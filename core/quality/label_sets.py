@@ -50,7 +50,7 @@ class LabelSet:
 
 
 @dataclass(frozen=True)
-class FittedLabels:
+class ApplicableLabels:
     """A label set reduced to a collection: it lacks `absent` pictures, and all pictures of `unanswerable` queries."""
 
     queries: tuple[LabelledQuery, ...]
@@ -86,7 +86,7 @@ def to_jsonl(queries: Iterable[LabelledQuery]) -> str:
     return "".join(json.dumps({**vars(query)}, ensure_ascii=False) + "\n" for query in queries)
 
 
-def fit_to_collection(labels: LabelSet, collection: Container[str]) -> FittedLabels:
+def fit_to_collection(labels: LabelSet, collection: Container[str]) -> ApplicableLabels:
     """The queries that a collection can answer, with the answers it holds; what it lacks is counted."""
     answerable, absent = [], set()
     for query in labels.queries:
@@ -94,7 +94,7 @@ def fit_to_collection(labels: LabelSet, collection: Container[str]) -> FittedLab
         absent |= query.answers.keys() - present.keys()
         if present:
             answerable.append(LabelledQuery(query.id, query.query, query.kind, present, query.note))
-    return FittedLabels(tuple(answerable), len(absent), len(labels.queries) - len(answerable))
+    return ApplicableLabels(tuple(answerable), len(absent), len(labels.queries) - len(answerable))
 
 
 def _query(line: str) -> LabelledQuery:

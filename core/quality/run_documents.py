@@ -7,13 +7,13 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from core.quality.comparison import Comparison, Lift
-from core.quality.evaluation import Scores, scores, scores_by_kind
+from core.quality.evaluation import MeanMeasures, scores, scores_by_kind
 from core.quality.relevance import RELEVANCE_MEASURES
 from core.records.evaluations import EvaluationRun, EvaluationRunSummary
 from core.store.sql.run_store import run_to_document
 
 
-def scores_document(found: Scores) -> dict[str, Any]:
+def scores_document(found: MeanMeasures) -> dict[str, Any]:
     """Every measure with its interval and the baseline's figure."""
     measures = {m.name: {**asdict(found.measures[m.name]), "predecessor": m.baseline} for m in RELEVANCE_MEASURES}
     return {"queries": found.count, "measures": measures}
@@ -66,7 +66,7 @@ def comparison_document(found: Comparison) -> dict[str, Any]:
     }
 
 
-def score_lines(found: Scores) -> list[str]:
+def score_lines(found: MeanMeasures) -> list[str]:
     """A line per measure: its value, its interval and the baseline's value."""
     lines = [f"{'':<14} {'measured':>8}  {'95 % interval':<15}  predecessor"]
     for m in RELEVANCE_MEASURES:

@@ -13,12 +13,20 @@ from core.errors import QualityError
 from core.quality.blind import PooledPicture, pool_rankings
 from core.quality.comparison import Comparison, Lift, compare, lift
 from core.quality.evaluation import evaluate
-from core.quality.floor import FLOOR_FILE, Floor, check_label_set, floor_from_run, read_floors, violations, write_floor
+from core.quality.floor import (
+    FLOOR_FILE,
+    QualityFloor,
+    check_label_set,
+    floor_from_run,
+    read_floors,
+    violations,
+    write_floor,
+)
 from core.quality.judging import JudgingService
-from core.quality.label_sets import FittedLabels, LabelSet, fit_to_collection, read_label_set
+from core.quality.label_sets import ApplicableLabels, LabelSet, fit_to_collection, read_label_set
 from core.quality.mlflow_tracking import log_to_mlflow
 from core.quality.weak_labels import WeakLabels
-from core.quality.zero_shot import Accuracy, labelled_folder, zero_shot
+from core.quality.zero_shot import ZeroShotAccuracy, labelled_folder, zero_shot
 from core.records.evaluations import EvaluationRun, RankerName
 from core.records.jobs import ProgressListener, ignore
 from core.search.answer import Answer
@@ -126,7 +134,7 @@ class QualityService:
         """Compare two saved runs, by number or name. Raises QualityError if one is missing or their labels differ."""
         return compare(self.runs.get(first), self.runs.get(second))
 
-    def record_floor(self, folder: Path, run: EvaluationRun) -> Floor:
+    def record_floor(self, folder: Path, run: EvaluationRun) -> QualityFloor:
         """Make a run's lower bounds the floor of its label set, in `folder`. Raises QualityError for a partial run."""
         if run.ranker != "vector" or run.absent:
             raise QualityError(
@@ -154,7 +162,7 @@ class QualityService:
             results.append(GateResult(name, run, violations(floor, run)))
         return results
 
-    def zero_shot(self, folder: Path, collection: str, listener: ProgressListener = ignore) -> Accuracy:
+    def zero_shot(self, folder: Path, collection: str, listener: ProgressListener = ignore) -> ZeroShotAccuracy:
         """How well the collection's model tells the classes of a labelled folder apart. Raises QualityError."""
         labelled = labelled_folder(folder)
         return zero_shot(self._target.encoder(collection), labelled, listener)
@@ -172,7 +180,7 @@ class QualityService:
         return pool_rankings(orders, depth, seed)
 
 
-def _fit(labels: LabelSet, collection: str, snapshot: Snapshot) -> FittedLabels:
+def _fit(labels: LabelSet, collection: str, snapshot: Snapshot) -> ApplicableLabels:
     fitted = fit_to_collection(labels, frozenset(snapshot.ids))
     if not fitted.queries:
         raise QualityError(

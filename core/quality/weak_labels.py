@@ -14,7 +14,7 @@ from core.records.jobs import ProgressListener, ignore
 KIND = "conversion"
 
 
-class SearchConversion(Protocol):
+class SearchDownload(Protocol):
     """A download of a photo after a search, as in Unsplash's table `conversions`."""
 
     @property
@@ -38,7 +38,7 @@ class WeakLabels:
 
     def __init__(
         self,
-        conversions: Callable[[str, ProgressListener], Iterable[SearchConversion]],
+        conversions: Callable[[str, ProgressListener], Iterable[SearchDownload]],
         photos: Callable[[str], Mapping[str, str]],
     ) -> None:
         """`conversions` reads those of a dataset; `photos` gives the asset ids of a collection by photo id."""
@@ -72,7 +72,7 @@ class WeakLabels:
 
 
 def weak_labels(
-    conversions: Iterable[SearchConversion],
+    conversions: Iterable[SearchDownload],
     asset_ids: Mapping[str, str],
     limits: WeakLabelLimits = WeakLabelLimits(),
     name: str = "conversions",

@@ -30,7 +30,7 @@ class LabelledFolder:
 
 
 @dataclass(frozen=True)
-class Accuracy:
+class ZeroShotAccuracy:
     """How often the right class came first, and among the first five (Radford et al. 2021), with Wilson's interval."""
 
     model: str
@@ -63,7 +63,7 @@ def _pictures(folder: Path) -> list[Path]:
     return [path for path in files if path.is_file() and not path.name.startswith(".")]
 
 
-def zero_shot(encoder: Encoder, labelled: LabelledFolder, listener: ProgressListener = ignore) -> Accuracy:
+def zero_shot(encoder: Encoder, labelled: LabelledFolder, listener: ProgressListener = ignore) -> ZeroShotAccuracy:
     """Classify every picture; unreadable files are listed and left out. Raises QualityError if none is left."""
     names = [PROMPT.format(name.replace("_", " ").replace("-", " ")) for name in labelled.classes]
     prompts, ranks, failures = encoder.encode_texts(names), list[int](), list[Failure]()
@@ -79,7 +79,7 @@ def zero_shot(encoder: Encoder, labelled: LabelledFolder, listener: ProgressList
     top1, top5 = (wilson(sum(rank <= k for rank in ranks), len(ranks)) for k in (1, 5))
     if top1 is None or top5 is None:
         raise QualityError(f"none of {len(failures)} files could be read as a picture: check the folder")
-    return Accuracy(encoder.card.name, len(names), len(ranks), top1, top5, tuple(failures))
+    return ZeroShotAccuracy(encoder.card.name, len(names), len(ranks), top1, top5, tuple(failures))
 
 
 def _decode_batch(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
+from urllib.parse import unquote
 
 from core.records.jobs import Job
 
@@ -67,7 +68,17 @@ class Asset:
     @property
     def title(self) -> str:
         """The title, or the file name if it has none."""
-        return self.about.title or (self.uris[0].rsplit("/", 1)[-1] if self.uris else self.id[:12])
+        return self.about.title or (file_name(self.uris[0]) if self.uris else self.id[:12])
+
+
+def file_name(uri: str) -> str:
+    """The name of the file at a uri, decoded; as it is encoded where it is no text or holds what cannot be printed."""
+    encoded = uri.rsplit("/", 1)[-1]
+    try:
+        decoded = unquote(encoded, errors="strict")
+    except UnicodeDecodeError:
+        return encoded
+    return decoded if decoded.isprintable() else encoded
 
 
 def classify_orientation(width: int, height: int) -> Orientation:

@@ -7,16 +7,17 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
-ImageKind = Literal["thumbnail", "view", "original", "bin"]
+ImageKind = Literal["thumbnail", "view", "original", "download", "bin"]
 ImageOutcome = Literal["served", "not_found", "failed"]
 
 
 @dataclass(frozen=True)
-class EncodedImage:
-    """The bytes of an image file and the media type of the format that they decode as."""
+class ImageFile:
+    """The bytes of an image file and the media type of the format that they decode as; to be saved if it has a name."""
 
     data: bytes = field(repr=False)
     media_type: str
+    file_name: str = ""
 
     @cached_property
     def etag(self) -> str:

@@ -24,7 +24,7 @@ DOWNLOAD_PHASE = "download model"
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a long task is: `done` of `total`, `rate` per second in this phase, `remaining_s` as an estimate."""
+    """Progress of a long task: `done` of `total`, `rate` per second in this phase, `remaining_s` as an estimate."""
 
     phase: str
     done: int

@@ -33,7 +33,7 @@ class RecordedJudgement:
 
 
 @dataclass(frozen=True)
-class Tally:
+class JudgementCounts:
     """How many people say that a picture answers a query, and how many say that it does not."""
 
     query: str

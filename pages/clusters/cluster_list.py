@@ -12,7 +12,7 @@ from core.app import App
 from core.clusters.curation import cluster_name
 from core.clusters.views.cluster_view import BORDERLINE_MARGIN, ClusterView
 from pages.clusters.draft_state import DraftState, rerun_explorer
-from pages.ui.gallery import Card, cards
+from pages.ui.gallery import GalleryCard, cards
 
 PAGE_SIZE = 24
 
@@ -75,7 +75,7 @@ def show_clusters(app: App, state: DraftState, view: ClusterView) -> None:
     rows = with_neighbours(view, found[:shown], names)
     cards(
         state.collection,
-        [Card(row.id, row.name or "No name yet", row.caption, row.asset_id, not row.confirmed) for row in rows],
+        [GalleryCard(row.id, row.name or "No name yet", row.caption, row.asset_id, not row.confirmed) for row in rows],
         "cluster_cards",
         open_cluster,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from core.app import App
-from core.clusters.lineage.diff import Flow
+from core.clusters.lineage.diff import AssetMove
 from core.clusters.lineage.diff_sentences import describe_diff
 from core.clusters.views.cluster_view import ClusterView
 from pages.clusters.draft_state import DraftState
@@ -35,7 +35,7 @@ def show_changes(app: App, state: DraftState, view: ClusterView) -> None:
         gallery(state.collection, hits, f"flow_{position}", actions, layout)
 
 
-def flow_title(flow: Flow, names: dict[str, str]) -> str:
+def flow_title(flow: AssetMove, names: dict[str, str]) -> str:
     """`12 pictures: Boats → Harbours`."""
 
     def label(cluster_id: str | None) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from core.app import App
+from core.records.assets import file_name
 from core.search.duplicates import DuplicateGroup, Duplicates
 from core.text import counted
 from pages.library.outcome_notice import remove_pictures
@@ -112,6 +113,6 @@ def show_copies(app: App, collection: str, found: Duplicates, curator: bool) -> 
         for asset_id, uris in list(found.copies.items())[:MAX_COPIES]:
             if asset_id in titles:
                 st.markdown(f"**{escape_markdown(titles[asset_id])}** · {len(uris)} files")
-                st.text("\n".join(uris if curator else (uri.rsplit("/", 1)[-1] for uri in uris)))
+                st.text("\n".join(uris if curator else map(file_name, uris)))
         if len(found.copies) > MAX_COPIES:
             st.caption(f"The first {MAX_COPIES} of {len(found.copies):,} are listed.")

@@ -56,7 +56,7 @@ def notify(notice: Notice) -> None:
 
 @contextmanager
 def reporting_errors() -> Iterator[None]:
-    """Turn errors into a notice, so that a callback never loses the page."""
+    """Turn errors into a notice, so that an error in a callback does not replace the page."""
     try:
         yield
     except ContactSheetError as error:

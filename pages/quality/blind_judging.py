@@ -22,7 +22,7 @@ POOLED_RANKER = "pooled"
 
 
 @dataclass(frozen=True)
-class Pool:
+class JudgingPool:
     """What one person judges: the pictures of both orders for a query, shuffled with `seed`."""
 
     collection: str
@@ -52,20 +52,20 @@ def show_blind_judging(app: App, collection: str) -> None:
         judge_pool(app, pool)
 
 
-def current_pool(app: App, collection: str, query: str) -> Pool:
+def current_pool(app: App, collection: str, query: str) -> JudgingPool:
     """This person's pool for a query; searched for once."""
     seed = f"{collection} {query} {person().author}"
-    pool: Pool | None = st.session_state.get(POOL_KEY)
+    pool: JudgingPool | None = st.session_state.get(POOL_KEY)
     if pool is None or pool.seed != seed:
         load_model(app, collection)
         with st.spinner("Searching"):
-            pool = Pool(collection, query, seed, app.quality.blind_pool(query, collection, DEPTH, seed))
+            pool = JudgingPool(collection, query, seed, app.quality.blind_pool(query, collection, DEPTH, seed))
         st.session_state[POOL_KEY] = pool
         st.session_state.pop(REVEALED_KEY, None)
     return pool
 
 
-def judge_pool(app: App, pool: Pool) -> None:
+def judge_pool(app: App, pool: JudgingPool) -> None:
     """The pictures with thumbs, and how many are judged; once revealed, none can be judged any more."""
     ids = [picture.asset_id for picture in pool.pictures]
     thumbs = answer_thumbs(app, JudgedAnswer(pool.collection, pool.query, POOLED_RANKER, blind=True), "blind", ids)
@@ -100,7 +100,7 @@ def on_reveal() -> None:
     st.session_state[REVEALED_KEY] = True
 
 
-def show_reveal(pool: Pool, judged: dict[str, bool]) -> None:
+def show_reveal(pool: JudgingPool, judged: dict[str, bool]) -> None:
     """How good each order was, by this person's thumbs."""
     st.dataframe(reveal_rows(pool.pictures, judged), hide_index=True)
     if same_order(pool.pictures):

@@ -9,9 +9,9 @@ from core.errors import ContactSheetError
 from core.records.evaluations import RankerName
 from pages.quality.evaluation_job import (
     START_EVALUATIONS,
-    Evaluation,
     EvaluationRequest,
-    Evaluations,
+    EvaluationRunner,
+    EvaluationState,
     committed_label_sets,
 )
 from pages.ui.format import escape_markdown
@@ -23,7 +23,7 @@ RANKERS: dict[str, RankerName] = {"By similarity": "vector", "By Gemini (costs m
 FAULT_KEY, AWAITED_KEY, OPENED_KEY = "evaluation_fault", "evaluation_awaited", "evaluation_opened"
 
 
-def show_evaluation(app: App, evaluations: Evaluations, collection: str) -> None:
+def show_evaluation(app: App, evaluations: EvaluationRunner, collection: str) -> None:
     """The form in a popover, and below it the evaluation that is running or has ended."""
     with st.popover("Evaluate", icon=":material/science:", key="evaluate"):
         if only_curators(app.access, START_EVALUATIONS):
@@ -40,7 +40,7 @@ def show_evaluation(app: App, evaluations: Evaluations, collection: str) -> None
         show_outcome(latest)
 
 
-def evaluation_form(app: App, evaluations: Evaluations, collection: str) -> None:
+def evaluation_form(app: App, evaluations: EvaluationRunner, collection: str) -> None:
     judged = len(app.quality.judging.label_set(collection).queries)
     sets = {name: f"{name}, as committed" for name in committed_label_sets()}
     if judged:
@@ -62,7 +62,7 @@ def evaluation_form(app: App, evaluations: Evaluations, collection: str) -> None
 
 
 @uninterrupted
-def start_evaluation(evaluations: Evaluations, request: EvaluationRequest) -> None:
+def start_evaluation(evaluations: EvaluationRunner, request: EvaluationRequest) -> None:
     try:
         evaluations.start(person(), request)
         st.session_state[AWAITED_KEY] = True
@@ -71,7 +71,7 @@ def start_evaluation(evaluations: Evaluations, request: EvaluationRequest) -> No
 
 
 @st.fragment(run_every=1.0)
-def show_evaluation_progress(app: App, evaluations: Evaluations) -> None:
+def show_evaluation_progress(app: App, evaluations: EvaluationRunner) -> None:
     """A progress bar while it runs; then the whole page is rerun."""
     latest = evaluations.latest
     if latest is None or latest.done:
@@ -84,7 +84,7 @@ def show_evaluation_progress(app: App, evaluations: Evaluations) -> None:
         st.button("Stop", icon=":material/stop:", on_click=lambda: evaluations.stop(person()), key="stop_evaluation")
 
 
-def show_outcome(latest: Evaluation) -> None:
+def show_outcome(latest: EvaluationState) -> None:
     """The outcome of the evaluation that this person waited for."""
     if latest.run is None:
         st.error(escape_markdown(latest.message), icon=":material/error:")
@@ -92,7 +92,7 @@ def show_outcome(latest: Evaluation) -> None:
         st.success(escape_markdown(latest.message), icon=":material/check:")
 
 
-def newly_saved_run(evaluations: Evaluations) -> int | None:
+def newly_saved_run(evaluations: EvaluationRunner) -> int | None:
     """The run that this person waited for, returned once: it is opened as soon as it is saved."""
     latest = evaluations.latest
     if latest is None or latest.run is None or not st.session_state.get(AWAITED_KEY):

@@ -30,7 +30,7 @@ class EvaluationRequest:
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class EvaluationState:
     """The state of an evaluation: its progress and, once `done`, the id of its run or a message why there is none."""
 
     request: EvaluationRequest
@@ -40,12 +40,12 @@ class Evaluation:
     message: str = ""
 
 
-class Evaluations:
+class EvaluationRunner:
     """Runs evaluations in a thread, so that no click or closed window interrupts one."""
 
     def __init__(self, app: App) -> None:
         self._app, self._lock, self._stop = app, threading.Lock(), threading.Event()
-        self.latest: Evaluation | None = None
+        self.latest: EvaluationState | None = None
 
     def start(self, person: Person, request: EvaluationRequest) -> None:
         """Start one. Raises NotAllowed, and QualityError if another one is running or there are no labels."""
@@ -54,7 +54,7 @@ class Evaluations:
         with self._lock:
             if self.latest is not None and not self.latest.done:
                 raise QualityError("an evaluation is running: wait for its end, or stop it")
-            self.latest = Evaluation(request)
+            self.latest = EvaluationState(request)
             self._stop.clear()
         threading.Thread(target=self._run, args=(request, labels), name="evaluation", daemon=True).start()
 

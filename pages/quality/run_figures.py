@@ -8,7 +8,7 @@ from datetime import datetime
 import plotly.graph_objects as go
 
 from core.quality.comparison import Comparison
-from core.quality.evaluation import Scores
+from core.quality.evaluation import MeanMeasures
 from core.quality.intervals import Interval
 from core.quality.label_sets import GRADES
 from core.quality.relevance import MEASURE_NAMES, RELEVANCE_MEASURES, RelevanceMeasure, compute_measures
@@ -99,7 +99,7 @@ def missed_ids(outcome: QueryOutcome) -> list[str]:
     return sorted(relevant - set(outcome.order), key=lambda i: (-outcome.relevant[i], i))
 
 
-def kinds_figure(kinds: Mapping[str, Scores], measure: RelevanceMeasure) -> go.Figure:
+def kinds_figure(kinds: Mapping[str, MeanMeasures], measure: RelevanceMeasure) -> go.Figure:
     """One measure per kind of query, with its interval; the most frequent kind on top."""
     names = list(kinds)
     intervals = [kinds[name].measures[measure.name] for name in names]

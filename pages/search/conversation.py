@@ -16,7 +16,7 @@ from pages.search.actions import back_to_first_page, leave_similar_search
 from pages.search.picture_details import RESULT_ACTIONS, search_similar
 from pages.search.picture_query import chosen_picture, clear_picture
 from pages.search.search_state import SearchParams
-from pages.search.turns import Turn, queries, turn_key, with_more, with_turn
+from pages.search.turns import SearchTurn, queries, turn_key, with_more, with_turn
 from pages.ui.format import escape_markdown
 from pages.ui.gallery import GalleryLayout, gallery
 from pages.ui.progress import show_progress
@@ -24,18 +24,18 @@ from pages.ui.progress import show_progress
 TURNS_KEY, FOLLOW_UP_KEY, INTERPRETATION_KEY = "turns", "pending_follow_up", "follow_up_interpretation"
 
 
-def conversation() -> tuple[Turn, ...]:
+def conversation() -> tuple[SearchTurn, ...]:
     """This person's turns, the latest last."""
-    turns: tuple[Turn, ...] = st.session_state.setdefault(TURNS_KEY, ())
+    turns: tuple[SearchTurn, ...] = st.session_state.setdefault(TURNS_KEY, ())
     return turns
 
 
-def current_turn(app: App, collection: str, params: SearchParams) -> Turn:
+def current_turn(app: App, collection: str, params: SearchParams) -> SearchTurn:
     """The turn that the page shows: the latest one if it is the same search, otherwise a new one."""
     version, follow_up = app.version(collection), st.session_state.pop(INTERPRETATION_KEY, None)
     earlier, latest = conversation()[:-1], conversation()[-1] if conversation() else None
     if latest is None or latest.key != turn_key(collection, version, params):
-        turn = Turn(collection, version, params, run_search(app, collection, params), follow_up)
+        turn = SearchTurn(collection, version, params, run_search(app, collection, params), follow_up)
         # Another weight is the same search, adjusted: it replaces the turn before.
         adjusted = latest is not None and latest.with_weight(params.weight).key == turn.key
         st.session_state[TURNS_KEY] = with_turn(earlier if adjusted else conversation(), turn)
@@ -86,7 +86,7 @@ def show_candidates(placeholder: DeltaGenerator, count: int, result: SearchResul
         gallery(result.collection, result.hits[:count], "candidates", RESULT_ACTIONS)
 
 
-def follow_up_input(app: App, turn: Turn) -> None:
+def follow_up_input(app: App, turn: SearchTurn) -> None:
     """A chat input that refines this search; the next run searches for its interpretation."""
     with st.container():
         text = st.chat_input("Refine: only the ones at night, more like the second …", key="follow_up", max_chars=300)
@@ -118,7 +118,7 @@ def apply_follow_up() -> None:
         st.session_state["q"] = follow_up.query
 
 
-def show_earlier_turns(earlier: Sequence[Turn]) -> None:
+def show_earlier_turns(earlier: Sequence[SearchTurn]) -> None:
     """Earlier searches with their first pictures, the latest first."""
     if not earlier:
         return
@@ -140,20 +140,20 @@ def show_earlier_turns(earlier: Sequence[Turn]) -> None:
         gallery(turn.collection, turn.answer.hits, f"turn_{position}", RESULT_ACTIONS, GalleryLayout("small"))
 
 
-def turn_line(turn: Turn) -> str:
+def turn_line(turn: SearchTurn) -> str:
     """`More like a picture and **red** in demo`."""
     picture = "More like a picture" if turn.params.by_picture else ""
     words = f"**{escape_markdown(turn.params.query)}**" if turn.params.query else ""
     return f"{' and '.join(filter(None, [picture, words]))} in {escape_markdown(turn.collection)}"
 
 
-def can_repeat(turn: Turn) -> bool:
+def can_repeat(turn: SearchTurn) -> bool:
     """Whether the search needs no uploaded picture, or the one that is still there."""
     uploaded = chosen_picture()
     return not turn.params.picture or (uploaded is not None and uploaded.picture.id == turn.params.picture)
 
 
-def repeat_turn(turn: Turn) -> None:
+def repeat_turn(turn: SearchTurn) -> None:
     """Repeat an earlier search."""
     if turn.params.picture:
         leave_similar_search()

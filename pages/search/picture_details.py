@@ -7,7 +7,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from core.app import App
-from core.records.assets import Asset
+from core.records.assets import Asset, file_name
 from pages.search.picture_query import clear_picture
 from pages.ui.credit import photo_credit, photo_page
 from pages.ui.format import escape_markdown
@@ -17,7 +17,7 @@ from pages.ui.routes import image_address
 
 
 def follow_picture_links(app: App, collection: str, more: Callable[[Asset], None] | None = None) -> None:
-    """On other pages than Search: open the details of the URL's `photo`, or search for pictures like its `like`."""
+    """On other pages than Search: open the details of the URL's `photo`, or search for pictures similar to `like`."""
     like = st.query_params.pop("like", None)
     if like:
         st.switch_page("pages/search/page.py", query_params={"collection": collection, "like": like})
@@ -64,9 +64,8 @@ def _show_body(app: App, collection: str, asset: Asset) -> None:
             ):
                 st.rerun()
             if original:
-                st.download_button(
-                    "Original file", original[1], original[0].name, on_click="ignore", icon=":material/download:"
-                )
+                address = image_address(collection, asset.id, "download")
+                st.link_button("Original file", address, icon=":material/download:")
     with metadata_column:
         if asset.about.description:
             st.text(asset.about.description)
@@ -90,7 +89,7 @@ RESULT_ACTIONS = GalleryActions(open_picture, search_similar)
 def asset_facts(asset: Asset, show_folders: bool) -> dict[str, str]:
     """The metadata of a picture by name, without empty ones; the folders of its files are for curators."""
     about = asset.about
-    files = asset.uris if show_folders else tuple(dict.fromkeys(uri.rsplit("/", 1)[-1] for uri in asset.uris))
+    files = asset.uris if show_folders else tuple(dict.fromkeys(map(file_name, asset.uris)))
     rows = {
         "Author": about.author,
         "Licence": about.licence,

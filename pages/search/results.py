@@ -17,13 +17,13 @@ from pages.search.picture_query import chosen_picture, clear_picture
 from pages.search.receipt import show_receipt
 from pages.search.search_state import PAGE_SIZE, SearchParams, result_summary
 from pages.search.thumbs import answer_thumbs, judged_answer
-from pages.search.turns import Turn
+from pages.search.turns import SearchTurn
 from pages.ui.format import escape_markdown, format_ms
 from pages.ui.gallery import GalleryLayout, gallery
 from pages.ui.routes import image_address
 
 
-def show_turn(app: App, turn: Turn) -> None:
+def show_turn(app: App, turn: SearchTurn) -> None:
     """The pictures of the turn, or advice if there are none."""
     if turn.follow_up is not None and turn.params.query:
         interpreter = "Gemini" if turn.follow_up.by == "gemini" else "a plain rule"

@@ -15,7 +15,7 @@ MAX_EARLIER_HITS = 4
 
 
 @dataclass(frozen=True)
-class Turn:
+class SearchTurn:
     """A search of a collection version, its answer, and how the follow-up that led to it was interpreted."""
 
     collection: str
@@ -29,7 +29,7 @@ class Turn:
         """What identifies the search; showing more results is the same search."""
         return turn_key(self.collection, self.version, self.params)
 
-    def with_weight(self, weight: float) -> Turn:
+    def with_weight(self, weight: float) -> SearchTurn:
         """The same turn, as if its words had this weight."""
         return replace(self, params=replace(self.params, weight=weight))
 
@@ -38,17 +38,17 @@ def turn_key(collection: str, version: str, params: SearchParams) -> Hashable:
     return (collection, version, replace(params, top=0))
 
 
-def with_turn(turns: Sequence[Turn], turn: Turn) -> tuple[Turn, ...]:
+def with_turn(turns: Sequence[SearchTurn], turn: SearchTurn) -> tuple[SearchTurn, ...]:
     """The conversation with one more turn; earlier ones are shortened."""
     return (*(shorten(earlier) for earlier in turns[-(MAX_TURNS - 1) :]), turn)
 
 
-def with_more(turn: Turn, params: SearchParams, result: SearchResult) -> Turn:
+def with_more(turn: SearchTurn, params: SearchParams, result: SearchResult) -> SearchTurn:
     """The turn with more pictures."""
     return replace(turn, params=params, answer=replace(turn.answer, result=result))
 
 
-def shorten(turn: Turn) -> Turn:
+def shorten(turn: SearchTurn) -> SearchTurn:
     """A turn with only the first pictures of its final order, and their ranking."""
     answer = turn.answer
     hits = answer.hits[:MAX_EARLIER_HITS]
@@ -60,6 +60,6 @@ def shorten(turn: Turn) -> Turn:
     return replace(turn, answer=replace(answer, result=replace(answer.result, hits=hits), ranking=ranking))
 
 
-def queries(turns: Sequence[Turn]) -> list[str]:
+def queries(turns: Sequence[SearchTurn]) -> list[str]:
     """The queries in words, the latest last."""
     return [turn.params.query for turn in turns if turn.params.query]

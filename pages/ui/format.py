@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from core.records.assets import Asset
+from core.records.assets import Asset, file_name
 
 
 def escape_markdown(text: str) -> str:
@@ -30,7 +30,7 @@ def distinguishing_line(asset: Asset, file_size: int | None) -> str:
     parts = [f"{asset.width} × {asset.height}"]
     if file_size is not None:
         parts.append(format_bytes(file_size))
-    parts += [name for uri in asset.uris[:1] if (name := uri.rsplit("/", 1)[-1]) != asset.title]
+    parts += [name for uri in asset.uris[:1] if (name := file_name(uri)) != asset.title]
     if asset.about.created_at:
         parts.append(f"taken {asset.about.created_at:%-d %B %Y}")
     else:

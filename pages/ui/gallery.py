@@ -49,7 +49,7 @@ class GalleryActions:
 
 @dataclass(frozen=True)
 class GalleryLayout:
-    """How pictures are shown: `small` is a strip of reminders, `large` for a few.
+    """How pictures are shown: `small` is a strip of small thumbnails, `large` for a few.
 
     They are numbered by rank, or from `first`. `reasons` (by asset id) are sentences under the pictures; `kind` is
     `bin` for pictures that were removed.
@@ -160,7 +160,7 @@ def _is_click(entry: object) -> bool:
 
 
 @dataclass(frozen=True)
-class Card:
+class GalleryCard:
     """A picture that stands for something: that thing's id, its title (suggested or not) and a line about it."""
 
     id: str
@@ -170,7 +170,7 @@ class Card:
     suggested: bool = False
 
 
-def cards(collection: str, shown: Sequence[Card], key: str, on_open: Callable[[str], None]) -> None:
+def cards(collection: str, shown: Sequence[GalleryCard], key: str, on_open: Callable[[str], None]) -> None:
     """Show cards in the order given; a click or Enter on one calls `on_open` with its id before the next run."""
 
     def on_opened() -> None:

@@ -14,7 +14,7 @@ from core.logs import log
 from core.metrics.alert_service import AlertWatcher
 from core.metrics.metrics_server import MetricsServer
 from core.records.jobs import Progress
-from pages.quality.evaluation_job import Evaluations
+from pages.quality.evaluation_job import EvaluationRunner
 
 MAX_SESSIONS = 10_000
 
@@ -100,9 +100,9 @@ def demo_build() -> DemoBuild:
 
 
 @st.cache_resource(show_spinner=False)
-def evaluations() -> Evaluations:
+def evaluations() -> EvaluationRunner:
     """The evaluations of this server, one at a time. Raises SettingError."""
-    return Evaluations(app())
+    return EvaluationRunner(app())
 
 
 def retry_demo_build() -> None:

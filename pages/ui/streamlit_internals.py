@@ -1,4 +1,4 @@
-"""All that touches what Streamlit does not document; nothing else in the project does.
+"""The only module that uses what Streamlit does not document.
 
 tests/pages/test_streamlit_internals.py asserts each name used here on the real classes, so that an update of Streamlit
 that moves one fails there. In production a name that is missing costs what it was for, and leaves a warning in the log;
@@ -42,7 +42,7 @@ def patch_streamlit() -> None:
 
 
 def uninterrupted(callback: Callable[Args, Result]) -> Callable[Args, Result]:
-    """Let no other request of its session break off `callback`, or begin beside it.
+    """Run `callback` so that no other request of its session interrupts it or runs beside it.
 
     Streamlit breaks a run off for the next request wherever it touches the session's state, also in a callback: what a
     person asked for is then forgotten, half done or not begun. The next request's run begins at once, in a thread of
@@ -79,7 +79,7 @@ def _script_runner(context: Any) -> Any:
 
 
 def install_fragment_queue() -> None:
-    """Let all sessions to come send through a `fragment_queue_class()`. Raises ImportError, AttributeError."""
+    """Make all future sessions send through a `fragment_queue_class()`. Raises ImportError, AttributeError."""
     from streamlit.runtime import app_session
 
     if not hasattr(app_session, "ForwardMsgQueue"):
@@ -118,7 +118,7 @@ def fragment_queue_class() -> type[Any]:
 
 
 def ignore_pages_directory() -> None:
-    """Keep a fresh server from taking pages/ for the old layout of one file per page.
+    """Turn off the discovery of pages/ as the old layout of one file per page.
 
     It would do so until the first run has ended, and answer a deep link with "page not found". Raises ImportError,
     AttributeError.
@@ -149,7 +149,7 @@ def _set_nodelay(connection: socket.socket) -> None:
 
 @contextmanager
 def _degraded(consequence: str) -> Iterator[None]:
-    """Go on without what Streamlit no longer has."""
+    """Continue without an internal name that Streamlit no longer has."""
     try:
         yield
     except (ImportError, AttributeError, TypeError) as error:
@@ -158,7 +158,7 @@ def _degraded(consequence: str) -> Iterator[None]:
 
 @lru_cache(maxsize=16)
 def _warn(consequence: str, missing: str) -> None:
-    """Log once per process that something of Streamlit's inside is missing, and what follows from it."""
+    """Log once per process that an internal name of Streamlit is missing, and the consequence."""
     log(
         "pages",
         "Streamlit has changed inside",

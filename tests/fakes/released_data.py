@@ -30,7 +30,7 @@ from core.records.clusterings import ClusterRecord, Draft, Revision
 from core.records.evaluations import EvaluationRunSummary
 from core.records.events import EventWindow
 from core.records.judgements import RecordedJudgement
-from core.store.lance.bin import BinnedAsset
+from core.store.lance.bin import RemovedAsset
 from core.store.objects.linkage_files import LinkageFiles
 from core.store.objects.map_files import MapFiles
 from core.store.sql.database import Database
@@ -52,7 +52,7 @@ RELEASED_NAMES: Mapping[type, Mapping[str, str]] = {
     ClusterRecord: {"sample_ids": "sketch"},
     EvaluationRunSummary: {"mock_server": "stand_in"},
     RecordedJudgement: {"judgement": "judged"},
-    BinnedAsset: {"removed_by": "by", "removed_at": "at"},
+    RemovedAsset: {"removed_by": "by", "removed_at": "at"},
 }
 NOW = datetime(2026, 11, 20, 17, tzinfo=UTC)
 DAYS = [datetime(2026, 10, 30, 12, tzinfo=UTC), datetime(2026, 11, 19, 12, tzinfo=UTC), NOW]

@@ -17,7 +17,7 @@ from core.access import OPERATOR, Person
 from core.app import App
 from core.atlas.colours import PALETTE, PersonalColours
 from core.atlas.level_of_detail import LevelOfDetail
-from core.clusters.lineage.diff import Flow
+from core.clusters.lineage.diff import AssetMove
 from core.jobs.background import BackgroundJobs
 from core.settings import Secret
 from pages.clusters import map_view
@@ -303,5 +303,5 @@ def test_clusters_are_found_by_name_filtered_and_ordered() -> None:
 
 
 def test_a_flow_title_has_the_count_and_both_clusters() -> None:
-    assert flow_title(Flow("a", None, ("x",)), {"a": "Boats_1"}) == r"**1 picture**: Boats\_1 → unclustered"
-    assert flow_title(Flow(None, "b", ("x", "y")), {}) == "**2 pictures**: unclustered → b"
+    assert flow_title(AssetMove("a", None, ("x",)), {"a": "Boats_1"}) == r"**1 picture**: Boats\_1 → unclustered"
+    assert flow_title(AssetMove(None, "b", ("x", "y")), {}) == "**2 pictures**: unclustered → b"

@@ -21,7 +21,7 @@ from core.quality.relevance import compute_measures
 from core.records.evaluations import EvaluationRun, QueryOutcome
 from core.records.jobs import Progress
 from core.settings import Secret
-from pages.quality.evaluation_job import EvaluationRequest, Evaluations, committed_label_sets, outcome_line
+from pages.quality.evaluation_job import EvaluationRequest, EvaluationRunner, committed_label_sets, outcome_line
 from pages.quality.reveal import place_captions, reveal_rows, same_order
 from pages.quality.run_figures import best_possible, grade_captions, missed_ids, query_rows, run_label, worst_first
 from pages.ui import person as person_module
@@ -68,7 +68,7 @@ def text_of(page: AppTest) -> str:
     return "\n".join([element.value for element in (*page.markdown, *page.caption, *page.info, *page.success)])
 
 
-def wait(evaluations: Evaluations) -> Any:
+def wait(evaluations: EvaluationRunner) -> Any:
     deadline = time.monotonic() + 60
     while evaluations.latest is None or not evaluations.latest.done:
         assert time.monotonic() < deadline
@@ -210,7 +210,7 @@ def test_an_evaluation_of_what_people_judged_is_started_from_the_page_and_opened
 
 
 def test_the_error_that_ends_an_evaluation_is_shown(judgeable: App) -> None:
-    evaluations = Evaluations(judgeable)
+    evaluations = EvaluationRunner(judgeable)
     evaluations.start(OPERATOR, EvaluationRequest("demo.jsonl", "demo", "vector"))
     ended = wait(evaluations)
     assert ended.run is None
@@ -220,7 +220,7 @@ def test_the_error_that_ends_an_evaluation_is_shown(judgeable: App) -> None:
 
 
 def test_one_evaluation_runs_at_a_time_and_can_be_stopped(judgeable: App, monkeypatch: pytest.MonkeyPatch) -> None:
-    evaluations = Evaluations(judgeable)
+    evaluations = EvaluationRunner(judgeable)
 
     def endless(*arguments: Any) -> EvaluationRun:
         while True:
@@ -236,7 +236,7 @@ def test_one_evaluation_runs_at_a_time_and_can_be_stopped(judgeable: App, monkey
 
 
 def test_an_unexpected_error_of_an_evaluation_is_shown(judgeable: App, monkeypatch: pytest.MonkeyPatch) -> None:
-    evaluations = Evaluations(judgeable)
+    evaluations = EvaluationRunner(judgeable)
     monkeypatch.setattr(judgeable.quality, "save", lambda run: 1 / 0)
     monkeypatch.setattr(judgeable.quality, "evaluate", lambda *_: None)
     evaluations.start(OPERATOR, EvaluationRequest("demo.jsonl", "demo", "vector"))

@@ -46,7 +46,7 @@ class PartitionLike(Protocol):
 
 
 @dataclass(frozen=True)
-class Flow:
+class AssetMove:
     """Assets that move from one cluster to another, by the clusters' ids; None is unclustered."""
 
     before: str | None
@@ -55,7 +55,7 @@ class Flow:
 
 
 @dataclass(frozen=True)
-class Part:
+class ClusterOverlap:
     """A cluster, and how many pictures it shares with the cluster that was split or merged."""
 
     cluster: ClusterLike
@@ -67,7 +67,7 @@ class ClusterSplit:
     """A cluster, and the clusters that it is the main source of."""
 
     before: ClusterLike
-    pieces: tuple[Part, ...]
+    pieces: tuple[ClusterOverlap, ...]
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class ClusterMerge:
     """A cluster, and the clusters whose main destination it is."""
 
     after: ClusterLike
-    parts: tuple[Part, ...]
+    parts: tuple[ClusterOverlap, ...]
 
 
 @dataclass(frozen=True)
@@ -100,9 +100,9 @@ class Diff:
     """
 
     continued: tuple[tuple[ClusterLike, ClusterLike], ...]
-    flows: tuple[Flow, ...]
-    added: tuple[Flow, ...]
-    removed: tuple[Flow, ...]
+    flows: tuple[AssetMove, ...]
+    added: tuple[AssetMove, ...]
+    removed: tuple[AssetMove, ...]
     splits: tuple[ClusterSplit, ...]
     merges: tuple[ClusterMerge, ...]
     vanished: tuple[ClusterLike, ...]
@@ -215,7 +215,9 @@ class _ContingencyTable:
     @property
     def splits(self) -> tuple[ClusterSplit, ...]:
         return tuple(
-            ClusterSplit(self.before[old], tuple(Part(self.after[pair[1]], self._counts[pair]) for pair in pairs))
+            ClusterSplit(
+                self.before[old], tuple(ClusterOverlap(self.after[pair[1]], self._counts[pair]) for pair in pairs)
+            )
             for old, pairs in self._pieces.items()
             if len(pairs) > 1 or not self._is_part(pairs[0])
         )
@@ -223,7 +225,9 @@ class _ContingencyTable:
     @property
     def merges(self) -> tuple[ClusterMerge, ...]:
         return tuple(
-            ClusterMerge(self.after[new], tuple(Part(self.before[pair[0]], self._counts[pair]) for pair in pairs))
+            ClusterMerge(
+                self.after[new], tuple(ClusterOverlap(self.before[pair[0]], self._counts[pair]) for pair in pairs)
+            )
             for new, pairs in self._parts.items()
             if len(pairs) > 1 or not self._is_piece(pairs[0])
         )
@@ -255,9 +259,9 @@ class _ContingencyTable:
         clusters = (self.before[old] for old in sorted(labels - {-1}))
         return tuple(cluster for cluster in clusters if cluster.confirmed and cluster.name)
 
-    def flow(self, pair: LabelPair, asset_ids: Sequence[str]) -> Flow:
+    def flow(self, pair: LabelPair, asset_ids: Sequence[str]) -> AssetMove:
         old, new = self._sides(pair)
-        return Flow(old.id if old else None, new.id if new else None, tuple(asset_ids))
+        return AssetMove(old.id if old else None, new.id if new else None, tuple(asset_ids))
 
     def _sides(self, pair: LabelPair) -> tuple[ClusterLike | None, ClusterLike | None]:
         old, new = pair

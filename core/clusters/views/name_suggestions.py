@@ -21,7 +21,7 @@ from core.clusters.views.naming import (
 )
 
 
-class NameSuggestions:
+class NameSuggester:
     """Suggests and caches cluster names. Thread-safe."""
 
     def __init__(self, terms: TermTable, words: Sequence[str], word_vectors: NDArray[np.float32]) -> None:

@@ -164,7 +164,7 @@ class Fetcher:
             self._sleep(wait_s)
 
     def stop(self) -> None:
-        """End everything that waits or reads: it raises Cancelled or FetchError."""
+        """Abort all waits and reads: it raises Cancelled or FetchError."""
         self._stopped.set()
         with self._lock:
             for connection in self._in_use:

@@ -22,7 +22,7 @@ SUFFIX = "-removed"
 
 
 @dataclass(frozen=True)
-class BinnedAsset:
+class RemovedAsset:
     """An asset in the bin, its thumbnail (JPEG), and who removed it when."""
 
     asset: Asset
@@ -55,7 +55,7 @@ class Bin:
         ids: list[str] = order["id"].to_pylist()
         return ids
 
-    def get(self, ids: Sequence[str]) -> list[BinnedAsset]:
+    def get(self, ids: Sequence[str]) -> list[RemovedAsset]:
         """The assets with these ids, in that order; ids that are not in it are left out."""
         if not ids or not self._exists():
             return []
@@ -64,7 +64,7 @@ class Bin:
             rows_by_id = {row["id"]: row for row in _query(self._open(), ids, columns).to_list()}
         rows = [rows_by_id[i] for i in ids if i in rows_by_id]
         return [
-            BinnedAsset(schema.to_asset(row), row["thumbnail"], row["removed_by"], row["removed_at"]) for row in rows
+            RemovedAsset(schema.to_asset(row), row["thumbnail"], row["removed_by"], row["removed_at"]) for row in rows
         ]
 
     def rows(self, ids: Sequence[str]) -> pa.Table:

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from core.records.assets import ModelCard
+from core.records.assets import ModelCard, file_name
 
 COLUMNS = ["id", "uris", "title", "source", "keywords", "width", "height", "created_at", "ingested_at", "vector"]
 
@@ -95,7 +95,7 @@ def _titles(batch: pa.RecordBatch) -> list[str]:
     titles: list[str] = [title or "" for title in batch["title"].to_pylist()]
     untitled = [row for row, title in enumerate(titles) if not title]
     for row, uris in zip(untitled, batch["uris"].take(pa.array(untitled, pa.int64())).to_pylist(), strict=True):
-        titles[row] = uris[0].rsplit("/", 1)[-1] if uris else ""
+        titles[row] = file_name(uris[0]) if uris else ""
     return titles
 
 

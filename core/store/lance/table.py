@@ -14,7 +14,7 @@ from core.errors import CollectionError
 from core.records.assets import Asset, ModelCard
 from core.store.disk_errors import wrap_read_errors, wrap_write_errors
 from core.store.lance import schema
-from core.store.lance.bin import Bin, BinnedAsset, ids_filter
+from core.store.lance.bin import Bin, RemovedAsset, ids_filter
 from core.store.lance.snapshot import COLUMNS, Snapshot, read_snapshot
 from core.store.objects.locks import write_lock
 
@@ -154,7 +154,7 @@ class AssetTable:
         """The ids of the assets in the bin as 32 raw bytes each."""
         return binned - self.ids() if (binned := self.bin.ids()) else binned
 
-    def removed(self, first: int, count: int) -> list[BinnedAsset]:
+    def removed(self, first: int, count: int) -> list[RemovedAsset]:
         """A page of the assets in the bin, the most recently removed first."""
         removed = self.removed_ids()
         ids = [i for i in self.bin.ids_newest_first() if bytes.fromhex(i) in removed]

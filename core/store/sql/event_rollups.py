@@ -73,7 +73,7 @@ def sum_rows(rows: Sequence[RollupRow]) -> RollupRow:
 
 
 def group_rows(rows: Iterable[RollupRow], unit_ms: int) -> list[RollupRow]:
-    """Rows summed by units of time (EVER_MS: all of it), kind, collection, outcome and reason."""
+    """Rows summed by units of time (ALL_TIME: all of it), kind, collection, outcome and reason."""
     truncated = (row._replace(at_ms=row.at_ms - row.at_ms % unit_ms if unit_ms else 0) for row in rows)
     ordered = sorted(truncated, key=lambda row: row.key)
     return [sum_rows(list(group)) for _, group in groupby(ordered, key=lambda row: row.key)]

@@ -24,7 +24,7 @@ class JobStore:
         self._database = database
 
     def add(self, kind: str, collection: str, arguments: Mapping[str, Any], author: str) -> Job:
-        """Queue a job. Raises JobError if the collection has one that is queued or running."""
+        """Queue a job. Raises JobError if the collection has one of this kind that is queued or running."""
         with self._database.transaction() as db:
             open_job = db.execute(
                 "SELECT id FROM jobs WHERE collection = ? AND kind = ? AND state IN (?, ?)", (collection, kind, *_OPEN)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from core.errors import QueryError
-from core.records.judgements import Judgement, RecordedJudgement, Tally
+from core.records.judgements import Judgement, JudgementCounts, RecordedJudgement
 from core.store.sql.database import Database
 from core.store.sql.migrations import JUDGEMENTS
 
@@ -96,7 +96,7 @@ class JudgementStore:
             ).fetchone()
             return int(up), int(total)
 
-    def tallies(self, collection: str) -> list[Tally]:
+    def tallies(self, collection: str) -> list[JudgementCounts]:
         """The thumbs of all people, counted by query and picture."""
         with self._database.reading() as db:
             rows = db.execute(
@@ -104,7 +104,7 @@ class JudgementStore:
                 " GROUP BY query, asset_id ORDER BY query, asset_id",
                 (collection,),
             )
-            return [Tally(**dict(row)) for row in rows]
+            return [JudgementCounts(**dict(row)) for row in rows]
 
 
 def normalize_query(query: str) -> str:

@@ -305,6 +305,26 @@ def test_a_huge_original_is_sent_as_its_view_and_one_beyond_the_limit_not_at_all
     assert counts(app) == (2, 0, 1)
 
 
+def test_a_download_is_the_file_itself_under_its_own_name(lying_client: TestClient, lying: dict[str, str]) -> None:
+    for written, name in (("TIFF", "TIFF.jpg"), ("PNG", "PNG.jpg")):
+        answer = lying_client.get(path(lying[written], "download"))
+        assert (answer.status_code, answer.headers["content-type"]) == (200, f"image/{written.lower()}")
+        assert answer.headers["content-disposition"] == f"attachment; filename*=UTF-8''{name}"
+        assert hashlib.sha256(answer.content).hexdigest() == lying[written]
+
+
+def test_the_name_of_a_download_cannot_add_a_header(app: App, tmp_path: Path) -> None:
+    folder = tmp_path / "named"
+    folder.mkdir()
+    Image.new("RGB", (40, 30), "teal").save(folder / 'ä "50%"\r\nX-Evil: 1.png', "PNG")
+    app.ingest(folder, "named")
+    (asset_id,) = app.titles("named")
+    with TestClient(server(lambda: app), base_url="http://localhost") as client:
+        headers = client.get(f"/images/named/{asset_id}/download").headers
+    assert "x-evil" not in headers
+    assert headers["content-disposition"].endswith("''%C3%A4%20%2250%25%22%0D%0AX-Evil%3A%201.png")
+
+
 # -- many at once -----------------------------------------------------------------------------------------------------
 
 

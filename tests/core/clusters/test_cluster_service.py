@@ -14,7 +14,7 @@ from core.app import App
 from core.clusters import service as module
 from core.clusters.edits.model import ClusterRef, PairConstraint, Rename, SetBranch
 from core.clusters.edits.plan import Plan, apply
-from core.clusters.service import LINK, ClusterService, ClusterSources
+from core.clusters.service import LINKAGE_JOB, ClusterService, ClusterSources
 from core.clusters.tree.branches import branch_at
 from core.clusters.views.borderline_pairs import cophenetic_similarity
 from core.clusters.views.cluster_view import ClusterView, build_view
@@ -144,7 +144,7 @@ def test_a_big_collection_is_linked_by_a_job(app: App, big: list[Job], linked: l
         app.clusters.view("c", Plan())
     job = app.clusters.refresh("c", "Ada")
     assert job is not None
-    assert (job.kind, job.collection, job.author, linked) == (LINK, "c", "Ada", [])
+    assert (job.kind, job.collection, job.author, linked) == (LINKAGE_JOB, "c", "Ada", [])
     assert big == [job]
     done = app.run_job(job.id)
     assert (done.state, done.message, linked) == ("done", "8 pictures linked", [8])

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import SettingError
-from core.gemini.prices import PRICES, PricedUsage, Rates, TokenUsage, load_prices
+from core.gemini.prices import PRICES, PricedUsage, TokenRates, TokenUsage, load_prices
 from core.settings import Settings
 
 TABLE = load_prices()
@@ -88,8 +88,8 @@ def test_a_model_may_be_named_with_its_path() -> None:
     assert cost("models/gemini-3.5-flash", TokenUsage(9)) == cost("gemini-3.5-flash", TokenUsage(9))
 
 
-@given(usages(), usages(), st.builds(Rates, *[st.floats(0, 50)] * 3))
-def test_at_one_rate_the_cost_of_a_sum_is_the_sum_of_the_costs(a: TokenUsage, b: TokenUsage, rates: Rates) -> None:
+@given(usages(), usages(), st.builds(TokenRates, *[st.floats(0, 50)] * 3))
+def test_at_one_rate_the_cost_of_a_sum_is_the_sum_of_the_costs(a: TokenUsage, b: TokenUsage, rates: TokenRates) -> None:
     assert rates.cost_usd(a + b) == pytest.approx(rates.cost_usd(a) + rates.cost_usd(b), abs=1e-9)
     assert (a + b).total == a.total + b.total
 

@@ -14,7 +14,7 @@ from core.access import OPERATOR, Person
 from core.app import App
 from core.errors import CollectionBusy, CollectionError, NotAllowed
 from core.jobs.background import BackgroundJobs
-from core.library.reembedding import EMBED
+from core.library.reembedding import EMBED_JOB
 from core.records.jobs import Cancelled, Progress, ignore
 from core.settings import PROJECT, Settings
 from core.store.lance.collections import Collections
@@ -56,7 +56,7 @@ def books(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> App:
 
 def embed(app: App) -> str:
     job = app.reembedding.start(OPERATOR, "books", NEW_MODEL, "books-new")
-    assert job.kind == EMBED
+    assert job.kind == EMBED_JOB
     return app.run_job(job.id).message
 
 

@@ -13,7 +13,7 @@ from core.access import Person
 from core.quality.blind import pool_rankings
 from core.quality.judging import JudgingService, Vote, label_set
 from core.quality.label_sets import read_label_set, to_jsonl
-from core.records.judgements import Tally
+from core.records.judgements import JudgementCounts
 from core.store.sql.judgement_store import JudgementStore
 
 START = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -79,7 +79,9 @@ def test_what_was_judged_is_a_label_set_that_can_be_read(judging: JudgingService
 
 
 def test_the_majority_decides_and_a_tie_is_no_label() -> None:
-    found = label_set([Tally("q", A, 2, 1), Tally("q", B, 1, 1), Tally("r", A, 0, 1)], "x")
+    found = label_set(
+        [JudgementCounts("q", A, 2, 1), JudgementCounts("q", B, 1, 1), JudgementCounts("r", A, 0, 1)], "x"
+    )
     assert [(q.query, q.relevant) for q in found.queries] == [("q", {A: 1}), ("r", {A: 0})]
 
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import QueryError
-from core.records.judgements import Judgement, RecordedJudgement, Tally
+from core.records.judgements import Judgement, JudgementCounts, RecordedJudgement
 from core.store.sql.judgement_store import JudgementStore
 
 START = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -101,7 +101,7 @@ def test_tallies_add_up_what_people_think(judgements: JudgementStore) -> None:
     judgements.save(UP, "Ada")
     judgements.save(replace(UP, up=False), "Bo")
     judgements.save(replace(UP, asset_id=B), "Bo")
-    assert judgements.tallies("demo") == [Tally("red car", A, 1, 1), Tally("red car", B, 1, 0)]
+    assert judgements.tallies("demo") == [JudgementCounts("red car", A, 1, 1), JudgementCounts("red car", B, 1, 0)]
     assert judgements.tallies("other") == []
 
 
