@@ -16,7 +16,7 @@ from core.cache import OnceCache
 from core.errors import JobError
 from core.jobs.background import BackgroundJobs
 from core.records.jobs import Job, ProgressListener, ignore
-from core.store.lance.snapshot import Snapshot
+from core.store.lance.snapshot import Snapshot, require_same_collection
 from core.store.objects.map_files import MapFiles, StoredMap
 
 MAP_JOB = "map"
@@ -85,6 +85,7 @@ class AtlasService:
         start = _on_snapshot(stored, snapshot).coordinates if stored else None
         coordinates = fit_map(snapshot.vectors, start=start, listener=listener)
         fitted = np.ones(len(snapshot), bool)
+        require_same_collection(collection, snapshot, self._snapshots(collection))
         self._maps(collection).put(StoredMap(snapshot.version, snapshot.ids, coordinates, fitted, SEED))
         return f"{len(snapshot):,} pictures mapped"
 

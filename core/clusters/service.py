@@ -33,7 +33,7 @@ from core.jobs.background import BackgroundJobs
 from core.metrics.request_recorder import Recording, do_not_record
 from core.records.clusterings import Clustering, Revision
 from core.records.jobs import Job, ProgressListener, ignore
-from core.store.lance.snapshot import Snapshot
+from core.store.lance.snapshot import Snapshot, require_same_collection
 from core.store.objects.linkage_files import LinkageFiles
 from core.store.sql.revision_store import RevisionStore
 
@@ -108,6 +108,7 @@ class ClusterService:
         """Compute and store the dendrogram of a collection; returns the message of the background job that runs it."""
         snapshot = self._sources.snapshots(collection)
         linkage = average_linkage(snapshot.vectors, listener=listener, device=self._device)
+        require_same_collection(collection, snapshot, self._sources.snapshots(collection))
         self._sources.linkages(collection).put(snapshot.version, snapshot.ids, linkage.z)
         return f"{len(snapshot):,} pictures linked"
 

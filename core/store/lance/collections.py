@@ -10,7 +10,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from itertools import count
 from pathlib import Path
@@ -28,6 +30,7 @@ from core.store.objects.names import check_collection_name
 
 DESCRIPTION = "collection.json"
 TABLE = "assets"
+DELETED = ".deleted-"
 
 # MIGRATIONS[v - 1] upgrades a table from schema version v to v + 1. Each must be idempotent.
 MIGRATIONS: tuple[Callable[[Any], None], ...] = ()
@@ -166,12 +169,16 @@ class Collections:
                 about = self._read(name)
                 if home.name == name:
                     (home / DESCRIPTION).unlink()
+                    # Moved before the locks are released, so that a new collection of the name has a folder of its own.
+                    home.rename(home.with_name(f".{name}{DELETED}{uuid.uuid4().hex}"))
                 else:
                     description = _read_description(home)
                     del description["beside"][name]
                     _write_description(home, description)
-        with wrap_write_errors(home):
-            for folder in [home] if home.name == name else _table_folders(home, about):
+                    for folder in _table_folders(home, about):
+                        _remove(folder)
+        with wrap_write_errors(self._folder):
+            for folder in self._folder.glob(f".*{DELETED}*"):  # also of deletions that were interrupted
                 _remove(folder)
 
     def _homes(self) -> list[Path]:
@@ -274,7 +281,7 @@ def _write_atomically(path: Path, text: str) -> None:
 
 
 def _remove(folder: Path) -> None:
-    if folder.exists():
+    with suppress(FileNotFoundError):  # another process may remove it too
         shutil.rmtree(folder)
 
 

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from core.errors import CollectionError
 from core.records.assets import ModelCard, file_name
 
 COLUMNS = ["id", "uris", "title", "source", "keywords", "width", "height", "created_at", "ingested_at", "vector"]
@@ -88,6 +89,12 @@ def collection_version(model: ModelCard, asset_ids: Iterable[str]) -> str:
     """16 hexadecimal digits that change with the model or the set of assets, and with nothing else."""
     about = f"{model.name} {model.checkpoint}"
     return hashlib.sha256("".join([about, *sorted(asset_ids)]).encode()).hexdigest()[:16]
+
+
+def require_same_collection(name: str, before: Snapshot, now: Snapshot) -> None:
+    """Raise CollectionError if no picture of `before` is in `now`: the name means another collection by now."""
+    if before.version != now.version and set(before.ids).isdisjoint(now.ids):
+        raise CollectionError(f"{name} was deleted and made anew meanwhile: what was computed for it is not kept")
 
 
 def _titles(batch: pa.RecordBatch) -> list[str]:

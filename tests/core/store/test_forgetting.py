@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import shutil
 import sqlite3
 import zlib
@@ -12,10 +13,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from core.access import OPERATOR, Person
 from core.app import App
-from core.errors import CollectionBusy, JobError, StoreError
+from core.errors import CollectionBusy, CollectionError, JobError, StoreError
 from core.jobs.background import BackgroundJobs
 from core.quality.judging import Vote
 from core.records.evaluations import EvaluationRun
@@ -247,7 +249,7 @@ def test_a_deletion_that_was_cut_off_among_its_files_leaves_no_bin(
     remove = shutil.rmtree
 
     def cut_off(folder: Path, *rest: Any) -> None:
-        if folder == filled.settings.data / "collections" / "c":
+        if folder.name.startswith(".c.deleted-"):
             raise Killed
         remove(folder, *rest)
 
@@ -258,6 +260,78 @@ def test_a_deletion_that_was_cut_off_among_its_files_leaves_no_bin(
     assert "c" not in filled.existing_collections()
     assert filled.ingest(pictures, "c").added == 3
     assert state(filled, "c") == NOTHING
+
+
+def test_what_an_interrupted_deletion_left_goes_with_the_next(
+    filled: App, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remove, folder = shutil.rmtree, filled.settings.data / "collections"
+
+    def cut_off(path: Path, *rest: Any) -> None:
+        if path.name.startswith(".c.deleted-"):
+            raise Killed
+        remove(path, *rest)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(shutil, "rmtree", cut_off)
+        with pytest.raises(Killed):
+            filled.removal.delete(ADA, "c", "c")
+    assert any(path.name.startswith(".c.deleted-") for path in folder.iterdir())
+    filled.ingest(pictures, "d")
+    filled.removal.delete(ADA, "d", "d")
+    assert list(folder.iterdir()) == []
+
+
+def test_a_collection_created_while_the_files_of_the_old_one_go_is_kept(
+    filled: App, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remove, other = shutil.rmtree, colour_app(filled.settings.data)
+
+    def create_first(folder: Path, *rest: Any) -> None:
+        if folder.name.startswith(".c.deleted-"):
+            assert other.ingest(pictures, "c").added == 3
+        remove(folder, *rest)
+
+    monkeypatch.setattr(shutil, "rmtree", create_first)
+    filled.removal.delete(ADA, "c", "c")
+    assert colour_app(filled.settings.data).size("c") == 3
+
+
+@pytest.mark.parametrize(
+    ("module", "function", "compute"),
+    [
+        ("core.atlas.service", "fit_map", lambda app: app.atlas.fit("c")),
+        ("core.clusters.service", "average_linkage", lambda app: app.clusters.compute_linkage("c")),
+    ],
+)
+@pytest.mark.parametrize("made_anew", [False, True])
+def test_what_is_computed_when_its_collection_is_gone_is_not_stored(
+    filled: App,
+    pictures: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    module: str,
+    function: str,
+    compute: Callable[[App], str],
+    made_anew: bool,
+) -> None:
+    original = getattr(importlib.import_module(module), function)
+
+    def delete_meanwhile(*args: Any, **options: Any) -> Any:
+        result = original(*args, **options)
+        filled.removal.delete(ADA, "c", "c")
+        if made_anew:
+            Image.new("RGB", (9, 9), "navy").save(pictures.parent / "other.png")
+            filled.ingest(pictures.parent / "other.png", "c")
+        return result
+
+    monkeypatch.setattr(f"{module}.{function}", delete_meanwhile)
+    with pytest.raises(CollectionError, match="c"):
+        compute(filled)
+    monkeypatch.undo()
+    assert filled.ingest(pictures, "c").added == 3
+    assert {name: value for name, value in state(filled, "c").items() if name in ("map", "linkage")} == {
+        name: NOTHING[name] for name in ("map", "linkage")
+    }
 
 
 def test_a_sibling_made_where_a_deletion_was_cut_off_has_an_empty_bin(
