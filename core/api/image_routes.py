@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Container
+from collections.abc import AsyncIterator, Callable, Container
 from functools import partial
 from typing import TYPE_CHECKING, get_args
 from urllib.parse import quote
@@ -21,13 +21,13 @@ from anyio import CapacityLimiter, to_thread
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Mount, Route
 
 from core.api.guards import HostCheck, SafeHeaders, SameOriginCheck
 from core.errors import BadImage, ContactSheetError
 from core.logs import log
-from core.records.encoded_images import ImageFile, ImageKind, ImageOutcome
+from core.records.encoded_images import ImageFile, ImageKind, ImageOutcome, OriginalFile
 
 if TYPE_CHECKING:
     from core.app import App  # takes seconds to import, which a server should not wait for
@@ -37,6 +37,7 @@ KINDS: tuple[ImageKind, ...] = get_args(ImageKind)
 CACHE_CONTROL = "private, no-cache"
 # Reading a thumbnail is short; decoding an original may take seconds and hundreds of megabytes.
 THUMBNAIL_THREADS, ORIGINAL_THREADS = 8, 2
+CHUNK_BYTES = 256 * 1024
 
 
 def image_routes(
@@ -90,16 +91,34 @@ class _ImageEndpoint:
         return response
 
 
-def _response(request: Request, image: ImageFile | None) -> Response:
+def _response(request: Request, image: ImageFile | OriginalFile | None) -> Response:
     if image is None:
         return PlainTextResponse("There is no such image.", 404)
     headers = {"ETag": image.etag, "Cache-Control": CACHE_CONTROL}
-    if _matches(request.headers.getlist("if-none-match"), image.etag):
+    is_known = _matches(request.headers.getlist("if-none-match"), image.etag)
+    if not is_known:
+        headers["Content-Length"] = str(image.size)
+    if isinstance(image, OriginalFile):
+        return _original_response(request, image, headers, is_known)
+    if is_known:
         return Response(status_code=304, headers=headers)
-    headers["Content-Length"] = str(len(image.data))
-    if image.file_name:
-        headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(image.file_name, safe='')}"
     return Response(b"" if request.method == "HEAD" else image.data, headers=headers, media_type=image.media_type)
+
+
+def _original_response(request: Request, image: OriginalFile, headers: dict[str, str], is_known: bool) -> Response:
+    if image.file_name and not is_known:
+        headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(image.file_name, safe='')}"
+    if is_known or request.method == "HEAD":
+        image.file.close()
+        return Response(status_code=304 if is_known else 200, headers=headers, media_type=image.media_type)
+    return StreamingResponse(_chunks(image), headers=headers, media_type=image.media_type)
+
+
+async def _chunks(image: OriginalFile) -> AsyncIterator[bytes]:
+    """Read piece by piece as the browser takes them, so that one which takes none costs no memory."""
+    with image.file as file:
+        while chunk := await to_thread.run_sync(file.read, CHUNK_BYTES):
+            yield chunk
 
 
 def _matches(if_none_match: list[str], etag: str) -> bool:

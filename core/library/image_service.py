@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 from PIL import Image
 
 from core.cache import OnceCache
 from core.embedding import images
 from core.errors import BadImage, CollectionError
-from core.library.originals import read_original
+from core.library.originals import open_original, read_original
 from core.records.assets import Asset
-from core.records.encoded_images import ImageFile, ImageKind
+from core.records.encoded_images import ImageFile, ImageKind, OriginalFile
 from core.store.lance.table import AssetTable
 
 # What browsers show by themselves, by the format that Pillow finds in the bytes. MPO is a JPEG with more in it.
@@ -49,9 +50,9 @@ class ImageService:
         self._table, self._names, self._max_megapixels = table, names, max_megapixels
         self._thumbnails, self._views = OnceCache(CACHED_THUMBNAILS), OnceCache(CACHED_VIEWS)
 
-    def get(self, kind: ImageKind, collection: str, asset_id: str) -> ImageFile | None:
+    def get(self, kind: ImageKind, collection: str, asset_id: str) -> ImageFile | OriginalFile | None:
         """The image of one kind: `thumbnail`, `view`, `original`, `download`, or `bin`: that of a removed asset."""
-        readers = {
+        readers: dict[ImageKind, Callable[[str, str], ImageFile | OriginalFile | None]] = {
             "thumbnail": self.thumbnail,
             "view": self.view,
             "original": self.original,
@@ -82,26 +83,34 @@ class ImageService:
         # The id is the hash of the original's bytes: what was made of them once stays right.
         return self._views.get_or_create(asset_id, lambda: self._view_of(self._read(asset)))
 
-    def original(self, collection: str, asset_id: str) -> ImageFile | None:
+    def original(self, collection: str, asset_id: str) -> ImageFile | OriginalFile | None:
         """The original's own bytes where a browser shows their format and they are not too many, else the view."""
-        asset = self._asset(collection, asset_id)
-        data = self._read(asset) if asset is not None else None
-        if data is None:
-            return None
-        media_type = BROWSER_TYPES.get(images.open_image(data, asset_id, self._max_megapixels).format or "")
-        if media_type is None or len(data) > MAX_ORIGINAL_BYTES:
-            return self._views.get_or_create(asset_id, lambda: self._view_of(data))
-        return ImageFile(data, media_type)
+        found = self._open_original(collection, asset_id)
+        if found is None or (found.media_type in BROWSER_TYPES.values() and found.size <= MAX_ORIGINAL_BYTES):
+            return replace(found, file_name="") if found else None
+        with found.file as file:
+            data = file.read()
+        return self._views.get_or_create(asset_id, lambda: self._view_of(data))
 
-    def download(self, collection: str, asset_id: str) -> ImageFile | None:
+    def download(self, collection: str, asset_id: str) -> OriginalFile | None:
         """The original's own bytes, whatever their format and size, to be saved under the file's name."""
+        return self._open_original(collection, asset_id)
+
+    def _open_original(self, collection: str, asset_id: str) -> OriginalFile | None:
         asset = self._asset(collection, asset_id)
-        found = read_original(asset, self._max_megapixels) if asset is not None else None
+        found = open_original(asset, self._max_megapixels) if asset is not None else None
         if found is None:
             return None
-        path, data = found
-        image_format = images.open_image(data, asset_id, self._max_megapixels).format or ""
-        return ImageFile(data, Image.MIME.get(image_format, "application/octet-stream"), path.name)
+        path, file = found
+        try:
+            image_format = images.open_image(file.read(), asset_id, self._max_megapixels).format or ""
+            media_type = BROWSER_TYPES.get(image_format) or Image.MIME.get(image_format, "application/octet-stream")
+            size = file.tell()
+            file.seek(0)
+        except BaseException:
+            file.close()
+            raise
+        return OriginalFile(file, size, media_type, f'"{asset_id[:32]}"', path.name)
 
     def _open(self, collection: str, asset_id: str) -> AssetTable | None:
         if not _ASSET_ID.fullmatch(asset_id):

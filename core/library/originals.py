@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
+from typing import BinaryIO
 
 from core.embedding import images
 from core.embedding.hashes import content_id
@@ -25,6 +27,25 @@ def read_original(asset: Asset, max_megapixels: float | None = None) -> tuple[Pa
             continue
         if content_id(data) == asset.id:
             return uri_to_path(uri), data
+    return None
+
+
+def open_original(asset: Asset, max_megapixels: float) -> tuple[Path, BinaryIO] | None:
+    """The path and the open file of the original, from the first uri that still has its bytes; None if none does.
+
+    What is read from it later is what was verified, even if another file takes its name meanwhile.
+    """
+    for uri in asset.uris:
+        path = uri_to_path(uri)
+        try:
+            images.file_megabytes(path, max_megapixels)
+            file = path.open("rb")
+        except (ContactSheetError, OSError):
+            continue
+        if hashlib.file_digest(file, "sha256").hexdigest() == asset.id:
+            file.seek(0)
+            return path, file
+        file.close()
     return None
 
 

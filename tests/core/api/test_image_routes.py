@@ -20,6 +20,7 @@ from core.app import App
 from core.errors import SettingError, StoreError
 from core.library import image_service
 from core.records.assets import ModelCard
+from core.records.encoded_images import OriginalFile
 from core.store.lance.bin import Bin
 from core.store.lance.collections import Collections
 from core.store.lance.table import AssetTable
@@ -311,6 +312,17 @@ def test_a_download_is_the_file_itself_under_its_own_name(lying_client: TestClie
         assert (answer.status_code, answer.headers["content-type"]) == (200, f"image/{written.lower()}")
         assert answer.headers["content-disposition"] == f"attachment; filename*=UTF-8''{name}"
         assert hashlib.sha256(answer.content).hexdigest() == lying[written]
+
+
+def test_what_is_sent_is_what_was_verified_even_if_another_file_takes_its_name(
+    app: App, lying: dict[str, str], tmp_path: Path
+) -> None:
+    found = app.images.original("shades", lying["PNG"])
+    (tmp_path / "other").write_bytes(b"another picture")
+    (tmp_path / "other").replace(tmp_path / "lying" / "PNG.jpg")
+    assert isinstance(found, OriginalFile)
+    with found.file as file:
+        assert hashlib.sha256(file.read()).hexdigest() == lying["PNG"]
 
 
 def test_the_name_of_a_download_cannot_add_a_header(app: App, tmp_path: Path) -> None:
