@@ -72,8 +72,8 @@ if __name__ == "__main__":
     navigate()
 else:
     from pages.ui.plotly_js import plotly_route
-    from pages.ui.routes import routes
+    from pages.ui.routes import connection_guard, routes, served_hosts
     from pages.ui.streamlit_internals import patch_streamlit
 
-    patch_streamlit()
-    app = st.App(__file__, lifespan=warming, routes=[plotly_route(), *routes()])
+    patch_streamlit(served_hosts().names)
+    app = st.App(__file__, lifespan=warming, routes=[plotly_route(), *routes()], middleware=[connection_guard()])

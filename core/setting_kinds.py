@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 from collections.abc import Callable
@@ -97,10 +98,31 @@ def _hosts(text: str) -> tuple[str, ...]:
     return hosts
 
 
+def _served_hosts(text: str) -> tuple[str, ...]:
+    hosts = tuple(part.strip().lower().removesuffix(".") for part in text.split(",") if part.strip())
+    if not hosts or not all(_is_served_host(host) for host in hosts):
+        raise ValueError
+    return hosts
+
+
+def _is_served_host(text: str) -> bool:
+    """Whether this is a name or an address, or one with a port; an IPv6 address with a port is in brackets."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        parts = urlsplit(f"//{text}")
+        name = parts.hostname or ""
+        in_brackets = text.startswith("[") and bool(ipaddress.IPv6Address(name))
+        plain = re.fullmatch(r"[a-z0-9_]([a-z0-9._\-]*[a-z0-9_])?", name) is not None
+        return (in_brackets or plain) and parts.port != 0 and parts.netloc == text and "@" not in text
+    return True
+
+
 MODEL = SettingKind(_model, "`MODEL/PRETRAINED`, `MODEL/FILE`, `hf-hub:NAME`, `local-dir:FOLDER` or `bundled`")
 GEMINI_MODEL = SettingKind(_matching(r"[a-z0-9][a-z0-9.\-]*"), "a Gemini model's name")
 URL = SettingKind(_url, "an address like `http://127.0.0.1:8700`")
 FOLDERS = SettingKind(_folders, "folders, separated by `:` (`;` on Windows)")
 HOST = SettingKind(_matching(r"[A-Za-z0-9][A-Za-z0-9.\-]*"), "an address of this computer")
 HOSTS = SettingKind(_hosts, "host names, separated by `,`")
+SERVED_HOSTS = SettingKind(_served_hosts, "host names or addresses, each may have a port, separated by `,`")
 GPUS = SettingKind(str, "as CUDA defines it, for example `0`")

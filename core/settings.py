@@ -101,10 +101,15 @@ class Settings:
         "Folders of the server from which curators may add pictures on the Library page.",
         value=(Path.home(),),
     )
+    hosts: tuple[str, ...] = _setting(
+        "localhost,127.0.0.1,::1",
+        kinds.SERVED_HOSTS,
+        "The names and addresses that people open this server by; requests for any other are refused.",
+    )
     curator_key: Secret = _setting(
         "",
         SettingKind(Secret, "a key of your choice"),
-        "Who enters it may add and change; unset, that is everyone who connects from this computer.",
+        "Who enters it may add and change; unset, that is everyone at this computer.",
     )
     max_megapixels: int = _setting(
         "200", kinds.whole(1, 2000), "A larger image is reported and left out, before it is decoded."
@@ -205,6 +210,7 @@ class Settings:
             del values["CONTACTSHEET_MODEL"]
         values["CONTACTSHEET_ROOTS"] = os.pathsep.join(map(str, self.roots))
         values["CONTACTSHEET_UNSPLASH_HOSTS"] = ",".join(self.unsplash_hosts)
+        values["CONTACTSHEET_HOSTS"] = ",".join(self.hosts)
         return {name: str(value) for name, value in values.items()}
 
     def export(self, environ: MutableMapping[str, str] = os.environ) -> None:

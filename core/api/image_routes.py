@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import AsyncIterator, Callable, Container
+from collections.abc import AsyncIterator, Callable
 from functools import partial
 from typing import TYPE_CHECKING, get_args
 from urllib.parse import quote
@@ -24,7 +24,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Mount, Route
 
-from core.api.guards import HostCheck, SafeHeaders, SameOriginCheck
+from core.api.guards import SafeHeaders, SameOriginCheck
 from core.errors import BadImage, ContactSheetError
 from core.logs import log
 from core.records.encoded_images import ImageFile, ImageKind, ImageOutcome, OriginalFile
@@ -40,21 +40,14 @@ THUMBNAIL_THREADS, ORIGINAL_THREADS = 8, 2
 CHUNK_BYTES = 256 * 1024
 
 
-def image_routes(
-    app: Callable[[], App], allowed_hosts: Container[str], advice: str, base_path: str = ""
-) -> list[BaseRoute]:
+def image_routes(app: Callable[[], App], base_path: str = "") -> list[BaseRoute]:
     """The routes of images, below `base_path` (empty, or like `/gallery`), to be added to a server.
 
-    `app` is called with each request, in a thread. `advice` is logged with a request for a host that is not allowed.
+    The server has a `ConnectionGuard` before its routes. `app` is called with each request, in a thread.
     """
     endpoint = _ImageEndpoint(app)
     routes = [Route("/{collection}/{asset_id}/{kind}", endpoint.respond, methods=["GET", "HEAD"])]
-    guards = [
-        Middleware(SafeHeaders),
-        Middleware(HostCheck, allowed_hosts=allowed_hosts, advice=advice),
-        Middleware(SameOriginCheck),
-    ]
-    served = Starlette(routes=routes, middleware=guards)
+    served = Starlette(routes=routes, middleware=[Middleware(SafeHeaders), Middleware(SameOriginCheck)])
     served.router.redirect_slashes = False
     mount = Mount(base_path + PREFIX, app=served)
     # Also what has a line break in it ends here, not at the page that a server may show for unknown addresses.

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import ipaddress
+from dataclasses import dataclass
 
 import streamlit as st
 
 from core.access import Access, Person
+from core.api.connection_guard import CONNECTION_HEADER, LOCAL
 from core.settings import Secret
 
-NAME_KEY, CURATOR_KEY = "person_name", "person_key"
+NAME_KEY, CURATOR_KEY, CONNECTION_KEY = "person_name", "person_key", "person_connection"
 
 
 def person() -> Person:
@@ -21,22 +22,26 @@ def person() -> Person:
     )
 
 
+@dataclass(frozen=True)
+class SessionConnection:
+    """Where a session was connected from while its client was there. No widget of a browser can have such a value."""
+
+    local: bool
+
+
 def _over_loopback() -> bool:
-    # Behind a proxy every connection comes from the proxy's address, so a forwarded request counts as remote.
-    forwarded = any(name in st.context.headers for name in ("X-Forwarded-For", "Forwarded", "X-Real-Ip"))
-    return not forwarded and is_loopback(st.context.ip_address)
+    """Whether this session is one of this computer; decided while its client is there, and kept when it has hung up.
 
-
-def is_loopback(address: str | None) -> bool:
-    """Whether an address is this computer's own; Streamlit gives None for 127.0.0.1 and ::1."""
-    if address is None:
-        return True
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    mapped = getattr(parsed, "ipv4_mapped", None)
-    return (mapped or parsed).is_loopback
+    Callbacks may run on after a client has gone. Who was never seen counts as remote, who was remote once stays so.
+    """
+    kept, stamps = st.session_state.get(CONNECTION_KEY), st.context.headers.get_all(CONNECTION_HEADER)
+    before = kept.local if isinstance(kept, SessionConnection) else None
+    if not stamps:
+        return before is True
+    local = stamps == [LOCAL] and before is not False
+    if local is not before:
+        st.session_state[CONNECTION_KEY] = SessionConnection(local)
+    return local
 
 
 def sign_in(access: Access) -> None:

@@ -1,23 +1,26 @@
-"""The routes beside the pages: where they lie, who may ask for them, and the addresses that pages link to."""
+"""The routes beside the pages, what guards them and the pages, and the addresses that pages link to."""
 
 from __future__ import annotations
 
-import socket
-from collections.abc import Sequence
+import logging
 from typing import TYPE_CHECKING
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import quote, urljoin
 
 import streamlit as st
+from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 
-from core.api.guards import LOOPBACK_NAMES, ServedHosts
+from core.access import is_loopback_host
+from core.api.connection_guard import ConnectionGuard
 from core.api.image_routes import PREFIX, image_routes
+from core.api.served_hosts import ServedHosts
+from core.errors import SettingError
+from core.logs import log
 from core.records.encoded_images import ImageKind
+from core.settings import Settings
 
 if TYPE_CHECKING:
     from core.app import App
-
-ADVICE = "set browser.serverAddress in .streamlit/config.toml to the name that people open"
 
 
 def base_path() -> str:
@@ -34,7 +37,7 @@ def routes() -> list[BaseRoute]:
 
         return resources.app()
 
-    return image_routes(app, allowed_hosts(), ADVICE, base_path())
+    return image_routes(app, base_path())
 
 
 def image_url(collection: str, asset_id: str, kind: ImageKind = "thumbnail") -> str:
@@ -51,28 +54,33 @@ def image_address(collection: str, asset_id: str, kind: ImageKind = "thumbnail")
     return urljoin(st.context.url or "http://localhost/", image_url(collection, asset_id, kind))
 
 
-def allowed_hosts() -> ServedHosts:
-    """The hosts that Streamlit's options say this server is reached by."""
-    bound = str(st.get_option("server.address") or "")
-    return hosts_for(
-        bound, str(st.get_option("browser.serverAddress") or ""), st.get_option("server.corsAllowedOrigins")
-    )
+def connection_guard() -> Middleware:
+    """What every request to this server passes first."""
+    hosts = served_hosts()
+    behind_proxy = is_behind_proxy(hosts, str(st.get_option("server.address") or ""))
+    if behind_proxy:
+        log(
+            "server",
+            "a proxy is expected: nobody changes anything without the curator key",
+            logging.WARNING,
+            because="CONTACTSHEET_HOSTS names other computers and the server listens on this one alone",
+            advice="set CONTACTSHEET_CURATOR_KEY, or without a proxy --server.address 0.0.0.0",
+        )
+    return Middleware(ConnectionGuard, hosts=hosts, behind_proxy=behind_proxy)
 
 
-def hosts_for(bound: str, public: str, origins: Sequence[str] = (), machine: str | None = None) -> ServedHosts:
-    """Loopback, the addresses that were set and, unless `bound` is loopback, this machine by its name or any address.
-
-    `public` is a host or URL, `origins` are URLs, `machine` is this machine's name.
-    """
-    names = {*LOOPBACK_NAMES, bound, _host_of(public), *map(_host_of, origins)}
-    if bound not in LOOPBACK_NAMES:
-        machine = (machine or socket.gethostname()).lower()
-        names |= {machine, f"{machine}.local"}
-    return ServedHosts(frozenset(name.lower() for name in names if name), any_address=bound not in LOOPBACK_NAMES)
-
-
-def _host_of(address: str) -> str:
+def served_hosts() -> ServedHosts:
+    """The hosts of CONTACTSHEET_HOSTS; loopback alone where a setting is wrong, which pages then say."""
     try:
-        return urlsplit(address if "//" in address else f"//{address}").hostname or ""
-    except ValueError:
-        return ""
+        return ServedHosts.from_setting(Settings.load().hosts)
+    except SettingError:
+        return ServedHosts()
+
+
+def is_behind_proxy(hosts: ServedHosts, bound: str) -> bool:
+    """Whether people at other computers reach this server and it listens on loopback alone (`bound`).
+
+    Only a proxy on this computer makes that work, and it need not leave a trace: nginx by default adds no header, and
+    sends the address that it asks, or what the client said, as the Host.
+    """
+    return is_loopback_host(bound) and not hosts.all_loopback

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import socket
 from asyncio import base_events
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache, wraps
 from typing import Any, ParamSpec, TypeVar
@@ -31,8 +31,10 @@ Args = ParamSpec("Args")
 Result = TypeVar("Result")
 
 
-def patch_streamlit() -> None:
-    """What the server needs before its first session."""
+def patch_streamlit(hosts: Iterable[str] = ()) -> None:
+    """What the server needs before its first session; `hosts` are the names that it is reached by."""
+    with _degraded("websockets are guarded by our own check alone"):
+        allow_hosts(hosts)
     with _degraded("a fresh server may answer a deep link with 'page not found'"):
         ignore_pages_directory()
     with _degraded("buttons of a fragment may stop working while another one runs"):
@@ -115,6 +117,19 @@ def fragment_queue_class() -> type[Any]:
                 message.script_finished = ended_well
 
     return FragmentQueue
+
+
+def allow_hosts(names: Iterable[str]) -> None:
+    """Let Streamlit accept websockets under these host names alone.
+
+    The option is documented, but can be set by a file, a flag or the environment only. Raises ImportError,
+    AttributeError.
+    """
+    from streamlit import config
+
+    if "server.allowedHosts" not in config._config_options_template:
+        raise AttributeError("server.allowedHosts")
+    config.set_option("server.allowedHosts", sorted(names), "CONTACTSHEET_HOSTS")
 
 
 def ignore_pages_directory() -> None:

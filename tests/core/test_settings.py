@@ -50,6 +50,16 @@ def test_visible_gpus_from_the_secrets_file_reach_the_libraries_that_read_the_en
         ("CONTACTSHEET_GEMINI_ENDPOINT", "127.0.0.1:8700", "an address like"),
         ("CONTACTSHEET_GEMINI_ENDPOINT", "http://", "an address like"),
         ("CONTACTSHEET_GEMINI_ENDPOINT", "http://[::1", "an address like"),
+        ("CONTACTSHEET_HOSTS", "http://photos.example", "host names or addresses"),
+        ("CONTACTSHEET_HOSTS", "photos.example/gallery", "host names or addresses"),
+        ("CONTACTSHEET_HOSTS", "localhost,*", "host names or addresses"),
+        ("CONTACTSHEET_HOSTS", "*.example", "host names or addresses"),
+        ("CONTACTSHEET_HOSTS", "a@photos.example", "host names or addresses"),
+        ("CONTACTSHEET_HOSTS", "photos.example:0", "host names or addresses"),
+        ("CONTACTSHEET_HOSTS", "photos.example:99999", "host names or addresses"),
+        ("CONTACTSHEET_HOSTS", "[::1", "host names or addresses"),
+        ("CONTACTSHEET_HOSTS", "[localhost]", "host names or addresses"),
+        ("CONTACTSHEET_HOSTS", ",", "host names or addresses"),
     ],
 )
 def test_a_wrong_value_is_refused_with_name_value_and_what_is_allowed(

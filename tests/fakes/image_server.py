@@ -6,14 +6,17 @@ import http.client
 from collections.abc import Callable
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 
-from core.api.guards import ServedHosts
+from core.api.connection_guard import ConnectionGuard
 from core.api.image_routes import image_routes
+from core.api.served_hosts import ServedHosts
 from core.app import App
 
 
 def server(app: Callable[[], App], base_path: str = "") -> Starlette:
-    return Starlette(routes=image_routes(app, ServedHosts(), "set it", base_path))
+    guard = Middleware(ConnectionGuard, hosts=ServedHosts())
+    return Starlette(routes=image_routes(app, base_path), middleware=[guard])
 
 
 def raw(port: int, target: str, method: str = "GET", **headers: str) -> tuple[int, dict[str, str], bytes]:

@@ -15,7 +15,6 @@ from core.settings import Secret
 from core.store.objects.locks import ingest_lock
 from pages.ui import person as person_module
 from pages.ui.format import escape_markdown, format_bytes, model_label
-from pages.ui.person import is_loopback
 from tests.pages.conftest import frames, visit
 
 
@@ -170,21 +169,6 @@ def test_sizes_are_formatted_in_decimal_units(count: int, text: str) -> None:
 def test_a_local_model_is_named_without_its_folder() -> None:
     assert model_label("local-dir:/a/b/mine") == "mine"
     assert model_label("ViT-B-32/openai") == "ViT-B-32/openai"
-
-
-@pytest.mark.parametrize(
-    ("address", "own"),
-    [
-        (None, True),
-        ("127.0.0.9", True),
-        ("::ffff:127.0.0.1", True),
-        ("10.0.0.5", False),
-        ("::2", False),
-        ("test", False),
-    ],
-)
-def test_only_this_computers_own_addresses_are_loopback(address: str | None, own: bool) -> None:
-    assert is_loopback(address) is own
 
 
 def open_collection(section: str = "Pictures", collection: str = "demo") -> AppTest:

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import logging
+
 import pytest
 import streamlit as st
 from streamlit.runtime.context import ContextProxy
 
+from core.api.served_hosts import ServedHosts
 from pages.ui import routes
 from pages.ui.plotly_js import PATH, plotly_route
-from pages.ui.routes import allowed_hosts, base_path, hosts_for, image_address, image_url
+from pages.ui.routes import base_path, connection_guard, image_address, image_url, is_behind_proxy, served_hosts
 
 ASSET = "ab" * 32
 
@@ -50,24 +53,35 @@ def test_without_a_base_path_routes_lie_at_the_top() -> None:
     assert [route.path for route in routes.routes()] == ["/images"]  # type: ignore[attr-defined]
 
 
-def test_a_server_for_this_computer_alone_is_reached_by_loopback_alone() -> None:
-    hosts = hosts_for("localhost", "localhost", (), "sun")
-    assert all(name in hosts for name in ("localhost", "127.0.0.1", "::1"))
-    assert not any(name in hosts for name in ("sun", "sun.local", "192.168.1.7", "evil.example"))
+def test_the_served_hosts_are_those_of_the_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONTACTSHEET_HOSTS", "photos.example,localhost")
+    assert served_hosts().names == {"photos.example", "localhost"}
+    monkeypatch.setenv("CONTACTSHEET_HOSTS", "http://photos.example/")
+    assert served_hosts() == ServedHosts()
 
 
-@pytest.mark.parametrize("bound", ["", "0.0.0.0", "::", "192.168.1.7"])
-def test_a_server_for_others_is_reached_by_this_machines_name_and_by_any_address(bound: str) -> None:
-    hosts = hosts_for(bound, "", (), "Sun")
-    assert all(name in hosts for name in ("localhost", "sun", "sun.local", "192.168.1.7", "fe80::1"))
-    assert not any(name in hosts for name in ("", "evil.example", "sun.evil.example"))
+@pytest.mark.parametrize(
+    ("hosts", "bound", "expected"),
+    [
+        ("localhost", "localhost", False),
+        ("localhost,127.0.0.1,::1", "127.0.0.1", False),
+        ("localhost,192.168.1.7", "0.0.0.0", False),
+        ("localhost,192.168.1.7", "", False),
+        ("localhost,photos.example", "localhost", True),
+        ("photos.example", "127.0.0.1", True),
+        ("photos.example:8443", "::1", True),
+    ],
+)
+def test_other_names_on_a_server_for_this_computer_alone_mean_a_proxy(hosts: str, bound: str, expected: bool) -> None:
+    assert is_behind_proxy(ServedHosts.from_setting(hosts.split(",")), bound) is expected
 
 
-def test_the_names_that_streamlits_options_tell_are_allowed() -> None:
-    hosts = hosts_for("localhost", "https://Photos.example.org/", ["https://a.example:8443", "http://[::1", "*"])
-    assert all(name in hosts for name in ("photos.example.org", "a.example"))
-
-
-def test_the_options_in_force_are_those_of_this_computer_alone() -> None:
-    assert "127.0.0.1" in allowed_hosts()
-    assert "192.168.1.7" not in allowed_hosts()
+def test_a_server_behind_a_proxy_says_that_it_needs_a_key(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(logging.getLogger("contactsheet"), "propagate", True)
+    assert connection_guard().kwargs == {"hosts": ServedHosts(), "behind_proxy": False}
+    assert caplog.records == []
+    monkeypatch.setenv("CONTACTSHEET_HOSTS", "photos.example")
+    assert connection_guard().kwargs["behind_proxy"] is True
+    assert "CONTACTSHEET_CURATOR_KEY" in caplog.records[0].getMessage()

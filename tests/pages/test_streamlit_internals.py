@@ -28,6 +28,7 @@ from streamlit.runtime.pages_manager import PagesManager
 from streamlit.runtime.scriptrunner import ScriptRunner, get_script_run_ctx
 from streamlit.runtime.scriptrunner_utils.script_run_context import ScriptRunContext
 from streamlit.testing.v1 import AppTest
+from streamlit.web.server.starlette.starlette_websocket import is_host_allowed
 
 from core.settings import PROJECT
 from pages.ui import streamlit_internals
@@ -46,11 +47,13 @@ def as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(app_session, "ForwardMsgQueue", ForwardMsgQueue)
     monkeypatch.setattr(PagesManager, "uses_pages_directory", None)
     monkeypatch.setattr(base_events, "_set_nodelay", base_events._set_nodelay)
+    hosts = st.get_option("server.allowedHosts")
     monkeypatch.setattr(logging.getLogger("contactsheet"), "propagate", True)
     fragment_queue_class.cache_clear()
     streamlit_internals._warn.cache_clear()
     yield
     fragment_queue_class.cache_clear()
+    config.set_option("server.allowedHosts", hosts)
 
 
 # -- the names, on the real classes -----------------------------------------------------------------------------------
@@ -174,6 +177,17 @@ def test_the_option_that_streamlit_reads_but_does_not_list_is_still_read() -> No
     assert st.get_option("runner.postScriptGC") is False
 
 
+def test_streamlit_accepts_websockets_under_the_given_hosts_alone() -> None:
+    patch_streamlit(["photos.example", "::1"])
+    assert st.get_option("server.allowedHosts") == ["::1", "photos.example"]
+    assert [is_host_allowed(host) for host in ("photos.example:8501", "[::1]:1", "evil.example", "")] == [
+        True,
+        True,
+        False,
+        False,
+    ]
+
+
 # -- where a name is missing ------------------------------------------------------------------------------------------
 
 
@@ -184,6 +198,14 @@ def warnings(caplog: pytest.LogCaptureFixture) -> str:
 def test_with_all_names_there_is_no_warning(caplog: pytest.LogCaptureFixture) -> None:
     patch_streamlit()
     assert warnings(caplog) == ""
+
+
+def test_without_the_option_the_server_starts_with_a_warning(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.delitem(config._config_options_template, "server.allowedHosts")
+    patch_streamlit(["localhost"])
+    assert "our own check alone" in warnings(caplog)
 
 
 @pytest.mark.parametrize(
