@@ -19,7 +19,7 @@ from core.clusters.tree.asset_index import stable_argsort
 from core.clusters.views.cluster_view import ClusterView
 from core.clusters.views.naming import NameSuggestion
 from core.clusters.views.partition import Cluster
-from core.errors import ClusterError
+from core.errors import ClusterError, NotAllowed
 from core.records.clusterings import Clustering, ClusterRecord, Draft, DraftConflict, NewRevision, Revision
 from core.store.sql.draft_store import DraftStore
 from core.store.sql.revision_store import RevisionStore
@@ -38,6 +38,10 @@ class OpenDraft:
     @property
     def plan(self) -> Plan:
         return self.history.plan
+
+    def is_owned_by(self, person: Person) -> bool:
+        """Whether this person works under the name that the draft was started with; who gives none shares `unnamed`."""
+        return self.record.author == person.author
 
     @property
     def unsaved(self) -> bool:
@@ -83,7 +87,10 @@ class CurationService:
         return _open_draft(self._drafts.get(draft_id))
 
     def edit(self, person: Person, draft: OpenDraft, edit: Edit, coalesce: bool = False) -> OpenDraft:
-        """Apply one more edit, written before this returns. Raises NotAllowed, ClusterError, DraftConflict."""
+        """Apply one more edit, written before this returns.
+
+        Raises NotAllowed, also for someone else's draft, ClusterError, DraftConflict.
+        """
         return self._update(person, draft, lambda history: history.do(edit, coalesce))
 
     def undo(self, person: Person, draft: OpenDraft) -> OpenDraft:
@@ -95,16 +102,16 @@ class CurationService:
         return self._update(person, draft, History.redo)
 
     def discard(self, person: Person, draft: OpenDraft) -> None:
-        """Delete a draft with all its edits. Raises NotAllowed."""
-        self._access.require_curator(person, CHANGE_CLUSTERS)
+        """Delete a draft with all its edits. Raises NotAllowed, also for someone else's draft."""
+        self._require_owner(person, draft)
         self._drafts.delete(draft.record.id)
 
     def rebase(self, person: Person, draft: OpenDraft) -> RebaseResult:
         """Repeat a draft's edits on the newest revision; the old draft stays if some are not possible there.
 
-        Raises NotAllowed.
+        Raises NotAllowed, also for someone else's draft.
         """
-        self._access.require_curator(person, CHANGE_CLUSTERS)
+        self._require_owner(person, draft)
         newest = self._revisions.newest(draft.record.collection)
         history, unapplied = History.from_plan(self._clusters.revision_plan(newest)), list[tuple[Edit, str]]()
         for done in draft.history.done:
@@ -117,12 +124,30 @@ class CurationService:
             self._finish(draft.record)
         return RebaseResult(rebased, tuple(unapplied))
 
+    def hand_over(self, person: Person, draft: OpenDraft, to: Person) -> OpenDraft:
+        """Give a draft of this person to another, or to the same one under a new name.
+
+        Raises NotAllowed, also for someone else's draft, and ClusterError, DraftConflict.
+        """
+        self._require_owner(person, draft)
+        record = draft.record
+        return OpenDraft(self._drafts.update(record.id, record.history, record.version, to.author), draft.history)
+
+    def _require_owner(self, person: Person, draft: OpenDraft) -> None:
+        """Raise NotAllowed unless this person is a curator and the draft is theirs."""
+        self._access.require_curator(person, CHANGE_CLUSTERS)
+        if not draft.is_owned_by(person):
+            raise NotAllowed(
+                f"this draft is of {draft.record.author}, not of {person.author}, and nobody else may change it:"
+                " start a draft of your own, or sign in under that name if it is yours"
+            )
+
     def _create(self, person: Person, collection: str, parent: Revision | None, history: History) -> OpenDraft:
         parent_id, document = parent.id if parent else None, history_to_document(history)
         return OpenDraft(self._drafts.create(collection, parent_id, document, person.author), history)
 
     def _update(self, person: Person, draft: OpenDraft, change: Callable[[History], History]) -> OpenDraft:
-        self._access.require_curator(person, CHANGE_CLUSTERS)
+        self._require_owner(person, draft)
         history = change(draft.history)
         if history == draft.history:
             return draft
@@ -140,11 +165,11 @@ class CurationService:
     def save(self, person: Person, draft: OpenDraft, note: str = "") -> Revision:
         """Save a draft as a revision of the collection as it is now, and delete the draft.
 
-        Raises NotAllowed, ClusterError, DraftConflict if the draft was changed in another window, and RevisionConflict
-        if someone has saved since it was started: then nothing is written, the draft stays, and `rebase` moves it to
-        the newest revision.
+        Raises NotAllowed, also for someone else's draft, ClusterError, DraftConflict if the draft was changed in
+        another window, and RevisionConflict if someone has saved since it was started: then nothing is written, the
+        draft stays, and `rebase` moves it to the newest revision.
         """
-        self._access.require_curator(person, CHANGE_CLUSTERS)
+        self._require_owner(person, draft)
         record, current = draft.record, self._drafts.get(draft.record.id)
         if current.version != record.version:
             raise DraftConflict(f"draft {record.id} was changed elsewhere: see what it holds now, then save", current)

@@ -77,7 +77,7 @@ def show_open_cluster(app: App, state: DraftState, view: ClusterView) -> None:
         borderline = view.statistics.borderline(number, BORDERLINE_MARGIN).tolist()
         show_heading(app, state, opened, len(borderline))
         show_members(app, state, opened, borderline)
-        if state.curator:
+        if state.may_edit:
             with st.container(horizontal=True):
                 show_cluster_actions(app, state, opened)
                 show_picked_actions(app, state, opened)
@@ -100,7 +100,7 @@ def show_heading(app: App, state: DraftState, opened: OpenCluster, borderline_co
     if not opened.cluster.confirmed:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.caption("This name is a suggestion.", width="content")
-            if state.curator:
+            if state.may_edit:
                 st.button(
                     "Confirm it",
                     key="confirm",
@@ -136,7 +136,7 @@ def show_members(app: App, state: DraftState, opened: OpenCluster, borderline: S
         st.caption(f"The first {len(borderline)} stand at the border to another cluster.")
     ids = [opened.view.asset_ids[row] for row in rows[:shown]]
     similarities = [float(opened.view.statistics.similarity[row]) for row in rows[:shown]]
-    on_pick = (lambda ids: st.session_state.update(picked=ids)) if state.curator else None
+    on_pick = (lambda ids: st.session_state.update(picked=ids)) if state.may_edit else None
     gallery(
         state.collection,
         app.pictures(state.collection, ids, similarities),
@@ -292,7 +292,7 @@ def branch_popover(app: App, state: DraftState, opened: OpenCluster) -> None:
         hits = app.pictures(state.collection, first_ids)
         actions, layout = GalleryActions(open_picture, find_similar), GalleryLayout("small", show_similarity=False)
         gallery(state.collection, hits, "pieces", actions, layout)
-        if state.curator and st.button("Cut the branch here", key="cut_branch"):
+        if state.may_edit and st.button("Cut the branch here", key="cut_branch"):
             for edit in found.edits:
                 apply_edit(app, state.collection, edit)
             rerun_explorer()

@@ -9,7 +9,14 @@ from core.clusters.curation import OpenDraft
 from core.clusters.lineage.diff_sentences import describe_diff
 from core.clusters.views.cluster_view import ClusterView
 from core.records.clusterings import RevisionConflict
-from pages.clusters.draft_state import DraftState, notify, reporting_errors, rerun_explorer, update_draft
+from pages.clusters.draft_state import (
+    DraftState,
+    foreign_draft_line,
+    notify,
+    reporting_errors,
+    rerun_explorer,
+    update_draft,
+)
 from pages.ui.format import escape_markdown
 from pages.ui.person import person
 from pages.ui.streamlit_internals import uninterrupted
@@ -21,12 +28,14 @@ def show_draft_bar(app: App, state: DraftState, view: ClusterView) -> None:
     """What is being edited, and the actions on it."""
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(headline(state), width="content")
-        if state.curator:
+        if state.may_edit:
             if state.opened is not None:
                 undo_buttons(app, state.collection, state.opened)
             save_popover(app, state)
             publish_button(app, state)
-    if not state.curator:
+    if state.curator and state.foreign:
+        st.caption(f":material/lock: {escape_markdown(foreign_draft_line(state))}")
+    elif not state.curator:
         how = (
             "Sign in with the curator key"
             if app.access.asks_for_key
@@ -59,7 +68,8 @@ def headline(state: DraftState) -> str:
     if state.unsaved:
         count = f"{state.unsaved} change{'' if state.unsaved == 1 else 's'}"
         on = f" on {base}" if state.parent else ""
-        return f":material/edit_note: **Draft**{on} · {count} not saved"
+        whose = f" of {escape_markdown(state.opened.record.author)}" if state.opened and state.foreign else ""
+        return f":material/edit_note: **Draft{whose}**{on} · {count} not saved"
     published = " · published" if state.parent_is_published else ""
     return f":material/bookmark: **{base[0].upper()}{base[1:]}**{published}"
 
@@ -118,7 +128,7 @@ def show_unapplied_edits(view: ClusterView) -> None:
 def show_conflict(app: App, state: DraftState) -> None:
     """Someone saved since this draft was started: what they changed, and a way to rebase the draft."""
     newest_id = st.session_state.get("conflict")
-    if newest_id is None or state.opened is None:
+    if newest_id is None or state.opened is None or state.foreign:
         return
     newest = app.clusters.revisions.get(newest_id)
     with st.container(border=True):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 
 import streamlit as st
 from streamlit.errors import StreamlitAPIException
 
-from core.access import Person
+from core.access import UNNAMED, Person
 from core.app import App
 from core.clusters.curation import OpenDraft
 from core.clusters.edits.model import Edit, SetMinClusterSize, SetThreshold
@@ -20,6 +20,7 @@ from pages.ui.person import person
 from pages.ui.streamlit_internals import uninterrupted
 
 NOTICE = "clusters_notice"
+OWNED_DRAFTS = "clusters_owned_drafts"  # drafts that this session has had open as its own: the author of each, by id
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,16 @@ class DraftState:
     published: Revision | None
     opened: OpenDraft | None
     curator: bool
+
+    @property
+    def foreign(self) -> bool:
+        """Whether the draft that the URL names is of someone else."""
+        return self.opened is not None and not self.opened.is_owned_by(person())
+
+    @property
+    def may_edit(self) -> bool:
+        """Whether this person may change what the page shows; the sliders are for everyone."""
+        return self.curator and not self.foreign
 
     @property
     def parent_id(self) -> int | None:
@@ -58,9 +69,9 @@ def current_state(app: App, collection: str) -> DraftState:
     opened = _open_draft(app, collection)
     if opened is not None:
         parent = revisions.get(opened.record.parent) if opened.record.parent else None
+        state = DraftState(collection, opened.plan, parent, published, opened, curator)
         # Viewers may move the sliders of a draft too, for themselves.
-        plan = opened.plan if curator else _with_url_thresholds(opened.plan)
-        return DraftState(collection, plan, parent, published, opened, curator)
+        return state if state.may_edit else replace(state, plan=_with_url_thresholds(opened.plan))
     parent = newest if curator else published or newest
     return DraftState(
         collection, _with_url_thresholds(app.clusters.revision_plan(parent)), parent, published, None, curator
@@ -76,7 +87,7 @@ def _open_draft(app: App, collection: str) -> OpenDraft | None:
             st.query_params.pop("draft", None)
             notify("The draft of this link is no longer there; this is what is saved.")
         else:
-            return opened if opened.record.collection == collection else None
+            return _renamed_draft(app, opened) if opened.record.collection == collection else None
     who = person()
     if app.access.is_curator(who) and not {"t", "min"} & set(st.query_params):
         left = app.curation.unsaved_draft(who, collection)
@@ -84,6 +95,19 @@ def _open_draft(app: App, collection: str) -> OpenDraft | None:
             st.query_params["draft"] = left.record.id
         return left
     return None
+
+
+def _renamed_draft(app: App, opened: OpenDraft) -> OpenDraft:
+    """A draft under the name that its owner works under now: one may begin without a name, and enter it to save."""
+    who, owned = person(), st.session_state.setdefault(OWNED_DRAFTS, {})
+    author, draft_id = opened.record.author, opened.record.id
+    if opened.is_owned_by(who):
+        owned[draft_id] = author
+    elif owned.get(draft_id) == author and app.access.is_curator(who):
+        with suppress(DraftConflict):  # another window of theirs was first
+            opened = app.curation.hand_over(replace(who, name=author), opened, who)
+            owned[draft_id] = who.author
+    return opened
 
 
 def _with_url_thresholds(plan: Plan) -> Plan:
@@ -109,8 +133,8 @@ def apply_edit(app: App, collection: str, edit: Edit, coalesce: bool = False) ->
     """Apply an edit: to a draft, which is saved at once, or for viewers to the URL."""
     with reporting_errors():
         state = current_state(app, collection)
-        if not state.curator:
-            _write_url_threshold(edit)
+        if not state.may_edit:
+            _write_url_threshold(edit, state)
             return
         opened = state.opened or app.curation.open(person(), collection)
         if state.opened is None:
@@ -128,14 +152,24 @@ def _adopt_url_thresholds(app: App, opened: OpenDraft, plan: Plan) -> OpenDraft:
     return opened
 
 
-def _write_url_threshold(edit: Edit) -> None:
+def _write_url_threshold(edit: Edit, state: DraftState) -> None:
     match edit:
         case SetThreshold(threshold):
             st.query_params["t"] = repr(threshold)
         case SetMinClusterSize(size):
             st.query_params["min"] = str(size)
+        case _ if state.curator:
+            notify(foreign_draft_line(state))
         case _:
             notify("Only curators may change clusters; the sliders are for everyone.")
+
+
+def foreign_draft_line(state: DraftState) -> str:
+    """Whose draft this is, for a curator who opened it by its address, and how to change it."""
+    author = state.opened.record.author if state.opened else UNNAMED
+    if author == UNNAMED:
+        return "This draft is of someone without a name; you can only look at it. If it is yours, clear your name."
+    return f"This draft is of {author}; you can only look at it. If it is yours, enter that name on the upper right."
 
 
 @uninterrupted

@@ -66,7 +66,7 @@ def show_selection(app: App, state: DraftState, view: ClusterView, atlas: Map, n
     st.markdown(f"**{counted(len(ids), 'picture')}**")
     with st.container(horizontal=True, vertical_alignment="center"):
         cluster_links(view, rows, names)
-    if state.curator:
+    if state.may_edit:
         with st.popover(f"Move {len(ids):,}", icon=":material/drive_file_move:"):
             move_selection_form(app, state, view, ids, names)
     hits = app.pictures(state.collection, ids[:MAX_PICTURES_SHOWN])

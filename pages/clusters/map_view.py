@@ -144,7 +144,7 @@ def show_fit_status(app: App, state: DraftState, atlas: Map) -> None:
                 f"{atlas.placed:,} pictures were placed beside their neighbours since the map was made.",
                 width="content",
             )
-            if state.curator:
+            if state.may_edit:
                 st.button("Make it again", key="refit", type="tertiary", on_click=refit, args=(app, state.collection))
 
 

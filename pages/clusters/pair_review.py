@@ -49,7 +49,7 @@ def show_pair(app: App, state: DraftState, view: ClusterView, pair: BorderlinePa
             st.image(address, width=150, caption=escape_markdown(hit.asset.title))
         with st.container(width="content"):
             st.caption(f"{'together' if joined else 'apart'} now · they join at {pair.similarity:.4f}")
-            if state.curator:
+            if state.may_edit:
                 with st.container(horizontal=True):
                     for label, same in (("Same group", True), ("Different", False)):
                         st.button(

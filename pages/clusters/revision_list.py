@@ -21,7 +21,7 @@ COMPARED_KEY = "compared"
 
 def show_revisions(app: App, state: DraftState) -> None:
     """The newest revisions first."""
-    if state.curator:
+    if state.may_edit:
         import_popover(app, state)
     revisions = app.clusters.revisions.list(state.collection, MAX_REVISIONS)
     if not revisions:

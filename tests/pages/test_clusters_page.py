@@ -17,6 +17,8 @@ from core.access import OPERATOR, Person
 from core.app import App
 from core.atlas.colours import PALETTE, PersonalColours
 from core.atlas.level_of_detail import LevelOfDetail
+from core.clusters.curation import OpenDraft
+from core.clusters.edits.model import SetThreshold
 from core.clusters.lineage.diff import AssetMove
 from core.jobs.background import BackgroundJobs
 from core.settings import Secret
@@ -167,6 +169,50 @@ def test_a_viewer_moves_the_slider_and_changes_nothing(grouped: App, monkeypatch
     assert not {"save", "publish", "undo"} & {button.key for button in page.button}
     stranger = Person("x", over_loopback=False, key=Secret("wrong"))
     assert not grouped.access.is_curator(stranger)
+
+
+def named(page: AppTest, name: str) -> AppTest:
+    return page.text_input(key="person_name").set_value(name).run()
+
+
+def opened_by_address(draft_id: str, name: str = "") -> AppTest:
+    """The page in a new session whose address names a draft, once its visitor has given this name."""
+    page = open_clusters()
+    named(page, name)
+    page.query_params["draft"] = draft_id
+    return page.run()
+
+
+def draft_of(app: App, name: str) -> OpenDraft:
+    person = Person(name, over_loopback=True)
+    return app.curation.edit(person, app.curation.open(person, "many"), SetThreshold(0.9))
+
+
+@pytest.mark.parametrize(("owner", "line"), [("Ada <b>", "is of Ada <b>"), ("", "someone without a name")])
+def test_the_draft_of_someone_else_can_only_be_looked_at(grouped: App, owner: str, line: str) -> None:
+    draft = draft_of(grouped, owner)
+    page = opened_by_address(draft.record.id, "Bob")
+    assert line in text_of(page).replace("\\", "")
+    assert not {"save", "publish", "undo"} & {button.key for button in page.button}
+    set_dial(page, threshold=0.7)
+    assert page.query_params["t"] in ("0.7", ["0.7"])
+    assert grouped.curation.draft(draft.record.id) == draft
+    assert "undo" in {button.key for button in named(page, owner).button}
+
+
+def test_nobody_needs_a_name_to_go_on_after_a_reload(grouped: App) -> None:
+    draft = draft_of(grouped, "")
+    assert "undo" in {button.key for button in opened_by_address(draft.record.id).button}
+    assert "undo" in {button.key for button in open_clusters().button}  # nor the address
+
+
+def test_who_enters_a_name_goes_on_with_the_draft_begun_without_one(grouped: App) -> None:
+    draft = draft_of(grouped, "")
+    page = named(opened_by_address(draft.record.id), "Ada")
+    page.button(key="undo").click().run()
+    assert not page.exception
+    stored = grouped.curation.draft(draft.record.id)
+    assert (stored.record.author, stored.history.can_redo) == ("Ada", True)
 
 
 def test_one_cluster_opens_with_its_pictures_and_closes(grouped: App) -> None:

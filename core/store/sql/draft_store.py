@@ -53,8 +53,10 @@ class DraftStore:
         with self._database.reading() as db:
             return _get(db, draft_id)
 
-    def update(self, draft_id: str, history: Mapping[str, Any], expected_version: int) -> Draft:
-        """Replace a draft's history if the draft is still at `expected_version`.
+    def update(
+        self, draft_id: str, history: Mapping[str, Any], expected_version: int, author: str | None = None
+    ) -> Draft:
+        """Replace a draft's history, and its author if one is given, if the draft is still at `expected_version`.
 
         Raises DraftConflict, with the current draft, if it was updated elsewhere meanwhile, and ClusterError if it does
         not exist any more.
@@ -62,8 +64,9 @@ class DraftStore:
         document, updated_at = json.dumps(history), _text(self._now())
         with self._database.transaction() as db:
             cursor = db.execute(
-                "UPDATE drafts SET history = ?, updated_at = ?, version = version + 1 WHERE id = ? AND version = ?",
-                (document, updated_at, draft_id, expected_version),
+                "UPDATE drafts SET history = ?, author = coalesce(?, author), updated_at = ?, version = version + 1"
+                " WHERE id = ? AND version = ?",
+                (document, author, updated_at, draft_id, expected_version),
             )
             draft = _get(db, draft_id)
             if cursor.rowcount == 0:

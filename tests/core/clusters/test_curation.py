@@ -46,6 +46,7 @@ from tests.fakes.encoder import ColourEncoder
 from tests.fakes.painted import add, paint
 
 ADA, BOB, EVE = Person("Ada", over_loopback=True), Person("Bob", over_loopback=True), Person("Eve")
+NAMELESS = Person(over_loopback=True)
 
 
 @pytest.fixture
@@ -98,6 +99,7 @@ WRITES: dict[str, Callable[[CurationService, Person, OpenDraft, Revision], objec
     "undo": lambda curation, person, draft, revision: curation.undo(person, draft),
     "redo": lambda curation, person, draft, revision: curation.redo(person, draft),
     "discard": lambda curation, person, draft, revision: curation.discard(person, draft),
+    "hand_over": lambda curation, person, draft, revision: curation.hand_over(person, draft, person),
     "rebase": lambda curation, person, draft, revision: curation.rebase(person, draft),
     "save": lambda curation, person, draft, revision: curation.save(person, draft),
     "save_plan": lambda curation, person, draft, revision: curation.save_plan(person, "c", Plan(0.7), revision.id),
@@ -128,6 +130,39 @@ def test_only_the_curator_key_makes_a_curator_of_someone_elsewhere(data: Path) -
     with pytest.raises(NotAllowed, match="only curators may change clusters: enter the curator key"):
         app.curation.open(ADA, "c")
     assert app.curation.open(Person("Eve", key=Secret("key")), "c").record.author == "Eve"
+
+
+@pytest.mark.parametrize("name", ["edit", "undo", "redo", "discard", "hand_over", "rebase", "save"])
+@pytest.mark.parametrize("owner", [ADA, NAMELESS], ids=["Ada", "no name"])
+@pytest.mark.parametrize("other", [BOB, NAMELESS, Person("ada", over_loopback=True)], ids=["Bob", "no name", "ada"])
+def test_a_draft_is_written_by_its_owner_alone(app: App, data: Path, name: str, owner: Person, other: Person) -> None:
+    revision, draft = saved(app, owner, "Fire"), app.curation.undo(owner, renamed(app, owner, "Flames"))
+    before = stored_rows(data)
+    if other.author != owner.author:
+        with pytest.raises(NotAllowed, match=f"this draft is of {owner.author}, not of {other.author}"):
+            WRITES[name](app.curation, other, draft, revision)
+        assert stored_rows(data) == before
+    if name != "undo":  # all is undone
+        WRITES[name](app.curation, owner, draft, revision)
+        assert stored_rows(data) != before
+
+
+def test_those_without_a_name_share_their_drafts_also_after_a_restart(app: App, data: Path) -> None:
+    draft = renamed(app, NAMELESS, "Fire")
+    again = colour_app(data).curation
+    assert again.unsaved_draft(NAMELESS, "c") == draft
+    assert again.undo(NAMELESS, draft).history.can_redo
+
+
+def test_a_draft_goes_on_under_the_name_that_its_owner_gives_it(app: App) -> None:
+    draft = renamed(app, NAMELESS, "Fire")
+    theirs = app.curation.hand_over(NAMELESS, draft, ADA)
+    assert (theirs.record.author, theirs.plan) == ("Ada", draft.plan)
+    assert app.curation.unsaved_draft(NAMELESS, "c") is None
+    assert app.curation.unsaved_draft(ADA, "c") == theirs
+    with pytest.raises(DraftConflict):
+        app.curation.edit(NAMELESS, draft, SetThreshold(0.7))  # a window that has not noticed
+    assert app.curation.save(ADA, theirs).author == "Ada"
 
 
 def test_anyone_may_read_a_draft(app: App) -> None:
@@ -253,7 +288,8 @@ def test_a_discarded_draft_is_gone(app: App) -> None:
 
 
 def test_saving_deletes_the_draft_and_records_the_author(app: App) -> None:
-    revision = app.curation.save(Person("  Ada   L. ", over_loopback=True), renamed(app, ADA, "Fire"), "first")
+    ada = Person("  Ada   L. ", over_loopback=True)
+    revision = app.curation.save(ada, renamed(app, ada, "Fire"), "first")
     assert (revision.author, revision.note, revision.parent, revision.threshold) == ("Ada L.", "first", None, 0.82)
     assert (revision.size, revision.cluster_count, revision.named_count) == (8, 2, 1)
     assert revision.collection_version == app.version("c")
