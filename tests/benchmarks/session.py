@@ -62,8 +62,9 @@ class Session:
         self._query_string = ""
         self._page_hash = ""
 
-    async def open(self, page: str) -> ScriptResult:
+    async def open(self, page: str, **address: str) -> ScriptResult:
         """Go to a page by its address, as the first request of a browser does."""
+        self._query_string = urlencode(address)
         return await self._rerun(page_name=page)
 
     async def set(self, *states: WidgetState, fragment: str = "", **address: str) -> ScriptResult:
@@ -74,16 +75,27 @@ class Session:
         return await self._rerun(fragment_id=fragment)
 
     async def _rerun(self, **request: str) -> ScriptResult:
-        message = BackMsg()
-        rerun = message.rerun_script
-        rerun.query_string, rerun.page_script_hash = self._query_string, self._page_hash
-        rerun.widget_states.widgets.extend(self._widgets.values())
-        for name, value in request.items():
-            setattr(rerun, name, value)
-        await self._socket.send(message.SerializeToString())
+        await self.send(self.request(**request))
         answer = await self._answer()
         self._page_hash = answer.page_hash
         return answer
+
+    async def send(self, request: bytes) -> None:
+        await self._socket.send(request)
+
+    def cut(self) -> None:
+        """Cut the connection without a goodbye."""
+        self._socket.transport.abort()
+
+    def request(self, *states: WidgetState, **request: str) -> bytes:
+        """The message that runs the script once more, with these states beside those of its widgets."""
+        message = BackMsg()
+        rerun = message.rerun_script
+        rerun.query_string, rerun.page_script_hash = self._query_string, self._page_hash
+        rerun.widget_states.widgets.extend((self._widgets | {state.id: state for state in states}).values())
+        for name, value in request.items():
+            setattr(rerun, name, value)
+        return message.SerializeToString()
 
     async def _answer(self) -> ScriptResult:
         elements, page_hash = [], self._page_hash
@@ -105,8 +117,7 @@ class Session:
 
 
 @asynccontextmanager
-async def session(address: str) -> AsyncIterator[Session]:
-    """A new session with the server at `ws://HOST:PORT`."""
-    stream = f"{address}/_stcore/stream"
-    async with connect(stream, subprotocols=["streamlit"], max_size=None) as socket:
+async def session(address: str, **options: Any) -> AsyncIterator[Session]:
+    """A new session with the server at `ws://HOST:PORT`; `options` are those of websockets' `connect`."""
+    async with connect(f"{address}/_stcore/stream", subprotocols=["streamlit"], max_size=None, **options) as socket:
         yield Session(socket)

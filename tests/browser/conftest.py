@@ -35,15 +35,19 @@ expect.set_options(timeout=TIMEOUT_MS)
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """Chromium from the system; without one these tests are skipped, but never in CI."""
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=chromium_path(), args=CHROMIUM_OPTIONS)
+        yield chromium
+        chromium.close()
+
+
+def chromium_path() -> str:
     path = next((found for name in CHROMIUM_NAMES if (found := shutil.which(name))), None)
     if path is None:
         if os.environ.get("CI"):
             pytest.fail("CI must have Chromium: .ci/run installs it")
         pytest.skip("no Chromium on this computer (looked for " + ", ".join(CHROMIUM_NAMES) + ")")
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=CHROMIUM_OPTIONS)
-        yield chromium
-        chromium.close()
+    return path
 
 
 def free_port() -> int:
