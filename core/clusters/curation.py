@@ -66,8 +66,12 @@ class CurationService:
     # -- drafts ---------------------------------------------------------------------------------------------
 
     def open(self, person: Person, collection: str) -> OpenDraft:
-        """This person's latest draft if it has unsaved edits, else one on the newest revision. Raises NotAllowed."""
+        """This person's latest draft if it has unsaved edits, else one on the newest revision.
+
+        Raises NotAllowed, and CollectionError if there is no such collection.
+        """
         self._access.require_curator(person, CHANGE_CLUSTERS)
+        self._clusters.require_collection(collection)
         newest, latest = self._revisions.newest(collection), self._latest_draft(person, collection)
         if latest is not None and (latest.unsaved or latest.record.parent == (newest.id if newest else None)):
             return latest

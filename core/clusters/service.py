@@ -78,6 +78,10 @@ class ClusterService:
         self._device, self._recording = device, recording
         self._linking, self._bases, self._cache = threading.Lock(), OnceCache(MAX_BASES), OnceCache(MAX_CACHED)
 
+    def require_collection(self, collection: str) -> None:
+        """Raise CollectionError if there is no such collection by now."""
+        self._sources.snapshots(collection)
+
     # -- dendrograms ----------------------------------------------------------------------------------------
 
     def base(self, collection: str) -> ClusterBase | None:

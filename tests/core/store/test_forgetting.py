@@ -334,6 +334,14 @@ def test_what_is_computed_when_its_collection_is_gone_is_not_stored(
     }
 
 
+def test_no_draft_is_begun_for_a_collection_that_another_process_deleted(filled: App) -> None:
+    filled.curation.open(ADA, "c")
+    colour_app(filled.settings.data).removal.delete(ADA, "c", "c")
+    with pytest.raises(CollectionError, match="there is no collection 'c'"):
+        filled.curation.open(ADA, "c")
+    assert DraftStore(database(filled)).list("c") == ()
+
+
 def test_a_sibling_made_where_a_deletion_was_cut_off_has_an_empty_bin(
     filled: App, monkeypatch: pytest.MonkeyPatch
 ) -> None:
