@@ -272,8 +272,11 @@ def main() -> bool:
     parser.add_argument("--data", type=Path, help="a folder with the demo collection, created if there is none")
     options = parser.parse_args()
     with ExitStack() as stack:
-        data = options.data or Path(stack.enter_context(tempfile.TemporaryDirectory())) / "data"
-        app = prepare(data)
+        temporary = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        data = options.data or temporary / "data"
+        if data.exists():  # asked on a copy: an older checkout cannot read what a newer one has opened
+            shutil.copytree(data, temporary / "asked")
+        app = prepare(temporary / "asked" if data.exists() else data)
         chosen = itertools.product(options.server, options.post_script_gc)
         servers = [serve(stack, project.resolve(), gc, data) for project, gc in chosen]
         return measure(servers, app, options.sessions, options.seconds)
