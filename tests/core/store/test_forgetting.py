@@ -298,10 +298,10 @@ def test_a_collection_created_while_the_files_of_the_old_one_go_is_kept(
 
 
 @pytest.mark.parametrize(
-    ("module", "function", "compute"),
+    ("function", "compute"),
     [
-        ("core.atlas.service", "fit_map", lambda app: app.atlas.fit("c")),
-        ("core.clusters.service", "average_linkage", lambda app: app.clusters.compute_linkage("c")),
+        ("core.atlas.service.fit_map", lambda app: app.atlas.fit("c")),
+        ("core.clusters.service.average_linkage", lambda app: app.clusters.compute_linkage("c")),
     ],
 )
 @pytest.mark.parametrize("made_anew", [False, True])
@@ -309,12 +309,12 @@ def test_what_is_computed_when_its_collection_is_gone_is_not_stored(
     filled: App,
     pictures: Path,
     monkeypatch: pytest.MonkeyPatch,
-    module: str,
     function: str,
     compute: Callable[[App], str],
     made_anew: bool,
 ) -> None:
-    original = getattr(importlib.import_module(module), function)
+    module, _, name = function.rpartition(".")
+    original = getattr(importlib.import_module(module), name)
 
     def delete_meanwhile(*args: Any, **options: Any) -> Any:
         result = original(*args, **options)
@@ -324,7 +324,7 @@ def test_what_is_computed_when_its_collection_is_gone_is_not_stored(
             filled.ingest(pictures.parent / "other.png", "c")
         return result
 
-    monkeypatch.setattr(f"{module}.{function}", delete_meanwhile)
+    monkeypatch.setattr(function, delete_meanwhile)
     with pytest.raises(CollectionError, match="c"):
         compute(filled)
     monkeypatch.undo()
