@@ -113,7 +113,7 @@ def _check(vectors: NDArray[np.float32], start: NDArray[np.float32] | None) -> N
         row = int(np.flatnonzero(~np.isfinite(vectors).all(axis=1))[0])
         raise ClusterError(f"the vector in row {row} is not finite: embed that picture again")
     if start is not None and start.shape != (len(vectors), 2):
-        raise ClusterError(f"a map of {len(vectors)} pictures cannot start from {start.shape}: place new assets first")
+        raise ClusterError(f"a map of {len(vectors)} pictures cannot start from {start.shape}: place newcomers first")
 
 
 def _without_fit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -64,6 +64,19 @@ def test_the_details_and_the_picture_that_is_searched_by_come_from_there_too(bro
         assert "/images/demo/" in str(reference.get_attribute("src"))
 
 
+def test_the_original_file_is_saved_under_its_own_name(browser: Browser, address: str) -> None:
+    with visitor(browser) as page:
+        page.goto(f"{address}/?q=dog")
+        page.locator(".open").first.click()
+        link = page.get_by_role("dialog").get_by_role("link", name="Original file")
+        with page.context.expect_event("response", lambda response: response.url.endswith("/download")) as answered:
+            link.click()
+        disposition = answered.value.headers["content-disposition"]
+        assert answered.value.status == 200
+        assert disposition.startswith("attachment; filename*=UTF-8''")
+        assert disposition.endswith(".jpg")
+
+
 def test_a_picture_that_does_not_load_leaves_a_calm_placeholder_with_its_title(browser: Browser, address: str) -> None:
     with visitor(browser) as page:
         broken: list[str] = []

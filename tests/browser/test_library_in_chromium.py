@@ -98,7 +98,7 @@ def test_progress_survives_a_reload_and_a_cancelled_job_resumes(
         page.get_by_role("button", name="Resume").click()
         expect(page.get_by_text("2 files were skipped")).to_be_visible(timeout=180_000)
         page.get_by_text("2 files were skipped").click()
-        expect(page.get_by_text("empty file")).to_be_visible()
+        expect(page.get_by_text("empty file", exact=True)).to_be_visible()
         expect(page.get_by_text("text.jpg")).to_be_visible()
         page.get_by_role("button", name="Retry").click()
         expect(page.get_by_text("0 added, 0 known already, 2 skipped")).to_be_visible()

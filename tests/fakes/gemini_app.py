@@ -73,4 +73,12 @@ def files_with_the_key(*folders: Path) -> list[Path]:
     """Files that contain the key, SQLite's own and its logs included."""
     files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
     assert files
-    return [path for path in files if KEY.encode() in path.read_bytes()]
+    return [path for path in files if KEY.encode() in _bytes_of(path)]
+
+
+def _bytes_of(path: Path) -> bytes:
+    """The bytes of a file; none if SQLite has removed it meanwhile, as it does with its logs."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return b""

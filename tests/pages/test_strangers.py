@@ -30,6 +30,7 @@ from pages.clusters.dial import DIAL_KEY
 from pages.ui.person import NAME_KEY
 from tests.benchmarks.session import COMPONENT, TEXT_INPUT, ScriptResult, session
 from tests.browser.conftest import free_port, serving
+from tests.fakes.event_loops import run_in_thread
 
 TRIES, LONGEST_S = 200, 0.008
 LOOPBACK = "localhost,127.0.0.1,::1"
@@ -109,11 +110,11 @@ async def hang_up(address: str, draft_ids: list[str]) -> None:
 
 def test_who_hangs_up_writes_nothing(data: Path, shared: int) -> None:
     before = drafts(data)
-    asyncio.run(hang_up(f"ws://{own_address()}:{shared}", [row[0] for row in before]))
-    assert asyncio.run(role(f"ws://127.0.0.1:{shared}")) == "curator"
+    run_in_thread(hang_up(f"ws://{own_address()}:{shared}", [row[0] for row in before]))
+    assert run_in_thread(role(f"ws://127.0.0.1:{shared}")) == "curator"
     time.sleep(1)  # what runs on by itself
     assert drafts(data) == before
-    asyncio.run(move_as_ada(f"ws://127.0.0.1:{shared}", next(row[0] for row in before if "Ada" in row)))
+    run_in_thread(move_as_ada(f"ws://127.0.0.1:{shared}", next(row[0] for row in before if "Ada" in row)))
     assert drafts(data) != before  # the same message does write for a curator
 
 
@@ -139,7 +140,7 @@ def test_people_of_a_network_are_viewers_under_its_names_and_refused_under_other
         ]
         return [*over_network, await under("localhost", "127.0.0.1"), await under(NETWORK_NAME, "127.0.0.1")]
 
-    assert asyncio.run(roles()) == ["viewer", "viewer", "viewer", "403", "403", "curator", "viewer"]
+    assert run_in_thread(roles()) == ["viewer", "viewer", "viewer", "403", "403", "curator", "viewer"]
 
 
 def test_a_page_of_another_origin_gets_no_websocket_also_if_it_is_one_of_this_computer(shared: int) -> None:
@@ -148,7 +149,7 @@ def test_a_page_of_another_origin_gets_no_websocket_also_if_it_is_one_of_this_co
         origins = (f"http://localhost:{shared}", f"http://localhost:{free_port()}", "http://localhost", "null")
         return [await role(address, origin=origin) for origin in origins]
 
-    assert asyncio.run(roles()) == ["curator", "403", "403", "403"]
+    assert run_in_thread(roles()) == ["curator", "403", "403", "403"]
 
 
 # -- proxies ----------------------------------------------------------------------------------------------------------
@@ -240,6 +241,6 @@ def test_behind_a_proxy_nobody_is_a_curator_whatever_it_adds_and_whatever_they_c
         same = f"http://127.0.0.1:{port}"  # what nginx, by default, sends as the Host
         return [browser, *forged, await through("localhost", origin=same), await through("localhost")]
 
-    found = asyncio.run(roles())
+    found = run_in_thread(roles())
     assert found[0] == "viewer"
     assert set(found) <= {"viewer", "403"}

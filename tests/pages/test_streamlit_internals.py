@@ -39,6 +39,7 @@ from pages.ui.streamlit_internals import (
     send_without_delay,
     uninterrupted,
 )
+from tests.fakes.event_loops import run_in_thread
 
 
 @pytest.fixture(autouse=True)
@@ -140,9 +141,9 @@ def test_in_a_real_run_a_callback_finds_its_runner_and_lowers_its_flag() -> None
 
 
 def test_connections_that_streamlits_socket_accepts_send_without_delay() -> None:
-    assert not asyncio.run(_sends_without_delay()), "asyncio recognises them by now: send_without_delay is not needed"
+    assert not run_in_thread(_sends_without_delay()), "asyncio recognises them by now: send_without_delay is not needed"
     send_without_delay()
-    assert asyncio.run(_sends_without_delay())
+    assert run_in_thread(_sends_without_delay())
 
 
 async def _sends_without_delay() -> bool:

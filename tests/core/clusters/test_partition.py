@@ -248,7 +248,8 @@ def test_every_name_is_shown_or_replaced_or_listed_as_unapplied(world: World, be
     claims = [(known.name, known.sample_ids, known, renames) for known in parents if known.confirmed]
     claims += [(edit.name, edit.ref.sample_ids, edit, renames[n + 1 :]) for n, edit in enumerate(renames)]
     for name, sample_ids, source, later in claims:
-        replaced = any(estimated_containment(sample_ids, edit.ref.sample_ids) > 0.5 for edit in later)
+        # Of two samples that share half, the later one may mean the same cluster and then replaces the name.
+        replaced = any(estimated_containment(sample_ids, edit.ref.sample_ids) >= 0.5 for edit in later)
         assert name in shown or replaced or source in unapplied
 
 
