@@ -86,11 +86,12 @@ class ImageService:
     def original(self, collection: str, asset_id: str) -> ImageFile | OriginalFile | None:
         """The original's own bytes where a browser shows their format and they are not too many, else the view."""
         found = self._open_original(collection, asset_id)
-        if found is None or (found.media_type in BROWSER_TYPES.values() and found.size <= MAX_ORIGINAL_BYTES):
-            return replace(found, file_name="") if found else None
-        with found.file as file:
-            data = file.read()
-        return self._views.get_or_create(asset_id, lambda: self._view_of(data))
+        if found is None:
+            return None
+        if found.media_type in BROWSER_TYPES.values() and found.size <= MAX_ORIGINAL_BYTES:
+            return replace(found, file_name="")
+        found.file.close()
+        return self.view(collection, asset_id)
 
     def download(self, collection: str, asset_id: str) -> OriginalFile | None:
         """The original's own bytes, whatever their format and size, to be saved under the file's name."""

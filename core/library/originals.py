@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -37,15 +38,15 @@ def open_original(asset: Asset, max_megapixels: float) -> tuple[Path, BinaryIO] 
     """
     for uri in asset.uris:
         path = uri_to_path(uri)
-        try:
-            images.file_megabytes(path, max_megapixels)
-            file = path.open("rb")
-        except (ContactSheetError, OSError):
+        if not path.is_file():  # nothing there, or a pipe that would keep a reader waiting
             continue
-        if hashlib.file_digest(file, "sha256").hexdigest() == asset.id:
-            file.seek(0)
-            return path, file
-        file.close()
+        with suppress(ContactSheetError, OSError), ExitStack() as closing:
+            images.file_megabytes(path, max_megapixels)
+            file = closing.enter_context(path.open("rb"))
+            if hashlib.file_digest(file, "sha256").hexdigest() == asset.id:
+                file.seek(0)
+                closing.pop_all()
+                return path, file
     return None
 
 
