@@ -54,6 +54,10 @@ class NotAllowed(ContactSheetError):
     """The person may view this, but not change it."""
 
 
+class NameMissing(ContactSheetError):
+    """Something needs the person's name, and they have not given one."""
+
+
 class ClusterError(ContactSheetError):
     """A clustering, one of its edits or a revision asks for something impossible."""
 

@@ -10,13 +10,13 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
-from core.access import is_local
 from core.api.guards import SafeHeaders
+from core.api.local_connections import is_local, visitor_address
 from core.api.served_hosts import ServedHosts, host_name, is_same_origin
 from core.logs import log
 
 # Set on every connection that passes, for what answers it; whatever a client sends under this name is removed.
-CONNECTION_HEADER = "x-contact-sheet-connection"
+CONNECTION_HEADER, VISITOR_HEADER = "x-contact-sheet-connection", "x-contact-sheet-visitor"
 LOCAL, REMOTE = "local", "remote"
 MAX_LOGGED_HEADER = 100
 HOST_ADVICE = "if people should reach this server by that name, add it to CONTACTSHEET_HOSTS"
@@ -32,7 +32,8 @@ class ConnectionGuard:
     A Host that is not among `hosts` is refused with 421: a page of a stranger may let its own name mean this server's
     address (DNS rebinding), and its scripts could then do and read everything as if they were its own. An Origin that
     is neither the Host's own nor listed is refused with 403: that is a page of another site, or of another program of
-    this computer. What passes is stamped with `CONNECTION_HEADER`, `local` or `remote`.
+    this computer. What passes is stamped with `CONNECTION_HEADER`, `local` or `remote`, and with `VISITOR_HEADER`, the
+    address that limits count by; `client_header` is the header in which a proxy names it, empty for none.
 
     `behind_proxy` tells that all that comes to this server comes through a proxy on this computer, also what does not
     look like it: then nothing is local.
@@ -41,6 +42,7 @@ class ConnectionGuard:
     app: ASGIApp
     hosts: ServedHosts
     behind_proxy: bool = False
+    client_header: str = ""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -70,7 +72,8 @@ class ConnectionGuard:
         through_proxy = bool(origin) and not is_same_origin(origin, host)
         client = scope["client"][0] if scope.get("client") else None
         local = not self.behind_proxy and not through_proxy and is_local(client, host_name(host), names)
-        own = {CONNECTION_HEADER: LOCAL if local else REMOTE}
+        named = Headers(scope=scope).getlist(self.client_header) if self.client_header else []
+        own = {CONNECTION_HEADER: LOCAL if local else REMOTE, VISITOR_HEADER: visitor_address(client, named)}
         if through_proxy:
             own["host"] = origin.partition("://")[2]
         kept = [pair for name, pair in zip(names, scope["headers"], strict=True) if name not in own]

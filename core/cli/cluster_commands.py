@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from core.access import OPERATOR, Person
+from core.access import OPERATOR
 from core.cli.cluster_documents import cluster_document, revision_document, revision_line
 from core.cli.command_parser import DEMO, OpenApp, add_collection_option, finish_command
 from core.cli.output import print_json
@@ -176,7 +176,7 @@ class _ClusterCommands:
 
     def _save(self, app: App, options: argparse.Namespace) -> Output:
         plan, parent = _plan(app, options)
-        return _revisions_output(app.curation.save_plan(_operator(app), options.collection, plan, parent, options.note))
+        return _revisions_output(app.curation.save_plan(OPERATOR, options.collection, plan, parent, options.note))
 
     def _import(self, app: App, options: argparse.Namespace) -> Output:
         """Save the clusters of an exported file, applied as edits to the newest revision."""
@@ -190,20 +190,20 @@ class _ClusterCommands:
         if missing:
             print(f"{missing} pictures of the file are not in {options.collection}", file=sys.stderr)
         note = options.note or f"imported from {options.input.name}"
-        return _revisions_output(app.curation.save_plan(_operator(app), options.collection, plan, parent, note))
+        return _revisions_output(app.curation.save_plan(OPERATOR, options.collection, plan, parent, note))
 
     def _publish(self, app: App, options: argparse.Namespace) -> Output:
         revision, published = _revision(app, options), app.clusters.revisions.published(options.collection)
-        return _revisions_output(app.curation.publish(_operator(app), revision.id, published.id if published else None))
+        return _revisions_output(app.curation.publish(OPERATOR, revision.id, published.id if published else None))
 
     def _restore(self, app: App, options: argparse.Namespace) -> Output:
-        return _revisions_output(app.curation.restore(_operator(app), _revision(app, options).id, options.note))
+        return _revisions_output(app.curation.restore(OPERATOR, _revision(app, options).id, options.note))
 
     def _name(self, app: App, options: argparse.Namespace) -> Output:
-        return _revisions_output(app.curation.name_revision(_operator(app), _revision(app, options).id, options.note))
+        return _revisions_output(app.curation.name_revision(OPERATOR, _revision(app, options).id, options.note))
 
     def _prune(self, app: App, options: argparse.Namespace) -> Output:
-        removed = app.curation.prune(_operator(app), options.collection, options.keep)
+        removed = app.curation.prune(OPERATOR, options.collection, options.keep)
         return {"removed": removed}, [f"{removed} revisions removed; published and named ones stay"]
 
     def _diff(self, app: App, options: argparse.Namespace) -> Output:
@@ -220,11 +220,6 @@ class _ClusterCommands:
         else:
             sys.stdout.buffer.write(data)
         return 0
-
-
-def _operator(app: App) -> Person:
-    """Whoever can read the settings has the key in them."""
-    return replace(OPERATOR, key=app.settings.curator_key)
 
 
 def _revisions_output(*revisions: Revision) -> Output:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from core.access import Access, Person
+from core.access import Access, Action, Person
 from core.clusters.edits.model import ClusterRef, Edit
 from core.clusters.edits.plan import Plan
 from core.clusters.edits.plan_documents import history_from_document, history_to_document, plan_to_document
@@ -24,7 +24,6 @@ from core.records.clusterings import Clustering, ClusterRecord, Draft, DraftConf
 from core.store.sql.draft_store import DraftStore
 from core.store.sql.revision_store import RevisionStore
 
-CHANGE_CLUSTERS = "change clusters"
 MAX_REVISIONS = 200
 
 
@@ -70,7 +69,7 @@ class CurationService:
 
         Raises NotAllowed, and CollectionError if there is no such collection.
         """
-        self._access.require_curator(person, CHANGE_CLUSTERS)
+        self._access.require(person, Action.EDIT_CLUSTERS)
         self._clusters.require_collection(collection)
         newest, latest = self._revisions.newest(collection), self._latest_draft(person, collection)
         if latest is not None and (latest.unsaved or latest.record.parent == (newest.id if newest else None)):
@@ -108,7 +107,8 @@ class CurationService:
     def discard(self, person: Person, draft: OpenDraft) -> None:
         """Delete a draft with all its edits. Raises NotAllowed, also for someone else's draft."""
         self._require_owner(person, draft)
-        self._drafts.delete(draft.record.id)
+        with self._access.acting(person, Action.DISCARD_DRAFT, draft.record.collection, f"draft {draft.record.id}"):
+            self._drafts.delete(draft.record.id)
 
     def rebase(self, person: Person, draft: OpenDraft) -> RebaseResult:
         """Repeat a draft's edits on the newest revision; the old draft stays if some are not possible there.
@@ -139,7 +139,7 @@ class CurationService:
 
     def _require_owner(self, person: Person, draft: OpenDraft) -> None:
         """Raise NotAllowed unless this person is a curator and the draft is theirs."""
-        self._access.require_curator(person, CHANGE_CLUSTERS)
+        self._access.require(person, Action.EDIT_CLUSTERS)
         if not draft.is_owned_by(person):
             raise NotAllowed(
                 f"this draft is of {draft.record.author}, not of {person.author}, and nobody else may change it:"
@@ -183,7 +183,10 @@ class CurationService:
 
     def save_plan(self, person: Person, collection: str, plan: Plan, parent: int | None, note: str = "") -> Revision:
         """Save a plan on top of the newest revision, `parent`. Raises as `save` does."""
-        self._access.require_curator(person, CHANGE_CLUSTERS)
+        with self._access.acting(person, Action.SAVE, collection, note):
+            return self._save_plan(person, collection, plan, parent, note)
+
+    def _save_plan(self, person: Person, collection: str, plan: Plan, parent: int | None, note: str) -> Revision:
         view = self._clusters.view(collection, plan, parent)
         clustering = clustering_from_view(view, self._clusters.name_suggestions(collection, view))
         version = view.base.snapshot.version
@@ -203,26 +206,32 @@ class CurationService:
 
     def publish(self, person: Person, revision_id: int, expected: int | None) -> Revision:
         """Publish a revision; `expected` is the one published so far. Raises as `save` does."""
-        self._access.require_curator(person, "publish clusters")
-        return self._revisions.publish(revision_id, person.author, expected)
+        with self._access.acting(person, Action.PUBLISH, *self._target(revision_id)):
+            return self._revisions.publish(revision_id, person.author, expected)
 
     def restore(self, person: Person, revision_id: int, note: str = "") -> Revision:
         """Save an old revision again, as the newest. Raises NotAllowed, ClusterError, RevisionConflict."""
-        self._access.require_curator(person, CHANGE_CLUSTERS)
-        return self._revisions.restore(revision_id, person.author, note or f"revision {revision_id} again")
+        with self._access.acting(person, Action.RESTORE, *self._target(revision_id)):
+            return self._revisions.restore(revision_id, person.author, note or f"revision {revision_id} again")
 
     def name_revision(self, person: Person, revision_id: int, name: str) -> Revision:
         """Name a revision, so that it is never pruned; an empty name removes it. Raises NotAllowed."""
-        self._access.require_curator(person, CHANGE_CLUSTERS)
-        return self._revisions.set_name(revision_id, name)
+        with self._access.acting(person, Action.NAME_REVISION, *self._target(revision_id)):
+            return self._revisions.set_name(revision_id, name)
 
     def prune(self, person: Person, collection: str, keep: int) -> int:
         """Remove all but the newest `keep` revisions and those published or named; returns how many were removed.
 
         Raises NotAllowed, and ClusterError if `keep` is less than 1.
         """
-        self._access.require_curator(person, CHANGE_CLUSTERS)
-        return self._revisions.prune(collection, keep)
+        with self._access.acting(person, Action.PRUNE, collection, f"all but the newest {keep}"):
+            return self._revisions.prune(collection, keep)
+
+    def _target(self, revision_id: int) -> tuple[str, str]:
+        """The collection of a revision and how the audit log calls it; without the collection where there is none."""
+        with suppress(ClusterError):
+            return self._revisions.get(revision_id).collection, f"revision {revision_id}"
+        return "", f"revision {revision_id}"
 
 
 def _open_draft(record: Draft) -> OpenDraft:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from core.access import Access, Person
+from core.access import Access, Action, Person
 from core.errors import CollectionError
 from core.ingest.sources import demo
 from core.jobs.background import BackgroundJobs
@@ -43,14 +43,14 @@ class ReembeddingService:
         Pictures without an original file are reported as failures, or embedded from their thumbnails. Raises
         NotAllowed, CollectionError, JobError if it is already running.
         """
-        self._access.require_curator(person, "embed collections again")
-        if not model.strip():
-            raise CollectionError("no model was named: write one as the setting CONTACTSHEET_MODEL takes it")
-        others = {*self._collections.names()} - {*self._collections.siblings(collection)}
-        if check_collection_name(name) in others:
-            raise CollectionError(f"there is a collection {name} already: choose another name")
-        arguments = {"model": model.strip(), "name": name, "thumbnails": use_thumbnails}
-        return self._background.start(EMBED_JOB, collection, arguments, person.author)
+        with self._access.acting(person, Action.EMBED_AGAIN, collection, f"{name}, with {model.strip()}"):
+            if not model.strip():
+                raise CollectionError("no model was named: write one as the setting CONTACTSHEET_MODEL takes it")
+            others = {*self._collections.names()} - {*self._collections.siblings(collection)}
+            if check_collection_name(name) in others:
+                raise CollectionError(f"there is a collection {name} already: choose another name")
+            arguments = {"model": model.strip(), "name": name, "thumbnails": use_thumbnails}
+            return self._background.start(EMBED_JOB, collection, arguments, person.author)
 
     def siblings(self, collection: str) -> list[SiblingCollection]:
         """The siblings of a collection, by name."""
@@ -66,14 +66,17 @@ class ReembeddingService:
         Assets removed meanwhile are first removed from the sibling. Raises NotAllowed, CollectionError, and
         CollectionBusy while something is being added.
         """
-        self._access.require_curator(person, "switch collections over")
-        if collection == demo.NAME:
-            raise CollectionError("demo always uses the bundled model: it can be compared with others, not switched")
-        if to not in self._collections.siblings(collection):
-            raise CollectionError(f"{to} does not lie beside {collection}: embed that one with another model first")
-        source, target = self._collections.open(collection), self._collections.open(to)
-        copy_removals(source, target, person.author, self._now())
-        old_name = self._collections.switch(collection, to)
+        with self._access.acting(person, Action.SWITCH, collection, f"to {to}"):
+            if collection == demo.NAME:
+                raise CollectionError(
+                    "demo always uses the bundled model: it can be compared with others, not switched"
+                )
+            if to not in self._collections.siblings(collection):
+                advice = "embed that one with another model first"
+                raise CollectionError(f"{to} does not lie beside {collection}: {advice}")
+            source, target = self._collections.open(collection), self._collections.open(to)
+            copy_removals(source, target, person.author, self._now())
+            old_name = self._collections.switch(collection, to)
         self._on_switch(collection)
         return old_name
 

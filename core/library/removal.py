@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
-from core.access import Access, Person
+from core.access import Access, Action, Person
 from core.errors import CollectionError
 from core.logs import log
 from core.store.lance.bin import RemovedAsset
 from core.store.lance.collections import Collections
-
-ACTION = "remove pictures"
+from core.text import counted
 
 
 class RemovalService:
@@ -39,8 +38,8 @@ class RemovalService:
         From then on no search, cluster, map or thumbnail of any process shows them. Raises NotAllowed, CollectionError,
         CollectionBusy, StoreError.
         """
-        self._access.require_curator(person, ACTION)
-        removed = self._collections.open(collection).remove(asset_ids, person.author, self._now())
+        with self._access.acting(person, Action.REMOVE, collection, counted(len(asset_ids), "picture")):
+            removed = self._collections.open(collection).remove(asset_ids, person.author, self._now())
         log("library", "pictures removed", collection=collection, count=removed, by=person.author)
         if removed:
             self._on_change(collection)
@@ -48,8 +47,8 @@ class RemovalService:
 
     def restore(self, person: Person, collection: str, asset_ids: Sequence[str]) -> int:
         """Restore pictures from the bin; returns how many. Raises as `remove` does."""
-        self._access.require_curator(person, "put pictures back")
-        restored = self._collections.open(collection).restore(asset_ids)
+        with self._access.acting(person, Action.PUT_BACK, collection, counted(len(asset_ids), "picture")):
+            restored = self._collections.open(collection).restore(asset_ids)
         log("library", "pictures put back", collection=collection, count=restored, by=person.author)
         if restored:
             self._on_change(collection)
@@ -72,8 +71,8 @@ class RemovalService:
 
         The same files, added again, are then new pictures.
         """
-        self._access.require_curator(person, "empty the bin")
-        deleted = self._collections.open(collection).empty_bin()
+        with self._access.acting(person, Action.EMPTY_BIN, collection):
+            deleted = self._collections.open(collection).empty_bin()
         log("library", "bin emptied", collection=collection, count=deleted, by=person.author)
         return deleted
 
@@ -83,11 +82,11 @@ class RemovalService:
         Raises NotAllowed, CollectionError if the name differs or others lie beside it, CollectionBusy while pictures
         are added to it.
         """
-        self._access.require_curator(person, "delete collections")
-        if typed.strip() != collection:
-            raise CollectionError(f"{typed.strip()!r} is not {collection!r}: type its name to delete it")
-        others = self._collections.siblings(collection)
-        if others:
-            raise CollectionError(f"{', '.join(others)} lies beside {collection}: delete that first")
-        self._collections.delete(collection, self._forget)
+        with self._access.acting(person, Action.DELETE_COLLECTION, collection):
+            if typed.strip() != collection:
+                raise CollectionError(f"{typed.strip()!r} is not {collection!r}: type its name to delete it")
+            others = self._collections.siblings(collection)
+            if others:
+                raise CollectionError(f"{', '.join(others)} lies beside {collection}: delete that first")
+            self._collections.delete(collection, self._forget)
         log("library", "collection deleted", collection=collection, by=person.author)

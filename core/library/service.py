@@ -7,16 +7,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from core.access import Access, Person
+from core.access import Access, Action, Person
 from core.errors import ContactSheetError, JobError, NotAllowed, StoreError
 from core.ingest.sources.upload import save_upload
 from core.jobs.background import BackgroundJobs
 from core.records.jobs import Failure, Job
 from core.store.objects.names import check_collection_name, path_to_uri
 from core.store.sql.job_store import JobStore
+from core.text import counted
 
 INGEST_JOB, UNSPLASH_JOB = "ingest", "unsplash"
-ADD_PICTURES = "add pictures"
 
 
 class LibraryService:
@@ -49,35 +49,36 @@ class LibraryService:
 
         Raises NotAllowed for browsers and for folders outside the roots, JobError if an ingest is running.
         """
-        self._access.require_curator(person, ADD_PICTURES)
-        check_collection_name(collection)
-        folder = self._check_root(folder)
-        return self._background.start(INGEST_JOB, collection, {"folder": path_to_uri(folder)}, person.author)
+        with self._access.acting(person, Action.ADD_PICTURES, collection, str(folder)):
+            check_collection_name(collection)
+            folder = self._check_root(folder)
+            return self._background.start(INGEST_JOB, collection, {"folder": path_to_uri(folder)}, person.author)
 
     def add_files(self, person: Person, files: Sequence[tuple[str, bytes]], collection: str) -> Job:
         """Store uploaded files (name, content) and start adding them to the collection.
 
         Raises NotAllowed for browsers, ContactSheetError if there are none, StoreError if they cannot be stored.
         """
-        self._access.require_curator(person, ADD_PICTURES)
-        check_collection_name(collection)
-        if not files:
-            raise ContactSheetError("no files were chosen: choose at least one picture")
-        folder = self._uploads / collection
-        saved = [save_upload(folder, name, content) for name, content in files]
-        arguments = {"folder": path_to_uri(folder), "only": [path_to_uri(path) for path in saved], "source": "uploads"}
-        return self._background.start(INGEST_JOB, collection, arguments, person.author)
+        with self._access.acting(person, Action.ADD_PICTURES, collection, counted(len(files), "uploaded file")):
+            check_collection_name(collection)
+            if not files:
+                raise ContactSheetError("no files were chosen: choose at least one picture")
+            folder = self._uploads / collection
+            saved = [path_to_uri(save_upload(folder, name, content)) for name, content in files]
+            arguments = {"folder": path_to_uri(folder), "only": saved, "source": "uploads"}
+            return self._background.start(INGEST_JOB, collection, arguments, person.author)
 
     def add_unsplash(self, person: Person, location: str, collection: str, width: int = 640) -> Job:
         """Start adding an Unsplash dataset: a folder or a ZIP on the server, or the https URL of a ZIP.
 
         Raises NotAllowed for browsers and for locations outside the roots, JobError if an ingest is running.
         """
-        self._access.require_curator(person, ADD_PICTURES)
-        check_collection_name(collection)
-        if not location.startswith("https://"):
-            location = str(self._check_inside_roots(Path(location)))
-        return self._background.start(UNSPLASH_JOB, collection, {"place": location, "width": width}, person.author)
+        with self._access.acting(person, Action.ADD_PICTURES, collection, "an Unsplash dataset"):
+            check_collection_name(collection)
+            if not location.startswith("https://"):
+                location = str(self._check_inside_roots(Path(location)))
+            arguments = {"place": location, "width": width}
+            return self._background.start(UNSPLASH_JOB, collection, arguments, person.author)
 
     def jobs(self, limit: int = 20) -> list[Job]:
         """The newest jobs first; those whose process has died are marked as crashed."""
@@ -86,8 +87,8 @@ class LibraryService:
 
     def cancel(self, person: Person, job_id: int) -> None:
         """Ask a job to stop; it commits what it has encoded and ends within seconds."""
-        self._access.require_curator(person, "stop a job")
-        self._jobs.request_cancel(job_id)
+        with self._access.acting(person, Action.STOP_JOB, target=f"job {job_id}"):
+            self._jobs.request_cancel(job_id)
 
     def resume(self, person: Person, job_id: int) -> Job:
         """Start an ended job again; known pictures are skipped by content."""
@@ -95,7 +96,7 @@ class LibraryService:
 
     def retry(self, person: Person, job_id: int) -> Job:
         """Start again with only the files that failed. Raises JobError if none did."""
-        self._access.require_curator(person, ADD_PICTURES)
+        self._access.require(person, Action.ADD_PICTURES)
         failed = list(dict.fromkeys(failure.uri for failure in self._jobs.failures(job_id)))
         if not failed:
             raise JobError(f"no file of job {job_id} failed: there is nothing to retry")
@@ -110,11 +111,12 @@ class LibraryService:
         return self._jobs.failures_by_reason(job_id)
 
     def _restart(self, person: Person, job_id: int, changes: dict[str, Any]) -> Job:
-        self._access.require_curator(person, ADD_PICTURES)
+        self._access.require(person, Action.ADD_PICTURES)
         job = self._jobs.get(job_id)
         if not job.collection:
             raise JobError(f"the collection of job {job_id} was deleted: add its pictures again")
-        return self._background.start(job.kind, job.collection, {**job.arguments, **changes}, person.author)
+        with self._access.acting(person, Action.ADD_PICTURES, job.collection, f"job {job_id} again"):
+            return self._background.start(job.kind, job.collection, {**job.arguments, **changes}, person.author)
 
     def _check_inside_roots(self, path: Path) -> Path:
         real = path.expanduser().resolve()

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Self
 
-from core.access import Access, Person
+from core.access import Access, Action, Person
 from core.errors import ContactSheetError
 from core.logs import log
 from core.metrics.alert_state import step
@@ -61,18 +61,19 @@ class AlertService:
 
     def silence(self, name: str, until: datetime, person: Person, reason: str = "") -> Silence:
         """Silence an alert until a time. Raises NotAllowed, StoreError, and AlertError if there is no such alert."""
-        self._require(name, person)
-        silence = Silence(name, until.astimezone(UTC), person.author, " ".join(reason.split())[:MAX_REASON_LENGTH])
-        self._store.silence(silence)
-        return silence
+        with self._access.acting(person, Action.SILENCE, target=name):
+            self._require_rule(name)
+            silence = Silence(name, until.astimezone(UTC), person.author, " ".join(reason.split())[:MAX_REASON_LENGTH])
+            self._store.silence(silence)
+            return silence
 
     def unsilence(self, name: str, person: Person) -> None:
         """End a silence. Raises NotAllowed, StoreError, and AlertError if there is no such alert."""
-        self._require(name, person)
-        self._store.unsilence(name)
+        with self._access.acting(person, Action.END_SILENCE, target=name):
+            self._require_rule(name)
+            self._store.unsilence(name)
 
-    def _require(self, name: str, person: Person) -> None:
-        self._access.require_curator(person, "silence alerts")
+    def _require_rule(self, name: str) -> None:
         names = [rule.name for rule in self.rules]
         if name not in names:
             raise AlertError(f"there is no alert {name!r}: take one of {', '.join(names)}")

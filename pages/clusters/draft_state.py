@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import streamlit as st
 from streamlit.errors import StreamlitAPIException
 
-from core.access import UNNAMED, Person
+from core.access import Person
 from core.app import App
 from core.clusters.curation import OpenDraft
 from core.clusters.edits.model import Edit, SetMinClusterSize, SetThreshold
@@ -166,9 +166,7 @@ def _write_url_threshold(edit: Edit, state: DraftState) -> None:
 
 def foreign_draft_line(state: DraftState) -> str:
     """Whose draft this is, for a curator who opened it by its address, and how to change it."""
-    author = state.opened.record.author if state.opened else UNNAMED
-    if author == UNNAMED:
-        return "This draft is of someone without a name; you can only look at it. If it is yours, clear your name."
+    author = state.opened.record.author if state.opened else ""
     return f"This draft is of {author}; you can only look at it. If it is yours, enter that name on the upper right."
 
 

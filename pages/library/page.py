@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from core.access import Action
 from core.errors import ContactSheetError
 from core.records.assets import Collection
 from pages.library.add_pictures import show_add_pictures
@@ -13,7 +14,7 @@ from pages.library.collection_detail import open_collection, show_open_collectio
 from pages.library.job_list import show_jobs
 from pages.ui import resources
 from pages.ui.format import escape_markdown, format_bytes, model_label
-from pages.ui.person import only_curators, sign_in
+from pages.ui.person import explain_unless_allowed, sign_in
 
 
 def main() -> None:
@@ -28,7 +29,7 @@ def main() -> None:
     show_open_collection(app, collections)
     show_jobs(app)
     st.subheader("Add pictures", anchor=False)
-    if only_curators(app.access, "add pictures"):
+    if explain_unless_allowed(app.access, Action.ADD_PICTURES):
         show_add_pictures(app)
 
 

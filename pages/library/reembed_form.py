@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from core.access import Action
 from core.app import DEMO, App
 from core.records.assets import SiblingCollection
 from core.text import counted
 from pages.library.outcome_notice import run_and_notify
 from pages.ui.format import escape_markdown, model_label
-from pages.ui.person import only_curators, person
+from pages.ui.person import explain_unless_allowed, person
 
 
 def show_model(app: App, collection: str) -> None:
@@ -22,7 +23,7 @@ def show_model(app: App, collection: str) -> None:
     for sibling in siblings:
         with st.container(border=True):
             show_sibling(app, collection, sibling)
-    if only_curators(app.access, "embed a collection with another model"):
+    if explain_unless_allowed(app.access, Action.EMBED_AGAIN):
         reembed_form(app, collection, siblings)
 
 

@@ -8,12 +8,13 @@ from datetime import UTC, datetime, timedelta
 
 import streamlit as st
 
+from core.access import Action
 from core.app import App
 from core.errors import ContactSheetError
 from core.records.alerts import Alert, AlertChange, AlertRule
 from core.text import duration
 from pages.ui.format import escape_markdown
-from pages.ui.person import only_curators, person
+from pages.ui.person import explain_unless_allowed, person
 from pages.ui.resources import MonitoringServices
 from pages.ui.streamlit_internals import uninterrupted
 
@@ -80,7 +81,7 @@ def silence_form(app: App, alerts: Sequence[Alert]) -> None:
     refusal = st.session_state.get(REFUSAL_KEY)
     if refusal:
         st.error(escape_markdown(refusal), icon=":material/error:")
-    if not only_curators(app.access, "silence alerts"):
+    if not explain_unless_allowed(app.access, Action.SILENCE):
         return
     titles = {alert.rule.name: alert.rule.title for alert in alerts}
     with st.form("silence", clear_on_submit=True), st.container(horizontal=True, vertical_alignment="bottom"):

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import streamlit as st
 
+from core.access import Action
 from core.app import App
 from core.errors import ContactSheetError
 from core.records.evaluations import RankerName
 from pages.quality.evaluation_job import (
-    START_EVALUATIONS,
     EvaluationRequest,
     EvaluationRunner,
     EvaluationState,
     committed_label_sets,
 )
 from pages.ui.format import escape_markdown
-from pages.ui.person import only_curators, person
+from pages.ui.person import explain_unless_allowed, person
 from pages.ui.progress import show_progress
 from pages.ui.streamlit_internals import uninterrupted
 
@@ -26,7 +26,7 @@ FAULT_KEY, AWAITED_KEY, OPENED_KEY = "evaluation_fault", "evaluation_awaited", "
 def show_evaluation(app: App, evaluations: EvaluationRunner, collection: str) -> None:
     """The form in a popover, and below it the evaluation that is running or has ended."""
     with st.popover("Evaluate", icon=":material/science:", key="evaluate"):
-        if only_curators(app.access, START_EVALUATIONS):
+        if explain_unless_allowed(app.access, Action.EVALUATE):
             evaluation_form(app, evaluations, collection)
     latest = evaluations.latest
     if FAULT_KEY in st.session_state:

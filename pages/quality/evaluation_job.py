@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from core.access import Person
+from core.access import Action, Person
 from core.app import App
 from core.errors import ContactSheetError, QualityError
 from core.logs import log
@@ -15,8 +15,6 @@ from core.quality.floor import FLOOR_FILE, read_floors
 from core.quality.label_sets import EVAL_FOLDER, LabelSet, read_label_set
 from core.records.evaluations import EvaluationRun, RankerName
 from core.records.jobs import Cancelled, Progress
-
-START_EVALUATIONS = "start evaluations"
 
 
 @dataclass(frozen=True)
@@ -49,7 +47,10 @@ class EvaluationRunner:
 
     def start(self, person: Person, request: EvaluationRequest) -> None:
         """Start one. Raises NotAllowed, and QualityError if another one is running or there are no labels."""
-        self._app.access.require_curator(person, START_EVALUATIONS)
+        with self._app.access.acting(person, Action.EVALUATE, request.collection, request.name):
+            self._start(request)
+
+    def _start(self, request: EvaluationRequest) -> None:
         labels = load_labels(self._app, request)
         with self._lock:
             if self.latest is not None and not self.latest.done:
@@ -60,8 +61,8 @@ class EvaluationRunner:
 
     def stop(self, person: Person) -> None:
         """Cancel the running one; nothing of it is saved. Raises NotAllowed."""
-        self._app.access.require_curator(person, "stop evaluations")
-        self._stop.set()
+        with self._app.access.acting(person, Action.STOP_EVALUATION):
+            self._stop.set()
 
     def _run(self, request: EvaluationRequest, labels: LabelSet) -> None:
         arguments = (labels, request.collection, request.ranker, request.name)

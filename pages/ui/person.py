@@ -6,20 +6,11 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from core.access import Access, Person
-from core.api.connection_guard import CONNECTION_HEADER, LOCAL
+from core.access import Access, Action, Person
+from core.api.connection_guard import CONNECTION_HEADER, LOCAL, VISITOR_HEADER
 from core.settings import Secret
 
 NAME_KEY, CURATOR_KEY, CONNECTION_KEY = "person_name", "person_key", "person_connection"
-
-
-def person() -> Person:
-    """The person of this session: their name and key as entered, and whether they connect from this computer."""
-    return Person(
-        name=str(st.session_state.get(NAME_KEY, "")),
-        over_loopback=_over_loopback(),
-        key=st.session_state.get(CURATOR_KEY, Secret()),
-    )
 
 
 @dataclass(frozen=True)
@@ -27,21 +18,35 @@ class SessionConnection:
     """Where a session was connected from while its client was there. No widget of a browser can have such a value."""
 
     local: bool
+    visitor: str = ""
 
 
-def _over_loopback() -> bool:
-    """Whether this session is one of this computer; decided while its client is there, and kept when it has hung up.
+def person() -> Person:
+    """The person of this session: their name and key as entered, and where they connect from."""
+    connection = _connection()
+    return Person(
+        name=str(st.session_state.get(NAME_KEY, "")),
+        over_loopback=connection.local,
+        key=st.session_state.get(CURATOR_KEY, Secret()),
+        visitor=connection.visitor,
+    )
+
+
+def _connection() -> SessionConnection:
+    """Where this session is connected from; decided while its client is there, and kept when it has hung up.
 
     Callbacks may run on after a client has gone. Who was never seen counts as remote, who was remote once stays so.
     """
-    kept, stamps = st.session_state.get(CONNECTION_KEY), st.context.headers.get_all(CONNECTION_HEADER)
-    before = kept.local if isinstance(kept, SessionConnection) else None
+    value, headers = st.session_state.get(CONNECTION_KEY), st.context.headers
+    kept = value if isinstance(value, SessionConnection) else None
+    stamps, visitors = headers.get_all(CONNECTION_HEADER), headers.get_all(VISITOR_HEADER)
     if not stamps:
-        return before is True
-    local = stamps == [LOCAL] and before is not False
-    if local is not before:
-        st.session_state[CONNECTION_KEY] = SessionConnection(local)
-    return local
+        return kept or SessionConnection(False)
+    local = stamps == [LOCAL] and (kept is None or kept.local)
+    seen = SessionConnection(local, visitors[0] if len(visitors) == 1 else "")
+    if seen != kept:
+        st.session_state[CONNECTION_KEY] = seen
+    return seen
 
 
 def sign_in(access: Access) -> None:
@@ -59,14 +64,16 @@ def sign_in(access: Access) -> None:
                 st.error("This is not the key.")
 
 
-def only_curators(access: Access, action: str) -> bool:
-    """Whether this person is a curator; if not, explain how to become one."""
-    if access.is_curator(person()):
+def explain_unless_allowed(access: Access, action: Action) -> bool:
+    """Whether this person may do this; if not, explain how to become someone who may."""
+    if access.role(person()) >= action.role:
         return True
-    how = (
-        "Sign in with the curator key to do so."
-        if access.asks_for_key
-        else "Open this page on the computer that serves it, or ask its owner to set a curator key."
-    )
-    st.info(f"You can look at everything here. Only curators may {action}. {how}", icon=":material/lock_open:")
+    if access.sign_in is not None:
+        how = "Sign in with an account that may."
+    elif access.asks_for_key:
+        how = "Sign in with the curator key to do so."
+    else:
+        how = "Open this page on the computer that serves it, or ask its owner to set a curator key."
+    text = f"You can look at everything here. Only {action.role.label}s may {action.what}. {how}"
+    st.info(text, icon=":material/lock_open:")
     return False

@@ -10,9 +10,9 @@ import streamlit as st
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 
-from core.access import is_loopback_host
 from core.api.connection_guard import ConnectionGuard
 from core.api.image_routes import PREFIX, image_routes
+from core.api.local_connections import is_loopback_host
 from core.api.served_hosts import ServedHosts
 from core.errors import SettingError
 from core.logs import log

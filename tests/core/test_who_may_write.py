@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from core.access import Person, is_local
+from core.access import Person
+from core.api.local_connections import is_local
 from core.app import App
 from core.clusters.curation import CurationService
 from core.errors import NotAllowed
@@ -63,6 +64,9 @@ def actions() -> list[tuple[type, str]]:
 
 class Anything:
     """An argument that is nothing in particular: whoever may act gets further than the check with it, and fails."""
+
+    def __len__(self) -> int:
+        return 0
 
 
 def attempt(app: App, service: type, name: str, person: Person) -> bool:
