@@ -10,9 +10,11 @@ from enum import Enum, IntEnum
 from typing import Protocol
 
 from core.errors import NameMissing, NotAllowed
+from core.records.sessions import Account
 from core.settings import Secret
 
 MAX_NAME_LENGTH = 60
+HERE, UNNAMED = "here", "unnamed:"
 SOMEONE_HERE, SOMEONE_WITH_KEY, SOMEONE = "someone at this computer", "someone with the curator key", "a visitor"
 
 
@@ -68,20 +70,6 @@ class Action(Enum):
 
 
 @dataclass(frozen=True)
-class Account:
-    """Someone who signed in, as their identity provider describes them.
-
-    `id` is the issuer and its name for them, which never changes hands; `email` is empty unless the provider says that
-    it is theirs (`email_verified`); `groups` are the values of the claim that CONTACTSHEET_ROLES_CLAIM names.
-    """
-
-    id: str
-    name: str
-    email: str = ""
-    groups: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True)
 class Person:
     """Someone using a page or the command line, and what tells who they are.
 
@@ -115,8 +103,17 @@ class Person:
 
     @property
     def identity(self) -> str:
-        """What owns their drafts and votes: the account; without sign-in the name, which anyone may type."""
-        return f"account:{self.account.id}" if self.account else f"name:{self.author}"
+        """What owns their drafts and votes: their account, the name they typed, or where they are without one."""
+        if self.account:
+            return f"account:{self.account.id}"
+        if self.given_name:
+            return f"name:{self.given_name}"
+        return f"{UNNAMED}{HERE if self.over_loopback else self.visitor}"
+
+
+def is_unnamed(identity: str) -> bool:
+    """Whether an identity is that of people who gave no name."""
+    return identity.startswith(UNNAMED)
 
 
 # The person at the command line, who can read and write the data folder anyway.
@@ -136,11 +133,16 @@ class RoleRules:
 
 
 class AuditTrail(Protocol):
-    """Where actions are recorded: before they are done, so that none is ever without its line."""
+    """Where actions are recorded: before they are done, so that none is ever without its line.
+
+    `record` is for what is not a write of ours, such as signing in.
+    """
 
     def begin(self, person: Person, action: str, collection: str, target: str) -> int: ...
 
     def finish(self, entry: int, outcome: str) -> None: ...
+
+    def record(self, person: Person, action: str, target: str = "") -> None: ...
 
 
 class NoAuditTrail:
@@ -152,8 +154,11 @@ class NoAuditTrail:
     def finish(self, entry: int, outcome: str) -> None:
         pass
 
+    def record(self, person: Person, action: str, target: str = "") -> None:
+        pass
 
-@dataclass(frozen=True)
+
+@dataclass(eq=False)
 class Access:
     """The rules of one server.
 
@@ -199,7 +204,7 @@ class Access:
     def require(self, person: Person, action: Action) -> None:
         """Raise NotAllowed unless this person may do this, and NameMissing if it needs a name and they gave none."""
         if self.role(person) < action.role:
-            raise NotAllowed(f"only {action.role.label}s may {action.what}: {self._how()}")
+            raise NotAllowed(f"only {action.role.label}s may {action.what}: {self.how_to_become(action.role)}")
         if action.needs_name and not person.given_name:
             raise NameMissing("give your name first: others see beside it what you save and publish")
 
@@ -215,7 +220,10 @@ class Access:
             raise
         self.audit.finish(entry, "done")
 
-    def _how(self) -> str:
+    def how_to_become(self, role: Role) -> str:
+        """What someone does who wants to have this role, as an imperative."""
         if self.sign_in is not None:
-            return "sign in with an account that may"
-        return "enter the curator key" if self.curator_key else "open the page on the computer that serves it"
+            return f"sign in with an account that is {'an admin' if role is Role.ADMIN else 'a curator'}"
+        if not self.curator_key:
+            return "open the page on the computer that serves it"
+        return "enter the curator key" + (" on the computer that serves the page" if role is Role.ADMIN else "")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from core.access import Access
+from core.access import Access, RoleRules
 from core.atlas.service import MAP_JOB, AtlasService
 from core.cache import OnceCache
 from core.clusters.curation import CurationService
@@ -53,6 +53,7 @@ from core.search.ranking import Ranker, RankingOptions
 from core.search.request_events import gemini_event
 from core.search.search_pipeline import SearchPipeline
 from core.search.service import SearchService
+from core.sessions import SessionService
 from core.settings import Settings
 from core.store.lance.collections import Collections
 from core.store.lance.snapshot import collection_version
@@ -76,12 +77,16 @@ class App:
     """Everything a page, a command or a script can ask of Contact Sheet. May be shared between threads."""
 
     def __init__(self, settings: Settings, collections: Collections, load_encoder: LoadEncoder) -> None:
-        self.settings, self.access = settings, Access(settings.curator_key)
+        self.settings = settings
         self._collections, self.encoders = collections, EncoderRegistry(settings, load_encoder)
         self._opened, self._model_changes = OpenCollections(collections, self.encoders.get), OnceCache(1000)
         budgets = Budgets(settings.daily_usd, settings.monthly_usd)
         self._stores = stores = Stores.open(settings.data, budgets, Retention(settings.event_days))
         self.events, self.spend = stores.events, stores.spend
+        self.access = _access(settings, stores)
+        self.sessions = SessionService(
+            stores.sessions, self.access, timedelta(settings.session_days), settings.roles_claim
+        )
         self._background = BackgroundJobs(stores.jobs, settings.data / "jobs", settings.environment())
         self._build_search()
         self._build_clusters()
@@ -351,6 +356,11 @@ class App:
         for store in (self._background, *self._stores.of_collections()):
             store.forget(collection)
         self._opened.forget(collection)
+
+
+def _access(settings: Settings, stores: Stores) -> Access:
+    rules = RoleRules(settings.curators, settings.admins) if settings.sign_in else None
+    return Access(settings.curator_key, rules, lambda session: stores.sessions.get(session) is not None)
 
 
 def _gemini_calls(settings: Settings, stores: Stores, client: GeminiClient | None) -> GeminiCalls:

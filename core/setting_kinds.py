@@ -118,6 +118,10 @@ def _is_served_host(text: str) -> bool:
     return True
 
 
+def _names(text: str) -> frozenset[str]:
+    return frozenset(part.strip().casefold() for part in text.split(",")) - {""}
+
+
 MODEL = SettingKind(_model, "`MODEL/PRETRAINED`, `MODEL/FILE`, `hf-hub:NAME`, `local-dir:FOLDER` or `bundled`")
 GEMINI_MODEL = SettingKind(_matching(r"[a-z0-9][a-z0-9.\-]*"), "a Gemini model's name")
 URL = SettingKind(_url, "an address like `http://127.0.0.1:8700`")
@@ -125,4 +129,7 @@ FOLDERS = SettingKind(_folders, "folders, separated by `:` (`;` on Windows)")
 HOST = SettingKind(_matching(r"[A-Za-z0-9][A-Za-z0-9.\-]*"), "an address of this computer")
 HOSTS = SettingKind(_hosts, "host names, separated by `,`")
 SERVED_HOSTS = SettingKind(_served_hosts, "host names or addresses, each may have a port, separated by `,`")
+ACCOUNTS = SettingKind(_names, "addresses and groups, separated by `,`")
+CLAIM = SettingKind(_matching(r"\S{1,200}"), "a claim's name, with dots where it lies in others")
+HEADER = SettingKind(_matching(r"[A-Za-z][A-Za-z0-9\-]{0,63}"), "a header's name, for example `X-Real-IP`")
 GPUS = SettingKind(str, "as CUDA defines it, for example `0`")

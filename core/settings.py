@@ -111,6 +111,30 @@ class Settings:
         SettingKind(Secret, "a key of your choice"),
         "Who enters it may add and change; unset, that is everyone at this computer.",
     )
+    curators: frozenset[str] = _setting(
+        "",
+        kinds.ACCOUNTS,
+        "Who of those that sign in are curators: verified e-mail addresses, and values of the roles claim.",
+    )
+    admins: frozenset[str] = _setting(
+        "", kinds.ACCOUNTS, "Who of them are admins, who also read the audit log and end sessions."
+    )
+    roles_claim: str = _setting("groups", kinds.CLAIM, "The claim of the identity provider that names groups or roles.")
+    session_days: int = _setting(
+        "14", kinds.whole(1, 365), "Days after which a browser has to sign in, or to give name and key, again."
+    )
+    client_header: str = _setting(
+        "",
+        kinds.HEADER,
+        "The header in which your proxy names the visitor's address; unset, all who come through it count as one.",
+        value="",
+    )
+    secrets: Path = _setting(
+        ".streamlit/secrets.toml",
+        kinds.path("a file"),
+        "The file with secrets, and with `[auth]` for signing in.",
+        value=PROJECT / ".streamlit" / "secrets.toml",
+    )
     max_megapixels: int = _setting(
         "200", kinds.whole(1, 2000), "A larger image is reported and left out, before it is decoded."
     )
@@ -184,6 +208,7 @@ class Settings:
     )
     cuda_visible_devices: str = _setting("", kinds.GPUS, "Which GPUs may be used.", name="CUDA_VISIBLE_DEVICES")
     model_is_explicit: bool = False
+    sign_in: bool = False  # whether the file of secrets has a table [auth]
 
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None, secrets: Path | None = None) -> Settings:
@@ -192,11 +217,13 @@ class Settings:
         Raises SettingError with the name, the value and what is allowed.
         """
         environ = os.environ if environ is None else environ
-        texts = _read_secrets(secrets or PROJECT / ".streamlit" / "secrets.toml")
+        secrets = secrets or Path(environ.get("CONTACTSHEET_SECRETS", "") or PROJECT / ".streamlit" / "secrets.toml")
+        content = _read_secrets(secrets.expanduser().resolve())
+        texts = {k: str(v) for k, v in content.items() if k in _NAMES or k.startswith(PREFIX)}
         texts |= {k: v for k, v in environ.items() if k in _NAMES or k.startswith(PREFIX)}
         _refuse_unknown(texts)
         values = {s.field: _parse(s, texts[s.name]) for s in SETTINGS if texts.get(s.name, "") != ""}
-        return cls(**values, model_is_explicit="model" in values)
+        return cls(**values, model_is_explicit="model" in values, sign_in="auth" in content)
 
     @property
     def mock_server_host(self) -> str:
@@ -211,6 +238,7 @@ class Settings:
         values["CONTACTSHEET_ROOTS"] = os.pathsep.join(map(str, self.roots))
         values["CONTACTSHEET_UNSPLASH_HOSTS"] = ",".join(self.unsplash_hosts)
         values["CONTACTSHEET_HOSTS"] = ",".join(self.hosts)
+        values["CONTACTSHEET_CURATORS"], values["CONTACTSHEET_ADMINS"] = ",".join(self.curators), ",".join(self.admins)
         return {name: str(value) for name, value in values.items()}
 
     def export(self, environ: MutableMapping[str, str] = os.environ) -> None:
@@ -229,15 +257,14 @@ SETTINGS: tuple[Setting, ...] = tuple(_row(item) for item in fields(Settings) if
 _NAMES = {setting.name for setting in SETTINGS}
 
 
-def _read_secrets(path: Path) -> dict[str, str]:
+def _read_secrets(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         # A parser's message may quote the line, and the line may contain a key: report only the type.
         raise SettingError(f"{path} cannot be read as TOML ({type(error).__name__}): correct or remove it") from None
-    return {k: str(v) for k, v in content.items() if k in _NAMES or k.startswith(PREFIX)}
 
 
 def _refuse_unknown(texts: Mapping[str, str]) -> None:

@@ -39,8 +39,8 @@ class OpenDraft:
         return self.history.plan
 
     def is_owned_by(self, person: Person) -> bool:
-        """Whether this person works under the name that the draft was started with; who gives none shares `unnamed`."""
-        return self.record.author == person.author
+        """Whether this person started the draft, or was handed it."""
+        return self.record.owner == person.identity
 
     @property
     def unsaved(self) -> bool:
@@ -82,7 +82,7 @@ class CurationService:
         return latest if latest is not None and latest.unsaved else None
 
     def _latest_draft(self, person: Person, collection: str) -> OpenDraft | None:
-        record = self._drafts.latest_by(collection, person.author)
+        record = self._drafts.latest_of(collection, person.identity)
         return _open_draft(record) if record is not None else None
 
     def draft(self, draft_id: str) -> OpenDraft:
@@ -134,21 +134,32 @@ class CurationService:
         Raises NotAllowed, also for someone else's draft, and ClusterError, DraftConflict.
         """
         self._require_owner(person, draft)
+        return self._hand_over(draft, to)
+
+    def take_over(self, person: Person, draft: OpenDraft) -> OpenDraft:
+        """Make someone else's draft this admin's. Raises NotAllowed, ClusterError, DraftConflict."""
         record = draft.record
-        return OpenDraft(self._drafts.update(record.id, record.history, record.version, to.author), draft.history)
+        target = f"draft {record.id} of {record.author}"
+        with self._access.acting(person, Action.TAKE_OVER_DRAFT, record.collection, target):
+            return self._hand_over(draft, person)
+
+    def _hand_over(self, draft: OpenDraft, to: Person) -> OpenDraft:
+        record = self._drafts.hand_over(draft.record.id, draft.record.version, to.author, to.identity)
+        return OpenDraft(record, draft.history)
 
     def _require_owner(self, person: Person, draft: OpenDraft) -> None:
         """Raise NotAllowed unless this person is a curator and the draft is theirs."""
         self._access.require(person, Action.EDIT_CLUSTERS)
         if not draft.is_owned_by(person):
             raise NotAllowed(
-                f"this draft is of {draft.record.author}, not of {person.author}, and nobody else may change it:"
-                " start a draft of your own, or sign in under that name if it is yours"
+                f"this draft is {draft.record.author}’s, not {person.author}’s, and nobody else may change it:"
+                " start a draft of your own, or give that name if it is yours"
             )
 
     def _create(self, person: Person, collection: str, parent: Revision | None, history: History) -> OpenDraft:
         parent_id, document = parent.id if parent else None, history_to_document(history)
-        return OpenDraft(self._drafts.create(collection, parent_id, document, person.author), history)
+        record = self._drafts.create(collection, parent_id, document, person.author, person.identity)
+        return OpenDraft(record, history)
 
     def _update(self, person: Person, draft: OpenDraft, change: Callable[[History], History]) -> OpenDraft:
         self._require_owner(person, draft)

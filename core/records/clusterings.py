@@ -120,13 +120,17 @@ class Publication:
 
 @dataclass(frozen=True)
 class Draft:
-    """A curator's unsaved edits on top of the revision `parent`; every update increments `version` by one."""
+    """A curator's unsaved edits on top of the revision `parent`; every update increments `version` by one.
+
+    `owner` is the identity of the one who may change it, `author` the name that others read.
+    """
 
     id: str
     collection: str
     parent: int | None
     history: Mapping[str, Any]
     author: str
+    owner: str
     created_at: datetime
     updated_at: datetime
     version: int

@@ -19,6 +19,7 @@ from core.store.sql.judgement_store import JudgementStore
 from core.store.sql.ranking_cache import RankingCache
 from core.store.sql.revision_store import RevisionStore
 from core.store.sql.run_store import RunStore
+from core.store.sql.session_store import SessionStore
 from core.store.sql.spend_store import Budgets, SpendStore
 
 
@@ -34,6 +35,7 @@ class Stores:
     assignments: AssignmentStore
     judgements: JudgementStore
     runs: RunStore
+    sessions: SessionStore
     events: EventLog
     linkages: CollectionFolders[LinkageFiles]
     maps: CollectionFolders[MapFiles]
@@ -52,6 +54,7 @@ class Stores:
             assignments=AssignmentStore(database),
             judgements=JudgementStore(data / "judgements.db"),
             runs=RunStore(data / "quality.db"),
+            sessions=SessionStore(database),
             events=EventLog(data / "events.db", retention),
             linkages=CollectionFolders(data / "linkages", LinkageFiles),
             maps=CollectionFolders(data / "maps", MapFiles),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from core.access import Role
 from core.app import App
 from core.clusters.curation import OpenDraft
 from core.clusters.lineage.diff_sentences import describe_diff
@@ -18,7 +19,7 @@ from pages.clusters.draft_state import (
     update_draft,
 )
 from pages.ui.format import escape_markdown
-from pages.ui.person import person
+from pages.ui.person import ask_for_name, person
 from pages.ui.streamlit_internals import uninterrupted
 
 MAX_UNAPPLIED_SHOWN = 8
@@ -34,14 +35,13 @@ def show_draft_bar(app: App, state: DraftState, view: ClusterView) -> None:
             save_popover(app, state)
             publish_button(app, state)
     if state.curator and state.foreign:
-        st.caption(f":material/lock: {escape_markdown(foreign_draft_line(state))}")
+        st.caption(f":material/lock: {escape_markdown(foreign_draft_line(app, state))}")
+        if app.access.is_admin(person()):
+            take_over = app.curation.take_over
+            st.button("Take it over", key="take_over", on_click=update_draft, args=(app, state.collection, take_over))
     elif not state.curator:
-        how = (
-            "Sign in with the curator key"
-            if app.access.asks_for_key
-            else "Open this page on the computer that serves it"
-        )
-        st.caption(f":material/lock_open: Move the sliders as you like; nothing is changed for others. {how} to save.")
+        how = app.access.how_to_become(Role.CURATOR)
+        st.caption(f":material/lock_open: Move the sliders as you like; nothing is changed for others. To save, {how}.")
     show_unapplied_edits(view)
     show_conflict(app, state)
 
@@ -78,6 +78,7 @@ def save_popover(app: App, state: DraftState) -> None:
     if not state.unsaved and state.parent is not None:
         return
     with st.popover("Save", icon=":material/save:"):
+        ask_for_name(app, "save")
         note = st.text_input("What is this revision about?", key="save_note", max_chars=500)
         if st.button("Save revision", type="primary", key="save"):
             with reporting_errors():
@@ -99,19 +100,25 @@ def save_revision(app: App, state: DraftState, note: str) -> None:
 
 
 def publish_button(app: App, state: DraftState) -> None:
+    """A button, or for someone whose name is not known yet a popover that asks for it first."""
     parent = state.parent
     if state.unsaved or parent is None or state.parent_is_published:
         return
-    if st.button(
-        "Publish",
-        icon=":material/publish:",
-        key="publish",
-        help="New pictures are then assigned to these clusters, and everyone sees them first.",
-    ):
+    what = "New pictures are then assigned to these clusters, and everyone sees them first."
+    if person().given_name:
+        publish_now(app, state, parent.id, what)
+        return
+    with st.popover("Publish", icon=":material/publish:", help=what):
+        ask_for_name(app, "publish")
+        publish_now(app, state, parent.id, what)
+
+
+def publish_now(app: App, state: DraftState, revision: int, what: str) -> None:
+    if st.button("Publish", icon=":material/publish:", key="publish", help=what):
         with reporting_errors():
-            app.curation.publish(person(), parent.id, state.published_id)
+            app.curation.publish(person(), revision, state.published_id)
             app.assign(state.collection)
-            notify(f"Revision {parent.id} is published.")
+            notify(f"Revision {revision} is published.")
         rerun_explorer()
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import streamlit as st
 from streamlit.errors import StreamlitAPIException
 
-from core.access import Person
+from core.access import Person, is_unnamed
 from core.app import App
 from core.clusters.curation import OpenDraft
 from core.clusters.edits.model import Edit, SetMinClusterSize, SetThreshold
@@ -20,7 +20,7 @@ from pages.ui.person import person
 from pages.ui.streamlit_internals import uninterrupted
 
 NOTICE = "clusters_notice"
-OWNED_DRAFTS = "clusters_owned_drafts"  # drafts that this session has had open as its own: the author of each, by id
+OWNED_DRAFTS = "clusters_owned_drafts"  # drafts that this session has had open as its own: the name typed then, by id
 
 
 @dataclass(frozen=True)
@@ -99,14 +99,14 @@ def _open_draft(app: App, collection: str) -> OpenDraft | None:
 
 def _renamed_draft(app: App, opened: OpenDraft) -> OpenDraft:
     """A draft under the name that its owner works under now: one may begin without a name, and enter it to save."""
-    who, owned = person(), st.session_state.setdefault(OWNED_DRAFTS, {})
-    author, draft_id = opened.record.author, opened.record.id
+    who, owned, draft_id = person(), st.session_state.setdefault(OWNED_DRAFTS, {}), opened.record.id
+    before = replace(who, name=owned.get(draft_id, who.name))
     if opened.is_owned_by(who):
-        owned[draft_id] = author
-    elif owned.get(draft_id) == author and app.access.is_curator(who):
+        owned[draft_id] = who.name
+    elif opened.is_owned_by(before) and app.access.is_curator(who):
         with suppress(DraftConflict):  # another window of theirs was first
-            opened = app.curation.hand_over(replace(who, name=author), opened, who)
-            owned[draft_id] = who.author
+            opened = app.curation.hand_over(before, opened, who)
+            owned[draft_id] = who.name
     return opened
 
 
@@ -134,7 +134,7 @@ def apply_edit(app: App, collection: str, edit: Edit, coalesce: bool = False) ->
     with reporting_errors():
         state = current_state(app, collection)
         if not state.may_edit:
-            _write_url_threshold(edit, state)
+            _write_url_threshold(app, edit, state)
             return
         opened = state.opened or app.curation.open(person(), collection)
         if state.opened is None:
@@ -152,22 +152,25 @@ def _adopt_url_thresholds(app: App, opened: OpenDraft, plan: Plan) -> OpenDraft:
     return opened
 
 
-def _write_url_threshold(edit: Edit, state: DraftState) -> None:
+def _write_url_threshold(app: App, edit: Edit, state: DraftState) -> None:
     match edit:
         case SetThreshold(threshold):
             st.query_params["t"] = repr(threshold)
         case SetMinClusterSize(size):
             st.query_params["min"] = str(size)
         case _ if state.curator:
-            notify(foreign_draft_line(state))
+            notify(foreign_draft_line(app, state))
         case _:
             notify("Only curators may change clusters; the sliders are for everyone.")
 
 
-def foreign_draft_line(state: DraftState) -> str:
+def foreign_draft_line(app: App, state: DraftState) -> str:
     """Whose draft this is, for a curator who opened it by its address, and how to change it."""
-    author = state.opened.record.author if state.opened else ""
-    return f"This draft is of {author}; you can only look at it. If it is yours, enter that name on the upper right."
+    record = state.opened.record if state.opened else None
+    if record is None or is_unnamed(record.owner):
+        return "This draft is of someone who gave no name; you can only look at it. If it is yours, clear your name."
+    line = f"This draft is {record.author}’s; you can only look at it."
+    return line if app.access.sign_in is not None else f"{line} If it is yours, give that name on the upper right."
 
 
 @uninterrupted

@@ -14,14 +14,14 @@ from pages.library.collection_detail import open_collection, show_open_collectio
 from pages.library.job_list import show_jobs
 from pages.ui import resources
 from pages.ui.format import escape_markdown, format_bytes, model_label
-from pages.ui.person import explain_unless_allowed, sign_in
+from pages.ui.person import explain_unless_allowed, show_person
 
 
 def main() -> None:
     app = resources.app()
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.title("Library", anchor=False, width="content")
-        sign_in(app.access)
+        show_person(app)
     if app.encoders.known_notice:
         st.caption(f":material/info: {app.encoders.known_notice}")
     collections = app.collections()

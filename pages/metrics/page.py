@@ -15,7 +15,7 @@ from pages.metrics.request_list import show_requests
 from pages.metrics.time_spans import DEFAULT_SPAN, SPANS
 from pages.ui import resources
 from pages.ui.format import escape_markdown
-from pages.ui.person import sign_in
+from pages.ui.person import show_person
 
 REFRESH_S, COLLECTIONS_REFRESH_S = 2.0, 10.0
 ALL_COLLECTIONS = "All collections"
@@ -26,7 +26,7 @@ def main() -> None:
     app = resources.app()
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.title("Metrics", anchor=False, width="content")
-        sign_in(app.access)
+        show_person(app)
     section = st.segmented_control(
         "Show",
         SECTIONS,

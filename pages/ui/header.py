@@ -8,7 +8,7 @@ import streamlit as st
 
 from core.app import DEMO, App
 from pages.ui.format import escape_markdown
-from pages.ui.person import sign_in
+from pages.ui.person import show_person
 
 
 def collection_header(
@@ -25,7 +25,7 @@ def collection_header(
         if with_sign_in:
             with st.container(horizontal=True, vertical_alignment="bottom", width="content"):
                 chosen = _collection_select(names, on_change)
-                sign_in(app.access)
+                show_person(app)
         else:
             chosen = _collection_select(names, on_change)
     if requested not in names:

@@ -14,10 +14,13 @@ from core.api.connection_guard import ConnectionGuard
 from core.api.image_routes import PREFIX, image_routes
 from core.api.local_connections import is_loopback_host
 from core.api.served_hosts import ServedHosts
+from core.api.session_guard import SessionGuard, session_route
 from core.errors import SettingError
 from core.logs import log
 from core.records.encoded_images import ImageKind
+from core.sessions import SessionService
 from core.settings import Settings
+from pages.ui.streamlit_internals import sign_in_routes
 
 if TYPE_CHECKING:
     from core.app import App
@@ -30,14 +33,14 @@ def base_path() -> str:
 
 
 def routes() -> list[BaseRoute]:
-    """The routes of images, for the server that runs the pages."""
+    """The routes beside the pages, for the server that runs them: images, and the cookies of sessions."""
 
     def app() -> App:
         from pages.ui import resources
 
         return resources.app()
 
-    return image_routes(app, base_path())
+    return [*image_routes(app, base_path()), session_route(lambda: app().sessions, base_path())]
 
 
 def image_url(collection: str, asset_id: str, kind: ImageKind = "thumbnail") -> str:
@@ -56,25 +59,42 @@ def image_address(collection: str, asset_id: str, kind: ImageKind = "thumbnail")
 
 def connection_guard() -> Middleware:
     """What every request to this server passes first."""
-    hosts = served_hosts()
+    settings = settings_or_defaults()
+    hosts = ServedHosts.from_setting(settings.hosts)
     behind_proxy = is_behind_proxy(hosts, str(st.get_option("server.address") or ""))
-    if behind_proxy:
+    if behind_proxy and not settings.sign_in and not settings.curator_key:
         log(
             "server",
-            "a proxy is expected: nobody changes anything without the curator key",
+            "a proxy is expected: nobody changes anything without signing in or the curator key",
             logging.WARNING,
             because="CONTACTSHEET_HOSTS names other computers and the server listens on this one alone",
-            advice="set CONTACTSHEET_CURATOR_KEY, or without a proxy --server.address 0.0.0.0",
+            advice="set CONTACTSHEET_CURATOR_KEY or [auth], or without a proxy --server.address 0.0.0.0",
         )
-    return Middleware(ConnectionGuard, hosts=hosts, behind_proxy=behind_proxy)
+    return Middleware(ConnectionGuard, hosts=hosts, behind_proxy=behind_proxy, client_header=settings.client_header)
+
+
+def session_guard() -> Middleware:
+    """What tells which session a connection belongs to."""
+
+    def sessions() -> SessionService:
+        from pages.ui import resources
+
+        return resources.app().sessions
+
+    return Middleware(SessionGuard, sessions=sessions, routes=sign_in_routes(), base_path=base_path())
 
 
 def served_hosts() -> ServedHosts:
-    """The hosts of CONTACTSHEET_HOSTS; loopback alone where a setting is wrong, which pages then say."""
+    """The hosts of CONTACTSHEET_HOSTS."""
+    return ServedHosts.from_setting(settings_or_defaults().hosts)
+
+
+def settings_or_defaults() -> Settings:
+    """The settings in force; the strict defaults where one is wrong, which pages then say."""
     try:
-        return ServedHosts.from_setting(Settings.load().hosts)
+        return Settings.load()
     except SettingError:
-        return ServedHosts()
+        return Settings()
 
 
 def is_behind_proxy(hosts: ServedHosts, bound: str) -> bool:

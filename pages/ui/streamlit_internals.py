@@ -7,16 +7,19 @@ the pages still work.
 
 from __future__ import annotations
 
+import json
 import logging
 import socket
 from asyncio import base_events
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from functools import lru_cache, wraps
+from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import streamlit as st
 
+from core.api.session_guard import SignInRoutes
 from core.logs import log
 
 try:
@@ -27,12 +30,16 @@ except ImportError:
         return None
 
 
+USER_COOKIE = "_streamlit_user"
+
 Args = ParamSpec("Args")
 Result = TypeVar("Result")
 
 
-def patch_streamlit(hosts: Iterable[str] = ()) -> None:
-    """What the server needs before its first session; `hosts` are the names that it is reached by."""
+def patch_streamlit(hosts: Iterable[str] = (), secrets: Path | None = None) -> None:
+    """What the server needs before its first session: the `hosts` that it is reached by, and its file of `secrets`."""
+    with _degraded("people cannot sign in"):
+        read_secrets_from(secrets)
     with _degraded("websockets are guarded by our own check alone"):
         allow_hosts(hosts)
     with _degraded("a fresh server may answer a deep link with 'page not found'"):
@@ -130,6 +137,51 @@ def allow_hosts(names: Iterable[str]) -> None:
     if "server.allowedHosts" not in config._config_options_template:
         raise AttributeError("server.allowedHosts")
     config.set_option("server.allowedHosts", sorted(names), "CONTACTSHEET_HOSTS")
+
+
+def read_secrets_from(path: Path | None) -> None:
+    """Let Streamlit read `[auth]` where our own settings are read, if that is a file.
+
+    The option is documented, but can be set by a file, a flag or the environment only. Raises ImportError,
+    AttributeError.
+    """
+    from streamlit import config
+
+    if "secrets.files" not in config._config_options_template:
+        raise AttributeError("secrets.files")
+    if path is not None and path.is_file():
+        config.set_option("secrets.files", [str(path)], "CONTACTSHEET_SECRETS")
+
+
+def sign_in_routes() -> SignInRoutes:
+    """How Streamlit remembers who signed in with st.login; nobody is signed in where that cannot be told."""
+
+    def read_claims(cookies: Mapping[str, str]) -> Mapping[str, Any] | None:
+        try:
+            return read_sign_in_cookie(cookies)
+        except (ImportError, AttributeError, TypeError) as error:
+            _warn("people cannot sign in", str(error))
+            return None
+
+    redirect = ""
+    with suppress(Exception):  # no file of secrets, or one that is no TOML: pages say so
+        redirect = str(st.secrets.get("auth", {}).get("redirect_uri", ""))
+    return SignInRoutes(USER_COOKIE, read_claims, over_tls=redirect.startswith("https://"))
+
+
+def read_sign_in_cookie(cookies: Mapping[str, str]) -> Mapping[str, Any] | None:
+    """The claims in Streamlit's cookie of who signed in, if it has signed it. Raises ImportError, AttributeError."""
+    from streamlit.auth_util import get_cookie_with_chunks
+    from streamlit.web.server.server_util import get_cookie_secret
+    from streamlit.web.server.starlette.starlette_app_utils import decode_signed_value
+
+    def part(name: str) -> bytes | None:
+        value = cookies.get(name)
+        return decode_signed_value(get_cookie_secret(), name, value.encode("latin-1")) if value else None
+
+    content = get_cookie_with_chunks(part, USER_COOKIE)
+    claims = json.loads(content) if content else None
+    return claims if isinstance(claims, dict) else None
 
 
 def ignore_pages_directory() -> None:

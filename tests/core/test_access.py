@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from core.access import OPERATOR, Access, Account, Action, Person, Role, RoleRules
+from core.access import OPERATOR, Access, Action, Person, Role, RoleRules
 from core.api.local_connections import PROXY_HEADERS, is_local, is_loopback, visitor_address
 from core.errors import ClusterError, NameMissing, NotAllowed
+from core.records.sessions import Account
 from core.settings import Secret
 
 

@@ -199,8 +199,10 @@ def draft(app: App, service: ClusterService, kept: Draft) -> dict[str, Any]:
     """A draft, what it means, what redoing would do, and its plan on the pictures of now."""
     opened = app.curation.draft(kept.id)
     history = opened.history
+    stored = plain(kept)
+    del stored["owner"]  # 0.1 knew the author alone
     return {
-        **plain(kept),
+        **stored,
         "unsaved": opened.unsaved,
         "can undo": history.can_undo,
         "can redo": history.can_redo,

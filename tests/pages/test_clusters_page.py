@@ -30,6 +30,7 @@ from pages.clusters.map_selection import MAP_KEY, selected_rows
 from pages.clusters.map_view import with_margin
 from pages.clusters.published_changes import flow_title
 from pages.ui import person as person_module
+from pages.ui.person import SessionConnection
 from tests.pages.conftest import galleries, visit
 
 
@@ -42,7 +43,7 @@ def grouped(served: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> App
         for name, colour in (("red", (250 - number, 0, 0)), ("blue", (0, 0, 250 - number)), ("green", (0, 99, 0))):
             Image.new("RGB", (20 + number, 20), colour).save(folder / f"{name}{number}.png")
     monkeypatch.setattr(BackgroundJobs, "_spawn", lambda self, job: None)
-    monkeypatch.setattr(person_module, "_over_loopback", lambda: True)
+    monkeypatch.setattr(person_module, "_connection", lambda: SessionConnection(True))
     served.ensure_demo()
     served.ingest(folder, "many")
     return served
@@ -138,12 +139,15 @@ def test_a_draft_is_saved_published_and_listed_in_the_history(grouped: App) -> N
     set_dial(page, threshold=0.9)
     page.text_input(key="save_note").set_value("first").run()
     page.button(key="save").click().run()
+    assert "give your name first" in text_of(page)
+    page.text_input(key="save_name").set_value("Ada").run()
+    page.button(key="save").click().run()
     assert not page.exception
     assert "Saved as revision 1" in text_of(page).replace("\\", "")
     page.button(key="publish").click().run()
     published = grouped.clusters.revisions.published("many")
     assert published is not None
-    assert (published.id, published.threshold, published.note) == (1, 0.9, "first")
+    assert (published.id, published.threshold, published.note, published.author) == (1, 0.9, "first", "Ada")
     page.button_group(key="section").select("History").run()
     assert "**Revision 1** · 3 clusters at 0.9" in text_of(page)
 
@@ -160,7 +164,7 @@ def test_an_exported_clustering_is_imported_as_edits_of_the_draft(grouped: App) 
 
 
 def test_a_viewer_moves_the_slider_and_changes_nothing(grouped: App, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(person_module, "_over_loopback", lambda: False)
+    monkeypatch.setattr(person_module, "_connection", lambda: SessionConnection(False))
     page = open_clusters()
     assert "nothing is changed for others" in text_of(page)
     set_dial(page, threshold=0.9)
@@ -188,7 +192,7 @@ def draft_of(app: App, name: str) -> OpenDraft:
     return app.curation.edit(person, app.curation.open(person, "many"), SetThreshold(0.9))
 
 
-@pytest.mark.parametrize(("owner", "line"), [("Ada <b>", "is of Ada <b>"), ("", "someone without a name")])
+@pytest.mark.parametrize(("owner", "line"), [("Ada <b>", "is Ada <b>’s"), ("", "of someone who gave no name")])
 def test_the_draft_of_someone_else_can_only_be_looked_at(grouped: App, owner: str, line: str) -> None:
     draft = draft_of(grouped, owner)
     page = opened_by_address(draft.record.id, "Bob")

@@ -15,6 +15,7 @@ from core.settings import Secret
 from core.store.objects.locks import ingest_lock
 from pages.ui import person as person_module
 from pages.ui.format import escape_markdown, format_bytes, model_label
+from pages.ui.person import SessionConnection
 from tests.pages.conftest import frames, visit
 
 
@@ -22,7 +23,7 @@ from tests.pages.conftest import frames, visit
 def library(served: App, monkeypatch: pytest.MonkeyPatch) -> App:
     """The App behind the page; its jobs are queued, but their processes are not started."""
     monkeypatch.setattr(BackgroundJobs, "_spawn", lambda self, job: None)
-    monkeypatch.setattr(person_module, "_over_loopback", lambda: True)
+    monkeypatch.setattr(person_module, "_connection", lambda: SessionConnection(True))
     served.ensure_demo()
     return served
 
@@ -127,7 +128,7 @@ def test_a_running_job_can_be_cancelled_and_resumed(library: App) -> None:
 
 
 def test_viewers_see_everything_and_how_to_become_a_curator(library: App) -> None:
-    library.access._key = Secret("grün")
+    library.access.curator_key = Secret("grün")
     page = open_library()
     assert "Only curators may add pictures" in page.info[0].value
     assert not page.get("file_uploader")
@@ -222,7 +223,7 @@ def test_a_picture_is_removed_from_its_details(library: App) -> None:
 
 def test_viewers_see_every_section_and_can_remove_nothing(library: App, monkeypatch: pytest.MonkeyPatch) -> None:
     library.removal.remove(OPERATOR, "demo", [id_of(library, "Blue")])
-    monkeypatch.setattr(person_module, "_over_loopback", lambda: False)
+    monkeypatch.setattr(person_module, "_connection", lambda: SessionConnection(False))
     forbidden = {"remove_picked", "put_back", "empty_bin", "delete", "undo_removal", "remove_one"}
     for section in ("Pictures", "Duplicates", "Bin", "Model", "Condition"):
         page = open_collection(section)

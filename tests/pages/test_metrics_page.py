@@ -29,6 +29,7 @@ from pages.metrics.request_list import request_title
 from pages.ui import person as person_module
 from pages.ui import resources
 from pages.ui.alert_badge import badge_label
+from pages.ui.person import SessionConnection
 from tests.pages.conftest import visit
 
 NOW = datetime.now(UTC)
@@ -38,7 +39,7 @@ RULES = load_rules()
 @pytest.fixture
 def measured(served: App, monkeypatch: pytest.MonkeyPatch) -> Iterator[App]:
     """The App that pages see, from the computer that serves them, with monitoring of its own."""
-    monkeypatch.setattr(person_module, "_over_loopback", lambda: True)
+    monkeypatch.setattr(person_module, "_connection", lambda: SessionConnection(True))
     resources.monitoring.clear()
     yield served
     resources.monitoring.clear()
@@ -229,7 +230,7 @@ def test_a_curator_silences_an_alert_and_ends_the_silence(measured: App) -> None
 
 
 def test_viewers_see_who_may_silence(measured: App) -> None:
-    measured.access._key = Secret("key")
+    measured.access.curator_key = Secret("key")
     page = metrics("Alerts")
     assert "Only curators may silence alerts" in page.info[0].value
     assert [box.key for box in page.selectbox] == []
@@ -237,7 +238,7 @@ def test_viewers_see_who_may_silence(measured: App) -> None:
 
 def test_a_refused_silence_is_reported(measured: App) -> None:
     page = metrics("Alerts")
-    measured.access._key = Secret("key")
+    measured.access.curator_key = Secret("key")
     page.button[-1].click().run()
     assert "only curators may silence alerts" in page.error[0].value.replace("\\", "")
 

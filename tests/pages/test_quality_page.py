@@ -26,13 +26,14 @@ from pages.quality.reveal import place_captions, reveal_rows, same_order
 from pages.quality.run_figures import best_possible, grade_captions, missed_ids, query_rows, run_label, worst_first
 from pages.ui import person as person_module
 from pages.ui import resources
+from pages.ui.person import SessionConnection
 from tests.pages.conftest import galleries, visit
 
 
 @pytest.fixture
 def judgeable(served: App, monkeypatch: pytest.MonkeyPatch) -> Iterator[App]:
     """The App that pages see, with its demo collection and no evaluation yet; whoever looks sits at the computer."""
-    monkeypatch.setattr(person_module, "_over_loopback", lambda: True)
+    monkeypatch.setattr(person_module, "_connection", lambda: SessionConnection(True))
     served.ensure_demo()
     resources.evaluations.clear()
     yield served
@@ -195,7 +196,7 @@ def test_runs_of_other_labels_are_not_offered_for_comparison(judgeable: App) -> 
 
 def test_an_evaluation_of_what_people_judged_is_started_from_the_page_and_opened(judgeable: App) -> None:
     red = judgeable.search("red", "demo", 1).hits[0].asset.id
-    judgeable.quality.judging.judge(Person(), "demo", "red", Vote(red, True, "vector", 1))
+    judgeable.quality.judging.judge(Person(over_loopback=True), "demo", "red", Vote(red, True, "vector", 1))
     page = open_quality()
     assert "100% of 1 thumbs are up" in text_of(page)
     page.selectbox(key="labels").select("").run()
@@ -244,14 +245,14 @@ def test_an_unexpected_error_of_an_evaluation_is_shown(judgeable: App, monkeypat
 
 
 def test_only_curators_start_evaluations(judgeable: App) -> None:
-    judgeable.access._key = Secret("k" * 20)
+    judgeable.access.curator_key = Secret("k" * 20)
     page = open_quality()
     assert "Only curators may start evaluations" in text_of(page)
     assert "Evaluate demo" not in [b.label for b in page.button]
     with pytest.raises(NotAllowed, match="only curators may start evaluations"):
-        resources.evaluations().start(OPERATOR, EvaluationRequest("demo.jsonl", "demo", "vector"))
+        resources.evaluations().start(Person(over_loopback=True), EvaluationRequest("demo.jsonl", "demo", "vector"))
     with pytest.raises(NotAllowed, match="only curators may stop evaluations"):
-        resources.evaluations().stop(OPERATOR)
+        resources.evaluations().stop(Person(over_loopback=True))
 
 
 def test_judging_blind_shows_one_list_without_its_origin_until_the_end(judgeable: App) -> None:
@@ -265,7 +266,7 @@ def test_judging_blind_shows_one_list_without_its_origin_until_the_end(judgeable
     assert page.button(key="reveal").disabled
     for place, frame in enumerate(frames, 1):
         vote = Vote(frame["id"], place == 1, "pooled", place, blind=True)
-        judgeable.quality.judging.judge(Person(), "demo", "red", vote)
+        judgeable.quality.judging.judge(Person(over_loopback=True), "demo", "red", vote)
     page.run()
     assert [frame["id"] for frame in galleries(page)[0]] == [frame["id"] for frame in frames]
     page.button(key="reveal").click().run()

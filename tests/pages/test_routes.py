@@ -45,12 +45,12 @@ def test_an_images_whole_address_is_that_of_the_persons_browser(
 def test_routes_lie_below_the_base_path(below_gallery: None) -> None:
     assert base_path() == "/gallery"
     assert plotly_route().path == f"/gallery/{PATH}"  # type: ignore[attr-defined]
-    assert [route.path for route in routes.routes()] == ["/gallery/images"]  # type: ignore[attr-defined]
+    assert [route.path for route in routes.routes()] == ["/gallery/images", "/gallery/session"]  # type: ignore[attr-defined]
 
 
 def test_without_a_base_path_routes_lie_at_the_top() -> None:
     assert base_path() == ""
-    assert [route.path for route in routes.routes()] == ["/images"]  # type: ignore[attr-defined]
+    assert [route.path for route in routes.routes()] == ["/images", "/session"]  # type: ignore[attr-defined]
 
 
 def test_the_served_hosts_are_those_of_the_setting(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,8 +80,11 @@ def test_a_server_behind_a_proxy_says_that_it_needs_a_key(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(logging.getLogger("contactsheet"), "propagate", True)
-    assert connection_guard().kwargs == {"hosts": ServedHosts(), "behind_proxy": False}
+    assert connection_guard().kwargs == {"hosts": ServedHosts(), "behind_proxy": False, "client_header": ""}
     assert caplog.records == []
     monkeypatch.setenv("CONTACTSHEET_HOSTS", "photos.example")
     assert connection_guard().kwargs["behind_proxy"] is True
     assert "CONTACTSHEET_CURATOR_KEY" in caplog.records[0].getMessage()
+    monkeypatch.setenv("CONTACTSHEET_CURATOR_KEY", "sesame")
+    connection_guard()
+    assert len(caplog.records) == 1

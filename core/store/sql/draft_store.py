@@ -31,7 +31,7 @@ class DraftStore:
     ) -> None:
         self._database, self._now, self._new_id = database, now, new_id
 
-    def create(self, collection: str, parent: int | None, history: Mapping[str, Any], author: str) -> Draft:
+    def create(self, collection: str, parent: int | None, history: Mapping[str, Any], author: str, owner: str) -> Draft:
         """Create a draft on top of a revision, or of none.
 
         A collection holds up to 200 drafts. If it is full, drafts that were not updated for 90 days are deleted, the
@@ -42,9 +42,9 @@ class DraftStore:
             _require_revision(db, collection, parent)
             self._delete_stale(db, collection, now)
             db.execute(
-                "INSERT INTO drafts (id, collection, parent, author, created_at, updated_at, history)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (draft_id, collection, parent, author, _text(now), _text(now), document),
+                "INSERT INTO drafts (id, collection, parent, author, owner, created_at, updated_at, history)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (draft_id, collection, parent, author, owner, _text(now), _text(now), document),
             )
             return _get(db, draft_id)
 
@@ -53,20 +53,27 @@ class DraftStore:
         with self._database.reading() as db:
             return _get(db, draft_id)
 
-    def update(
-        self, draft_id: str, history: Mapping[str, Any], expected_version: int, author: str | None = None
-    ) -> Draft:
-        """Replace a draft's history, and its author if one is given, if the draft is still at `expected_version`.
+    def update(self, draft_id: str, history: Mapping[str, Any], expected_version: int) -> Draft:
+        """Replace a draft's history, if the draft is still at `expected_version`.
 
         Raises DraftConflict, with the current draft, if it was updated elsewhere meanwhile, and ClusterError if it does
         not exist any more.
         """
-        document, updated_at = json.dumps(history), _text(self._now())
+        changes = {"history": json.dumps(history)}
+        return self._update(draft_id, expected_version, changes)
+
+    def hand_over(self, draft_id: str, expected_version: int, author: str, owner: str) -> Draft:
+        """Give a draft to someone else, if it is still at `expected_version`. Raises as `update` does."""
+        return self._update(draft_id, expected_version, {"author": author, "owner": owner})
+
+    def _update(self, draft_id: str, expected_version: int, changes: Mapping[str, str]) -> Draft:
+        columns = ", ".join(f"{column} = ?" for column in changes)
+        values = (*changes.values(), _text(self._now()), draft_id, expected_version)
         with self._database.transaction() as db:
             cursor = db.execute(
-                "UPDATE drafts SET history = ?, author = coalesce(?, author), updated_at = ?, version = version + 1"
+                f"UPDATE drafts SET {columns}, updated_at = ?, version = version + 1"  # noqa: S608 - names of columns
                 " WHERE id = ? AND version = ?",
-                (document, author, updated_at, draft_id, expected_version),
+                values,
             )
             draft = _get(db, draft_id)
             if cursor.rowcount == 0:
@@ -77,11 +84,11 @@ class DraftStore:
                 )
             return draft
 
-    def latest_by(self, collection: str, author: str) -> Draft | None:
-        """The draft that this author updated last."""
+    def latest_of(self, collection: str, owner: str) -> Draft | None:
+        """The draft of this owner that was updated last."""
         with self._database.reading() as db:
-            query = "SELECT * FROM drafts WHERE collection = ? AND author = ? ORDER BY updated_at DESC, rowid DESC"
-            row = db.execute(query, (collection, author)).fetchone()
+            query = "SELECT * FROM drafts WHERE collection = ? AND owner = ? ORDER BY updated_at DESC, rowid DESC"
+            row = db.execute(query, (collection, owner)).fetchone()
             return _draft(row) if row else None
 
     def list(self, collection: str) -> tuple[Draft, ...]:
@@ -138,6 +145,7 @@ def _draft(row: sqlite3.Row) -> Draft:
         parent=row["parent"],
         history=history,
         author=row["author"],
+        owner=row["owner"],
         created_at=datetime.fromisoformat(row["created_at"]),
         updated_at=datetime.fromisoformat(row["updated_at"]),
         version=row["version"],

@@ -180,6 +180,33 @@ CONTACTSHEET: tuple[Migration, ...] = (
             "CREATE INDEX rankings_by_collection ON rankings (collection)",
         ),
     ),
+    Migration(
+        "sessions and owners of drafts",
+        (
+            """
+            CREATE TABLE sessions (
+                id TEXT PRIMARY KEY,
+                token_hash TEXT UNIQUE,
+                claim_hash TEXT UNIQUE,
+                name TEXT NOT NULL,
+                account TEXT,
+                account_name TEXT,
+                email TEXT,
+                groups TEXT,
+                key_proof TEXT NOT NULL,
+                visitor TEXT NOT NULL,
+                browser TEXT NOT NULL,
+                created_at TEXT NOT NULL,
+                seen_at TEXT NOT NULL,
+                expires_at TEXT NOT NULL,
+                ended_at TEXT
+            )
+            """,
+            "ALTER TABLE drafts ADD COLUMN owner TEXT NOT NULL DEFAULT ''",
+            "UPDATE drafts SET owner = iif(author = 'unnamed', 'unnamed:here', 'name:' || author)",
+            "CREATE INDEX drafts_by_owner ON drafts (collection, owner, updated_at)",
+        ),
+    ),
 )
 
 # events.db: the event log

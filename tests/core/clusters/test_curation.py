@@ -4,6 +4,7 @@ import shutil
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +36,9 @@ from core.clusters.edits.plan import Plan, apply
 from core.clusters.tree.branches import branch_at
 from core.clusters.views.cluster_view import ClusterBase, build_view
 from core.clusters.views.naming import NameSuggestion
-from core.errors import ClusterError, NotAllowed
+from core.errors import ClusterError, NameMissing, NotAllowed
 from core.records.clusterings import DraftConflict, Revision, RevisionConflict
+from core.records.sessions import Account
 from core.settings import Secret, Settings
 from core.store.lance.collections import Collections
 from tests.core.clusters.test_cluster_view import BASES, complete_base
@@ -100,6 +102,7 @@ WRITES: dict[str, Callable[[CurationService, Person, OpenDraft, Revision], objec
     "redo": lambda curation, person, draft, revision: curation.redo(person, draft),
     "discard": lambda curation, person, draft, revision: curation.discard(person, draft),
     "hand_over": lambda curation, person, draft, revision: curation.hand_over(person, draft, person),
+    "take_over": lambda curation, person, draft, revision: curation.take_over(person, draft),
     "rebase": lambda curation, person, draft, revision: curation.rebase(person, draft),
     "save": lambda curation, person, draft, revision: curation.save(person, draft),
     "save_plan": lambda curation, person, draft, revision: curation.save_plan(person, "c", Plan(0.7), revision.id),
@@ -114,7 +117,7 @@ WRITES: dict[str, Callable[[CurationService, Person, OpenDraft, Revision], objec
 def test_only_curators_write(app: App, data: Path, write: Callable[..., object]) -> None:
     revision, draft = saved(app, ADA, "Fire"), renamed(app, ADA, "Flames")
     before = stored_rows(data)
-    with pytest.raises(NotAllowed, match="only curators may"):
+    with pytest.raises(NotAllowed, match=r"only (curators|admins) may"):
         write(app.curation, EVE, draft, revision)
     assert stored_rows(data) == before
 
@@ -136,13 +139,17 @@ def test_only_the_curator_key_makes_a_curator_of_someone_elsewhere(data: Path) -
 @pytest.mark.parametrize("owner", [ADA, NAMELESS], ids=["Ada", "no name"])
 @pytest.mark.parametrize("other", [BOB, NAMELESS, Person("ada", over_loopback=True)], ids=["Bob", "no name", "ada"])
 def test_a_draft_is_written_by_its_owner_alone(app: App, data: Path, name: str, owner: Person, other: Person) -> None:
-    revision, draft = saved(app, owner, "Fire"), app.curation.undo(owner, renamed(app, owner, "Flames"))
+    revision, draft = saved(app, ADA, "Fire"), app.curation.undo(owner, renamed(app, owner, "Flames"))
     before = stored_rows(data)
-    if other.author != owner.author:
-        with pytest.raises(NotAllowed, match=f"this draft is of {owner.author}, not of {other.author}"):
+    if other.identity != owner.identity:
+        with pytest.raises(NotAllowed, match=f"this draft is {owner.author}’s, not {other.author}’s"):
             WRITES[name](app.curation, other, draft, revision)
         assert stored_rows(data) == before
-    if name != "undo":  # all is undone
+    if name == "save" and owner is NAMELESS:
+        with pytest.raises(NameMissing, match="give your name first"):
+            WRITES[name](app.curation, owner, draft, revision)
+        assert stored_rows(data) == before
+    elif name != "undo":  # all is undone
         WRITES[name](app.curation, owner, draft, revision)
         assert stored_rows(data) != before
 
@@ -163,6 +170,34 @@ def test_a_draft_goes_on_under_the_name_that_its_owner_gives_it(app: App) -> Non
     with pytest.raises(DraftConflict):
         app.curation.edit(NAMELESS, draft, SetThreshold(0.7))  # a window that has not noticed
     assert app.curation.save(ADA, theirs).author == "Ada"
+
+
+def test_an_admin_may_take_a_draft_over_and_a_curator_may_not(data: Path) -> None:
+    settings = Settings(data=data, model="local-dir:colour", model_is_explicit=True, curator_key=Secret("key"))
+    app = App(settings, Collections(data / "collections"), lambda *_: ColourEncoder())
+    ada, bob = Person("Ada", key=Secret("key")), Person("Bob", key=Secret("key"))
+    draft = renamed(app, ada, "Fire")
+    with pytest.raises(NotAllowed, match="only admins may take over a draft of someone else"):
+        app.curation.take_over(bob, draft)
+    theirs = app.curation.take_over(Person("Cleo", key=Secret("key"), over_loopback=True), draft)
+    assert (theirs.record.author, theirs.plan) == ("Cleo", draft.plan)
+    with pytest.raises(NotAllowed, match="this draft is Cleo’s, not Ada’s"):
+        app.curation.undo(ada, theirs)
+
+
+def test_two_accounts_of_one_name_do_not_share_drafts(app: App) -> None:
+    ann, other = (Person(account=Account(f"https://id.example {n}", "Ann"), is_operator=True) for n in (1, 2))
+    draft = renamed(app, ann, "Fire")
+    assert app.curation.unsaved_draft(ann, "c") == draft
+    assert app.curation.unsaved_draft(other, "c") is app.curation.unsaved_draft(Person("Ann"), "c") is None
+
+
+def test_those_without_a_name_share_no_drafts_across_computers(app: App) -> None:
+    here, there = replace(NAMELESS, is_operator=True), Person(visitor="192.168.1.7", is_operator=True)
+    draft = renamed(app, there, "Fire")
+    assert app.curation.unsaved_draft(replace(there, visitor="192.168.1.8"), "c") is None
+    assert app.curation.unsaved_draft(here, "c") is None
+    assert app.curation.unsaved_draft(there, "c") == draft
 
 
 def test_anyone_may_read_a_draft(app: App) -> None:

@@ -69,7 +69,7 @@ def publishing(database: Database) -> Subject:
 
 def drafting(database: Database) -> Subject:
     drafts = DraftStore(database)
-    draft_id = drafts.create("c", None, history_of(0), "Ada").id
+    draft_id = drafts.create("c", None, history_of(0), "Ada", "name:Ada").id
 
     def whole() -> bool:
         draft = drafts.get(draft_id)

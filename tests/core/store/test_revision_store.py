@@ -325,7 +325,7 @@ def test_pruning_keeps_what_someone_relies_on(revisions: RevisionStore, database
     fish = save(revisions, "fish").id
     revisions.publish(ids[1], "Ada", None)
     revisions.set_name(ids[3], "Spring")
-    DraftStore(database).create("birds", ids[4], {}, "Ada")
+    DraftStore(database).create("birds", ids[4], {}, "Ada", "name:Ada")
     assert revisions.prune("birds", keep=2) == 3
     assert [r.id for r in revisions.list("birds")] == [ids[n] for n in (7, 6, 4, 3, 1)]
     assert revisions.get(fish).collection == "fish"
@@ -363,7 +363,7 @@ def test_whatever_curators_do_pruning_removes_only_old_ones_that_nobody_relies_o
             now = revisions.published(collection)
             published = {revisions.publish(chosen, "Ada", now.id if now else None).id}
         elif act == "draft":
-            held[drafts.create(collection, chosen, {}, "Ada").id] = chosen
+            held[drafts.create(collection, chosen, {}, "Ada", "name:Ada").id] = chosen
         elif act == "discard" and held:
             drafts.delete(draft_id := next(iter(held)))
             del held[draft_id]
