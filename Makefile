@@ -13,10 +13,10 @@ run: .venv/.installed
 	@$(BIN)/python -m core demo
 	@$(BIN)/streamlit run streamlit_app.py
 
-test: .venv/.installed-dev
+test: .venv/.installed-dev .venv-oidc/.installed
 	$(BIN)/python -m pytest
 
-check: .venv/.installed-dev lint
+check: .venv/.installed-dev .venv-oidc/.installed lint
 	$(BIN)/python -m pytest --cov=core --cov-report=term-missing:skip-covered --cov-fail-under=90
 
 lint: .venv/.installed-dev
@@ -44,6 +44,12 @@ bench: .venv/.installed-dev
 	$(BIN)/python -m pip install --disable-pip-version-check -r requirements.txt -c constraints.txt
 	@touch $@
 
-.venv/.installed-dev: .venv/.installed requirements-dev.txt
+.venv/.installed-dev: .venv/.installed requirements-dev.txt requirements-heic.txt requirements-sign-in.txt
 	$(BIN)/python -m pip install --disable-pip-version-check -r requirements.txt -r requirements-dev.txt -c constraints.txt
+	@touch $@
+
+# an OpenID provider that tests sign in with
+.venv-oidc/.installed: tests/requirements-oidc-provider.txt | .venv/bin/python
+	$(PYTHON) -m venv .venv-oidc
+	.venv-oidc/bin/python -m pip install --disable-pip-version-check -r tests/requirements-oidc-provider.txt
 	@touch $@

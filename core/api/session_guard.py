@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from http.cookies import SimpleCookie
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from anyio.to_thread import run_sync
 from starlette.datastructures import Headers, MutableHeaders
@@ -206,7 +206,7 @@ def _speaks_tls(connection: HTTPConnection) -> bool:
     """Whether the browser uses TLS, with this server or a proxy before it; whoever forges it only harms themselves."""
     headers, secure = connection.headers, ("https", "wss")
     forwarded = headers.get("x-forwarded-proto", "").partition(",")[0].strip().lower()
-    origin = urlsplit(headers.get("origin") or headers.get("referer") or "")
+    origin = _split(headers.get("origin") or headers.get("referer") or "")
     own_origin = origin.netloc == headers.get("host", "") and origin.scheme in secure
     return connection.url.scheme in secure or forwarded in secure or own_origin
 
@@ -245,7 +245,7 @@ def _set_cookies(message: Message) -> dict[str, str]:
 
 def _remembering_page(connection: HTTPConnection, send: Send, path: str) -> Send:
     """Remembers, while someone signs in, the page that they came from."""
-    referer = urlsplit(connection.headers.get("referer", ""))
+    referer = _split(connection.headers.get("referer", ""))
     page = f"{referer.path}?{referer.query}" if referer.query else referer.path
     known = referer.netloc == connection.headers.get("host", "") and _is_own_path(page)
 
@@ -255,6 +255,13 @@ def _remembering_page(connection: HTTPConnection, send: Send, path: str) -> Send
         await send(message)
 
     return remembering
+
+
+def _split(address: str) -> SplitResult:
+    try:
+        return urlsplit(address)
+    except ValueError:
+        return urlsplit("")
 
 
 def _set_return_cookie(response: Response, page: str, path: str) -> None:

@@ -12,10 +12,11 @@ from pages.metrics.alert_list import show_alerts
 from pages.metrics.machine_section import show_collections, show_machine
 from pages.metrics.overview import show_overview
 from pages.metrics.request_list import show_requests
+from pages.metrics.session_section import SESSION_SECTION, show_sessions
 from pages.metrics.time_spans import DEFAULT_SPAN, SPANS
 from pages.ui import resources
 from pages.ui.format import escape_markdown
-from pages.ui.person import show_person
+from pages.ui.person import person, show_person
 
 REFRESH_S, COLLECTIONS_REFRESH_S = 2.0, 10.0
 ALL_COLLECTIONS = "All collections"
@@ -29,7 +30,7 @@ def main() -> None:
         show_person(app)
     section = st.segmented_control(
         "Show",
-        SECTIONS,
+        (*SECTIONS, SESSION_SECTION) if app.access.is_admin(person()) else SECTIONS,
         default=SECTIONS[0],
         required=True,
         key="section",
@@ -41,6 +42,8 @@ def main() -> None:
     elif section == "Machine":
         live(lambda: show_machine(app))
         live(lambda: show_collections(app), COLLECTIONS_REFRESH_S)
+    elif section == SESSION_SECTION:
+        live(lambda: show_sessions(app), COLLECTIONS_REFRESH_S)
     else:
         span, collection = measured_scope(app)
         show = show_overview if section == SECTIONS[0] else show_requests

@@ -21,7 +21,7 @@ from pages.ui.notices import show_mock_server_notice, wait_for_demo
 def main() -> None:
     app = resources.app()
     apply_follow_up()
-    collection = collection_header(app, "Contact Sheet", leave_similar_search, with_sign_in=False)
+    collection = collection_header(app, "Contact Sheet", leave_similar_search)
     show_notices(app)
     if collection == DEMO:
         wait_for_demo()

@@ -11,10 +11,8 @@ from pages.ui.format import escape_markdown
 from pages.ui.person import show_person
 
 
-def collection_header(
-    app: App, title: str, on_change: Callable[[], None] | None = None, with_sign_in: bool = True
-) -> str:
-    """Show the title, the choice of collection and the sign-in; return the collection.
+def collection_header(app: App, title: str, on_change: Callable[[], None] | None = None) -> str:
+    """Show the title, the choice of collection and who is there; return the collection.
 
     One that does not exist is reported, and replaced by the demo collection.
     """
@@ -22,12 +20,9 @@ def collection_header(
     requested = st.query_params.get("collection", DEMO)
     with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
         st.title(title, anchor=False, width="content")
-        if with_sign_in:
-            with st.container(horizontal=True, vertical_alignment="bottom", width="content"):
-                chosen = _collection_select(names, on_change)
-                show_person(app)
-        else:
+        with st.container(horizontal=True, vertical_alignment="bottom", width="content"):
             chosen = _collection_select(names, on_change)
+            show_person(app)
     if requested not in names:
         text = f"There is no collection {escape_markdown(requested)} here; this is {DEMO}."
         st.warning(text, icon=":material/folder_off:")

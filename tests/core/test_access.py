@@ -89,6 +89,9 @@ class Trail:
     def finish(self, entry: int, outcome: str) -> None:
         self.lines[entry][-1] = outcome
 
+    def record(self, person: Person, action: str, target: str = "") -> None:
+        self.lines.append([person.author, action, "", target, "done"])
+
 
 def test_an_action_has_its_line_before_it_is_done_and_what_is_refused_has_none() -> None:
     trail = Trail()

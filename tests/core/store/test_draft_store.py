@@ -3,7 +3,6 @@ from __future__ import annotations
 import multiprocessing
 import sqlite3
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from multiprocessing.queues import Queue
 from pathlib import Path
 from typing import Any
@@ -18,24 +17,11 @@ from core.store.sql import draft_store as drafts_module
 from core.store.sql.database import Database
 from core.store.sql.draft_store import DraftStore
 from core.store.sql.revision_store import RevisionStore
+from tests.fakes.clock import NOON, Clock
 from tests.fakes.killed_saving import clustering_of
 
-NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 DEADLINE_S = 90.0
 SPAWN = multiprocessing.get_context("spawn")
-
-
-class Clock:
-    """A clock that a test moves."""
-
-    def __init__(self) -> None:
-        self.moment = NOON
-
-    def __call__(self) -> datetime:
-        return self.moment
-
-    def move(self, **by: float) -> None:
-        self.moment += timedelta(**by)
 
 
 @pytest.fixture
