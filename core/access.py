@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -205,13 +206,16 @@ class Access:
 
     @contextmanager
     def acting(self, person: Person, action: Action, collection: str = "", target: str = "") -> Iterator[None]:
-        """`require`, and a line in the audit log around what is done: before it, and how it ended."""
+        """`require`, and a line in the audit log around what is done: before it, and how it ended.
+
+        Of an error the line has its kind alone: messages quote paths and what was typed, and the log outlives both.
+        """
         self.require(person, action)
         entry = self.audit.begin(person, action.label, collection, target)
         try:
             yield
         except BaseException as error:
-            self.audit.finish(entry, f"not done: {error}" if isinstance(error, Exception) else "broken off")
+            self.audit.finish(entry, f"not done: {_kind(error)}" if isinstance(error, Exception) else "broken off")
             raise
         self.audit.finish(entry, "done")
 
@@ -219,3 +223,8 @@ class Access:
         if self.sign_in is not None:
             return "sign in with an account that may"
         return "enter the curator key" if self.curator_key else "open the page on the computer that serves it"
+
+
+def _kind(error: Exception) -> str:
+    """`revision conflict` of a RevisionConflict."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(error).__name__).lower()

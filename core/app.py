@@ -34,6 +34,7 @@ from core.library.reembedding import EMBED_JOB, ReembeddingService
 from core.library.removal import RemovalService
 from core.library.service import INGEST_JOB, UNSPLASH_JOB, LibraryService
 from core.logs import configure_logging, log
+from core.metrics.audit import AuditService
 from core.metrics.machine import Capacity
 from core.metrics.monitor import Monitor, MonitorSources
 from core.metrics.request_recorder import RequestNotes, RequestRecorder
@@ -76,12 +77,14 @@ class App:
     """Everything a page, a command or a script can ask of Contact Sheet. May be shared between threads."""
 
     def __init__(self, settings: Settings, collections: Collections, load_encoder: LoadEncoder) -> None:
-        self.settings, self.access = settings, Access(settings.curator_key)
+        self.settings = settings
         self._collections, self.encoders = collections, EncoderRegistry(settings, load_encoder)
         self._opened, self._model_changes = OpenCollections(collections, self.encoders.get), OnceCache(1000)
         budgets = Budgets(settings.daily_usd, settings.monthly_usd)
         self._stores = stores = Stores.open(settings.data, budgets, Retention(settings.event_days))
         self.events, self.spend = stores.events, stores.spend
+        self.access = Access(settings.curator_key, audit=stores.audit)
+        self.audit = AuditService(stores.audit, self.access)
         self._background = BackgroundJobs(stores.jobs, settings.data / "jobs", settings.environment())
         self._build_search()
         self._build_clusters()

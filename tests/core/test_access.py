@@ -100,7 +100,7 @@ def test_an_action_has_its_line_before_it_is_done_and_what_is_refused_has_none()
         raise KeyboardInterrupt
     with pytest.raises(NotAllowed), access.acting(Person("Eve"), Action.PUBLISH, "demo", "revision 7"):
         raise AssertionError
-    assert [line[-1] for line in trail.lines] == ["done", "not done: there is no revision 8", "broken off"]
+    assert [line[-1] for line in trail.lines] == ["done", "not done: cluster error", "broken off"]
 
 
 def test_an_author_has_a_name_of_bounded_length_and_is_never_unnamed() -> None:
