@@ -8,7 +8,7 @@ from core.access import Access, Action, Person
 from core.records.audit import AuditEntry, AuditFilter, AuditPage
 from core.store.sql.audit_log import AuditLog
 
-PAGE_SIZE, BATCH_SIZE = 50, 1_000
+PAGE_SIZE, BATCH_SIZE = 25, 1_000
 
 
 class AuditService:

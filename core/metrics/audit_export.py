@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from core.records.audit import AuditEntry
-from core.text import as_json
+from core.text import as_json, escape_formula
 
 FIELDS = ("id", "at", "actor", "identity", "visitor", "action", "collection", "target", "outcome")
 
@@ -25,11 +25,14 @@ def json_lines(entries: Iterable[AuditEntry]) -> Iterator[str]:
 
 
 def csv_lines(entries: Iterable[AuditEntry]) -> Iterator[str]:
-    """A header and one line per entry. What a spreadsheet would take for a formula begins with an apostrophe."""
-    yield _csv_line(FIELDS)
+    """A byte order mark for Excel, a header and one line per entry.
+
+    What a spreadsheet would run begins with an apostrophe.
+    """
+    yield "\ufeff" + _csv_line(FIELDS)
     for entry in entries:
         document = entry_document(entry)
-        yield _csv_line(_literal(str(document[name])) for name in FIELDS)
+        yield _csv_line(escape_formula(str(document[name])) for name in FIELDS)
 
 
 def _csv_line(cells: Iterable[str]) -> str:
@@ -38,5 +41,4 @@ def _csv_line(cells: Iterable[str]) -> str:
     return out.getvalue()
 
 
-def _literal(cell: str) -> str:
-    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
+FORMATS: Mapping[str, Callable[[Iterable[AuditEntry]], Iterator[str]]] = {"csv": csv_lines, "jsonl": json_lines}

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-UNDER_WAY, BROKEN_OFF = "under way", "broken off"
+# Outcomes: of what takes long and is recorded as it starts; of what has no end yet; of what will never have one.
+STARTED, UNDER_WAY, BROKEN_OFF = "started", "under way", "broken off"
 
 
 @dataclass(frozen=True)
