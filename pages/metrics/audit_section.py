@@ -11,8 +11,10 @@ import streamlit as st
 
 from core.access import Person
 from core.app import App
+from core.metrics.audit import PAGE_SIZE
 from core.metrics.audit_export import FORMATS
 from core.records.audit import AuditEntry, AuditFilter, AuditPage
+from core.text import escape_formula
 from pages.ui.person import person
 
 AUDIT_SECTION = "Audit log"
@@ -23,6 +25,16 @@ AUDIT_SPANS = {
     "30 days": timedelta(days=30),
     "1 year": timedelta(days=365),
     "All": None,
+}
+# In pixels; on a phone the first three fit.
+COLUMN_WIDTHS = {
+    "When (UTC)": 140,
+    "Who": 110,
+    "What": 130,
+    "Collection": 130,
+    "On what": 270,
+    "Outcome": 190,
+    "From": 150,
 }
 MAX_DOWNLOADED = 100_000
 DOWNLOADS = {"csv": ("Download CSV", "text/csv"), "jsonl": ("Download JSON lines", "application/jsonl")}
@@ -37,7 +49,14 @@ def show_audit_log(app: App) -> None:
     wanted, turned = audit_filter(*asked, datetime.now(UTC)), turned_pages(asked)
     page = app.audit.page(who, wanted, turned[-1] if turned else 0)
     if page.entries:
-        st.dataframe(audit_rows(page.entries), key=f"audit_{len(turned)}", hide_index=True, height="content")
+        st.caption(range_line(len(turned), len(page.entries)))
+        st.dataframe(
+            audit_rows(page.entries),
+            key=f"audit_{len(turned)}",
+            hide_index=True,
+            height="content",
+            column_config={name: st.column_config.TextColumn(width=width) for name, width in COLUMN_WIDTHS.items()},
+        )
     else:
         st.info(nothing_line(wanted, bool(turned)), icon=":material/manage_search:")
     with st.container(horizontal=True, horizontal_alignment="distribute"):
@@ -57,9 +76,8 @@ def asked_for(actions: Sequence[str]) -> tuple[str, str, str]:
             max_chars=200,
             icon=":material/search:",
             placeholder="Anyone, anything",
-            width=280,
         )
-        action = st.selectbox("Action", [ALL_ACTIONS, *actions], key="audit_action", bind="query-params", width=200)
+        action = st.selectbox("Action", [ALL_ACTIONS, *actions], key="audit_action", bind="query-params", width=160)
         span = st.segmented_control(
             "Time",
             list(AUDIT_SPANS),
@@ -87,16 +105,23 @@ def nothing_line(wanted: AuditFilter, turned: bool) -> str:
     return "Nothing was done in this time." if wanted.since else "Nothing has been done yet."
 
 
+def range_line(turned: int, count: int) -> str:
+    """`Entries 26 to 50, the newest first`."""
+    first = turned * PAGE_SIZE + 1
+    return f"Entries {first:,} to {first + count - 1:,}, the newest first" if count > 1 else f"Entry {first:,}"
+
+
 def audit_rows(entries: Sequence[AuditEntry]) -> list[dict[str, str]]:
+    """The table; a browser's own download of it holds no formula either."""
     return [
         {
             "When (UTC)": f"{entry.at:%Y-%m-%d %H:%M:%S}",
-            "Who": entry.actor,
-            "From": entry.visitor or "–",
-            "What": entry.action,
-            "Collection": entry.collection or "–",
-            "On what": entry.target or "–",
-            "Outcome": entry.outcome,
+            "Who": escape_formula(entry.actor),
+            "What": escape_formula(entry.action),
+            "Collection": escape_formula(entry.collection) or "–",
+            "On what": escape_formula(entry.target) or "–",
+            "Outcome": escape_formula(entry.outcome),
+            "From": escape_formula(entry.visitor) or "–",
         }
         for entry in entries
     ]

@@ -75,9 +75,9 @@ def test_an_admin_sees_who_did_what(admin: App) -> None:
     page = audit_page()
     assert sections(page) == ["Overview", "Requests", "Alerts", "Machine", "Audit log"]
     newest, oldest = rows(page)
-    assert list(newest) == ["When (UTC)", "Who", "From", "What", "Collection", "On what", "Outcome"]
-    assert list(newest.values())[1:] == ["command line", "–", "sign in", "–", "–", "done"]
-    assert list(oldest.values())[1:] == ["Ada", "192.0.2.7", "publish", "birds", "revision 7", "done"]
+    assert list(newest) == ["When (UTC)", "Who", "What", "Collection", "On what", "Outcome", "From"]
+    assert list(newest.values())[1:] == ["command line", "sign in", "–", "–", "done", "–"]
+    assert list(oldest.values())[1:] == ["Ada", "publish", "birds", "revision 7", "done", "192.0.2.7"]
     assert datetime.fromisoformat(f"{newest['When (UTC)']}Z") <= datetime.now(UTC)
 
 
@@ -128,6 +128,11 @@ def test_text_action_and_time_choose_and_the_address_keeps_them(admin: App) -> N
     assert [row["What"] for row in rows(page)] == ["save"]
 
 
+def test_a_name_is_no_formula_in_the_table_either(admin: App) -> None:
+    admin.audit.record(Person('=HYPERLINK("http://evil.example")'), "wrong key", outcome="not done")
+    assert rows(audit_page())[0]["Who"] == '\'=HYPERLINK("http://evil.example")'
+
+
 def test_without_an_entry_it_says_so_and_offers_no_file(admin: App) -> None:
     page = audit_page()
     assert page.info[0].value == "Nothing was done in this time."
@@ -144,9 +149,11 @@ def test_older_entries_are_a_click_away_and_the_way_back_too(admin: App) -> None
     for _ in range(2):
         next(button for button in page.button if button.label == "Older").click().run()
     assert [row["On what"] for row in rows(page)] == ["revision 0"]
+    assert f"Entry {2 * PAGE_SIZE + 1}" in [caption.value for caption in page.caption]
     assert "Older" not in labels(page)
     next(button for button in page.button if button.label == "Newer").click().run()
     assert rows(page)[-1]["On what"] == "revision 1"
+    assert f"Entries {PAGE_SIZE + 1} to {2 * PAGE_SIZE}, the newest first" in [c.value for c in page.caption]
     page.text_input(key="audit_text").set_value("ada").run()
     assert rows(page)[0]["On what"] == f"revision {2 * PAGE_SIZE}"
     assert "Newer" not in labels(page)
