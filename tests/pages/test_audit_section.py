@@ -133,6 +133,12 @@ def test_a_name_is_no_formula_in_the_table_either(admin: App) -> None:
     assert rows(audit_page())[0]["Who"] == '\'=HYPERLINK("http://evil.example")'
 
 
+def test_an_address_that_asks_for_nonsense_shows_the_newest(admin: App) -> None:
+    admin.audit.record(ADA, "publish", "birds", "revision 7")
+    page = audit_page(audit_action="<b>", audit_span="forever")
+    assert [row["On what"] for row in rows(page)] == ["revision 7"]
+
+
 def test_without_an_entry_it_says_so_and_offers_no_file(admin: App) -> None:
     page = audit_page()
     assert page.info[0].value == "Nothing was done in this time."

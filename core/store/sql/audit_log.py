@@ -114,7 +114,7 @@ def _values(wanted: AuditFilter, before_id: int) -> dict[str, Any]:
     text = one_line(wanted.text)[:MAX_LENGTH]
     values = {
         "pattern": f"%{_escaped(text)}%" if text else None,
-        "action": wanted.action or None,
+        "action": wanted.action.encode("utf-8", "replace").decode() or None,  # a shell may pass lone surrogates
         "since_ms": to_milliseconds(wanted.since) if wanted.since else None,
         "until_ms": to_milliseconds(wanted.until) if wanted.until else None,
         "before_id": before_id or None,

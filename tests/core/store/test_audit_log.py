@@ -239,11 +239,13 @@ def filled(audit: AuditLog, clock: Clock) -> AuditLog:
         (AuditFilter(action="remove"), ["c_3", "c_1"]),
         (AuditFilter("ada", "remove"), ["c_3"]),
         (AuditFilter(action="remove%"), []),
+        (AuditFilter(action="\udc80"), []),
+        (AuditFilter("ada\udc80"), ["c_3", "c_2", "c_0"]),
         (AuditFilter(since=NOW + timedelta(hours=1)), ["c_3", "c_2", "c_1"]),
         (AuditFilter(until=NOW + timedelta(hours=1)), ["c_0"]),
         (AuditFilter("ada", "", NOW + timedelta(hours=1), NOW + timedelta(hours=3)), ["c_2"]),
     ],
-    ids=str,
+    ids=ascii,
 )
 def test_entries_are_found_by_text_action_and_time(
     filled: AuditLog, wanted: AuditFilter, collections: list[str]
