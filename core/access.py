@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -142,7 +143,9 @@ class AuditTrail(Protocol):
 
     def finish(self, entry: int, outcome: str) -> None: ...
 
-    def record(self, person: Person, action: str, target: str = "") -> None: ...
+    def record(
+        self, person: Person, action: str, collection: str = "", target: str = "", outcome: str = "done"
+    ) -> None: ...
 
 
 class NoAuditTrail:
@@ -154,7 +157,9 @@ class NoAuditTrail:
     def finish(self, entry: int, outcome: str) -> None:
         pass
 
-    def record(self, person: Person, action: str, target: str = "") -> None:
+    def record(
+        self, person: Person, action: str, collection: str = "", target: str = "", outcome: str = "done"
+    ) -> None:
         pass
 
 
@@ -210,13 +215,16 @@ class Access:
 
     @contextmanager
     def acting(self, person: Person, action: Action, collection: str = "", target: str = "") -> Iterator[None]:
-        """`require`, and a line in the audit log around what is done: before it, and how it ended."""
+        """`require`, and a line in the audit log around what is done: before it, and how it ended.
+
+        Of an error the line has its kind alone: messages quote paths and what was typed, and the log outlives both.
+        """
         self.require(person, action)
         entry = self.audit.begin(person, action.label, collection, target)
         try:
             yield
         except BaseException as error:
-            self.audit.finish(entry, f"not done: {error}" if isinstance(error, Exception) else "broken off")
+            self.audit.finish(entry, f"not done: {_kind(error)}" if isinstance(error, Exception) else "broken off")
             raise
         self.audit.finish(entry, "done")
 
@@ -227,3 +235,8 @@ class Access:
         if not self.curator_key:
             return "open the page on the computer that serves it"
         return "enter the curator key" + (" on the computer that serves the page" if role is Role.ADMIN else "")
+
+
+def _kind(error: Exception) -> str:
+    """`revision conflict` of a RevisionConflict."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(error).__name__).lower()

@@ -34,6 +34,7 @@ from core.library.reembedding import EMBED_JOB, ReembeddingService
 from core.library.removal import RemovalService
 from core.library.service import INGEST_JOB, UNSPLASH_JOB, LibraryService
 from core.logs import configure_logging, log
+from core.metrics.audit import AuditService
 from core.metrics.machine import Capacity
 from core.metrics.monitor import Monitor, MonitorSources
 from core.metrics.request_recorder import RequestNotes, RequestRecorder
@@ -87,6 +88,7 @@ class App:
         self.sessions = SessionService(
             stores.sessions, self.access, timedelta(settings.session_days), settings.roles_claim
         )
+        self.audit = AuditService(stores.audit, self.access)
         self._background = BackgroundJobs(stores.jobs, settings.data / "jobs", settings.environment())
         self._build_search()
         self._build_clusters()
@@ -360,7 +362,7 @@ class App:
 
 def _access(settings: Settings, stores: Stores) -> Access:
     rules = RoleRules(settings.curators, settings.admins) if settings.sign_in else None
-    return Access(settings.curator_key, rules, lambda session: stores.sessions.get(session) is not None)
+    return Access(settings.curator_key, rules, lambda session: stores.sessions.get(session) is not None, stores.audit)
 
 
 def _gemini_calls(settings: Settings, stores: Stores, client: GeminiClient | None) -> GeminiCalls:

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from core.access import MAX_NAME_LENGTH, Access, Action, Person
+from core.access import MAX_NAME_LENGTH, Access, Action, Person, RoleRules
 from core.errors import NotAllowed
 from core.records.sessions import Account, BrowserSession, NewSession, RecognisedSession
 from core.settings import Secret
@@ -48,18 +48,20 @@ class SessionService:
     def sign_in(self, claims: Mapping[str, Any], visitor: str, agent: str) -> str:
         """A session for someone whom an identity provider describes by these claims; returns the cookie's token.
 
-        Raises NotAllowed if they do not say who it is.
+        Raises NotAllowed if they do not say who it is, and StoreError.
         """
         account, token = account_from_claims(claims, self._roles_claim), secrets.token_urlsafe(32)
+        rules = self._access.sign_in or RoleRules()
+        self._access.audit.record(
+            Person(account=account, visitor=visitor), "sign in", target=f"as {rules.role(account).label}"
+        )
         new = NewSession(self.lifetime, visitor, browser_name(agent), account)
-        session = self._store.create(new, token_hash=_hash(token))
-        person = Person(account=account, session=session, visitor=visitor)
-        self._access.audit.record(person, "sign in", f"as {self._access.role(person).label}")
+        self._store.create(new, token_hash=_hash(token))
         return token
 
     def record_failed_sign_in(self, visitor: str, reason: str) -> None:
         """Leave a line in the audit log."""
-        self._access.audit.record(Person(visitor=visitor), "sign-in failed", one_line(reason)[:200])
+        self._access.audit.record(Person(visitor=visitor), "sign-in failed", target=one_line(reason)[:200])
 
     def offer(self, person: Person, agent: str) -> tuple[str, str]:
         """A session that remembers a typed name and the curator key: its id, and the code for the browser.

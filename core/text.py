@@ -1,4 +1,4 @@
-"""Text building blocks: counts, durations, names and lists as words, and text made safe for a single line."""
+"""Text building blocks: counts, durations, names and lists as words; text made safe for a line or a spreadsheet."""
 
 from __future__ import annotations
 
@@ -49,3 +49,23 @@ def one_line(text: str) -> str:
 def as_json(data: Any) -> str:
     """Untrusted data as JSON on one line; lone surrogates, which cannot be encoded, become question marks."""
     return json.dumps(data, ensure_ascii=False).encode("utf-8", "replace").decode()
+
+
+# -- cells of a spreadsheet ---------------------------------------------------------------------------------------
+
+_FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+
+
+def escape_formula(value: str) -> str:
+    """A CSV cell with an apostrophe in front if a spreadsheet would run it, as OWASP advises."""
+    return f"'{value}" if _looks_like_formula(value) else value
+
+
+def unescape_formula(cell: str) -> str:
+    """The value of a cell that `escape_formula` made."""
+    return cell.removeprefix("'") if _looks_like_formula(cell) else cell
+
+
+def _looks_like_formula(value: str) -> bool:
+    """Whether a spreadsheet would run the value, leading apostrophes aside, so that escaping can be undone."""
+    return value.lstrip("'").startswith(_FORMULA_PREFIXES)

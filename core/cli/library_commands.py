@@ -6,11 +6,12 @@ import argparse
 import sys
 from typing import Any
 
-from core.access import OPERATOR
+from core.access import OPERATOR, Action
 from core.cli.command_parser import OpenApp, add_collection_option, add_command, finish_command
 from core.cli.output import print_json
 from core.cli.progress_bar import ProgressBar
 from core.errors import CollectionError
+from core.records.audit import STARTED
 
 
 def add_library_commands(commands: Any, open_app: OpenApp) -> None:
@@ -76,6 +77,8 @@ class _LibraryCommands:
 
     def reembed(self, options: argparse.Namespace) -> int:
         app, name = self._open_app(), options.name or f"{options.collection}-new"
+        target = f"{name}, with {options.model}"
+        app.audit.record(OPERATOR, Action.EMBED_AGAIN.label, options.collection, target, STARTED)
         with ProgressBar(sys.stderr) as bar:
             report = app.reembedding.embed(
                 OPERATOR.author, options.collection, options.model, name, options.thumbnails, bar.show

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core import __version__
+from core.access import OPERATOR, Action
+from core.cli.audit_command import add_audit_command
 from core.cli.cluster_commands import add_cluster_commands
-from core.cli.command_parser import CommandFunction, finish_command
+from core.cli.command_parser import DEMO, CommandFunction, finish_command
 from core.cli.library_commands import add_library_commands
 from core.cli.metrics_commands import add_metrics_commands
 from core.cli.output import print_json, print_report
@@ -21,6 +23,7 @@ from core.cli.search_command import add_search_command
 from core.cli.unsplash_commands import add_unsplash_command
 from core.errors import ContactSheetError
 from core.records.assets import Collection
+from core.records.audit import STARTED
 from core.settings import Settings
 
 if TYPE_CHECKING:
@@ -60,6 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     add_library_commands(commands, _open_app)
     add_metrics_commands(commands, _open_app)
     add_quality_commands(commands, _open_app)
+    add_audit_command(commands, _open_app)
     _add_demo(commands)
     _add_download_model(commands)
     collections = commands.add_parser("collections", help="list the collections", description="List the collections.")
@@ -108,6 +112,7 @@ def _add_download_model(commands: Any) -> None:
 
 def _ingest(options: argparse.Namespace) -> int:
     app = _open_app()
+    app.audit.record(OPERATOR, Action.ADD_PICTURES.label, options.collection, "a folder", STARTED)
     with ProgressBar(sys.stderr) as bar:
         report = app.ingest(options.path, options.collection, options.captions, options.source, bar.show)
     print_report(report, options.json)
@@ -115,9 +120,11 @@ def _ingest(options: argparse.Namespace) -> int:
 
 
 def _demo(options: argparse.Namespace) -> int:
+    app = _open_app()
     with ProgressBar(sys.stderr) as bar:
-        report = _open_app().ensure_demo(bar.show)
-    if report is not None:
+        report = app.ensure_demo(bar.show)
+    if report is not None:  # only now it is known that there was something to add
+        app.audit.record(OPERATOR, Action.ADD_PICTURES.label, DEMO, "the demo collection")
         print_report(report, options.json)
     elif options.json:
         print_json({"collection": "demo", "added": 0})

@@ -7,8 +7,9 @@ import sys
 from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
+from core.access import OPERATOR, Action
 from core.cli.command_parser import DEMO, OpenApp, add_collection_option, finish_command
 from core.cli.output import print_json
 from core.cli.progress_bar import ProgressBar
@@ -27,7 +28,11 @@ from core.quality.run_documents import (
 )
 from core.quality.service import QualityService
 from core.quality.weak_labels import WeakLabelLimits
+from core.records.audit import STARTED
 from core.records.evaluations import EvaluationRun, RankerName
+
+if TYPE_CHECKING:
+    from core.app import App  # loads LanceDB: only commands that need it should wait for it
 
 
 def add_quality_commands(commands: Any, open_app: OpenApp) -> None:
@@ -129,18 +134,23 @@ class _QualityCommands:
         self._open_app = open_app
 
     def _open(self, collection: str | None) -> QualityService:
-        """The quality service, after the named collection was made ready to be searched."""
+        return self._ready(collection).quality
+
+    def _ready(self, collection: str | None) -> App:
+        """The App, after the named collection was made ready to be searched."""
         app = self._open_app()
         if collection is not None:
             with _progress_bar() as bar:
                 if collection == DEMO:
                     app.ensure_demo(bar.show)
                 app.warm(collection, bar.show)
-        return app.quality
+        return app
 
     def evaluate(self, options: argparse.Namespace) -> int:
         labels = read_label_set(options.labels)
-        quality = self._open(options.collection)
+        app = self._ready(options.collection)
+        app.audit.record(OPERATOR, Action.EVALUATE.label, options.collection, labels.name, STARTED)
+        quality = app.quality
         with _progress_bar() as bar:
             run = quality.evaluate(labels, options.collection, options.ranker, options.save, bar.show)
         run, tracked = quality.save(run)

@@ -7,9 +7,11 @@ import sys
 from functools import partial
 from typing import Any
 
+from core.access import OPERATOR, Action
 from core.cli.command_parser import OpenApp, finish_command
 from core.cli.output import print_report
 from core.cli.progress_bar import ProgressBar
+from core.records.audit import STARTED
 
 
 def add_unsplash_command(commands: Any, open_app: OpenApp) -> None:
@@ -32,8 +34,10 @@ def _ingest(open_app: OpenApp, options: argparse.Namespace) -> int:
     from core.ingest.sources.unsplash import UnsplashOptions, count_by_reason
 
     selection = UnsplashOptions(options.width, options.limit, options.threads)
+    app = open_app()
+    app.audit.record(OPERATOR, Action.ADD_PICTURES.label, options.collection, "an Unsplash dataset", STARTED)
     with ProgressBar(sys.stderr) as bar:
-        report = open_app().ingest_unsplash(options.dataset, options.collection, selection, bar.show)
+        report = app.ingest_unsplash(options.dataset, options.collection, selection, bar.show)
     print_report(report, options.json)
     if report.failures and not options.json:
         print(f"left out: {count_by_reason(report.failures)}; run it again to try these once more")

@@ -194,7 +194,9 @@ class CurationService:
 
     def save_plan(self, person: Person, collection: str, plan: Plan, parent: int | None, note: str = "") -> Revision:
         """Save a plan on top of the newest revision, `parent`. Raises as `save` does."""
-        with self._access.acting(person, Action.SAVE, collection, note):
+        with self._access.acting(
+            person, Action.SAVE, collection, f"on revision {parent}" if parent else "the first revision"
+        ):
             return self._save_plan(person, collection, plan, parent, note)
 
     def _save_plan(self, person: Person, collection: str, plan: Plan, parent: int | None, note: str) -> Revision:

@@ -49,7 +49,7 @@ class LibraryService:
 
         Raises NotAllowed for browsers and for folders outside the roots, JobError if an ingest is running.
         """
-        with self._access.acting(person, Action.ADD_PICTURES, collection, str(folder)):
+        with self._access.acting(person, Action.ADD_PICTURES, collection, "a folder of the server"):
             check_collection_name(collection)
             folder = self._check_root(folder)
             return self._background.start(INGEST_JOB, collection, {"folder": path_to_uri(folder)}, person.author)

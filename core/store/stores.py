@@ -10,6 +10,7 @@ from core.store.objects.collection_folders import CollectionFolders
 from core.store.objects.linkage_files import LinkageFiles
 from core.store.objects.map_files import MapFiles
 from core.store.sql.assignment_store import AssignmentStore
+from core.store.sql.audit_log import AuditLog
 from core.store.sql.database import Database
 from core.store.sql.draft_store import DraftStore
 from core.store.sql.event_log import EventLog
@@ -37,6 +38,7 @@ class Stores:
     runs: RunStore
     sessions: SessionStore
     events: EventLog
+    audit: AuditLog
     linkages: CollectionFolders[LinkageFiles]
     maps: CollectionFolders[MapFiles]
     downloads: CollectionFolders[Path]
@@ -56,6 +58,7 @@ class Stores:
             runs=RunStore(data / "quality.db"),
             sessions=SessionStore(database),
             events=EventLog(data / "events.db", retention),
+            audit=AuditLog(database),
             linkages=CollectionFolders(data / "linkages", LinkageFiles),
             maps=CollectionFolders(data / "maps", MapFiles),
             downloads=CollectionFolders(data / "unsplash", Path),
@@ -64,7 +67,7 @@ class Stores:
     def of_collections(self) -> tuple[CollectionStore, ...]:
         """Every store that holds something about collections; drafts and assignments before the revisions they name.
 
-        `spend` is not among them: money spent stays.
+        `spend` and `audit` are not among them: money spent stays, and so does who did what.
         """
         return (
             self.drafts,

@@ -9,10 +9,11 @@ import streamlit as st
 from core.app import App
 from core.errors import ContactSheetError
 from pages.metrics.alert_list import show_alerts
+from pages.metrics.audit_section import AUDIT_SECTION
 from pages.metrics.machine_section import show_collections, show_machine
 from pages.metrics.overview import show_overview
 from pages.metrics.request_list import show_requests
-from pages.metrics.session_section import SESSION_SECTION, show_sessions
+from pages.metrics.session_section import SESSION_SECTION
 from pages.metrics.time_spans import DEFAULT_SPAN, SPANS
 from pages.ui import resources
 from pages.ui.format import escape_markdown
@@ -30,12 +31,13 @@ def main() -> None:
         show_person(app)
     section = st.segmented_control(
         "Show",
-        (*SECTIONS, SESSION_SECTION) if app.access.is_admin(person()) else SECTIONS,
+        (*SECTIONS, SESSION_SECTION, AUDIT_SECTION) if app.access.is_admin(person()) else SECTIONS,
         default=SECTIONS[0],
         required=True,
         key="section",
         bind="query-params",
         label_visibility="collapsed",
+        wrap=True,
     )
     if section == "Alerts":
         live(lambda: show_alerts(app, resources.monitoring()))
@@ -44,6 +46,8 @@ def main() -> None:
         live(lambda: show_collections(app), COLLECTIONS_REFRESH_S)
     elif section == SESSION_SECTION:
         live(lambda: show_sessions(app), COLLECTIONS_REFRESH_S)
+    elif section == AUDIT_SECTION:
+        live(lambda: show_audit_log(app), None)
     else:
         span, collection = measured_scope(app)
         show = show_overview if section == SECTIONS[0] else show_requests
@@ -66,8 +70,8 @@ def measured_scope(app: App) -> tuple[str, str | None]:
     return span, chosen if chosen in names else None
 
 
-def live(show: Callable[[], None], every_s: float = REFRESH_S) -> None:
-    """Call `show` now and at intervals; an error is shown in its place until the next time."""
+def live(show: Callable[[], None], every_s: float | None = REFRESH_S) -> None:
+    """Call `show` now and at intervals, if any; an error is shown in its place until the next time."""
 
     def refresh() -> None:
         try:

@@ -47,7 +47,9 @@ class EvaluationRunner:
 
     def start(self, person: Person, request: EvaluationRequest) -> None:
         """Start one. Raises NotAllowed, and QualityError if another one is running or there are no labels."""
-        with self._app.access.acting(person, Action.EVALUATE, request.collection, request.name):
+        with self._app.access.acting(
+            person, Action.EVALUATE, request.collection, request.labels or "what people judged"
+        ):
             self._start(request)
 
     def _start(self, request: EvaluationRequest) -> None:

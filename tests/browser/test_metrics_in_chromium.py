@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 import random
 import shutil
 import threading
@@ -11,7 +12,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from core.access import Person
 from core.records.events import Event
+from core.store.sql.audit_log import AuditLog
+from core.store.sql.database import Database
 from core.store.sql.event_log import EventLog
 from tests.browser.conftest import NARROW, WIDE, serving, settled, visitor
 
@@ -158,3 +162,29 @@ def test_an_alert_appears_here_and_on_other_pages_and_clears(
         load.total_ms = 300.0
         expect(alert).to_contain_text("resolved")
         expect(other.get_by_text("No alert fires.")).to_be_visible()
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW])
+def test_the_audit_log_is_searched_and_downloaded(
+    browser: Browser, measured: str, data: Path, size: tuple[int, int]
+) -> None:
+    log, target = AuditLog(Database(data / "contactsheet.db")), f"revision {size[0]}"
+    log.record(Person("Ada", visitor="192.0.2.7"), "publish", "birds", target)
+    log.record(Person("Bob", visitor="192.0.2.9"), "wrong key", outcome="not done")
+    with visitor(browser, size) as page:
+        page.goto(f"{measured}/metrics?section=Audit+log")
+        expect(page.get_by_text("the newest first")).to_be_visible()
+        assert fits_width(page)
+        search = page.get_by_role("textbox", name="Search")
+        search.fill(target)
+        search.press("Enter")
+        expect(page.get_by_text("Entry 1", exact=True)).to_be_visible()
+        settled(page)
+        with page.expect_download() as download:
+            page.get_by_role("button", name="Download CSV").click()
+        rows = list(csv.DictReader(download.value.path().read_text("utf-8-sig").splitlines()))
+        assert [(row["actor"], row["target"], row["visitor"]) for row in rows] == [("Ada", target, "192.0.2.7")]
+        search.fill("nobody did this")
+        search.press("Enter")
+        expect(page.get_by_text("No entry matches")).to_be_visible()
+        assert fits_width(page)

@@ -89,8 +89,10 @@ class Trail:
     def finish(self, entry: int, outcome: str) -> None:
         self.lines[entry][-1] = outcome
 
-    def record(self, person: Person, action: str, target: str = "") -> None:
-        self.lines.append([person.author, action, "", target, "done"])
+    def record(
+        self, person: Person, action: str, collection: str = "", target: str = "", outcome: str = "done"
+    ) -> None:
+        self.lines.append([person.author, action, collection, target, outcome])
 
 
 def test_an_action_has_its_line_before_it_is_done_and_what_is_refused_has_none() -> None:
@@ -104,7 +106,7 @@ def test_an_action_has_its_line_before_it_is_done_and_what_is_refused_has_none()
         raise KeyboardInterrupt
     with pytest.raises(NotAllowed), access.acting(Person("Eve"), Action.PUBLISH, "demo", "revision 7"):
         raise AssertionError
-    assert [line[-1] for line in trail.lines] == ["done", "not done: there is no revision 8", "broken off"]
+    assert [line[-1] for line in trail.lines] == ["done", "not done: cluster error", "broken off"]
 
 
 def test_an_author_has_a_name_of_bounded_length_and_is_never_unnamed() -> None:

@@ -17,12 +17,12 @@ from core.clusters.edits.model import ClusterRef, Edit, Move, Rename
 from core.clusters.edits.validation import MAX_NAME_LENGTH
 from core.errors import ClusterError
 from core.records.clusterings import Clustering, ClusterRecord, Revision
+from core.text import escape_formula, unescape_formula
 
 Format = Literal["csv", "json", "parquet"]
 FORMATS: tuple[Format, ...] = ("csv", "json", "parquet")
 MAX_CLUSTERS = 10_000
 _COLUMNS = ("asset_id", "title", "cluster_id", "cluster")
-_FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 _BIDI_CONTROLS = ("LRE", "RLE", "PDF", "LRO", "RLO", "LRI", "RLI", "FSI", "PDI")
 # What json, csv and pyarrow raise for files that are truncated, overwritten or of another kind.
 _READ_ERRORS = (ValueError, KeyError, TypeError, OSError, RecursionError, csv.Error, pa.ArrowException)
@@ -53,22 +53,8 @@ def _csv(rows: Sequence[Mapping[str, str]]) -> bytes:
     text = io.StringIO()
     writer = csv.DictWriter(text, _COLUMNS)
     writer.writeheader()
-    writer.writerows({column: _escape_formula(value) for column, value in row.items()} for row in rows)
+    writer.writerows({column: escape_formula(value) for column, value in row.items()} for row in rows)
     return b"\xef\xbb\xbf" + text.getvalue().encode()
-
-
-def _escape_formula(value: str) -> str:
-    """A CSV cell with an apostrophe in front if a spreadsheet would run it, as OWASP advises."""
-    return f"'{value}" if _looks_like_formula(value) else value
-
-
-def _unescape_formula(cell: str) -> str:
-    return cell.removeprefix("'") if _looks_like_formula(cell) else cell
-
-
-def _looks_like_formula(value: str) -> bool:
-    """Whether a spreadsheet would run the value, leading apostrophes aside, so that escaping can be undone."""
-    return value.lstrip("'").startswith(_FORMULA_PREFIXES)
 
 
 def _document(revision: Revision, clustering: Clustering, rows: Sequence[Mapping[str, str]]) -> dict[str, Any]:
@@ -146,7 +132,7 @@ def _read(data: bytes, name: str) -> list[tuple[str, str]]:
         else:
             rows = list(csv.DictReader(io.StringIO(data.decode("utf-8-sig"))))
             for row in rows:
-                row["cluster"] = _unescape_formula(row["cluster"] or "")
+                row["cluster"] = unescape_formula(row["cluster"] or "")
         return [(str(row["asset_id"]), _clean_name(str(row["cluster"] or ""))) for row in rows]
     except _READ_ERRORS as error:
         problem = type(error).__name__

@@ -17,7 +17,7 @@ class Migration:
     statements: tuple[str, ...]
 
 
-# contactsheet.db: jobs, spending, cached rankings, clusterings
+# contactsheet.db: jobs, spending, cached rankings, clusterings, the audit log
 CONTACTSHEET: tuple[Migration, ...] = (
     Migration(
         "jobs",
@@ -205,6 +205,47 @@ CONTACTSHEET: tuple[Migration, ...] = (
             "ALTER TABLE drafts ADD COLUMN owner TEXT NOT NULL DEFAULT ''",
             "UPDATE drafts SET owner = iif(author = 'unnamed', 'unnamed:here', 'name:' || author)",
             "CREATE INDEX drafts_by_owner ON drafts (collection, owner, updated_at)",
+        ),
+    ),
+    Migration(
+        "audit log",
+        (
+            """
+            CREATE TABLE audit (
+                id INTEGER PRIMARY KEY AUTOINCREMENT CHECK (id > 0),
+                at_ms INTEGER NOT NULL,
+                actor TEXT NOT NULL,
+                identity TEXT NOT NULL,
+                visitor TEXT NOT NULL,
+                action TEXT NOT NULL,
+                collection TEXT NOT NULL,
+                target TEXT NOT NULL,
+                outcome TEXT
+            )
+            """,
+            "CREATE INDEX audit_by_time ON audit (at_ms)",
+            "CREATE INDEX audit_by_action ON audit (action, at_ms)",
+            """
+            CREATE TRIGGER audit_keeps_rows BEFORE DELETE ON audit BEGIN
+                SELECT RAISE(ABORT, 'the audit log is append-only');
+            END
+            """,
+            # An INSERT OR REPLACE deletes without a trigger.
+            """
+            CREATE TRIGGER audit_replaces_nothing BEFORE INSERT ON audit
+            WHEN EXISTS (SELECT 1 FROM audit WHERE id = new.id) BEGIN
+                SELECT RAISE(ABORT, 'the audit log is append-only');
+            END
+            """,
+            """
+            CREATE TRIGGER audit_ends_once BEFORE UPDATE ON audit
+            WHEN old.outcome IS NOT NULL OR new.outcome IS NULL
+                OR (new.id, new.at_ms, new.actor, new.identity, new.visitor, new.action, new.collection, new.target)
+                IS NOT (old.id, old.at_ms, old.actor, old.identity, old.visitor, old.action, old.collection, old.target)
+            BEGIN
+                SELECT RAISE(ABORT, 'the audit log is append-only');
+            END
+            """,
         ),
     ),
 )

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from core.access import Person
+from core.access import OPERATOR, Person
 from core.app import App
 from core.cli.quality_commands import add_quality_commands
 from core.embedding.hashes import content_id
@@ -56,9 +56,9 @@ def make_quality(app: App, search: SearchFunction, settings: Any) -> Callable[..
 
 
 @pytest.fixture
-def opened(make_quality: Callable[..., QualityService]) -> SimpleNamespace:
+def opened(app: App, make_quality: Callable[..., QualityService]) -> SimpleNamespace:
     """What the commands open, as `quality`."""
-    return SimpleNamespace(quality=make_quality(), warm=ignore_all, ensure_demo=ignore_all)
+    return SimpleNamespace(quality=make_quality(), warm=ignore_all, ensure_demo=ignore_all, audit=app.audit)
 
 
 @pytest.fixture
@@ -138,6 +138,12 @@ def test_an_evaluation_as_json_has_every_query_and_is_stored(run_json: Run, labe
     assert [o["measures"]["mrr"] for o in document["outcomes"]] == [1, 1]
     assert "lift" not in document
     assert [row["name"] for row in run_json("compare")["runs"]] == ["first"]
+
+
+def test_an_evaluation_leaves_a_line_in_the_audit_log(run: Callable[..., int], labels: Path, app: App) -> None:
+    assert run("evaluate", labels, "--collection", "c", "--save", "first") == run("compare") == 0
+    (entry,) = app.audit.entries(OPERATOR)
+    assert (entry.action, entry.collection, entry.target, entry.outcome) == ("evaluate", "c", "c.jsonl", "started")
 
 
 def test_a_gemini_evaluation_without_a_key_says_that_its_lift_is_not_measured(

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from core.access import Person
 from core.cli import unsplash_commands
 from core.cli.unsplash_commands import add_unsplash_command
 from core.ingest.sources.unsplash import UnsplashOptions
@@ -14,11 +15,22 @@ from core.records.jobs import Failure, IngestReport
 FAILURES = (Failure("https://unsplash.com/photos/a", "not found"), Failure("https://unsplash.com/photos/b", "cut off"))
 
 
+class FakeAudit:
+    """Keeps in a list what is recorded."""
+
+    def __init__(self) -> None:
+        self.entries: list[tuple[str, ...]] = []
+
+    def record(self, person: Person, *entry: str) -> None:
+        self.entries.append((person.author, *entry))
+
+
 class FakeApp:
     """Records the arguments it receives, and returns a fixed report."""
 
     def __init__(self, failures: tuple[Failure, ...] = ()) -> None:
         self.received: list[Any] = []
+        self.audit = FakeAudit()
         self.report = IngestReport("c", 3, 2, failures, 1.0, 3.0)
 
     def ingest_unsplash(
@@ -59,6 +71,7 @@ def test_the_defaults_are_640_pixels_and_16_threads(run: Run) -> None:
     app = FakeApp()
     run(app, "folder", "--collection", "c")
     assert app.received == ["folder", "c", UnsplashOptions(640, None, 16)]
+    assert app.audit.entries == [("command line", "add pictures", "c", "an Unsplash dataset", "started")]
 
 
 def test_missing_photos_are_listed_by_reason_but_never_beside_json(

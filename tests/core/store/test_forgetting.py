@@ -17,7 +17,7 @@ from PIL import Image
 
 from core.access import OPERATOR, Person
 from core.app import App
-from core.errors import CollectionBusy, CollectionError, JobError, StoreError
+from core.errors import CollectionBusy, CollectionError, JobError, NotAllowed, StoreError
 from core.jobs.background import BackgroundJobs
 from core.quality.judging import Vote
 from core.records.evaluations import EvaluationRun
@@ -193,6 +193,33 @@ def test_no_query_no_path_and_no_reason_of_a_deleted_collection_is_left(filled: 
     assert QUERY not in left
     assert PATH not in left
     assert not (filled.settings.data / "collections" / "c").exists()
+
+
+def test_the_audit_log_stays_without_a_query_a_title_or_a_path(filled: App, tmp_path: Path) -> None:
+    secret = tmp_path / QUERY
+    with pytest.raises(CollectionError, match=QUERY):
+        filled.removal.delete(ADA, "c", QUERY)
+    with pytest.raises(NotAllowed, match=QUERY):
+        filled.library.add_folder(ADA, secret, "c")
+    revision = filled.curation.save(ADA, filled.curation.open(ADA, "c"), f"renamed {QUERY} of {PATH}")
+    filled.curation.name_revision(ADA, revision.id, QUERY)
+    before = list(filled.audit.entries(OPERATOR))
+    filled.removal.delete(ADA, "c", "c")
+    deletion, *earlier = filled.audit.entries(OPERATOR)
+    assert earlier == before
+    assert (deletion.action, deletion.collection, deletion.outcome) == ("delete collection", "c", "done")
+    assert [entry.action for entry in reversed(before)] == [
+        "save",
+        "publish",
+        "remove",
+        "delete collection",
+        "add pictures",
+        "save",
+        "name revision",
+    ]
+    left = texts(filled.settings.data)
+    assert QUERY not in left
+    assert PATH not in left
 
 
 def test_other_collections_keep_everything(filled: App, pictures: Path) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from core.access import OPERATOR
 from core.cli.main import main
 from core.errors import StoreError
 from core.ingest import pipeline
@@ -104,10 +105,27 @@ def test_the_command_line_tells_a_full_disk_in_one_line(
 ) -> None:
     app = colour_app(disk / "data")
     monkeypatch.setattr("core.cli.main._open_app", lambda: app)
-    leave_free(disk, 0)
+    leave_free(disk, 130)  # enough for the line of the audit log
     assert main(["ingest", str(pictures), "--collection", "c"]) == 1
     (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error:")]
     assert line.startswith(f"error: {disk}/data/collections/c could not be written (the disk is full)")
+
+
+def test_what_a_full_disk_cannot_record_is_not_done(disk: Path, pictures: Path) -> None:
+    app = colour_app(disk / "data")
+    app.ingest(pictures, "c")
+    ballast = leave_free(disk, 0)
+    for act in (
+        lambda: app.removal.delete(OPERATOR, "c", "c"),
+        lambda: app.audit.record(OPERATOR, "sign in"),
+    ):
+        with pytest.raises(StoreError, match=r"contactsheet.db could not be used .*: nothing was changed"):
+            act()
+    ballast.unlink()
+    assert app.existing_collections() == ["c"]
+    assert list(app.audit.entries(OPERATOR)) == []
+    app.removal.delete(OPERATOR, "c", "c")
+    assert [entry.outcome for entry in app.audit.entries(OPERATOR)] == ["done"]
 
 
 @pytest.mark.parametrize("began", [True, False])
