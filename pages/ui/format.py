@@ -7,11 +7,10 @@ from pathlib import Path
 
 from core.records.assets import Asset, file_name
 
-
 # Shows nothing and copies as nothing, but what stands on both sides of it is never read together.
 _BREAK = ":small[]"
-# Streamlit looks for addresses, `:material/…:`, emoji, arrows and dashes in the text that remains once escapes are read,
-# so that a backslash does not stop it. Ends of lines and outer spaces would begin paragraphs and code.
+# Streamlit looks for addresses, `:material/…:`, emoji, arrows and dashes in the text that remains once escapes are
+# read, so that a backslash does not stop it. Ends of lines and outer spaces would begin paragraphs and code.
 _ESCAPES = str.maketrans(
     {character: f"\\{character}" for character in "\\`*_{}[]()#+-.!|<>~$:&="}
     | {"@": f"{_BREAK}@"}
