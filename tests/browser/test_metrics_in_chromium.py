@@ -203,7 +203,9 @@ def test_a_viewer_sees_nothing_of_an_alert_but_the_metrics_page(browser: Browser
     (data.parent / "alerts.toml").write_text(RULES)
     with serving(data, **settings) as address, visitor(browser) as page, visitor(browser) as other:
         page.goto(f"{address}/metrics?section=Alerts")
-        expect(page.get_by_test_id("stMarkdownContainer").filter(has_text="Searches are slow:")).to_contain_text("firing")
+        expect(page.get_by_test_id("stMarkdownContainer").filter(has_text="Searches are slow:")).to_contain_text(
+            "firing"
+        )
         other.goto(f"{address}/search")
         other.locator(".frame").first.wait_for()
         settled(other)
