@@ -32,7 +32,7 @@ def navigate() -> None:
     bare = st.Page(start, title="Contact Sheet", url_path="start", default=True, visibility="hidden")
     page = st.navigation([bare, search, clusters, library, metrics, quality], position="top")
     if page is not bare:
-        show_alert_badge(always=page is metrics)
+        show_alert_badge()
     with nullcontext() if page is bare else rendering(page.url_path):
         page.run()
 

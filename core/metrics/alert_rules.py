@@ -19,10 +19,16 @@ from core.settings import PROJECT
 ALERTS_FILE = PROJECT / "data" / "alerts.toml"
 SEVERITIES = ("warning", "critical")
 MAX_SECONDS = 86_400
+# What a rule over requests without `least` gets, as files of earlier releases may have them: with fewer requests, the
+# slowest or the failed one alone decides a 95th percentile or a share of 5 %.
+DEFAULT_LEAST = 20
 
 
 def load_rules(path: Path = ALERTS_FILE) -> tuple[AlertRule, ...]:
-    """Read a file of alerts. Raises SettingError with the value that is wrong and what is allowed."""
+    """Read a file of alerts. Raises SettingError with the value that is wrong and what is allowed.
+
+    A rule over requests without `least` gets a minimum of DEFAULT_LEAST requests.
+    """
     try:
         rows = tomllib.loads(path.read_text(encoding="utf-8"))["alert"]
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, KeyError) as error:
@@ -47,8 +53,8 @@ def _is_seconds(value: object) -> bool:
     return _is_number(value) and value <= MAX_SECONDS  # type: ignore[operator]
 
 
-def _is_whole(value: object) -> bool:
-    return _is_number(value) and isinstance(value, int)
+def _is_count(value: object) -> bool:
+    return _is_number(value) and isinstance(value, int) and value >= 1
 
 
 def _is_line(value: object) -> bool:
@@ -82,7 +88,7 @@ _FIELDS: Mapping[str, _Field] = {
     "advice": _Field("one line of text", _is_line),
     "kinds": _Field("a list of some of " + ", ".join(EVENT_KINDS), _are_kinds, required=False),
     "window_s": _Field(_SECONDS, _is_seconds, required=False),
-    "least": _Field("a whole number from 0 on", _is_whole, required=False),
+    "least": _Field("a whole number from 1 on", _is_count, required=False),
 }
 # Fields of the file that have another name in an AlertRule.
 _ATTRIBUTES = {"least": "min_requests"}
@@ -100,6 +106,8 @@ def _rule(row: Mapping[str, Any]) -> AlertRule:
         if name in row and not field.is_valid(row[name]):
             raise ValueError(f"{who} has {name} = {row[name]!r}, but it must be {field.allowed}")
     values: dict[str, Any] = {_ATTRIBUTES.get(name, name): value for name, value in row.items()}
+    if ALERT_MEASURES[row["measure"]].over_requests:
+        values.setdefault(_ATTRIBUTES["least"], DEFAULT_LEAST)
     rule = AlertRule(**{**values, "kinds": tuple(row.get("kinds", ()))})
     _check_combination(who, rule)
     return rule

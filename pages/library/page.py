@@ -23,7 +23,7 @@ def main() -> None:
         st.title("Library", anchor=False, width="content")
         show_person(app)
     if app.encoders.known_notice:
-        st.caption(f":material/info: {app.encoders.known_notice}")
+        st.caption(f":material/info: {escape_markdown(app.encoders.known_notice)}")
     collections = app.collections()
     show_collection_cards(collections)
     show_open_collection(app, collections)

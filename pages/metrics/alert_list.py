@@ -39,6 +39,8 @@ def show_alerts(app: App, services: MonitoringServices) -> None:
     """The rules, firing ones first; the form to silence them, their history, and where else alerts are sent."""
     now = datetime.now(UTC)
     alerts = app.monitor.alerts.check(now)
+    if not any(alert.active for alert in alerts):
+        st.markdown(":material/notifications: No active alerts.")
     for alert in by_urgency(alerts):
         with st.container(border=True, gap=None):
             st.markdown(alert_line(alert, now))

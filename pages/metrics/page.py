@@ -9,7 +9,7 @@ import streamlit as st
 from core.app import App
 from core.errors import ContactSheetError
 from pages.metrics.alert_list import show_alerts
-from pages.metrics.audit_section import AUDIT_SECTION
+from pages.metrics.audit_section import AUDIT_SECTION, show_audit_log
 from pages.metrics.machine_section import show_collections, show_machine
 from pages.metrics.overview import show_overview
 from pages.metrics.request_list import show_requests

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
@@ -106,7 +107,7 @@ def kinds_figure(kinds: Mapping[str, MeanMeasures], measure: RelevanceMeasure) -
     figure = go.Figure(
         go.Scatter(
             x=[i.value for i in intervals],
-            y=[f"{name} ({kinds[name].count})" for name in names],
+            y=[f"{html.escape(name, quote=False)} ({kinds[name].count})" for name in names],  # Plotly shows HTML
             mode="markers",
             marker={"size": 9, "color": POINT_COLOUR},
             showlegend=False,

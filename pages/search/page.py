@@ -42,7 +42,7 @@ def main() -> None:
 def show_notices(app: App) -> None:
     """Which model replaces the configured one, and which server replaces Gemini."""
     if app.encoders.known_notice:
-        st.caption(f":material/info: {app.encoders.known_notice}")
+        st.caption(f":material/info: {escape_markdown(app.encoders.known_notice)}")
     show_mock_server_notice(app)
 
 

@@ -1,9 +1,10 @@
-"""One line on every page while an alert fires that nobody has silenced."""
+"""A link in the header bar, for curators, while an alert fires that nobody has silenced."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 import streamlit as st
 
@@ -11,21 +12,22 @@ from core.errors import ContactSheetError
 from core.records.alerts import Alert
 from pages.ui import resources
 from pages.ui.format import escape_markdown
+from pages.ui.person import person
 
 REFRESH_S = 5.0
-NO_ALERT = "No alert fires."
+KEY = "alert_badge"
+_CSS = Path(__file__).parent / "alert_badge.css"
 
 
-def show_alert_badge(always: bool = False) -> None:
-    """Refreshed automatically; without an active alert it is hidden unless `always` is set."""
-    st.fragment(_show_badge, run_every=REFRESH_S)(always)
+def show_alert_badge() -> None:
+    """Refreshed automatically; it takes no room on the page, and without an active alert nothing is shown."""
+    st.html(_CSS)
+    with st.container(key=KEY):
+        st.fragment(_show_badge, run_every=REFRESH_S)()
 
 
-def _show_badge(always: bool) -> None:
-    try:
-        active = [alert for alert in resources.app().monitor.alerts.current(datetime.now(UTC)) if alert.active]
-    except ContactSheetError:  # the page runs into the same error and shows it
-        return
+def _show_badge() -> None:
+    active = active_alerts()
     if active:
         st.page_link(
             "pages/metrics/page.py",
@@ -33,13 +35,20 @@ def _show_badge(always: bool) -> None:
             icon=":material/notifications_active:",
             query_params={"section": "Alerts"},
         )
-    elif always:
-        st.page_link(
-            "pages/metrics/page.py", label=NO_ALERT, icon=":material/notifications:", query_params={"section": "Alerts"}
-        )
+
+
+def active_alerts() -> list[Alert]:
+    """The alerts that this person should look after: none unless they are a curator."""
+    try:
+        app = resources.app()
+        if not app.access.is_curator(person()):
+            return []
+        return [alert for alert in app.monitor.alerts.current(datetime.now(UTC)) if alert.active]
+    except ContactSheetError:  # the page runs into the same error and shows it
+        return []
 
 
 def badge_label(active: Sequence[Alert]) -> str:
-    """The first alert in bold, and the number of others."""
+    """The first alert, and the number of others."""
     more = f" and {len(active) - 1} more" if len(active) > 1 else ""
-    return f":red[**{escape_markdown(active[0].rule.title)}**]{more}"
+    return f":red-badge[{escape_markdown(active[0].rule.title)}{more}]"

@@ -2,14 +2,35 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from core.records.assets import Asset, file_name
 
+# Shows nothing and copies as nothing, but what stands on both sides of it is never read together.
+_BREAK = ":small[]"
+# Streamlit looks for addresses, `:material/…:`, emoji, arrows and dashes in the text that remains once escapes are
+# read, so that a backslash does not stop it. Ends of lines and outer spaces would begin paragraphs and code.
+_ESCAPES = str.maketrans(
+    {character: f"\\{character}" for character in "\\`*_{}[]()#+-.!|<>~$:&="}
+    | {"@": f"{_BREAK}@"}
+    | {end: f"{_BREAK}&#{ord(end)};{_BREAK}" for end in "\n\r"}
+)
+_BROKEN = re.compile(
+    r"(?<=:)(?!\s|\d+(?![\w:]))"  # https://, :smile:, :100:, but neither "a: b" nor 12:30
+    r"|(?<=www)(?=\.)"
+    r"|(?<=[-<>~])(?=[-=>])"  # ->, <-, --, >=, <=, ~=
+    r"|\A(?=\s)|(?<=\s)\Z",
+    re.IGNORECASE,
+)
+
 
 def escape_markdown(text: str) -> str:
-    """Markdown that shows a text from outside literally."""
-    return "".join(f"\\{c}" if c in "\\`*_{}[]()#+-.!|<>~$:&" else c for c in text)
+    """Markdown that shows a text from outside literally, never as a link; a copy of what is shown is the text itself.
+
+    Streamlit reads its Markdown everywhere but in `st.text`, tables, fields and their options.
+    """
+    return _BREAK.join(part.translate(_ESCAPES) for part in _BROKEN.split(text))
 
 
 def format_bytes(count: int) -> str:

@@ -22,7 +22,8 @@ def wait_for_demo() -> None:
     build = demo_build()
     build.wait(1.5)
     if build.error is not None:
-        st.error(f"The demo collection could not be built: {build.error}", icon=":material/error:")
+        problem = escape_markdown(str(build.error))
+        st.error(f"The demo collection could not be built: {problem}", icon=":material/error:")
         st.button("Try again", on_click=retry_demo_build)
         st.stop()
     if build.running:

@@ -109,6 +109,35 @@ def fits_width(page: Page) -> bool:
     return bool(page.evaluate(f"{MAIN}.scrollWidth <= window.innerWidth"))
 
 
+def title_place(page: Page) -> dict[str, float]:
+    """Where the title of the page is."""
+    place = page.get_by_role("heading", level=1).bounding_box()
+    assert place is not None
+    return dict(place)
+
+
+def covered_by(page: Page, badge: Locator) -> list[str]:
+    """The buttons and links, of the header bar and below, that the badge overlaps."""
+    overlapping = """(badge) => {
+        const { left, right, top, bottom } = badge.getBoundingClientRect()
+        return [...document.querySelectorAll("a, button, input")].filter((other) => {
+            const box = other.getBoundingClientRect()
+            const apart = box.right <= left || box.left >= right || box.bottom <= top || box.top >= bottom
+            return other !== badge && box.width > 0 && other.checkVisibility() && !apart
+        }).map((other) => other.outerHTML.slice(0, 200))
+    }"""
+    return list(badge.evaluate(overlapping))
+
+
+def focus_by_tab(page: Page, target: Locator) -> None:
+    """Press Tab until this has the focus."""
+    for _ in range(20):
+        page.keyboard.press("Tab")
+        if target.evaluate("node => node === document.activeElement"):
+            return
+    pytest.fail("Tab never reaches it")
+
+
 @pytest.mark.parametrize("size", [WIDE, NARROW])
 def test_figures_refresh_under_load_and_the_persons_view_stays(
     browser: Browser, measured: str, load: Load, size: tuple[int, int]
@@ -147,21 +176,45 @@ def test_an_alert_appears_here_and_on_other_pages_and_clears(
     with visitor(browser, size) as page, visitor(browser, size) as other:
         other.goto(f"{measured}/search")
         other.locator(".frame").first.wait_for()
-        badge = other.get_by_test_id("stPageLink").filter(has_text="Searches are slow")
+        badge = other.get_by_role("link", name="Searches are slow")
         expect(badge).to_have_count(0)
+        quiet = title_place(other)
         page.goto(f"{measured}/metrics?section=Alerts")
         load.total_ms = 3000.0
         alert = page.get_by_test_id("stMarkdownContainer").filter(has_text="Searches are slow:")
         expect(alert).to_contain_text("firing")
         expect(badge).to_be_visible()
+        settled(other)
+        assert title_place(other) == quiet
+        assert covered_by(other, badge) == []
         assert fits_width(page)
         assert fits_width(other)
-        badge.click()
+        focus_by_tab(other, badge)
+        other.keyboard.press("Enter")
         expect(other.get_by_role("heading", name="Metrics")).to_be_visible()
         expect(other.get_by_text("Look which stage takes the time.")).to_be_visible()
+        firing = title_place(other)
         load.total_ms = 300.0
         expect(alert).to_contain_text("resolved")
-        expect(other.get_by_text("No alert fires.")).to_be_visible()
+        expect(other.get_by_text("No active alerts.")).to_be_visible()
+        expect(badge).to_have_count(0)
+        assert title_place(other) == firing
+
+
+def test_a_viewer_sees_nothing_of_an_alert_but_the_metrics_page(browser: Browser, data: Path, load: Load) -> None:
+    load.total_ms = 3000.0
+    settings = {"CONTACTSHEET_ALERTS": str(data.parent / "alerts.toml"), "CONTACTSHEET_CURATOR_KEY": "a key"}
+    (data.parent / "alerts.toml").write_text(RULES)
+    with serving(data, **settings) as address, visitor(browser) as page, visitor(browser) as other:
+        page.goto(f"{address}/metrics?section=Alerts")
+        expect(page.get_by_test_id("stMarkdownContainer").filter(has_text="Searches are slow:")).to_contain_text(
+            "firing"
+        )
+        other.goto(f"{address}/search")
+        other.locator(".frame").first.wait_for()
+        settled(other)
+        for viewed in (page, other):
+            assert viewed.get_by_role("link", name="Searches are slow").count() == 0
 
 
 @pytest.mark.parametrize("size", [WIDE, NARROW])

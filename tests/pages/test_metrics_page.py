@@ -12,7 +12,7 @@ from streamlit.proto.Metric_pb2 import Metric as MetricProto
 from streamlit.testing.v1 import AppTest
 
 from core import __version__
-from core.access import OPERATOR
+from core.access import OPERATOR, Person
 from core.app import App
 from core.errors import StoreError
 from core.metrics.alert_rules import load_rules
@@ -26,8 +26,8 @@ from pages.metrics.charts import LATENCY, cost_rows, latency_rows, traffic_rows
 from pages.metrics.machine_section import figures
 from pages.metrics.overview import reason_rows
 from pages.metrics.request_list import request_title
+from pages.ui import alert_badge, resources
 from pages.ui import person as person_module
-from pages.ui import resources
 from pages.ui.alert_badge import badge_label
 from pages.ui.person import SessionConnection
 from tests.pages.conftest import visit
@@ -187,9 +187,11 @@ def fire(app: App) -> None:
 
 def test_an_alert_that_fires_comes_first_with_its_value_and_advice(measured: App) -> None:
     page = metrics("Alerts")
+    assert "No active alerts." in words(page)
     assert "No alert has fired yet" in words(page)
     fire(measured)
     page.run()
+    assert "No active alerts." not in words(page)
     first = next(m.value for m in page.markdown if "badge" in m.value)
     assert ":red-badge" in first
     assert "The budget for Gemini is nearly spent: 95.0 % (threshold 80.0 %)" in first.replace("\\", "")
@@ -210,6 +212,28 @@ def test_an_alert_that_fires_shows_on_every_page_until_it_is_silenced(measured: 
     measured.monitor.alerts.silence("BudgetNearlySpent", datetime.now(UTC) + timedelta(hours=1), OPERATOR)
     page.run()
     assert not any("Gemini" in link.proto.label for link in page.get("page_link"))
+
+
+@pytest.mark.parametrize(("someone", "sees_it"), [(Person(), False), (OPERATOR, True)], ids=["viewer", "curator"])
+@pytest.mark.parametrize("name", ["search", "metrics"])
+def test_an_alert_is_shown_to_curators_alone(
+    served: App, monkeypatch: pytest.MonkeyPatch, name: str, someone: Person, sees_it: bool
+) -> None:
+    monkeypatch.setattr(alert_badge, "person", lambda: someone)
+    fire(served)
+    page = visit()
+    if name != "search":
+        page.switch_page(f"pages/{name}/page.py").run()
+    assert not page.exception
+    badges = [link.proto.label for link in page.get("page_link") if "-badge" in link.proto.label]
+    assert badges == ([":red-badge[The budget for Gemini is nearly spent]"] if sees_it else [])
+
+
+def test_without_an_alert_a_curator_sees_no_badge(served: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(alert_badge, "person", lambda: OPERATOR)
+    page = visit()
+    page.switch_page("pages/metrics/page.py").run()
+    assert not page.get("page_link")
 
 
 def test_a_curator_silences_an_alert_and_ends_the_silence(measured: App) -> None:
@@ -322,8 +346,8 @@ def test_alerts_are_sorted_by_urgency() -> None:
 
 def test_a_badge_names_the_first_alert_and_counts_the_others() -> None:
     active = [Alert(replace(rule, title="Slow [x](y)"), AlertState("firing", NOW, value=math.pi)) for rule in RULES[:3]]
-    assert badge_label(active[:1]) == ":red[**Slow \\[x\\]\\(y\\)**]"
-    assert badge_label(active).endswith("and 2 more")
+    assert badge_label(active[:1]) == ":red-badge[Slow \\[x\\]\\(y\\)]"
+    assert badge_label(active).endswith(" and 2 more]")
 
 
 def test_a_request_without_words_is_named_by_its_kind() -> None:

@@ -58,6 +58,18 @@ def test_a_row_is_read_as_it_is_written(tmp_path: Path) -> None:
     )
 
 
+def test_a_rule_over_requests_without_a_minimum_gets_one_and_others_have_none(tmp_path: Path) -> None:
+    (tmp_path / "alerts.toml").write_text(ROW.replace("least = 10\n", "") + BUDGET)
+    slow, budget = load_rules(tmp_path / "alerts.toml")
+    assert (slow.min_requests, budget.min_requests) == (20, 0)
+    assert promql_expression(slow).count(">= 20") == 2
+
+
+def test_the_committed_rules_over_requests_need_enough_of_them() -> None:
+    needed = {rule.name: rule.min_requests for rule in RULES.values() if ALERT_MEASURES[rule.measure].over_requests}
+    assert needed == {"SlowSearches": 20, "ManyErrors": 20}
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
@@ -73,7 +85,9 @@ def test_a_row_is_read_as_it_is_written(tmp_path: Path) -> None:
         (ROW.replace("threshold = 2", "threshold = nan"), "threshold = nan, but it must be a number"),
         (ROW.replace("threshold = 2", "threshold = -2"), "threshold = -2, but it must be a number"),
         (ROW.replace("for_s = 60", "for_s = 1e9"), "for_s = 1000000000.0, but it must be seconds, 0 to 86400"),
-        (ROW.replace("least = 10", "least = 1.5"), "least = 1.5, but it must be a whole number"),
+        (ROW.replace("least = 10", "least = 1.5"), "least = 1.5, but it must be a whole number from 1 on"),
+        (ROW.replace("least = 10", "least = 0"), "'SlowSearches' has least = 0, but it must be a whole number"),
+        (ROW.replace("least = 10", "least = true"), "least = True, but it must be a whole number from 1 on"),
         (ROW.replace('"warning"', '"loud"'), "severity = 'loud', but it must be one of warning, critical"),
         (ROW.replace('"total_p95_s"', '"p95"'), "measure = 'p95', but it must be one of total_p95_s"),
         (ROW.replace('"total_p95_s"', "[]"), r"measure = \[\], but it must be one of"),
@@ -122,5 +136,5 @@ def test_the_rules_file_follows_the_rules_it_is_made_from() -> None:
 
 
 def test_traffic_counts_only_where_a_rule_asks_for_some() -> None:
-    assert promql_expression(RULES["SlowSearches"]).count(">= 10") == 2
+    assert promql_expression(RULES["SlowSearches"]).count(">= 20") == 2
     assert ">=" not in promql_expression(replace(RULES["SlowSearches"], min_requests=0))

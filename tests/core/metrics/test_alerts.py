@@ -14,8 +14,9 @@ import pytest
 from core.access import OPERATOR, Access, Person
 from core.errors import NotAllowed, StoreError
 from core.metrics.alert_readings import AlertReadings, LimitUsage
+from core.metrics.alert_rules import load_rules
 from core.metrics.alert_service import AlertError, AlertService, AlertWatcher
-from core.metrics.alert_state import step
+from core.metrics.alert_state import evaluate, step
 from core.records.alerts import Alert, AlertReading, AlertRule, AlertState, Silence
 from core.records.events import EventWindow
 from core.records.latency_sketch import LatencySketch
@@ -267,6 +268,18 @@ def test_the_share_of_errors_is_read_with_its_traffic() -> None:
     assert measures(EventWindow(BEGIN, BEGIN, requests=40, errors=3))(errors, at(0)) == AlertReading(at(0), 0.075, 40)
     assert math.isnan(measures()(errors, at(0)).value)
     assert measures()(SLOW, at(0)).requests == 0
+
+
+@pytest.mark.parametrize("rule", [rule for rule in load_rules() if rule.min_requests], ids=lambda rule: rule.name)
+def test_a_committed_rule_needs_twenty_requests_and_more_than_one_bad_one(rule: AlertRule) -> None:
+    def phase(requests: int, bad: int) -> str:
+        total = LatencySketch.from_values([100.0] * (requests - bad) + [9000.0] * bad)
+        read = measures(EventWindow(BEGIN, BEGIN, requests=requests, errors=bad, stages={"total": total}))
+        return evaluate(rule, [read(rule, at(seconds)) for seconds in (0, 60, 120)]).phase
+
+    assert phase(19, 19) == "inactive"
+    assert phase(20, 1) == "inactive"
+    assert phase(20, 2) == "firing"
 
 
 def test_a_rule_looks_at_its_kinds_within_its_window() -> None:
