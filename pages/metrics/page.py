@@ -13,7 +13,7 @@ from pages.metrics.audit_section import AUDIT_SECTION, show_audit_log
 from pages.metrics.machine_section import show_collections, show_machine
 from pages.metrics.overview import show_overview
 from pages.metrics.request_list import show_requests
-from pages.metrics.session_section import SESSION_SECTION
+from pages.metrics.session_section import SESSION_SECTION, show_sessions
 from pages.metrics.time_spans import DEFAULT_SPAN, SPANS
 from pages.ui import resources
 from pages.ui.format import escape_markdown
