@@ -19,7 +19,7 @@ from pages.clusters.draft_state import (
     update_draft,
 )
 from pages.ui.format import escape_markdown
-from pages.ui.person import ask_for_name, person
+from pages.ui.person import ask_for_name, person, rerun_once_named
 from pages.ui.streamlit_internals import uninterrupted
 
 MAX_UNAPPLIED_SHOWN = 8
@@ -27,6 +27,7 @@ MAX_UNAPPLIED_SHOWN = 8
 
 def show_draft_bar(app: App, state: DraftState, view: ClusterView) -> None:
     """What is being edited, and the actions on it."""
+    rerun_once_named()
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(headline(state), width="content")
         if state.may_edit:

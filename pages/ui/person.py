@@ -21,9 +21,12 @@ from pages.ui.streamlit_internals import uninterrupted
 
 NAME_KEY, CURATOR_KEY, CONNECTION_KEY = "person_name", "person_key", "person_connection"
 KEY_ENTRY, REFUSAL_KEY, CODE_KEY = "curator_key_entry", "person_refusal", "person_code"
+NAMED_KEY = "person_named"
 
 _REMEMBER = st.components.v2.component(
-    "contact_sheet_remember", js=(Path(__file__).parent / "remember.js").read_text(encoding="utf-8")
+    "contact_sheet_remember",
+    css=".st-key-remember { display: none; }",  # it shows nothing, and a row or a gap for it would move what does
+    js=(Path(__file__).parent / "remember.js").read_text(encoding="utf-8"),
 )
 
 
@@ -97,9 +100,11 @@ def show_person(app: App) -> None:
         _show_account(app)
         return
     who = person()
-    label = who.given_name or ("Curator" if app.access.asks_for_key and app.access.is_curator(who) else "Sign in")
+    with_key = "Curator" if app.access.is_curator(who) else "Sign in"
+    label = who.given_name or (with_key if app.access.asks_for_key else "Your name")
     with st.popover(escape_markdown(label), icon=":material/person:", help="Your name, as others see it"):
         _show_name_and_key(app, who)
+    st.session_state.pop(NAMED_KEY, None)
     _claim_session()
 
 
@@ -178,7 +183,8 @@ def _claim_session() -> None:
     """Let the browser fetch the cookie of the session that was offered to it."""
     code = st.session_state.get(CODE_KEY)
     if code:
-        _REMEMBER(data={"code": code}, key="remember")
+        with st.container(key="remember"):
+            _REMEMBER(data={"code": code}, key="remember_code", isolate_styles=False)
 
 
 @uninterrupted
@@ -221,6 +227,13 @@ def _take_name(app: App, entry: str) -> None:
     st.session_state[NAME_KEY] = str(st.session_state.get(entry, ""))
     if person().given_name:
         _remember(app)
+        st.session_state[NAMED_KEY] = True
+
+
+def rerun_once_named() -> None:
+    """Run the whole page where a fragment has taken a name: the page's head shows it, and fetches the cookie."""
+    if st.session_state.pop(NAMED_KEY, False):
+        st.rerun()
 
 
 def explain_unless_allowed(access: Access, action: Action) -> bool:
