@@ -128,10 +128,11 @@ class SessionService:
         with self._access.acting(person, Action.REVOKE, target=f"{whose} ({session})"):
             return self._store.end(session)
 
-    def role(self, session: BrowserSession) -> str:
-        """What whoever has this session may do, in a word, as far as the session itself says."""
-        person = Person(session.name, account=session.account, session=session.id, has_key=session.with_key)
-        return self._access.role(person).label
+    def standing(self, session: BrowserSession) -> str:
+        """What a session gives whoever has it: the role of its account, or the curator key."""
+        if self._access.sign_in is not None and session.account is not None:
+            return self._access.sign_in.role(session.account).label
+        return "with the curator key" if session.with_key else "without the curator key"
 
     def _has_key(self, person: Person) -> bool:
         return self._access.is_key(person.key) or (person.has_key and self._access.is_live(person.session))

@@ -36,9 +36,11 @@ def show_sessions(app: App) -> None:
 def show_session(app: App, session: BrowserSession, own: bool) -> None:
     """Who it is and where, and the button that ends it."""
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
+        shown = app.access.sign_in is not None or app.access.asks_for_key
+        standing = f" · {app.sessions.standing(session)}" if shown else ""
         badge = " :gray-badge[this browser]" if own else ""
         st.markdown(
-            f"**{escape_markdown(session_owner(session))}** · {app.sessions.role(session)}{badge}  \n"
+            f"**{escape_markdown(session_owner(session))}**{standing}{badge}  \n"
             f":small[{escape_markdown(where_and_when(session, datetime.now(UTC)))}]"
         )
         st.button(

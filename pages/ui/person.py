@@ -22,11 +22,14 @@ from pages.ui.streamlit_internals import uninterrupted
 NAME_KEY, CURATOR_KEY, CONNECTION_KEY = "person_name", "person_key", "person_connection"
 KEY_ENTRY, REFUSAL_KEY, CODE_KEY = "curator_key_entry", "person_refusal", "person_code"
 NAMED_KEY = "person_named"
+MAX_LABEL_LENGTH = 16
 
 _REMEMBER = st.components.v2.component(
     "contact_sheet_remember",
-    css=".st-key-remember { display: none; }",  # it shows nothing, and a row or a gap for it would move what does
+    # It shows nothing, and a row or a gap for it would move what does.
+    css='[data-testid="stLayoutWrapper"]:has(> .st-key-remember), .st-key-remember { display: none; }',
     js=(Path(__file__).parent / "remember.js").read_text(encoding="utf-8"),
+    isolate_styles=False,
 )
 
 
@@ -102,7 +105,7 @@ def show_person(app: App) -> None:
     who = person()
     with_key = "Curator" if app.access.is_curator(who) else "Sign in"
     label = who.given_name or (with_key if app.access.asks_for_key else "Your name")
-    with st.popover(escape_markdown(label), icon=":material/person:", help="Your name, as others see it"):
+    with st.popover(escape_markdown(_shortened(label)), icon=":material/person:", help="Your name, as others see it"):
         _show_name_and_key(app, who)
     st.session_state.pop(NAMED_KEY, None)
     _claim_session()
@@ -116,11 +119,16 @@ def _show_account(app: App) -> None:
         st.button("Sign in", icon=":material/login:", on_click=_sign_in, key="sign_in")
         _show_refusal()
         return
-    with st.popover(escape_markdown(who.given_name), icon=":material/person:"):
+    with st.popover(escape_markdown(_shortened(who.given_name)), icon=":material/person:"):
         role = app.access.role(who)
         lines = [who.account.email, f"Signed in as {'an admin' if role is Role.ADMIN else f'a {role.label}'}."]
         st.caption("  \n".join(escape_markdown(line) for line in lines if line))
         st.button("Sign out", icon=":material/logout:", on_click=_sign_out, args=(app,), key="sign_out")
+
+
+def _shortened(name: str) -> str:
+    """A name that leaves room for the page's title on a phone."""
+    return name if len(name) <= MAX_LABEL_LENGTH else f"{name[: MAX_LABEL_LENGTH - 1].rstrip()}…"
 
 
 def _sign_in() -> None:
@@ -184,7 +192,7 @@ def _claim_session() -> None:
     code = st.session_state.get(CODE_KEY)
     if code:
         with st.container(key="remember"):
-            _REMEMBER(data={"code": code}, key="remember_code", isolate_styles=False)
+            _REMEMBER(data={"code": code}, key="remember_code")
 
 
 @uninterrupted

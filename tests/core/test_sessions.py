@@ -66,7 +66,7 @@ def test_who_signs_in_is_recognised_by_the_cookie_with_the_role_of_their_account
     session = sessions.get(recognised.id)
     assert session is not None
     assert session.account == Account("https://id.example 17", "Ann Lee", "ann@example.org", frozenset({"desk"}))
-    assert (session.visitor, session.browser, sessions.role(session)) == (
+    assert (session.visitor, session.browser, sessions.standing(session)) == (
         "192.168.1.7",
         "Firefox on Linux",
         "curator",
