@@ -35,7 +35,7 @@ def show_sessions(app: App) -> None:
 
 def show_session(app: App, session: BrowserSession, own: bool) -> None:
     """Who it is and where, and the button that ends it."""
-    with st.container(border=True, horizontal=True, vertical_alignment="center"):
+    with st.container(border=True, horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         shown = app.access.sign_in is not None or app.access.asks_for_key
         standing = f" · {app.sessions.standing(session)}" if shown else ""
         badge = " :gray-badge[this browser]" if own else ""

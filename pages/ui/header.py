@@ -36,6 +36,6 @@ def _collection_select(names: Sequence[str], on_change: Callable[[], None] | Non
         index=names.index(DEMO),
         key="collection",
         bind="query-params",
-        width=200,
+        width=190,
         on_change=on_change,
     )

@@ -22,13 +22,13 @@ from pages.ui.streamlit_internals import uninterrupted
 NAME_KEY, CURATOR_KEY, CONNECTION_KEY = "person_name", "person_key", "person_connection"
 KEY_ENTRY, REFUSAL_KEY, CODE_KEY = "curator_key_entry", "person_refusal", "person_code"
 NAMED_KEY = "person_named"
-MAX_LABEL_LENGTH = 16
+MAX_LABEL_LENGTH = 14
 
+_HERE = Path(__file__).parent
 _REMEMBER = st.components.v2.component(
     "contact_sheet_remember",
-    # It shows nothing, and a row or a gap for it would move what does.
-    css='[data-testid="stLayoutWrapper"]:has(> .st-key-remember), .st-key-remember { display: none; }',
-    js=(Path(__file__).parent / "remember.js").read_text(encoding="utf-8"),
+    css=(_HERE / "remember.css").read_text(encoding="utf-8"),
+    js=(_HERE / "remember.js").read_text(encoding="utf-8"),
     isolate_styles=False,
 )
 
