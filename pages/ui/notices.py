@@ -6,8 +6,9 @@ import streamlit as st
 
 from core.app import App
 from pages.ui.format import escape_markdown
+from pages.ui.person import person
 from pages.ui.progress import show_progress
-from pages.ui.resources import DemoBuild, demo_build, retry_demo_build
+from pages.ui.resources import DemoBuild, app, demo_build, retry_demo_build
 
 
 def show_mock_server_notice(app: App) -> None:
@@ -23,7 +24,8 @@ def wait_for_demo() -> None:
     build.wait(1.5)
     if build.error is not None:
         st.error(f"The demo collection could not be built: {build.error}", icon=":material/error:")
-        st.button("Try again", on_click=retry_demo_build)
+        if app().access.is_curator(person()):
+            st.button("Try again", on_click=retry_demo_build)
         st.stop()
     if build.running:
         _show_build_progress(build)
