@@ -49,6 +49,8 @@ class Action(Enum):
     DELETE_COLLECTION = ("delete collection", Role.CURATOR, "delete collections")
     EMBED_AGAIN = ("embed again", Role.CURATOR, "embed collections again")
     SWITCH = ("switch", Role.CURATOR, "switch collections over")
+    RECOMPUTE_MAP = ("recompute map", Role.CURATOR, "recompute the map")
+    FIND_DUPLICATES = ("find duplicates", Role.CURATOR, "look for duplicates")
     # the rest
     EVALUATE = ("evaluate", Role.CURATOR, "start evaluations")
     STOP_EVALUATION = ("stop evaluation", Role.CURATOR, "stop evaluations")
@@ -117,6 +119,11 @@ class Person:
     def identity(self) -> str:
         """What owns their drafts and votes: the account; without sign-in the name, which anyone may type."""
         return f"account:{self.account.id}" if self.account else f"name:{self.author}"
+
+    @property
+    def quota_key(self) -> str:
+        """What limits count by: the account, else the address; all whose address is not known share one."""
+        return f"account:{self.account.id}" if self.account else f"visitor:{self.visitor}"
 
 
 # The person at the command line, who can read and write the data folder anyway.

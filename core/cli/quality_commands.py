@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, get_args
 
+from core.access import OPERATOR
 from core.cli.command_parser import DEMO, OpenApp, add_collection_option, finish_command
 from core.cli.output import print_json
 from core.cli.progress_bar import ProgressBar
@@ -142,7 +143,7 @@ class _QualityCommands:
         labels = read_label_set(options.labels)
         quality = self._open(options.collection)
         with _progress_bar() as bar:
-            run = quality.evaluate(labels, options.collection, options.ranker, options.save, bar.show)
+            run = quality.evaluate(OPERATOR, labels, options.collection, options.ranker, options.save, bar.show)
         run, tracked = quality.save(run)
         if options.record_floor:
             quality.record_floor(options.labels.parent, run)

@@ -17,6 +17,7 @@ from core.store.sql.event_retention import Retention
 from core.store.sql.job_store import JobStore
 from core.store.sql.judgement_store import JudgementStore
 from core.store.sql.ranking_cache import RankingCache
+from core.store.sql.rate_limits import RateLimits
 from core.store.sql.revision_store import RevisionStore
 from core.store.sql.run_store import RunStore
 from core.store.sql.spend_store import Budgets, SpendStore
@@ -35,6 +36,7 @@ class Stores:
     judgements: JudgementStore
     runs: RunStore
     events: EventLog
+    rates: RateLimits
     linkages: CollectionFolders[LinkageFiles]
     maps: CollectionFolders[MapFiles]
     downloads: CollectionFolders[Path]
@@ -53,6 +55,7 @@ class Stores:
             judgements=JudgementStore(data / "judgements.db"),
             runs=RunStore(data / "quality.db"),
             events=EventLog(data / "events.db", retention),
+            rates=RateLimits(data / "limits.db"),
             linkages=CollectionFolders(data / "linkages", LinkageFiles),
             maps=CollectionFolders(data / "maps", MapFiles),
             downloads=CollectionFolders(data / "unsplash", Path),
@@ -61,7 +64,7 @@ class Stores:
     def of_collections(self) -> tuple[CollectionStore, ...]:
         """Every store that holds something about collections; drafts and assignments before the revisions they name.
 
-        `spend` is not among them: money spent stays.
+        `spend` is not among them: money spent stays. Nor is `rates`, which knows no collections.
         """
         return (
             self.drafts,

@@ -9,7 +9,7 @@ import streamlit as st
 
 from core.app import App
 from core.errors import ContactSheetError
-from core.search.query_picture import FORMATS, MAX_MB, QueryPicture
+from core.search.query_picture import FORMATS, QueryPicture
 from pages.search.actions import leave_similar_search
 from pages.ui.format import escape_markdown
 from pages.ui.streamlit_internals import uninterrupted
@@ -39,7 +39,7 @@ def picture_input(app: App) -> None:
         st.file_uploader(
             "A picture to search by",
             type=FORMATS,
-            max_upload_size=MAX_MB,
+            max_upload_size=app.settings.query_picture_mb,
             key=key,
             on_change=on_upload,
             args=(app, key),
@@ -49,13 +49,16 @@ def picture_input(app: App) -> None:
             "Or paste one here",
             accept_file=True,
             file_type=FORMATS,
-            max_upload_size=MAX_MB,
+            max_upload_size=app.settings.query_picture_mb,
             max_chars=2000,
             key=key,
             on_submit=on_paste,
             args=(app, key),
         )
-        st.caption("It is looked at and not stored. Words in the search box refine it.")
+        st.caption(
+            f"At most {app.settings.query_picture_mb} MB and {app.searches.max_query_megapixels} megapixels. "
+            "It is looked at and not stored. Words in the search box refine it."
+        )
     if ERROR_KEY in st.session_state:
         st.warning(escape_markdown(st.session_state.pop(ERROR_KEY)), icon=":material/broken_image:")
 

@@ -53,7 +53,7 @@ def labels(app: App) -> LabelSet:
 
 
 def saved_run(app: App, name: str = "") -> EvaluationRun:
-    return app.quality.save(app.quality.evaluate(labels(app), "demo", name=name))[0]
+    return app.quality.save(app.quality.evaluate(OPERATOR, labels(app), "demo", name=name))[0]
 
 
 def reversed_run(app: App, run: EvaluationRun, name: str) -> EvaluationRun:
@@ -295,7 +295,7 @@ def test_blind_judgements_are_counted_per_order() -> None:
 
 
 def test_figures_of_a_run(judgeable: App) -> None:
-    run = judgeable.quality.evaluate(labels(judgeable), "demo")
+    run = judgeable.quality.evaluate(OPERATOR, labels(judgeable), "demo")
     assert [o.measures["ndcg@4"] for o in worst_first(run)] == sorted(o.measures["ndcg@4"] for o in run.outcomes)
     assert best_possible(run.outcomes)["precision@4"] == pytest.approx((0.25 + 0.5 + 0.25) / 3)
     assert best_possible(run.outcomes)["ndcg@4"] == 1
