@@ -72,8 +72,10 @@ if __name__ == "__main__":
     navigate()
 else:
     from pages.ui.plotly_js import plotly_route
-    from pages.ui.routes import connection_guard, routes, served_hosts
+    from pages.ui.routes import connection_guard, routes, served_hosts, upload_guard
     from pages.ui.streamlit_internals import patch_streamlit
 
     patch_streamlit(served_hosts().names)
-    app = st.App(__file__, lifespan=warming, routes=[plotly_route(), *routes()], middleware=[connection_guard()])
+    app = st.App(
+        __file__, lifespan=warming, routes=[plotly_route(), *routes()], middleware=[connection_guard(), upload_guard()]
+    )

@@ -62,6 +62,7 @@ from core.store.objects.names import uri_to_path
 from core.store.sql.event_retention import Retention
 from core.store.sql.spend_store import Budgets
 from core.store.stores import Stores
+from core.upload_permits import UploadPermits
 
 DEMO = demo.NAME
 
@@ -85,6 +86,7 @@ class App:
         self._stores = stores = Stores.open(settings.data, budgets, Retention(settings.event_days))
         self.events, self.spend, self.rates = stores.events, stores.spend, stores.rates
         self.key_guard = KeyGuard(self.access, stores.rates)
+        self.upload_permits = UploadPermits(self.access, stores.rates, settings)
         self._background = BackgroundJobs(stores.jobs, settings.data / "jobs", settings.environment())
         self._build_search()
         self._build_clusters()

@@ -62,6 +62,10 @@ class TooManyTries(ContactSheetError):
         self.wait_s = wait_s
 
 
+class UploadTooLarge(ContactSheetError):
+    """A file is larger than what may be uploaded, or those uploaded before are still there."""
+
+
 class NameMissing(ContactSheetError):
     """Something needs the person's name, and they have not given one."""
 

@@ -13,6 +13,7 @@ from core.search.query_picture import FORMATS, QueryPicture
 from pages.search.actions import leave_similar_search
 from pages.ui.format import escape_markdown
 from pages.ui.streamlit_internals import uninterrupted
+from pages.ui.uploads import offer_upload, release_files
 
 CHOSEN_KEY, ERROR_KEY, COUNT_KEY = "query_picture", "query_picture_fault", "query_pictures_taken"
 
@@ -34,6 +35,7 @@ def chosen_picture() -> ChosenPicture | None:
 def picture_input(app: App) -> None:
     """A popover to upload or paste a picture; each choice replaces it by a new one, closed and empty."""
     count = st.session_state.get(COUNT_KEY, 0)
+    offer_upload(app, "query")
     with st.popover("Picture", icon=":material/image_search:", key=f"picture_{count}", help="Search by a picture"):
         key = f"picture_file_{count}"
         st.file_uploader(
@@ -87,6 +89,8 @@ def choose_picture(app: App, file: Any) -> None:
     except ContactSheetError as error:
         st.session_state[ERROR_KEY] = str(error)
         return
+    finally:
+        release_files(file)
     clear_picture()
     st.session_state[CHOSEN_KEY] = chosen
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urljoin
 
@@ -14,10 +15,13 @@ from core.api.connection_guard import ConnectionGuard
 from core.api.image_routes import PREFIX, image_routes
 from core.api.local_connections import is_loopback_host
 from core.api.served_hosts import ServedHosts
+from core.api.upload_guard import UploadGuard
 from core.errors import SettingError
 from core.logs import log
 from core.records.encoded_images import ImageKind
 from core.settings import Settings
+from core.upload_permits import UploadPermits
+from pages.ui.streamlit_internals import allow_upload_size, held_upload_bytes
 
 if TYPE_CHECKING:
     from core.app import App
@@ -67,6 +71,20 @@ def connection_guard() -> Middleware:
             advice="set CONTACTSHEET_CURATOR_KEY, or without a proxy --server.address 0.0.0.0",
         )
     return Middleware(ConnectionGuard, hosts=hosts, behind_proxy=behind_proxy)
+
+
+def upload_guard() -> Middleware:
+    """What every upload to this server passes before it is read."""
+    with suppress(SettingError):  # pages say what is wrong
+        settings = Settings.load()
+        allow_upload_size(max(settings.upload_mb, settings.query_picture_mb))
+
+    def permits() -> UploadPermits:
+        from pages.ui import resources
+
+        return resources.app().upload_permits
+
+    return Middleware(UploadGuard, permits=permits, held=held_upload_bytes)
 
 
 def served_hosts() -> ServedHosts:

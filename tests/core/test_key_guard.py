@@ -63,9 +63,7 @@ def test_three_wrong_keys_are_free_then_each_costs_twice_the_time_and_the_tenth_
     assert guarded.try_until_refused("v", clock) == (1, pytest.approx(900))
 
 
-def test_who_has_to_wait_is_told_how_long_and_even_the_right_key_has_to_wait(
-    guarded: Guarded, clock: SecondsClock
-) -> None:
+def test_who_has_to_wait_is_told_how_long_also_with_the_right_key(guarded: Guarded, clock: SecondsClock) -> None:
     guarded.try_until_refused("v", clock)
     with pytest.raises(TooManyTries, match=r"too many wrong keys: try again in 2 s"):
         guarded.guard.check("v", RIGHT)
@@ -104,9 +102,7 @@ def test_many_tries_at_the_same_moment_are_no_way_around_the_wait(guarded: Guard
         assert sum(people.map(attempt, range(40))) == 3
 
 
-def test_guesses_from_many_addresses_slow_every_try_down_and_lock_nobody_out(
-    guarded: Guarded, clock: SecondsClock
-) -> None:
+def test_guesses_from_many_addresses_slow_every_try_and_lock_nobody_out(guarded: Guarded, clock: SecondsClock) -> None:
     for number in range(WRONG_BEFORE_DELAY):
         assert not guarded.guard.check(f"address {number}", WRONG)
     assert guarded.slept == []

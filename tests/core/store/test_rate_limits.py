@@ -55,9 +55,7 @@ def test_a_limit_of_nothing_allows_nothing(rates: RateLimits) -> None:
     assert rates.take("search", "a", 0, 60) == 60
 
 
-def test_what_is_over_is_removed_and_no_key_is_kept_as_it_is(
-    rates: RateLimits, clock: SecondsClock, tmp_path: Path
-) -> None:
+def test_what_is_over_is_removed_and_no_key_is_kept(rates: RateLimits, clock: SecondsClock, tmp_path: Path) -> None:
     for number in range(20):
         rates.take("search", f"visitor:192.0.2.{number}", 5, 60)
     clock.seconds += 61
