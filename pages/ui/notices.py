@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import streamlit as st
 
 from core.app import App
@@ -24,12 +26,21 @@ def wait_for_demo() -> None:
     build.wait(1.5)
     if build.error is not None:
         st.error(f"The demo collection could not be built: {build.error}", icon=":material/error:")
-        if app().access.is_curator(person()):
-            st.button("Try again", on_click=retry_demo_build)
+        st.button("Try again", on_click=retry_build)
         st.stop()
     if build.running:
         _show_build_progress(build)
         st.stop()
+
+
+def retry_build() -> None:
+    """Build the demo collection again; whoever is no curator may ask for it once a minute, all of them together."""
+    served = app()
+    wait_s = None if served.access.is_curator(person()) else served.rates.take("demo build", "", 1, 60)
+    if wait_s is None:
+        retry_demo_build()
+    else:
+        st.toast(f"It was tried a moment ago: try again in {math.ceil(wait_s)} s.", icon=":material/timer:")
 
 
 @st.fragment(run_every=1.0)
