@@ -145,5 +145,5 @@ class UploadPermits:
         if kind == "query" and not self._access.is_curator(person):
             wait_s = self._rates.take("upload", person.quota_key, QUERY_UPLOADS_PER_MINUTE, MINUTE_S)
             if wait_s is not None:
-                text = f"{QUERY_UPLOADS_PER_MINUTE} pictures within a minute: try again in {math.ceil(wait_s)} s"
+                text = f"{QUERY_UPLOADS_PER_MINUTE} pictures a minute are the limit: try again in {math.ceil(wait_s)} s"
                 raise TooManyTries(text, wait_s)

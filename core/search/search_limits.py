@@ -53,7 +53,7 @@ class SearchLimits:
         wait_s = self._take("search", person, per_minute * REFUSED_AT) if per_minute else None
         if wait_s is not None:
             count = per_minute * REFUSED_AT
-            raise TooManyTries(f"{count} searches within a minute: try again in {math.ceil(wait_s)} s", wait_s)
+            raise TooManyTries(f"{count} searches a minute are the limit: try again in {math.ceil(wait_s)} s", wait_s)
         return self._allowance(person, "ranked search", per_minute)
 
     def begin_follow_up(self, person: Person) -> Allowance:

@@ -13,6 +13,7 @@ from pages.search.picture_details import show_details
 from pages.search.picture_query import chosen_picture, picture_input
 from pages.search.results import show_newest, show_turn
 from pages.search.search_state import SearchParams
+from pages.search.turns import shorten
 from pages.ui import resources
 from pages.ui.format import escape_markdown
 from pages.ui.header import collection_header
@@ -44,7 +45,7 @@ def show_search(app: App, collection: str, params: SearchParams) -> None:
     except TooManyTries as error:
         st.warning(escape_markdown(str(error)), icon=":material/timer:")
         st.button("Search again", icon=":material/replay:", key="search_again")
-        show_earlier_turns(conversation())
+        show_earlier_turns([shorten(turn) for turn in conversation()])
         return
     show_turn(app, turn)
     follow_up_input(app, turn)

@@ -101,7 +101,7 @@ def test_above_the_searches_per_minute_the_page_counts_down_and_then_refuses(
         assert page.button(key="ask_again").disabled
         assert len(frames(page)) == 3
     page.text_input(key="q").set_value("red and blue").run()
-    assert "3 searches within a minute: try again in " in page.warning[0].value.replace("\\", "")
+    assert "3 searches a minute are the limit: try again in " in page.warning[0].value.replace("\\", "")
     assert page.text_input(key="q").value == "red and blue"
     assert not page.exception
     assert len(server.ledger) == 1
@@ -123,7 +123,7 @@ def test_words_that_light_up_the_map_count_as_searches(served: App) -> None:
     page = clusters()
     page.text_input(key="light").set_value("red").run()
     assert not page.exception
-    assert "3 searches within a minute: try again in " in lines(page).replace("\\", "")
+    assert "3 searches a minute are the limit: try again in " in lines(page).replace("\\", "")
 
 
 def test_the_limits_of_a_picture_to_search_by_are_told(served: App) -> None:

@@ -196,7 +196,7 @@ def test_twenty_pictures_a_minute_are_enough_for_a_visitor_however_many_sessions
     assert {answer(server, "ab"[number % 2], 100).status for number in range(20)} == {204}
     reply = answer(server, "a", 100)
     assert (reply.status, reply.read, reply.headers["retry-after"]) == (429, 0, "60")
-    assert "20 pictures within a minute: try again in 60 s" in reply.text
+    assert "20 pictures a minute are the limit: try again in 60 s" in reply.text
     assert answer(server, "c", 100).status == 204
     clock.seconds += 61
     assert answer(server, "a", 100).status == 204

@@ -99,12 +99,12 @@ def test_above_the_searches_per_minute_gemini_is_not_asked_and_the_page_can_say_
 def test_above_three_times_as_many_a_search_is_refused_for_some_seconds(make_app: Callable[..., App]) -> None:
     app = make_app(searches_per_minute=2)
     causes(app, VISITOR, 6)
-    with pytest.raises(TooManyTries, match=r"^6 searches within a minute: try again in \d+ s$"):
+    with pytest.raises(TooManyTries, match=r"^6 searches a minute are the limit: try again in \d+ s$"):
         ask(app, VISITOR)
     picture = ask(app, OTHER).hits[0].asset.id
-    with pytest.raises(TooManyTries, match="6 searches within a minute"):
+    with pytest.raises(TooManyTries, match="6 searches a minute are the limit"):
         app.searches.by_asset(VISITOR, picture, "c")
-    with pytest.raises(TooManyTries, match="6 searches within a minute"):
+    with pytest.raises(TooManyTries, match="6 searches a minute are the limit"):
         app.quality.blind_pool(VISITOR, "red", "c", 2, "seed")
 
 
@@ -113,7 +113,7 @@ def test_searches_by_picture_count_as_well(make_app: Callable[..., App]) -> None
     picture = ask(app, OPERATOR).hits[0].asset.id
     for _ in range(3):
         app.searches.by_asset(VISITOR, picture, "c")
-    with pytest.raises(TooManyTries, match="3 searches within a minute"):
+    with pytest.raises(TooManyTries, match="3 searches a minute are the limit"):
         ask(app, VISITOR)
 
 
