@@ -33,8 +33,8 @@ class Vote:
 class JudgingService:
     """Thumbs up and down. Whoever may search may judge: a vote changes nothing that others rely on.
 
-    One vote per account or name, query and picture. Who has neither is known by the session of their page alone: nobody
-    else can change their votes, and all of them have one voice together, so that the unnamed cannot outvote the named.
+    One vote per account or name, query and picture. Who has neither is known by the session of their browser or page
+    alone: nobody else can change their votes, and all of them have one voice together, so that the unnamed cannot outvote the named.
     """
 
     def __init__(self, judgements: JudgementStore, model: Callable[[str], str]) -> None:
@@ -82,10 +82,14 @@ class JudgingService:
 
 
 def voter(person: Person, session: str) -> Voter:
-    """Whose votes a person gives: their account's or name's, or those of the session of their page."""
+    """Whose votes a person gives: their account's or name's, else those of this computer, their browser or their page.
+
+    All without a name at this very computer are one: they have its data folder anyway.
+    """
     if person.account is not None or person.given_name:
         return Voter(person.identity, person.author)
-    return Voter(f"session:{session}", person.author, person.quota_key)
+    owner = "local" if person.over_loopback else f"session:{person.session or session}"
+    return Voter(owner, person.author, person.quota_key)
 
 
 def label_set(tallies: Iterable[JudgementCounts], name: str) -> LabelSet:

@@ -265,7 +265,7 @@ def test_judging_blind_shows_one_list_without_its_origin_until_the_end(judgeable
     assert page.button(key="reveal").disabled
     for place, frame in enumerate(frames, 1):
         vote = Vote(frame["id"], place == 1, "pooled", place, blind=True)
-        judgeable.quality.judging.judge(Person(), "demo", "red", vote)
+        judgeable.quality.judging.judge(Person(), "demo", "red", vote, page.session_state["voting_session"])
     page.run()
     assert [frame["id"] for frame in galleries(page)[0]] == [frame["id"] for frame in frames]
     page.button(key="reveal").click().run()

@@ -371,7 +371,9 @@ JUDGEMENTS: tuple[Migration, ...] = (
             """
             INSERT INTO owned_judgements
             SELECT id, author, collection, query, asset_id, up, model, ranker, position, blind, at_ms,
-                'name:' || author,
+                CASE author WHEN 'someone at this computer' THEN 'local'
+                WHEN 'a visitor' THEN 'session:' WHEN 'someone with the curator key' THEN 'session:key'
+                ELSE 'name:' || author END,
                 CASE WHEN author IN ('a visitor', 'someone at this computer', 'someone with the curator key')
                 THEN '' END
             FROM judgements

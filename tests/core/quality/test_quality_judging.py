@@ -51,6 +51,22 @@ def test_no_stranger_without_a_name_can_see_change_or_withdraw_the_thumb_of_anot
     assert judging.votes(theirs, "demo", "red car", "their session") == {A: False}
 
 
+def test_who_needs_no_name_at_this_computer_keeps_their_thumbs_when_the_page_is_loaded_again(
+    judging: JudgingService,
+) -> None:
+    here = Person(over_loopback=True, visitor="127.0.0.1")
+    judging.judge(here, "demo", "red car", Vote(A, True, "vector", 1), "before")
+    assert judging.votes(here, "demo", "red car", "after") == {A: True}
+    for stranger in (Person("someone at this computer"), Person(visitor="127.0.0.1"), Person("local")):
+        assert not judging.withdraw(stranger, "demo", "red car", A, "before")
+
+
+def test_a_browser_that_is_remembered_keeps_its_thumbs(judging: JudgingService) -> None:
+    known = Person(visitor="192.0.2.1", session="device")
+    judging.judge(known, "demo", "red car", Vote(A, True, "vector", 1), "before")
+    assert judging.votes(known, "demo", "red car", "after") == {A: True}
+
+
 def test_a_thumb_follows_who_signed_in_whatever_name_and_session_they_have(judging: JudgingService) -> None:
     ada, other = Person(account=Account("idp|1", "Ada")), Person(account=Account("idp|2", "Ada"))
     judging.judge(ada, "demo", "red car", Vote(A, True, "vector", 1), "morning")

@@ -226,4 +226,6 @@ def test_thumbs_of_an_earlier_version_keep_their_meaning(tmp_path: Path) -> None
     judgements = JudgementStore(path)
     assert judgements.by_owner("name:Ada", "demo", "red car") == {A: True}
     assert judgements.tallies("demo") == [JudgementCounts("red car", A, 1, 1)]
+    assert judgements.by_owner("local", "demo", "red car") == {A: False}
+    assert judgements.by_owner("name:a visitor", "demo", "red car") == {}
     assert judgements.delete("name:Ada", "demo", "red car", A)
