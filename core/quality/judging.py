@@ -34,7 +34,8 @@ class JudgingService:
     """Thumbs up and down. Whoever may search may judge: a vote changes nothing that others rely on.
 
     One vote per account or name, query and picture. Who has neither is known by the session of their browser or page
-    alone: nobody else can change their votes, and all of them have one voice together, so that the unnamed cannot outvote the named.
+    alone: nobody else can change their votes. All of them have one voice together, so that the unnamed cannot outvote
+    the named.
     """
 
     def __init__(self, judgements: JudgementStore, model: Callable[[str], str]) -> None:
