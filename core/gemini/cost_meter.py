@@ -12,7 +12,7 @@ from core.gemini.prices import PricedUsage, PriceTable, TokenUsage
 from core.logs import log
 from core.store.sql.spend_store import Share, SpendStore
 
-EXCEEDED: dict[str, Cause] = {"share": "budget_share", "day": "budget_day", "month": "budget_month"}
+EXCEEDED: dict[str, Cause] = {"visitor": "budget_visitor", "day": "budget_day", "month": "budget_month"}
 
 
 class CostMeter:

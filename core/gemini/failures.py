@@ -12,7 +12,7 @@ Cause = Literal[
     "no_key",
     "budget_day",
     "budget_month",
-    "budget_share",
+    "budget_visitor",
     "many_searches",
     "quota_minute",
     "quota_day",
@@ -35,7 +35,7 @@ NOTICES: dict[Cause, str] = {
     "no_key": "Ordered by similarity: no Gemini key is set.",
     "budget_day": "Ordered by similarity: today's budget for Gemini is used up.",
     "budget_month": "Ordered by similarity: this month's budget for Gemini is used up.",
-    "budget_share": "Ordered by similarity: your share of Gemini for today is used up; it returns at midnight UTC.",
+    "budget_visitor": "Ordered by similarity: your share of Gemini for today is used up; it returns at midnight UTC.",
     "many_searches": "Ordered by similarity: Gemini is not asked about so many searches in a minute.",
     "quota_minute": "Ordered by similarity: Gemini's quota per minute is used up.",
     "quota_day": "Ordered by similarity: Gemini's quota for today is used up; it returns at midnight Pacific time.",
@@ -55,7 +55,7 @@ NOTICES: dict[Cause, str] = {
 }
 # Stopped here, before anything was sent.
 NOT_SENT: frozenset[Cause] = frozenset(
-    {"budget_day", "budget_month", "budget_share", "many_searches", "busy", "unmetered"}
+    {"budget_day", "budget_month", "budget_visitor", "many_searches", "busy", "unmetered"}
 )
 # May be gone a moment later: worth a retry.
 TRANSIENT: frozenset[Cause] = frozenset({"overloaded", "unreachable"})

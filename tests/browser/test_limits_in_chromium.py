@@ -81,10 +81,9 @@ def test_who_has_reached_a_limit_is_told_which_and_for_how_long(browser: Browser
 def test_a_viewers_session_uploads_a_picture_to_search_by_and_nothing_larger_from_no_page(
     browser: Browser, limited: str
 ) -> None:
-    picture, paths = io.BytesIO(), []
+    picture = io.BytesIO()
     Image.new("RGB", (320, 240), "green").save(picture, "PNG")
     with visitor(browser) as page:
-        page.on("request", lambda r: paths.append(r.url) if r.method == "PUT" and "upload_file" in r.url else None)
         page.goto(f"{limited}/library")
         settled(page)
         expect(page.get_by_text("Sign in with the curator key")).to_be_visible()
@@ -93,20 +92,13 @@ def test_a_viewers_session_uploads_a_picture_to_search_by_and_nothing_larger_fro
         page.get_by_role("button", name="Picture", exact=True).click()
         expect(page.get_by_text("At most 1 MB and 64 megapixels.")).to_be_visible()
         file = {"name": "boat.png", "mimeType": "image/png", "buffer": picture.getvalue()}
-        page.locator('input[type="file"]').first.set_input_files(file)
-        session = wait_for_path(page, paths)
+        with page.expect_response(lambda r: r.request.method == "PUT" and "upload_file" in r.url) as upload:
+            page.locator('input[type="file"]').first.set_input_files(file)
+        assert upload.value.status == 204
+        session = upload.value.url.rpartition("/")[0]
         page.get_by_role("link", name="Library").first.click()
         settled(page)
         status, text = page.evaluate(PUT, [f"{session}/another", 3_000_000])
         assert (status, "allowed are 1,048,576" in text) == (413, True)
         status, text = page.evaluate(PUT, [session.rpartition("/")[0] + "/no-session/f", 1000])
         assert (status, "may upload nothing" in text) == (403, True)
-
-
-def wait_for_path(page: Page, paths: list[str]) -> str:
-    """The address under which this session uploads, once it did."""
-    for _ in range(100):
-        if paths:
-            break
-        page.wait_for_timeout(100)
-    return paths[0].rpartition("/")[0]

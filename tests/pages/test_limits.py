@@ -74,7 +74,7 @@ def test_a_visitor_whose_share_is_used_up_is_told_so_and_sees_the_order_by_simil
     served: App, server: MockGeminiServer
 ) -> None:
     page = searched("red")
-    assert f":material/info: {NOTICES['budget_share']}" in lines(page)
+    assert f":material/info: {NOTICES['budget_visitor']}" in lines(page)
     assert "your share of Gemini for today is used up" in lines(page)
     assert frames(page)[0]["title"] == "Red <b>sail</b>"
     assert server.ledger == []

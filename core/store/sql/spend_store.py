@@ -51,7 +51,7 @@ class SpendStore:
         self._database, self.budgets, self._now = database, budgets, now
 
     def reserve(self, max_usd: float, share: Share | None = None) -> int | str:
-        """Reserve the maximum cost of a request: its number, or what it would exceed (`share`, `day`, `month`).
+        """Reserve the maximum cost of a request: its number, or what it would exceed (`visitor`, `day`, `month`).
 
         Without a `share` it counts against the budgets alone.
         """
@@ -64,7 +64,7 @@ class SpendStore:
             if spent.month_usd + max_usd > self.budgets.monthly_usd:
                 return "month"
             if share and _spent_by(db, day.isoformat(), payer) + max_usd > share.daily_usd:
-                return "share"
+                return "visitor"
             db.execute("DELETE FROM spend WHERE day < ?", ((day - timedelta(RETENTION_DAYS)).isoformat(),))
             values = (day.isoformat(), max_usd, payer)
             row = db.execute("INSERT INTO spend (day, usd, settled, payer) VALUES (?, ?, 0, ?)", values)

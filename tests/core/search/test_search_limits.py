@@ -126,7 +126,7 @@ def test_curators_and_the_command_line_are_not_counted_and_zero_counts_nobody(ma
 
 def test_a_ranking_that_is_cached_costs_nothing_and_is_shown_to_whoever_asks(make_app: Callable[..., App]) -> None:
     app = make_app(searches_per_minute=1, visitor_daily_usd=0.0)
-    assert cause_of(ask(app, VISITOR)) == "budget_share"
+    assert cause_of(ask(app, VISITOR)) == "budget_visitor"
     ask(app, OPERATOR)
     for _ in range(2):
         ranking = ask(app, VISITOR).ranking
@@ -164,7 +164,7 @@ def test_a_visitors_share_stops_them_and_nobody_else(make_app: Callable[..., App
     most = max_usd(server, make_app())
     server.always(FAULTS["no-usage"])  # every request keeps counting at its maximum
     app = make_app(visitor_daily_usd=2.5 * most)
-    assert causes(app, VISITOR, 3) == [None, None, "budget_share"]
+    assert causes(app, VISITOR, 3) == [None, None, "budget_visitor"]
     assert causes(app, OTHER, 1, "green") == [None]
     ranking = ask(app, VISITOR, "blue").ranking
     assert ranking is not None
@@ -178,9 +178,9 @@ def test_accounts_and_curators_have_a_larger_share_and_the_command_line_the_whol
     most = max_usd(server, make_app())
     server.always(FAULTS["no-usage"])
     app = make_app(visitor_daily_usd=0.0, person_daily_usd=1.5 * most)
-    assert causes(app, ADA, 2) == [None, "budget_share"]
-    assert causes(app, CURATOR, 2, "blue") == [None, "budget_share"]
-    assert causes(app, VISITOR, 1, "black") == ["budget_share"]
+    assert causes(app, ADA, 2) == [None, "budget_visitor"]
+    assert causes(app, CURATOR, 2, "blue") == [None, "budget_visitor"]
+    assert causes(app, VISITOR, 1, "black") == ["budget_visitor"]
     assert causes(app, OPERATOR, 4, "green") == [None] * 4
 
 
@@ -235,7 +235,7 @@ def test_two_processes_hold_one_share_together(
     found = [cause for _ in processes for cause in results.get(timeout=PATIENCE_S)]
     for process in processes:
         process.join(PATIENCE_S)
-    assert (found.count(None), found.count("budget_share")) == (2, 4)
+    assert (found.count(None), found.count("budget_visitor")) == (2, 4)
     assert len(server.ledger) - before == 2
 
 

@@ -130,10 +130,10 @@ def test_a_share_is_held_beside_the_budgets_and_comes_back_with_the_day(
 ) -> None:
     calendar.moment = datetime(2026, 11, 29, 23, 59, tzinfo=UTC)
     spend = with_budgets(1.4, 9.0)
-    assert spend.reserve(0.6, BO) == "share"
+    assert spend.reserve(0.6, BO) == "visitor"
     reservation = spend.reserve(0.5, BO)
     assert isinstance(reservation, int)
-    assert spend.reserve(0.1, BO) == "share"
+    assert spend.reserve(0.1, BO) == "visitor"
     spend.settle(reservation, 0.2)
     assert isinstance(spend.reserve(0.2, BO), int)
     assert isinstance(spend.reserve(0.9, ADA), int)
