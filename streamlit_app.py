@@ -72,7 +72,14 @@ if __name__ == "__main__":
     navigate()
 else:
     from pages.ui.plotly_js import plotly_route
-    from pages.ui.routes import connection_guard, routes, served_hosts, session_guard, settings_or_defaults
+    from pages.ui.routes import (
+        connection_guard,
+        routes,
+        served_hosts,
+        session_guard,
+        settings_or_defaults,
+        upload_guard,
+    )
     from pages.ui.streamlit_internals import patch_streamlit
 
     patch_streamlit(served_hosts().names, settings_or_defaults().secrets)
@@ -80,5 +87,5 @@ else:
         __file__,
         lifespan=warming,
         routes=[plotly_route(), *routes()],
-        middleware=[connection_guard(), session_guard()],
+        middleware=[connection_guard(), session_guard(), upload_guard()],
     )

@@ -52,6 +52,8 @@ class Action(Enum):
     DELETE_COLLECTION = ("delete collection", Role.CURATOR, "delete collections")
     EMBED_AGAIN = ("embed again", Role.CURATOR, "embed collections again")
     SWITCH = ("switch", Role.CURATOR, "switch collections over")
+    RECOMPUTE_MAP = ("recompute map", Role.CURATOR, "recompute the map")
+    FIND_DUPLICATES = ("find duplicates", Role.CURATOR, "look for duplicates")
     # the rest
     EVALUATE = ("evaluate", Role.CURATOR, "start evaluations")
     STOP_EVALUATION = ("stop evaluation", Role.CURATOR, "stop evaluations")
@@ -110,6 +112,11 @@ class Person:
         if self.given_name:
             return f"name:{self.given_name}"
         return f"{UNNAMED}{HERE if self.over_loopback else self.visitor}"
+
+    @property
+    def quota_key(self) -> str:
+        """What limits count by: the account, else the address; all whose address is not known share one."""
+        return f"account:{self.account.id}" if self.account else f"visitor:{self.visitor}"
 
 
 def is_unnamed(identity: str) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from core.access import Access, RoleRules
+from core.access import OPERATOR, Access, Person, RoleRules
 from core.atlas.service import MAP_JOB, AtlasService
 from core.cache import OnceCache
 from core.clusters.curation import CurationService
@@ -26,6 +26,7 @@ from core.ingest.runner import IngestRunner
 from core.ingest.sources import demo
 from core.ingest.sources.unsplash import UnsplashIngest, UnsplashOptions, assets_by_photo
 from core.jobs.background import BackgroundJobs, JobFunction
+from core.key_guard import KeyGuard
 from core.library.condition import collection_condition
 from core.library.image_service import ImageService
 from core.library.originals import file_size, read_original
@@ -52,6 +53,7 @@ from core.search.follow_ups import FollowUps
 from core.search.open_collections import OpenCollections
 from core.search.ranking import Ranker, RankingOptions
 from core.search.request_events import gemini_event
+from core.search.search_limits import SearchLimits
 from core.search.search_pipeline import SearchPipeline
 from core.search.service import SearchService
 from core.sessions import SessionService
@@ -62,6 +64,7 @@ from core.store.objects.names import uri_to_path
 from core.store.sql.event_retention import Retention
 from core.store.sql.spend_store import Budgets
 from core.store.stores import Stores
+from core.upload_permits import UploadPermits
 
 DEMO = demo.NAME
 
@@ -83,12 +86,13 @@ class App:
         self._opened, self._model_changes = OpenCollections(collections, self.encoders.get), OnceCache(1000)
         budgets = Budgets(settings.daily_usd, settings.monthly_usd)
         self._stores = stores = Stores.open(settings.data, budgets, Retention(settings.event_days))
-        self.events, self.spend = stores.events, stores.spend
+        self.events, self.spend, self.rates = stores.events, stores.spend, stores.rates
         self.access = _access(settings, stores)
-        self.sessions = SessionService(
-            stores.sessions, self.access, timedelta(settings.session_days), settings.roles_claim
-        )
+        lifetime = timedelta(settings.session_days)
+        self.sessions = SessionService(stores.sessions, self.access, stores.rates, lifetime, settings.roles_claim)
         self.audit = AuditService(stores.audit, self.access)
+        self.key_guard = KeyGuard(self.access, stores.rates, self._record_wrong_key)
+        self.upload_permits = UploadPermits(self.access, stores.rates, settings)
         self._background = BackgroundJobs(stores.jobs, settings.data / "jobs", settings.environment())
         self._build_search()
         self._build_clusters()
@@ -96,6 +100,9 @@ class App:
         self.quality = self._build_quality()
         sources = MonitorSources(stores.events, stores.jobs, stores.spend, self._sizes, _gpu_memory)
         self.monitor = Monitor(settings, sources, self.access)
+
+    def _record_wrong_key(self, visitor: str) -> None:
+        self.audit.record(Person(visitor=visitor), "wrong key", outcome="refused")
 
     def _build_search(self) -> None:
         settings, stores = self.settings, self._stores
@@ -106,8 +113,9 @@ class App:
         pipeline = SearchPipeline(
             Ranker(calls, stores.rankings, _ranking_options(settings), key), stores.events, hourly
         )
-        self.searches = SearchService(self._opened, pipeline, settings.rank_candidates, settings.max_megapixels)
-        self.follow_ups = FollowUps(calls, stores.events, settings.rank_deadline_s)
+        limits = SearchLimits(self.access, stores.rates, settings)
+        self.searches = SearchService(self._opened, pipeline, limits, self.access, settings)
+        self.follow_ups = FollowUps(calls, stores.events, settings.rank_deadline_s, limits)
         self.requests = RequestRecorder(stores.events, hourly.stages_usd)
 
     def _build_clusters(self) -> None:
@@ -118,7 +126,7 @@ class App:
         self.assignments = AssignmentService(
             opened.snapshot, stores.revisions, stores.assignments, self.clusters.clustering, self.model_changed
         )
-        self.atlas = AtlasService(opened.snapshot, stores.maps, self._background)
+        self.atlas = AtlasService(opened.snapshot, stores.maps, self._background, self.access)
 
     def _build_library(self) -> None:
         settings, collections = self.settings, self._collections
@@ -277,7 +285,7 @@ class App:
         """The dendrogram and the map follow the new model, where there were any."""
         self._after_ingest(collection)
         if self._stores.maps(collection).change_token():
-            self.atlas.refresh(collection, "switch", force=True)
+            self.atlas.start_fit(collection, "switch")
 
     def model_changed(self, revision: Revision) -> bool:
         """Whether a saved clustering was made from vectors of another model than the collection has now."""
@@ -312,14 +320,14 @@ class App:
     ) -> Answer:
         """The `top` pictures most similar to a text; if `ranked`, Gemini orders the first of them, where available.
 
-        `searches.by_text`, with the demo collection unless another is named. Raises QueryError, CollectionError,
-        ModelUnavailable.
+        `searches.by_text` as a script or the command line asks, with the demo collection unless another is named.
+        Raises QueryError, CollectionError, ModelUnavailable.
         """
-        return self.searches.by_text(query, collection, SearchOptions(top, filters, min_similarity), ranked)
+        return self.searches.by_text(OPERATOR, query, collection, SearchOptions(top, filters, min_similarity), ranked)
 
-    def _search_for_evaluation(self, query: str, collection: str, ranked: bool) -> Answer:
-        """A query of a label set: an event of its own kind, so that it does not count as a person's search."""
-        return self.searches.by_text(query, collection, SearchOptions(DEPTH), ranked, kind="evaluate")
+    def _search_for_evaluation(self, person: Person, query: str, collection: str, ranked: bool) -> Answer:
+        """A query of a label set: an event of its own kind, so that metrics do not count it as a person's search."""
+        return self.searches.by_text(person, query, collection, SearchOptions(DEPTH), ranked, kind="evaluate")
 
     def asset(self, asset_id: str, collection: str = DEMO) -> tuple[Asset, bytes] | None:
         """One picture and its thumbnail (JPEG), or None if the collection does not hold it."""

@@ -54,6 +54,18 @@ class NotAllowed(ContactSheetError):
     """The person may view this, but not change it."""
 
 
+class TooManyTries(ContactSheetError):
+    """Something was done too often; in `wait_s` seconds it may be tried again."""
+
+    def __init__(self, message: str, wait_s: float) -> None:
+        super().__init__(message)
+        self.wait_s = wait_s
+
+
+class UploadTooLarge(ContactSheetError):
+    """A file is larger than what may be uploaded, or those uploaded before are still there."""
+
+
 class NameMissing(ContactSheetError):
     """Something needs the person's name, and they have not given one."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import math
 import re
 import secrets
 from collections.abc import Mapping
@@ -15,15 +16,18 @@ from datetime import timedelta
 from typing import Any
 
 from core.access import MAX_NAME_LENGTH, Access, Action, Person, RoleRules
-from core.errors import NotAllowed
+from core.errors import NotAllowed, TooManyTries
 from core.records.sessions import Account, BrowserSession, NewSession, RecognisedSession
 from core.settings import Secret
+from core.store.sql.rate_limits import RateLimits
 from core.store.sql.session_store import SessionStore
 from core.text import one_line
 
 CLAIM_WITHIN = timedelta(minutes=1)
 MAX_CLAIM_LENGTH = 200
 MAX_GROUPS = 500
+HOUR_S = 3600.0
+SIGN_INS_PER_MINUTE, FAILURES_PER_HOUR, OFFERS_PER_HOUR = 60, 20, 60
 # What browsers call themselves, the more special names first: Edge and Opera say Chrome too, and Chrome says Safari.
 _BROWSERS = {"Edg": "Edge", "OPR": "Opera", "Firefox": "Firefox", "Chrome": "Chrome", "Safari": "Safari"}
 _SYSTEMS = {
@@ -39,11 +43,18 @@ _SYSTEMS = {
 class SessionService:
     """The sessions of one data folder. Thread-safe, and safe across processes."""
 
-    def __init__(self, store: SessionStore, access: Access, lifetime: timedelta, roles_claim: str) -> None:
+    def __init__(
+        self, store: SessionStore, access: Access, rates: RateLimits, lifetime: timedelta, roles_claim: str
+    ) -> None:
         """`roles_claim` is the claim with a person's groups or roles, with dots where it lies in others."""
-        self._store, self._access, self.lifetime, self._roles_claim = store, access, lifetime, roles_claim
+        self._store, self._access, self._rates = store, access, rates
+        self.lifetime, self._roles_claim = lifetime, roles_claim
 
     # -- beginning ------------------------------------------------------------------------------------------
+
+    def begin_sign_in(self, visitor: str) -> None:
+        """Count a way to the identity provider and back, each of which asks it something. Raises TooManyTries."""
+        self._take("sign-in", visitor, SIGN_INS_PER_MINUTE, 60.0)
 
     def sign_in(self, claims: Mapping[str, Any], visitor: str, agent: str) -> str:
         """A session for someone whom an identity provider describes by these claims; returns the cookie's token.
@@ -60,14 +71,18 @@ class SessionService:
         return token
 
     def record_failed_sign_in(self, visitor: str, reason: str) -> None:
-        """Leave a line in the audit log."""
+        """Leave a line in the audit log, unless this visitor has left many in the last hour."""
+        if self._rates.take("sign-in failed", visitor, FAILURES_PER_HOUR, HOUR_S) is not None:
+            return
         self._access.audit.record(Person(visitor=visitor), "sign-in failed", target=one_line(reason)[:200])
 
     def offer(self, person: Person, agent: str) -> tuple[str, str]:
         """A session that remembers a typed name and the curator key: its id, and the code for the browser.
 
         The browser claims it by the code, which is good once and for a minute. This person's session so far ends.
+        Raises TooManyTries.
         """
+        self._take("remembered", person.quota_key, OFFERS_PER_HOUR, HOUR_S)
         code = secrets.token_urlsafe(32)
         key = self._access.curator_key if self._access.asks_for_key and self._has_key(person) else Secret()
         proof = _proof(_token_of(code), key)
@@ -133,6 +148,11 @@ class SessionService:
         if self._access.sign_in is not None and session.account is not None:
             return self._access.sign_in.role(session.account).label
         return "with the curator key" if session.with_key else "without the curator key"
+
+    def _take(self, kind: str, key: str, limit: int, window_s: float) -> None:
+        wait_s = self._rates.take(kind, key, limit, window_s)
+        if wait_s is not None:
+            raise TooManyTries(f"this was tried too often: try again in {math.ceil(wait_s)} s", wait_s)
 
     def _has_key(self, person: Person) -> bool:
         return self._access.is_key(person.key) or (person.has_key and self._access.is_live(person.session))

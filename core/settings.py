@@ -175,6 +175,20 @@ class Settings:
         "2", kinds.number(0, 100_000), "Budget for Gemini per day (UTC); where it is used up nothing is sent."
     )
     monthly_usd: float = _setting("30", kinds.number(0, 1_000_000), "Budget for Gemini per month (UTC).")
+    visitor_daily_usd: float = _setting(
+        "0.25", kinds.number(0, 100_000), "What of it one visitor (by address) may spend per day (UTC)."
+    )
+    person_daily_usd: float = _setting(
+        "1", kinds.number(0, 100_000), "The same for a person who signed in, and for a curator."
+    )
+    searches_per_minute: int = _setting(
+        "60",
+        kinds.whole(0, 100_000),
+        "Searches per visitor for which Gemini is asked; above three times as many they are refused. Curators have no "
+        "such limit; 0: nobody has.",
+    )
+    query_picture_mb: int = _setting("20", kinds.whole(1, 1000), "The largest file that anyone may search by, in MB.")
+    upload_mb: int = _setting("200", kinds.whole(1, 10_000), "The largest file that a curator may upload, in MB.")
     clip_usd_per_hour: float = _setting(
         "0.10", kinds.number(0, 1000), "What an hour of encoding costs, for the cost of a request."
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from http.cookies import SimpleCookie
@@ -17,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.api.connection_guard import VISITOR_HEADER
 from core.api.guards import SafeHeaders
-from core.errors import ContactSheetError
+from core.errors import ContactSheetError, TooManyTries
 from core.logs import log
 from core.records.sessions import RecognisedSession
 from core.sessions import MAX_CLAIM_LENGTH, SessionService
@@ -72,10 +73,8 @@ class SessionGuard:
             await self._app(await self._stamped(scope, connection), receive, send)
         elif path == self._routes.logout:
             await self._sign_out(scope, receive, send)
-        elif path == self._routes.callback:
-            await self._app(scope, receive, self._signing_in(connection, send))
-        elif path == self._routes.login:
-            await self._app(scope, receive, _remembering_page(connection, send, self._cookie_path))
+        elif path in (self._routes.callback, self._routes.login):
+            await self._sign_in(scope, receive, send, path)
         else:
             await self._app(_with_headers(scope, {}), receive, send)
 
@@ -98,6 +97,24 @@ class SessionGuard:
 
     def _is_sign_in(self, cookie: str) -> bool:
         return cookie.startswith(self._routes.cookie)
+
+    async def _sign_in(self, scope: Scope, receive: Receive, send: Send, path: str) -> None:
+        connection = HTTPConnection(scope)
+        visitor = connection.headers.get(VISITOR_HEADER, "")
+        try:
+            await run_sync(lambda: self._sessions().begin_sign_in(visitor))
+        except TooManyTries as error:
+            headers = {"Retry-After": str(math.ceil(error.wait_s))}
+            await SafeHeaders(PlainTextResponse(f"{error}.", 429, headers))(scope, receive, send)
+            return
+        except ContactSheetError as error:
+            await SafeHeaders(PlainTextResponse(f"Nobody can sign in now: {error}.", 503))(scope, receive, send)
+            return
+        if path == self._routes.callback:
+            send = self._signing_in(connection, send)
+        else:
+            send = _remembering_page(connection, send, self._cookie_path)
+        await self._app(scope, receive, send)
 
     async def _sign_out(self, scope: Scope, receive: Receive, send: Send) -> None:
         """End the session, also if the person never comes back from the identity provider's own sign-out."""

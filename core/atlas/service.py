@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from core.access import Access, Action, Person
 from core.atlas.fit import SEED, close_gaps, fit_map, frame_map, principal_components
 from core.atlas.level_of_detail import LevelOfDetail, sampling_priority
 from core.atlas.placement import place_points, refit_suggested
@@ -53,10 +54,14 @@ class AtlasService:
     """Fits, stores and caches maps. Thread-safe."""
 
     def __init__(
-        self, snapshots: Callable[[str], Snapshot], maps: Callable[[str], MapFiles], background: BackgroundJobs
+        self,
+        snapshots: Callable[[str], Snapshot],
+        maps: Callable[[str], MapFiles],
+        background: BackgroundJobs,
+        access: Access,
     ) -> None:
         """`snapshots` and `maps` are by collection."""
-        self._snapshots, self._maps, self._background = snapshots, maps, background
+        self._snapshots, self._maps, self._background, self._access = snapshots, maps, background, access
         self._cache = OnceCache(MAX_CACHED_MAPS)
 
     def map(self, collection: str) -> Map:
@@ -70,10 +75,23 @@ class AtlasService:
 
         return self._cache.get_or_create((collection, snapshot.version, snapshot.order_hash, maps.change_token()), load)
 
-    def refresh(self, collection: str, author: str, force: bool = False) -> Job | None:
-        """Start a background fit if there is no map, or with `force`; None if there is one, or a fit is running."""
-        if self._maps(collection).change_token() and not force:
+    def refresh(self, collection: str, author: str) -> Job | None:
+        """Start a background fit if there is no map.
+
+        None if there is one, if a fit is running, or if one failed for this version: a curator may resume that one.
+        """
+        if self._maps(collection).change_token():
             return None
+        version = self._snapshots(collection).version
+        return self._background.start_once(MAP_JOB, collection, {"version": version}, author)
+
+    def refit(self, person: Person, collection: str) -> Job | None:
+        """Start a background fit, whether there is a map or not; None if one is running. Raises NotAllowed."""
+        with self._access.acting(person, Action.RECOMPUTE_MAP, collection):
+            return self.start_fit(collection, person.author)
+
+    def start_fit(self, collection: str, author: str) -> Job | None:
+        """The same without asking who may, for what was allowed already."""
         try:
             return self._background.start(MAP_JOB, collection, {}, author)
         except JobError:

@@ -63,7 +63,7 @@ class _LibraryCommands:
     def duplicates(self, options: argparse.Namespace) -> int:
         app = self._open_app()
         with ProgressBar(sys.stderr) as bar:
-            found = app.searches.duplicates(options.collection, bar.show)
+            found = app.searches.duplicates(OPERATOR, options.collection, bar.show)
         if options.json:
             groups = [{"keep": g.keep, "others": [{"id": i, "cosine": s} for i, s in g.others]} for g in found.groups]
             print_json({"collection": options.collection, "groups": groups, "copies": dict(found.copies)})

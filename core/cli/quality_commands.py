@@ -152,7 +152,7 @@ class _QualityCommands:
         app.audit.record(OPERATOR, Action.EVALUATE.label, options.collection, labels.name, STARTED)
         quality = app.quality
         with _progress_bar() as bar:
-            run = quality.evaluate(labels, options.collection, options.ranker, options.save, bar.show)
+            run = quality.evaluate(OPERATOR, labels, options.collection, options.ranker, options.save, bar.show)
         run, tracked = quality.save(run)
         if options.record_floor:
             quality.record_floor(options.labels.parent, run)

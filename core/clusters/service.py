@@ -28,7 +28,7 @@ from core.clusters.views.cluster_view import ClusterBase, ClusterView, build_vie
 from core.clusters.views.name_suggestions import NameSuggester
 from core.clusters.views.naming import NameSuggestion, TermTable, build_vocabulary, extract_terms
 from core.embedding.allocator import release_unused_memory
-from core.errors import ClusterError, JobError
+from core.errors import ClusterError
 from core.jobs.background import BackgroundJobs
 from core.metrics.request_recorder import Recording, do_not_record
 from core.records.clusterings import Clustering, Revision
@@ -117,14 +117,14 @@ class ClusterService:
         return f"{len(snapshot):,} pictures linked"
 
     def refresh(self, collection: str, author: str) -> Job | None:
-        """Start a background job if the dendrogram is out of date; None if it is not, or a job is running already."""
+        """Start a background job if the dendrogram is out of date.
+
+        None if it is not, if a job is running, or if one failed for this version: a curator may resume that one.
+        """
         snapshot, linkages = self._sources.snapshots(collection), self._sources.linkages(collection)
         if len(snapshot) <= INLINE_LINKAGE_LIMIT or linkages.latest_version() == snapshot.version:
             return None
-        try:
-            return self._background.start(LINKAGE_JOB, collection, {}, author)
-        except JobError:
-            return None
+        return self._background.start_once(LINKAGE_JOB, collection, {"version": snapshot.version}, author)
 
     def refresh_if_used(self, collection: str, author: str) -> None:
         """Refresh the dendrogram if there is one, that is, if anyone has ever viewed the collection's clusters."""

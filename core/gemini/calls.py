@@ -17,7 +17,7 @@ from core.gemini.time_sources import TimeSources
 from core.gemini.transport import GeminiReply, GeminiRequest, GeminiTransport
 from core.logs import log
 from core.settings import Secret
-from core.store.sql.spend_store import SpendStore
+from core.store.sql.spend_store import Share, SpendStore
 
 FIRST_BACKOFF_S, PERSISTENT_PAUSE_S, QUOTA_PAUSE_S = 0.4, 60.0, 60.0
 MIN_TIMEOUT_S = 0.2
@@ -94,15 +94,18 @@ class GeminiCalls:
         """Whether a request would be sent now, as far as can be known in advance."""
         return self._client is not None and self._lasting_failure() is None and self._breaker.wait_s() == 0
 
-    def send(self, request: GeminiRequest, deadline_s: float) -> CallOutcome:
-        """Send a request, and again after transient failures, until the deadline."""
+    def send(self, request: GeminiRequest, deadline_s: float, share: Share | None = None) -> CallOutcome:
+        """Send a request, and again after transient failures, until the deadline.
+
+        Its cost counts against `share` too, if there is one.
+        """
         end, outcome = self._times.clock() + deadline_s, CallOutcome()
         while True:
             failure = self._blocked(end - self._times.clock())
             if failure is not None:
                 return replace(outcome, failure=failure)
             try:
-                reply, outcome = self._attempt(request, end, outcome)
+                reply, outcome = self._attempt(request, end, outcome, share)
             except GeminiError as error:
                 outcome = self._add_cost(outcome, error)
                 self._record_failure(error)
@@ -129,10 +132,12 @@ class GeminiCalls:
         lasts = failure is not None and failure.retry_at is not None and failure.retry_at > self._times.now()
         return failure if lasts else None
 
-    def _attempt(self, request: GeminiRequest, end: float, outcome: CallOutcome) -> tuple[GeminiReply, CallOutcome]:
+    def _attempt(
+        self, request: GeminiRequest, end: float, outcome: CallOutcome, share: Share | None
+    ) -> tuple[GeminiReply, CallOutcome]:
         """One request, its cost reserved before and settled after. Raises GeminiError."""
         max_cost = self._meter.price(request.max_usage)
-        reply = self._reply_before(end, request, self._meter.reserve(max_cost.usd), max_cost)
+        reply = self._reply_before(end, request, self._meter.reserve(max_cost.usd, share), max_cost)
         if reply.usage is None:
             return reply, outcome.with_unknown_request(max_cost)
         return reply, outcome.with_request(reply.usage, self._meter.price(reply.usage))

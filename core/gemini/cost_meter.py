@@ -7,10 +7,12 @@ from collections.abc import Callable
 from datetime import datetime
 
 from core.errors import ContactSheetError
-from core.gemini.failures import GeminiError
+from core.gemini.failures import Cause, GeminiError
 from core.gemini.prices import PricedUsage, PriceTable, TokenUsage
 from core.logs import log
-from core.store.sql.spend_store import SpendStore
+from core.store.sql.spend_store import Share, SpendStore
+
+EXCEEDED: dict[str, Cause] = {"visitor": "budget_visitor", "day": "budget_day", "month": "budget_month"}
 
 
 class CostMeter:
@@ -24,18 +26,18 @@ class CostMeter:
         priced = self._prices.cost(self.model, usage, self._now().date())
         return priced if usage.total else PricedUsage(0.0, priced.known)
 
-    def reserve(self, max_usd: float) -> int:
+    def reserve(self, max_usd: float, share: Share | None) -> int:
         """Reserve the most that a request can cost.
 
-        Raises GeminiError where the budget does not allow it, or where spending cannot be recorded.
+        Raises GeminiError where the budget or the share does not allow it, or where spending cannot be recorded.
         """
         try:
-            reservation = self._spend.reserve(max_usd)
+            reservation = self._spend.reserve(max_usd, share)
         except ContactSheetError as error:
             log("search", "spend cannot be noted", logging.ERROR, error=str(error))
             raise GeminiError("unmetered", type(error).__name__) from error
         if isinstance(reservation, str):
-            raise GeminiError("budget_day" if reservation == "day" else "budget_month")
+            raise GeminiError(EXCEEDED[reservation])
         return reservation
 
     def settle(self, reservation: int, usage: TokenUsage) -> None:

@@ -12,6 +12,8 @@ Cause = Literal[
     "no_key",
     "budget_day",
     "budget_month",
+    "budget_visitor",
+    "many_searches",
     "quota_minute",
     "quota_day",
     "bad_key",
@@ -33,6 +35,8 @@ NOTICES: dict[Cause, str] = {
     "no_key": "Ordered by similarity: no Gemini key is set.",
     "budget_day": "Ordered by similarity: today's budget for Gemini is used up.",
     "budget_month": "Ordered by similarity: this month's budget for Gemini is used up.",
+    "budget_visitor": "Ordered by similarity: your share of Gemini for today is used up; it returns at midnight UTC.",
+    "many_searches": "Ordered by similarity: Gemini is not asked about so many searches in a minute.",
     "quota_minute": "Ordered by similarity: Gemini's quota per minute is used up.",
     "quota_day": "Ordered by similarity: Gemini's quota for today is used up; it returns at midnight Pacific time.",
     "bad_key": "Ordered by similarity: Gemini does not accept the key. Check GEMINI_API_KEY.",
@@ -50,7 +54,9 @@ NOTICES: dict[Cause, str] = {
     "unmetered": "Ordered by similarity: what Gemini costs cannot be written down, so nothing is sent.",
 }
 # Stopped here, before anything was sent.
-NOT_SENT: frozenset[Cause] = frozenset({"budget_day", "budget_month", "busy", "unmetered"})
+NOT_SENT: frozenset[Cause] = frozenset(
+    {"budget_day", "budget_month", "budget_visitor", "many_searches", "busy", "unmetered"}
+)
 # May be gone a moment later: worth a retry.
 TRANSIENT: frozenset[Cause] = frozenset({"overloaded", "unreachable"})
 # The service is unwell; several in a row open the circuit breaker.

@@ -46,6 +46,17 @@ class BackgroundJobs:
         self._spawn(job)
         return job
 
+    def start_once(self, kind: str, collection: str, arguments: dict[str, Any], author: str) -> Job | None:
+        """The same for a job that nobody asked for; None if one runs, or failed with the same arguments before.
+
+        Whoever looks at a page may cause it, as often as they like and in several processes at once.
+        """
+        self.mark_crashed_jobs()
+        job = self._jobs.add_once(kind, collection, arguments, author)
+        if job is not None:
+            self._spawn(job)
+        return job
+
     def _spawn(self, job: Job) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         with self._log_file(job.id).open("wb") as output:

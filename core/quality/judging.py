@@ -9,7 +9,7 @@ from datetime import datetime
 from core.access import Person
 from core.quality.intervals import Interval, wilson
 from core.quality.label_sets import LabelledQuery, LabelSet
-from core.records.judgements import Judgement, JudgementCounts
+from core.records.judgements import Judgement, JudgementCounts, Voter
 from core.store.sql.judgement_store import JudgementStore
 
 KIND = "judged"
@@ -33,21 +33,22 @@ class Vote:
 class JudgingService:
     """Thumbs up and down. Whoever may search may judge: a vote changes nothing that others rely on.
 
-    One vote per signed name, query and picture; people without a name share one, so that the unnamed cannot outvote the
-    named.
+    One vote per account or name, query and picture. Who has neither is known by the session of their browser or page
+    alone: nobody else can change their votes. All of them have one voice together, so that the unnamed cannot outvote
+    the named.
     """
 
     def __init__(self, judgements: JudgementStore, model: Callable[[str], str]) -> None:
         """`model` gives the name of the model of a collection."""
         self._judgements, self._model = judgements, model
 
-    def judge(self, person: Person, collection: str, query: str, vote: Vote) -> None:
-        """Save a person's vote on a result of a query, or withdraw it.
+    def judge(self, person: Person, collection: str, query: str, vote: Vote, session: str = "") -> None:
+        """Save a person's vote on a result of a query, or withdraw it; `session` is the secret of their page's session.
 
         Raises QueryError for an empty or overlong query, CollectionError, StoreError.
         """
         if vote.up is None:
-            self.withdraw(person, collection, query, vote.asset_id)
+            self.withdraw(person, collection, query, vote.asset_id, session)
             return
         judgement = Judgement(
             collection=collection,
@@ -59,15 +60,15 @@ class JudgingService:
             position=vote.position,
             blind=vote.blind,
         )
-        self._judgements.save(judgement, person.author)
+        self._judgements.save(judgement, voter(person, session))
 
-    def withdraw(self, person: Person, collection: str, query: str, asset_id: str) -> bool:
+    def withdraw(self, person: Person, collection: str, query: str, asset_id: str, session: str = "") -> bool:
         """Delete the person's own vote; whether there was one."""
-        return self._judgements.delete(person.author, collection, query, asset_id)
+        return self._judgements.delete(voter(person, session).owner, collection, query, asset_id)
 
-    def votes(self, person: Person, collection: str, query: str) -> dict[str, bool]:
+    def votes(self, person: Person, collection: str, query: str, session: str = "") -> dict[str, bool]:
         """The person's own votes on a query's results, by asset id."""
-        return self._judgements.by_author(person.author, collection, query)
+        return self._judgements.by_owner(voter(person, session).owner, collection, query)
 
     def satisfaction(
         self, since: datetime, until: datetime, collection: str | None = None, ranker: str | None = None
@@ -79,6 +80,17 @@ class JudgingService:
     def label_set(self, collection: str) -> LabelSet:
         """The votes on a collection as labels that `evaluate` reads."""
         return label_set(self._judgements.tallies(collection), f"judged-{collection}.jsonl")
+
+
+def voter(person: Person, session: str) -> Voter:
+    """Whose votes a person gives: their account's or name's, else those of this computer, their browser or their page.
+
+    All without a name at this very computer are one: they have its data folder anyway.
+    """
+    if person.account is not None or person.given_name:
+        return Voter(person.identity, person.author)
+    owner = "local" if person.over_loopback else f"session:{person.session or session}"
+    return Voter(owner, person.author, person.quota_key)
 
 
 def label_set(tallies: Iterable[JudgementCounts], name: str) -> LabelSet:

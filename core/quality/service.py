@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from core.access import OPERATOR, Person
 from core.embedding.encoder import Encoder
 from core.errors import QualityError
 from core.quality.blind import PooledPicture, pool_rankings
@@ -33,12 +34,12 @@ from core.search.answer import Answer
 from core.store.lance.snapshot import Snapshot
 from core.store.sql.run_store import RunStore
 
-SearchFunction = Callable[[str, str, bool], Answer]
+SearchFunction = Callable[[Person, str, str, bool], Answer]
 
 
 @dataclass(frozen=True)
 class EvaluationTarget:
-    """What is evaluated: `search(query, collection, ranked)`, and a collection's snapshot and encoder.
+    """What is evaluated: `search(person, query, collection, ranked)`, and a collection's snapshot and encoder.
 
     The search answers with ten pictures or more, where the collection has so many.
     """
@@ -86,6 +87,7 @@ class QualityService:
 
     def evaluate(
         self,
+        person: Person,
         labels: LabelSet,
         collection: str,
         ranker: RankerName = "vector",
@@ -94,11 +96,17 @@ class QualityService:
     ) -> EvaluationRun:
         """Search a collection for every query of a label set and measure the results; the run is not saved.
 
+        What Gemini costs counts as spent by `person`.
+
         Raises QualityError if the collection holds none of the pictures, CollectionError, ModelUnavailable.
         """
         snapshot, model = self._target.snapshot(collection), self._target.encoder(collection).card
         fitted, ranked = _fit(labels, collection, snapshot), ranker == "gemini"
-        outcomes, seconds = evaluate(fitted, lambda text: self._target.search(text, collection, ranked), listener)
+
+        def search(text: str) -> Answer:
+            return self._target.search(person, text, collection, ranked)
+
+        outcomes, seconds = evaluate(fitted, search, listener)
         ranked_any = any(outcome.ranking in ("ranked", "cached") for outcome in outcomes)
         return EvaluationRun(
             id=0,
@@ -158,7 +166,7 @@ class QualityService:
         for name, floor in sorted(floors.items()):
             labels = read_label_set(folder / name)
             check_label_set(floor, labels)
-            run = self.evaluate(labels, collection, listener=listener)
+            run = self.evaluate(OPERATOR, labels, collection, listener=listener)
             results.append(GateResult(name, run, violations(floor, run)))
         return results
 
@@ -167,12 +175,15 @@ class QualityService:
         labelled = labelled_folder(folder)
         return zero_shot(self._target.encoder(collection), labelled, listener)
 
-    def blind_pool(self, query: str, collection: str, depth: int, seed: str) -> tuple[PooledPicture, ...]:
+    def blind_pool(
+        self, person: Person, query: str, collection: str, depth: int, seed: str
+    ) -> tuple[PooledPicture, ...]:
         """The first `depth` pictures of Gemini's order and of the vector order in one shuffled list, to judge blind.
 
-        Both orders come from one search. Raises QueryError, CollectionError, ModelUnavailable.
+        Both orders come from one search of the person. Raises QueryError, CollectionError, ModelUnavailable,
+        TooManyTries.
         """
-        answer = self._target.search(query, collection, True)
+        answer = self._target.search(person, query, collection, True)
         orders = {
             "gemini": [hit.asset.id for hit in answer.hits],
             "vector": [hit.asset.id for hit in answer.result.hits],

@@ -24,6 +24,19 @@ class Judgement:
 
 
 @dataclass(frozen=True)
+class Voter:
+    """Whose thumb it is: the `owner` alone may change it, `name` is shown beside it.
+
+    `unnamed_visitor` is the address of someone without a name or account, None for everyone else: the unnamed have one
+    voice together.
+    """
+
+    owner: str
+    name: str
+    unnamed_visitor: str | None = None
+
+
+@dataclass(frozen=True)
 class RecordedJudgement:
     """A judgement with its author and time."""
 
@@ -34,7 +47,10 @@ class RecordedJudgement:
 
 @dataclass(frozen=True)
 class JudgementCounts:
-    """How many people say that a picture answers a query, and how many say that it does not."""
+    """How many people say that a picture answers a query, and how many say that it does not.
+
+    All without a name count as one of them, who says what most of them say.
+    """
 
     query: str
     asset_id: str

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from core.access import Person
 from core.gemini.calls import CallOutcome, GeminiCalls
 from core.gemini.failures import GeminiError
 from core.gemini.replies import MAX_REFINED_QUERY_LENGTH, parse_refined_query
 from core.gemini.transport import GeminiRequest
 from core.search import prompts
 from core.search.request_events import gemini_event
+from core.search.search_limits import SearchLimits
 from core.settings import Secret
 from core.store.sql.event_log import EventLog
 from core.text import as_json
@@ -63,19 +65,26 @@ class FollowUps:
         calls: GeminiCalls,
         events: EventLog,
         deadline_s: float,
+        limits: SearchLimits,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._calls, self._events, self._now = calls, events, now
+        self._calls, self._events, self._limits, self._now = calls, events, limits, now
         self._deadline_s = min(deadline_s, MAX_DEADLINE_S)
 
-    def interpret(self, previous: Sequence[str], text: str, shown: int) -> FollowUp:
-        """What a follow-up means after the `previous` queries (the latest last) with `shown` pictures on the page."""
+    def interpret(self, person: Person, previous: Sequence[str], text: str, shown: int) -> FollowUp:
+        """What a follow-up means after the `previous` queries (the latest last) with `shown` pictures on the page.
+
+        Gemini is asked within what the person may spend.
+        """
         latest = previous[-1] if previous else ""
         if referenced_position(text, shown) is not None or not latest:
             return interpret_by_rule(latest, text, shown)
+        allowance = self._limits.begin_follow_up(person)
+        if allowance.failure is not None:
+            return interpret_by_rule(latest, text, shown)
         parts = tuple(refine_request_parts(previous, text))
         request = GeminiRequest(prompts.REFINEMENT, parts, REFINE_SCHEMA, MAX_OUTPUT_TOKENS)
-        outcome = self._calls.send(request, self._deadline_s)
+        outcome = self._calls.send(request, self._deadline_s, allowance.share)
         query, cause = _refined_query(outcome, self._calls.key)
         if outcome.requests:
             event = gemini_event("refine", self._now(), self._calls.model, outcome.usage, outcome.usd, cause)

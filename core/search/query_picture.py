@@ -13,7 +13,7 @@ from core.embedding.encoder import Encoder
 from core.embedding.hashes import content_id
 from core.errors import QueryError
 
-MAX_MB = 20
+MAX_QUERY_MEGAPIXELS = 64  # anyone may send one, and a PNG of that size takes 200 MB to decode
 NAME = "the picture"
 FORMATS = sorted(suffix.removeprefix(".") for suffix in images.SUFFIXES)
 
@@ -27,13 +27,13 @@ class QueryPicture:
     thumbnail: bytes = field(repr=False)
 
 
-def read_query_picture(data: bytes, max_megapixels: float) -> QueryPicture:
+def read_query_picture(data: bytes, max_mb: int, max_megapixels: float) -> QueryPicture:
     """Read a picture to search by, reduced to what a model needs.
 
     Raises QueryError if the file is too large, BadImage if it is not an image.
     """
-    if len(data) > MAX_MB * 1_000_000:
-        raise QueryError(f"{NAME} has {len(data) / 1e6:.1f} MB, allowed are {MAX_MB}: choose a smaller one")
+    if len(data) > max_mb * 1_000_000:
+        raise QueryError(f"{NAME} has {len(data) / 1e6:.1f} MB, allowed are {max_mb}: choose a smaller one")
     image = images.upright_rgb(images.open_image(data, NAME, max_megapixels), NAME, images.MIN_SIDE_PX)
     small = image.reduce(max(1, min(image.size) // images.MIN_SIDE_PX))
     return QueryPicture(content_id(data), small, images.thumbnail(image))

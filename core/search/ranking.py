@@ -17,6 +17,7 @@ from core.logs import log
 from core.records.assets import Hit, SearchResult
 from core.search import prompts
 from core.search.answer import CandidateRank, Ranking
+from core.search.search_limits import Allowance
 from core.settings import Secret
 from core.store.sql.ranking_cache import RankingCache
 from core.text import as_json
@@ -64,19 +65,28 @@ class Ranker:
         """`key` is the API key, which no reason may repeat."""
         self._calls, self._cache, self._options, self._key = calls, cache, options, key
 
-    def rank(self, result: SearchResult, before_request: Callable[[], None] = lambda: None) -> Ranking:
+    def rank(
+        self,
+        result: SearchResult,
+        before_request: Callable[[], None] = lambda: None,
+        allowance: Allowance = Allowance(),
+    ) -> Ranking:
         """An order of the first hits of a search; the vector order where Gemini gives none.
 
-        `before_request` is called if the order is not cached and Gemini is available.
+        `before_request` is called if the order is not cached and Gemini is available. A cached order costs nothing and
+        needs no `allowance`.
         """
         candidates = result.hits[: self._options.candidates]
         fallback, cache_key = self._vector_order(candidates), self._cache_key(result.query, candidates)
         cached = self._cached(cache_key)
         if cached is not None:
             return replace(fallback, outcome="cached", candidates=_candidate_ranks(candidates, cached))
+        if allowance.failure is not None:
+            return replace(fallback, failure=allowance.failure)
         if self._calls.available:
             before_request()
-        outcome = self._calls.send(self._request(result.query, candidates), self._options.deadline_s)
+        request = self._request(result.query, candidates)
+        outcome = self._calls.send(request, self._options.deadline_s, allowance.share)
         ranking = _with_costs(fallback, outcome)
         if outcome.text is None:
             return ranking

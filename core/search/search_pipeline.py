@@ -12,6 +12,7 @@ from core.records.jobs import ignore
 from core.search.answer import Answer, HourlyRates
 from core.search.ranking import Ranker
 from core.search.request_events import search_error_event, search_event
+from core.search.search_limits import Allowance
 from core.store.sql.event_log import EventLog
 
 CandidatesListener = Callable[[SearchResult], None]
@@ -38,10 +39,11 @@ class SearchPipeline:
         ranked: bool = False,
         on_candidates: CandidatesListener = ignore,
         kind: str = "search",
+        allowance: Allowance = Allowance(),
     ) -> Answer:
         """Call `find` and, if `ranked`, rank its result; `on_candidates` gets the vector order while Gemini ranks.
 
-        Raises what `find` raises, after logging it.
+        `allowance` is what may be asked of Gemini. Raises what `find` raises, after logging it.
         """
         try:
             result = find()
@@ -51,7 +53,7 @@ class SearchPipeline:
         ranking, stage_ms = None, dict(result.stage_ms)
         if ranked and result.query and result.hits:
             started = self._clock()
-            ranking = self._ranker.rank(result, lambda: on_candidates(result))
+            ranking = self._ranker.rank(result, lambda: on_candidates(result), allowance)
             rank_ms = (self._clock() - started) * 1000
             stage_ms |= {"rank": rank_ms, "total": stage_ms.pop("total") + rank_ms}
         cost = self._hourly_rates.cost(stage_ms, ranking.usd if ranking else 0.0)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
+from core.access import Access, Action, Person
 from core.cache import OnceCache
 from core.records.assets import Filters, SearchResult
 from core.records.jobs import ProgressListener, ignore
@@ -15,25 +17,37 @@ from core.search.answer import Answer
 from core.search.duplicates import Duplicates, find_near_duplicates
 from core.search.filters import Facets
 from core.search.open_collections import OpenCollections
-from core.search.query_picture import QueryPicture, read_query_picture
+from core.search.query_picture import MAX_QUERY_MEGAPIXELS, QueryPicture, read_query_picture
+from core.search.search_limits import SearchLimits
 from core.search.search_pipeline import CandidatesListener, SearchPipeline
+from core.settings import Settings
 
 MAX_CACHED_DUPLICATES = 4
+MAX_DECODED_AT_ONCE = 2  # pictures that people search by: each may take some hundred MB for a moment
 
 
 class SearchService:
-    """Searches over collections; each search by text or picture leaves an event. May be shared between threads."""
+    """Searches over collections; each search by text or picture leaves an event. May be shared between threads.
+
+    Every search is counted for the person who asks.
+    """
 
     def __init__(
-        self, collections: OpenCollections, pipeline: SearchPipeline, candidates: int, max_megapixels: float
+        self,
+        collections: OpenCollections,
+        pipeline: SearchPipeline,
+        limits: SearchLimits,
+        access: Access,
+        settings: Settings,
     ) -> None:
-        """`candidates` is how many pictures a ranking needs; larger pictures than `max_megapixels` are refused."""
         self._collections, self._pipeline = collections, pipeline
-        self._candidates, self._max_megapixels = candidates, max_megapixels
+        self._limits, self._access, self._settings = limits, access, settings
         self._duplicates = OnceCache(MAX_CACHED_DUPLICATES)
+        self._decoding = threading.BoundedSemaphore(MAX_DECODED_AT_ONCE)
 
     def by_text(
         self,
+        person: Person,
         text: str,
         collection: str,
         options: SearchOptions = SearchOptions(),
@@ -44,20 +58,23 @@ class SearchService:
         """The pictures most similar to a text; if `ranked`, Gemini orders the first of them, where it is available.
 
         `on_candidates` gets them by similarity while Gemini ranks; `kind` is the event's.
-        Raises QueryError, CollectionError, ModelUnavailable.
+        Raises QueryError, CollectionError, ModelUnavailable, TooManyTries.
         """
+        allowance = self._limits.begin_search(person)
         if ranked:
-            options = replace(options, top=max(options.top, self._candidates))
+            options = replace(options, top=max(options.top, self._settings.rank_candidates))
         return self._pipeline.run(
             lambda: self._collections.searcher(collection).by_text(text, options),
             collection,
             ranked,
             on_candidates,
             kind,
+            allowance,
         )
 
     def by_asset(
         self,
+        person: Person,
         asset_id: str,
         collection: str,
         options: SearchOptions = SearchOptions(),
@@ -66,14 +83,16 @@ class SearchService:
     ) -> Answer:
         """The pictures most similar to one of the collection, and to a `text` whose share is `text_weight`, 0 to 1.
 
-        Raises QueryError, CollectionError, and with a text ModelUnavailable.
+        Raises QueryError, CollectionError, TooManyTries, and with a text ModelUnavailable.
         """
+        self._limits.begin_search(person)
         return self._pipeline.run(
             lambda: self._collections.searcher(collection).by_asset(asset_id, options, text, text_weight), collection
         )
 
     def by_picture(
         self,
+        person: Person,
         picture: QueryPicture,
         collection: str,
         options: SearchOptions = SearchOptions(),
@@ -82,15 +101,22 @@ class SearchService:
     ) -> Answer:
         """The pictures most similar to one from outside, and to a `text` whose share is `text_weight`, 0 to 1.
 
-        Raises QueryError, CollectionError, ModelUnavailable.
+        Raises QueryError, CollectionError, ModelUnavailable, TooManyTries.
         """
+        self._limits.begin_search(person)
         return self._pipeline.run(
             lambda: self._collections.searcher(collection).by_picture(picture, options, text, text_weight), collection
         )
 
     def read_query_picture(self, data: bytes) -> QueryPicture:
         """A picture from outside to search by; it is not stored. Raises QueryError, BadImage."""
-        return read_query_picture(data, self._max_megapixels)
+        with self._decoding:
+            return read_query_picture(data, self._settings.query_picture_mb, self.max_query_megapixels)
+
+    @property
+    def max_query_megapixels(self) -> int:
+        """How large a picture to search by may be."""
+        return min(self._settings.max_megapixels, MAX_QUERY_MEGAPIXELS)
 
     def browse(self, collection: str, top: int = 10, filters: Filters = Filters()) -> SearchResult:
         """The newest pictures of a collection. Raises CollectionError."""
@@ -104,8 +130,9 @@ class SearchService:
         """What a collection can be filtered by."""
         return self._collections.searcher(collection).facets
 
-    def duplicates(self, collection: str, listener: ProgressListener = ignore) -> Duplicates:
-        """What a collection holds more than once; computed once per collection version."""
+    def duplicates(self, person: Person, collection: str, listener: ProgressListener = ignore) -> Duplicates:
+        """What a collection holds more than once; computed once per collection version. Raises NotAllowed."""
+        self._access.require(person, Action.FIND_DUPLICATES)
         table, snapshot = self._collections.table(collection), self._collections.snapshot(collection)
 
         def load_thumbnails(ids: Sequence[str]) -> dict[str, bytes]:

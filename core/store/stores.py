@@ -18,6 +18,7 @@ from core.store.sql.event_retention import Retention
 from core.store.sql.job_store import JobStore
 from core.store.sql.judgement_store import JudgementStore
 from core.store.sql.ranking_cache import RankingCache
+from core.store.sql.rate_limits import RateLimits
 from core.store.sql.revision_store import RevisionStore
 from core.store.sql.run_store import RunStore
 from core.store.sql.session_store import SessionStore
@@ -39,6 +40,7 @@ class Stores:
     sessions: SessionStore
     events: EventLog
     audit: AuditLog
+    rates: RateLimits
     linkages: CollectionFolders[LinkageFiles]
     maps: CollectionFolders[MapFiles]
     downloads: CollectionFolders[Path]
@@ -59,6 +61,7 @@ class Stores:
             sessions=SessionStore(database),
             events=EventLog(data / "events.db", retention),
             audit=AuditLog(database),
+            rates=RateLimits(data / "limits.db"),
             linkages=CollectionFolders(data / "linkages", LinkageFiles),
             maps=CollectionFolders(data / "maps", MapFiles),
             downloads=CollectionFolders(data / "unsplash", Path),
@@ -67,7 +70,8 @@ class Stores:
     def of_collections(self) -> tuple[CollectionStore, ...]:
         """Every store that holds something about collections; drafts and assignments before the revisions they name.
 
-        `spend` and `audit` are not among them: money spent stays, and so does who did what.
+        `spend` and `audit` are not among them: money spent stays, and so does who did what. Nor is `rates`, which knows
+        no collections.
         """
         return (
             self.drafts,

@@ -14,12 +14,15 @@ from core.atlas.colours import PersonalColours
 from core.atlas.level_of_detail import Box
 from core.atlas.service import Map
 from core.clusters.views.cluster_view import ClusterView
+from core.errors import TooManyTries
+from core.records.searches import SearchOptions
 from pages.clusters.cluster_detail import cluster_names
 from pages.clusters.draft_state import DraftState
 from pages.clusters.map_component import MapData, draw_map
 from pages.clusters.map_figure import MapScene, map_figure
 from pages.clusters.map_selection import MAP_KEY, current_selection, selected_boxes, show_selection
 from pages.ui.format import escape_markdown
+from pages.ui.job_retry import retry_job_button
 from pages.ui.person import person
 from pages.ui.progress import show_progress
 from pages.ui.streamlit_internals import uninterrupted
@@ -150,7 +153,7 @@ def show_fit_status(app: App, state: DraftState, atlas: Map) -> None:
 
 @uninterrupted
 def refit(app: App, collection: str) -> None:
-    app.atlas.refresh(collection, person().author, force=True)
+    app.atlas.refit(person(), collection)
 
 
 def _show_fit_progress(app: App, collection: str) -> None:
@@ -159,6 +162,7 @@ def _show_fit_progress(app: App, collection: str) -> None:
         show_progress(st.empty(), job.progress, "A first sketch; the map is being made. ")
     elif job is not None and job.state != "done":
         st.caption(f":material/error: The map could not be made: {escape_markdown(job.message)}")
+        retry_job_button(app, job)
     elif job is not None and not app.atlas.map(collection).provisional:
         st.rerun()
 
@@ -176,8 +180,12 @@ def matching_rows(app: App, collection: str, view: ClusterView, query: str) -> N
     request = (collection, view.base.snapshot.version, query)
     cached = st.session_state.get(MATCHES_KEY)
     if cached is None or cached[0] != request:
-        hits = app.search(query, collection, MAX_MATCHES).result.hits
+        try:
+            found = app.searches.by_text(person(), query, collection, SearchOptions(MAX_MATCHES)).result.hits
+        except TooManyTries as error:
+            st.caption(f":material/timer: {escape_markdown(str(error))}")
+            return np.empty(0, np.int64)
         row_by_id = {asset_id: row for row, asset_id in enumerate(view.asset_ids)}
-        rows = np.array([row_by_id[hit.asset.id] for hit in hits if hit.asset.id in row_by_id], np.int64)
+        rows = np.array([row_by_id[hit.asset.id] for hit in found if hit.asset.id in row_by_id], np.int64)
         st.session_state[MATCHES_KEY] = cached = (request, rows)
     return cached[1]

@@ -10,6 +10,7 @@ from pages.clusters.explorer import show_explorer
 from pages.ui import resources
 from pages.ui.format import escape_markdown
 from pages.ui.header import collection_header
+from pages.ui.job_retry import retry_job_button
 from pages.ui.notices import wait_for_demo
 from pages.ui.person import person
 from pages.ui.progress import show_progress
@@ -58,6 +59,7 @@ def _show_link_job(app: App, collection: str, waiting: bool) -> None:
         show_progress(st.empty(), job.progress, note)
     elif job.state != "done":
         st.error(f"Linking ended: {escape_markdown(job.message)}", icon=":material/error:")
+        retry_job_button(app, job)
     elif waiting or not st.session_state.get(f"linked {job.id}"):
         st.session_state[f"linked {job.id}"] = True
         st.rerun()

@@ -14,6 +14,7 @@ from pages.clusters.draft_state import DraftState, apply_edit, notify, reporting
 from pages.ui.format import escape_markdown
 from pages.ui.person import person
 from pages.ui.streamlit_internals import uninterrupted
+from pages.ui.uploads import offer_upload
 
 MAX_REVISIONS = 30
 COMPARED_KEY = "compared"
@@ -56,7 +57,11 @@ def show_revision(app: App, state: DraftState, revision: Revision, previous: Rev
 def import_popover(app: App, state: DraftState) -> None:
     """A form to import a clustering from a file, as edits of the draft."""
     with st.popover("Import", icon=":material/upload:"):
-        file = st.file_uploader("An exported clustering", type=list(FORMATS), key="import_file")
+        offer_upload(app, "collection")
+        limit_mb = app.settings.upload_mb
+        file = st.file_uploader(
+            "An exported clustering", type=list(FORMATS), key="import_file", max_upload_size=limit_mb
+        )
         st.caption("Its groups become changes of your draft: look at them, undo or save them.")
         st.button(
             "Take it over",

@@ -9,6 +9,7 @@ import streamlit as st
 
 from core.app import App
 from pages.ui.person import person
+from pages.ui.uploads import offer_upload, release_files
 
 FORMATS = ["jpg", "jpeg", "png", "webp", "gif", "tif", "tiff", "bmp", "avif", "heic", "heif"]
 UNSPLASH_LITE, UNSPLASH_WIDTHS = "https://unsplash.com/data/lite/latest", (400, 640, 1080)
@@ -37,12 +38,18 @@ def show_add_pictures(app: App) -> None:
 
 
 def upload_form(app: App, collection: str | None) -> None:
+    offer_upload(app, "collection")
     files = st.file_uploader(
-        "Pictures", type=FORMATS, accept_multiple_files=True, key=f"upload_{st.session_state.get('uploads_done', 0)}"
+        "Pictures",
+        type=FORMATS,
+        accept_multiple_files=True,
+        max_upload_size=app.settings.upload_mb,
+        key=f"upload_{st.session_state.get('uploads_done', 0)}",
     )
     ready = bool(files and collection)
     if st.button("Add to collection", type="primary", disabled=not ready, icon=":material/add_photo_alternate:"):
         app.library.add_files(person(), [(f.name, f.getvalue()) for f in files], str(collection))
+        release_files(*files)
         st.session_state["uploads_done"] = st.session_state.get("uploads_done", 0) + 1
         st.rerun()
 

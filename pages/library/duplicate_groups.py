@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from core.access import Action
 from core.app import App
 from core.records.assets import file_name
 from core.search.duplicates import DuplicateGroup, Duplicates
@@ -13,7 +14,7 @@ from core.text import counted
 from pages.library.outcome_notice import remove_pictures
 from pages.ui.format import distinguishing_line, escape_markdown
 from pages.ui.gallery import GalleryLayout, gallery
-from pages.ui.person import person
+from pages.ui.person import explain_unless_allowed, person
 from pages.ui.progress import show_progress
 
 PAGE_SIZE, MAX_COPIES = 10, 100
@@ -23,9 +24,12 @@ def show_duplicates(app: App, collection: str) -> None:
     """Groups of near-identical pictures, searched for on request."""
     found: Duplicates | None = st.session_state.get(f"duplicates_{collection}")
     st.caption("Pictures that look the same (resized, recompressed, slightly cropped or toned), and files kept twice.")
-    if st.button("Look again" if found else "Look for duplicates", icon=":material/content_copy:", key="look"):
+    may_look = explain_unless_allowed(app.access, Action.FIND_DUPLICATES)
+    if may_look and st.button(
+        "Look again" if found else "Look for duplicates", icon=":material/content_copy:", key="look"
+    ):
         placeholder = st.empty()
-        found = app.searches.duplicates(collection, lambda progress: show_progress(placeholder, progress))
+        found = app.searches.duplicates(person(), collection, lambda progress: show_progress(placeholder, progress))
         placeholder.empty()
         st.session_state[f"duplicates_{collection}"] = found
     if found is None:

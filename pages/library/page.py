@@ -15,6 +15,7 @@ from pages.library.job_list import show_jobs
 from pages.ui import resources
 from pages.ui.format import escape_markdown, format_bytes, model_label
 from pages.ui.person import explain_unless_allowed, show_person
+from pages.ui.uploads import withdraw_upload
 
 
 def main() -> None:
@@ -31,6 +32,8 @@ def main() -> None:
     st.subheader("Add pictures", anchor=False)
     if explain_unless_allowed(app.access, Action.ADD_PICTURES):
         show_add_pictures(app)
+    else:
+        withdraw_upload(app, "collection")
 
 
 def show_collection_cards(collections: Sequence[Collection]) -> None:

@@ -59,7 +59,8 @@ def current_pool(app: App, collection: str, query: str) -> JudgingPool:
     if pool is None or pool.seed != seed:
         load_model(app, collection)
         with st.spinner("Searching"):
-            pool = JudgingPool(collection, query, seed, app.quality.blind_pool(query, collection, DEPTH, seed))
+            pictures = app.quality.blind_pool(person(), query, collection, DEPTH, seed)
+            pool = JudgingPool(collection, query, seed, pictures)
         st.session_state[POOL_KEY] = pool
         st.session_state.pop(REVEALED_KEY, None)
     return pool

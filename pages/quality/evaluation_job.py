@@ -50,24 +50,24 @@ class EvaluationRunner:
         with self._app.access.acting(
             person, Action.EVALUATE, request.collection, request.labels or "what people judged"
         ):
-            self._start(request)
+            self._start(person, request)
 
-    def _start(self, request: EvaluationRequest) -> None:
+    def _start(self, person: Person, request: EvaluationRequest) -> None:
         labels = load_labels(self._app, request)
         with self._lock:
             if self.latest is not None and not self.latest.done:
                 raise QualityError("an evaluation is running: wait for its end, or stop it")
             self.latest = EvaluationState(request)
             self._stop.clear()
-        threading.Thread(target=self._run, args=(request, labels), name="evaluation", daemon=True).start()
+        threading.Thread(target=self._run, args=(person, request, labels), name="evaluation", daemon=True).start()
 
     def stop(self, person: Person) -> None:
         """Cancel the running one; nothing of it is saved. Raises NotAllowed."""
         with self._app.access.acting(person, Action.STOP_EVALUATION):
             self._stop.set()
 
-    def _run(self, request: EvaluationRequest, labels: LabelSet) -> None:
-        arguments = (labels, request.collection, request.ranker, request.name)
+    def _run(self, person: Person, request: EvaluationRequest, labels: LabelSet) -> None:
+        arguments = (person, labels, request.collection, request.ranker, request.name)
         self._finish(lambda: self._app.quality.save(self._app.quality.evaluate(*arguments, self._listen)))
 
     def _finish(self, evaluate: Callable[[], tuple[EvaluationRun, str]]) -> None:

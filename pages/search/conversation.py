@@ -19,6 +19,7 @@ from pages.search.search_state import SearchParams
 from pages.search.turns import SearchTurn, queries, turn_key, with_more, with_turn
 from pages.ui.format import escape_markdown
 from pages.ui.gallery import GalleryLayout, gallery
+from pages.ui.person import person
 from pages.ui.progress import show_progress
 
 TURNS_KEY, FOLLOW_UP_KEY, INTERPRETATION_KEY = "turns", "pending_follow_up", "follow_up_interpretation"
@@ -57,7 +58,7 @@ def run_search(app: App, collection: str, params: SearchParams) -> Answer:
             if params.by_picture:
                 return search_unranked(app, collection, params)
             preview = partial(show_candidates, placeholder, app.settings.rank_candidates)
-            return app.searches.by_text(params.query, collection, params.options, True, preview)
+            return app.searches.by_text(person(), params.query, collection, params.options, True, preview)
     finally:
         placeholder.empty()
 
@@ -66,10 +67,11 @@ def search_unranked(app: App, collection: str, params: SearchParams) -> Answer:
     """The answer by similarity alone."""
     uploaded = chosen_picture()
     if params.picture and uploaded is not None:
-        return app.searches.by_picture(uploaded.picture, collection, params.options, params.query, params.weight)
+        picture, options = uploaded.picture, params.options
+        return app.searches.by_picture(person(), picture, collection, options, params.query, params.weight)
     if params.like:
-        return app.searches.by_asset(params.like, collection, params.options, params.query, params.weight)
-    return app.searches.by_text(params.query, collection, params.options)
+        return app.searches.by_asset(person(), params.like, collection, params.options, params.query, params.weight)
+    return app.searches.by_text(person(), params.query, collection, params.options)
 
 
 def load_model(app: App, collection: str) -> None:
@@ -94,7 +96,7 @@ def follow_up_input(app: App, turn: SearchTurn) -> None:
         return
     shown = shown_ids(app, turn.answer)
     with st.spinner("Understanding"):
-        follow_up = app.follow_ups.interpret(queries(conversation()), text, len(shown))
+        follow_up = app.follow_ups.interpret(person(), queries(conversation()), text, len(shown))
     st.session_state[FOLLOW_UP_KEY] = (follow_up, shown[follow_up.position - 1] if follow_up.position else "")
     st.rerun()
 

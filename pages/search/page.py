@@ -5,13 +5,15 @@ from __future__ import annotations
 import streamlit as st
 
 from core.app import DEMO, App
-from core.errors import ContactSheetError
+from core.errors import ContactSheetError, TooManyTries
 from pages.search.actions import back_to_first_page, leave_similar_search
 from pages.search.controls import search_controls
 from pages.search.conversation import apply_follow_up, conversation, current_turn, follow_up_input, show_earlier_turns
 from pages.search.picture_details import show_details
 from pages.search.picture_query import chosen_picture, picture_input
 from pages.search.results import show_newest, show_turn
+from pages.search.search_state import SearchParams
+from pages.search.turns import shorten
 from pages.ui import resources
 from pages.ui.format import escape_markdown
 from pages.ui.header import collection_header
@@ -28,15 +30,26 @@ def main() -> None:
     query = query_box(app, collection)
     params = search_controls(query, app.searches.facets(collection))
     if params.has_query:
-        turn = current_turn(app, collection, params)
-        show_turn(app, turn)
-        follow_up_input(app, turn)
-        show_earlier_turns(conversation()[:-1])
+        show_search(app, collection, params)
     else:
         show_newest(app.searches.browse(collection, params.top, params.filters), params)
         show_earlier_turns(conversation())
     if "photo" in st.query_params:
         show_details(app, collection, st.query_params["photo"])
+
+
+def show_search(app: App, collection: str, params: SearchParams) -> None:
+    """The search and what it found, and the earlier ones; these alone where there were too many in a minute."""
+    try:
+        turn = current_turn(app, collection, params)
+    except TooManyTries as error:
+        st.warning(escape_markdown(str(error)), icon=":material/timer:")
+        st.button("Search again", icon=":material/replay:", key="search_again")
+        show_earlier_turns([shorten(turn) for turn in conversation()])
+        return
+    show_turn(app, turn)
+    follow_up_input(app, turn)
+    show_earlier_turns(conversation()[:-1])
 
 
 def show_notices(app: App) -> None:

@@ -9,10 +9,11 @@ import streamlit as st
 
 from core.app import App
 from core.errors import ContactSheetError
-from core.search.query_picture import FORMATS, MAX_MB, QueryPicture
+from core.search.query_picture import FORMATS, QueryPicture
 from pages.search.actions import leave_similar_search
 from pages.ui.format import escape_markdown
 from pages.ui.streamlit_internals import uninterrupted
+from pages.ui.uploads import offer_upload, release_files
 
 CHOSEN_KEY, ERROR_KEY, COUNT_KEY = "query_picture", "query_picture_fault", "query_pictures_taken"
 
@@ -34,12 +35,13 @@ def chosen_picture() -> ChosenPicture | None:
 def picture_input(app: App) -> None:
     """A popover to upload or paste a picture; each choice replaces it by a new one, closed and empty."""
     count = st.session_state.get(COUNT_KEY, 0)
+    offer_upload(app, "query")
     with st.popover("Picture", icon=":material/image_search:", key=f"picture_{count}", help="Search by a picture"):
         key = f"picture_file_{count}"
         st.file_uploader(
             "A picture to search by",
             type=FORMATS,
-            max_upload_size=MAX_MB,
+            max_upload_size=app.settings.query_picture_mb,
             key=key,
             on_change=on_upload,
             args=(app, key),
@@ -49,13 +51,16 @@ def picture_input(app: App) -> None:
             "Or paste one here",
             accept_file=True,
             file_type=FORMATS,
-            max_upload_size=MAX_MB,
+            max_upload_size=app.settings.query_picture_mb,
             max_chars=2000,
             key=key,
             on_submit=on_paste,
             args=(app, key),
         )
-        st.caption("It is looked at and not stored. Words in the search box refine it.")
+        st.caption(
+            f"At most {app.settings.query_picture_mb} MB and {app.searches.max_query_megapixels} megapixels. "
+            "It is looked at and not stored. Words in the search box refine it."
+        )
     if ERROR_KEY in st.session_state:
         st.warning(escape_markdown(st.session_state.pop(ERROR_KEY)), icon=":material/broken_image:")
 
@@ -84,6 +89,8 @@ def choose_picture(app: App, file: Any) -> None:
     except ContactSheetError as error:
         st.session_state[ERROR_KEY] = str(error)
         return
+    finally:
+        release_files(file)
     clear_picture()
     st.session_state[CHOSEN_KEY] = chosen
 

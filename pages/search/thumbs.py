@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +18,8 @@ from pages.ui.format import escape_markdown
 from pages.ui.gallery import Click, Thumbs
 from pages.ui.person import person
 from pages.ui.streamlit_internals import uninterrupted
+
+SESSION_KEY = "voting_session"
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ def answer_thumbs(
     if judged is None:
         return None
     positions = {asset_id: position for position, asset_id in enumerate(asset_ids, first)}
-    given = app.quality.judging.votes(person(), judged.collection, judged.query)
+    given = app.quality.judging.votes(person(), judged.collection, judged.query, voting_session())
     return Thumbs(
         given, st.session_state.get(_last_click_key(key), 0), partial(record_clicks, app, judged, key, positions)
     )
@@ -60,9 +63,16 @@ def record_clicks(app: App, judged: JudgedAnswer, key: str, positions: Mapping[s
         for click in clicks:
             if click.number > last and click.asset_id in positions:
                 vote = Vote(click.asset_id, click.up, judged.ranker, positions[click.asset_id], judged.blind)
-                app.quality.judging.judge(person(), judged.collection, judged.query, vote)
+                app.quality.judging.judge(person(), judged.collection, judged.query, vote, voting_session())
     except ContactSheetError as error:
         st.toast(escape_markdown(str(error)), icon=":material/error:")
+
+
+def voting_session() -> str:
+    """What owns the thumbs of this session while its person has no name: a secret that no other session knows."""
+    if SESSION_KEY not in st.session_state:
+        st.session_state[SESSION_KEY] = secrets.token_urlsafe(16)
+    return str(st.session_state[SESSION_KEY])
 
 
 def _last_click_key(key: str) -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import streamlit as st
 
 from core.app import App
 from pages.ui.format import escape_markdown
+from pages.ui.person import person
 from pages.ui.progress import show_progress
-from pages.ui.resources import DemoBuild, demo_build, retry_demo_build
+from pages.ui.resources import DemoBuild, app, demo_build, retry_demo_build
 
 
 def show_mock_server_notice(app: App) -> None:
@@ -24,11 +27,21 @@ def wait_for_demo() -> None:
     if build.error is not None:
         problem = escape_markdown(str(build.error))
         st.error(f"The demo collection could not be built: {problem}", icon=":material/error:")
-        st.button("Try again", on_click=retry_demo_build)
+        st.button("Try again", on_click=retry_build)
         st.stop()
     if build.running:
         _show_build_progress(build)
         st.stop()
+
+
+def retry_build() -> None:
+    """Build the demo collection again; whoever is no curator may ask for it once a minute, all of them together."""
+    served = app()
+    wait_s = None if served.access.is_curator(person()) else served.rates.take("demo build", "", 1, 60)
+    if wait_s is None:
+        retry_demo_build()
+    else:
+        st.toast(f"It was tried a moment ago: try again in {math.ceil(wait_s)} s.", icon=":material/timer:")
 
 
 @st.fragment(run_every=1.0)

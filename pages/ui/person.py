@@ -17,7 +17,7 @@ from core.records.sessions import Account
 from core.settings import Secret
 from pages.ui import resources
 from pages.ui.format import escape_markdown
-from pages.ui.streamlit_internals import uninterrupted
+from pages.ui.streamlit_internals import session_id, uninterrupted
 
 NAME_KEY, CURATOR_KEY, CONNECTION_KEY = "person_name", "person_key", "person_connection"
 KEY_ENTRY, REFUSAL_KEY, CODE_KEY = "curator_key_entry", "person_refusal", "person_code"
@@ -164,7 +164,12 @@ def _show_name_and_key(app: App, who: Person) -> None:
 def _take_key(app: App) -> None:
     """Take over the key of the field, for this page and, by a cookie, for this browser."""
     key = Secret(str(st.session_state.pop(KEY_ENTRY, "")))
-    if app.access.is_key(key):
+    try:
+        right = bool(key) and app.key_guard.check(person().visitor, key)
+    except ContactSheetError as error:
+        st.session_state[REFUSAL_KEY] = str(error)
+        return
+    if right:
         st.session_state[CURATOR_KEY] = key
         _remember(app, key_is_new=True)
     elif key:
@@ -198,6 +203,7 @@ def _claim_session() -> None:
 @uninterrupted
 def _forget(app: App) -> None:
     app.sessions.end(person())
+    app.upload_permits.withdraw(session_id(), "collection")
     st.session_state[CONNECTION_KEY] = replace(_connection(), session="", has_key=False)
     st.session_state[NAME_KEY] = ""
     for key in (CURATOR_KEY, CODE_KEY):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urljoin
 
@@ -15,12 +16,14 @@ from core.api.image_routes import PREFIX, image_routes
 from core.api.local_connections import is_loopback_host
 from core.api.served_hosts import ServedHosts
 from core.api.session_guard import SessionGuard, session_route
+from core.api.upload_guard import UploadGuard
 from core.errors import SettingError
 from core.logs import log
 from core.records.encoded_images import ImageKind
 from core.sessions import SessionService
 from core.settings import Settings
-from pages.ui.streamlit_internals import sign_in_routes
+from core.upload_permits import UploadPermits
+from pages.ui.streamlit_internals import allow_upload_size, held_upload_bytes, sign_in_routes
 
 if TYPE_CHECKING:
     from core.app import App
@@ -82,6 +85,20 @@ def session_guard() -> Middleware:
         return resources.app().sessions
 
     return Middleware(SessionGuard, sessions=sessions, routes=sign_in_routes(), base_path=base_path())
+
+
+def upload_guard() -> Middleware:
+    """What every upload to this server passes before it is read."""
+    with suppress(SettingError):  # pages say what is wrong
+        settings = Settings.load()
+        allow_upload_size(max(settings.upload_mb, settings.query_picture_mb))
+
+    def permits() -> UploadPermits:
+        from pages.ui import resources
+
+        return resources.app().upload_permits
+
+    return Middleware(UploadGuard, permits=permits, held=held_upload_bytes)
 
 
 def served_hosts() -> ServedHosts:

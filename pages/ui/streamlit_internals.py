@@ -87,6 +87,41 @@ def _script_runner(context: Any) -> Any:
     return runner
 
 
+def session_id() -> str:
+    """The id of the session of this run, under which its uploads arrive; empty outside of a run."""
+    return str(getattr(get_script_run_ctx(), "session_id", "") or "")
+
+
+def remove_upload(file: Any) -> None:
+    """Remove an uploaded file of this session from Streamlit's memory, where it would stay until the session ends."""
+    context: Any = get_script_run_ctx()
+    with _degraded("uploaded files stay in memory until their session ends"):
+        if context is not None:
+            context.uploaded_file_mgr.remove_file(session_id=context.session_id, file_id=file.file_id)
+
+
+def held_upload_bytes(sessions: Iterable[str]) -> int:
+    """How many bytes of uploaded files Streamlit holds in memory for some sessions; 0 if that cannot be found out."""
+    with _degraded("how much a session has uploaded is not limited"):
+        from streamlit import runtime
+
+        if runtime.exists():
+            held: Any = runtime.get_instance().uploaded_file_mgr
+            files = [file for name in sessions for file in list(held.file_storage.get(name, {}).values())]
+            return sum(len(file.data) for file in files)
+    return 0
+
+
+def allow_upload_size(megabytes: int) -> None:
+    """Let Streamlit's upload route take files of this size; an option like that of `allow_hosts`."""
+    with _degraded("files that CONTACTSHEET_UPLOAD_MB allows may be refused"):
+        from streamlit import config
+
+        if "server.maxUploadSize" not in config._config_options_template:
+            raise AttributeError("server.maxUploadSize")
+        config.set_option("server.maxUploadSize", megabytes, "CONTACTSHEET_UPLOAD_MB")
+
+
 def install_fragment_queue() -> None:
     """Make all future sessions send through a `fragment_queue_class()`. Raises ImportError, AttributeError."""
     from streamlit.runtime import app_session

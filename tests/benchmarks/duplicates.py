@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from PIL import Image, ImageEnhance
 
+from core.access import OPERATOR
 from core.app import DEMO, open_app
 from core.embedding import images
 from core.search.duplicates import MAX_ASPECT_RATIO, MAX_HASH_DISTANCE, MIN_SIMILARITY, similar_pairs, structure_hash
@@ -80,7 +81,7 @@ def recognition() -> None:
         found = [app.original(hit.asset) for hit in app.pictures(DEMO, ids)]
         pictures = [images.decode(original[1]) for original in found if original]
         began = time.perf_counter()
-        groups = app.searches.duplicates(DEMO).groups
+        groups = app.searches.duplicates(OPERATOR, DEMO).groups
         print(f"demo: {len(groups)} groups in {len(ids)} pictures, {time.perf_counter() - began:.1f} s")
 
     def seen(shown: list[Image.Image]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from core.access import OPERATOR
 from core.app import open_app
 from core.ingest.sources import demo
 from core.quality.label_sets import read_label_set
@@ -55,7 +56,7 @@ def server(demo_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     shutil.copytree(demo_data, data, ignore=shutil.ignore_patterns("*.db*", "jobs", "uploads*"))
     quality = open_app(Settings(data=data, model="bundled", model_is_explicit=True)).quality
     run, _ = quality.save(
-        quality.evaluate(read_label_set(PROJECT / "data" / "eval" / "demo.jsonl"), "demo", name="before")
+        quality.evaluate(OPERATOR, read_label_set(PROJECT / "data" / "eval" / "demo.jsonl"), "demo", name="before")
     )
     reversed_outcomes = (
         replace(o, order=o.order[::-1], measures=compute_measures(o.order[::-1], o.relevant)) for o in run.outcomes

@@ -17,6 +17,7 @@ from core.records.sessions import Account
 from core.sessions import SessionService, account_from_claims, browser_name, session_owner
 from core.settings import Secret
 from core.store.sql.database import Database
+from core.store.sql.rate_limits import RateLimits
 from core.store.sql.session_store import SessionStore
 from tests.core.test_access import Trail
 
@@ -39,7 +40,7 @@ def service(
     """Sessions as one server process has them."""
     store = SessionStore(Database(data / "contactsheet.db"))
     access = Access(key, rules, lambda session: store.get(session) is not None, trail or Trail())
-    return SessionService(store, access, timedelta(days=14), "groups")
+    return SessionService(store, access, RateLimits(data / "limits.db"), timedelta(days=14), "groups")
 
 
 def access_of(sessions: SessionService) -> Access:

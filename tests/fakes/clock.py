@@ -1,4 +1,4 @@
-"""A clock that a test moves."""
+"""Clocks that tests move."""
 
 from __future__ import annotations
 
@@ -18,3 +18,13 @@ class Clock:
 
     def move(self, **by: float) -> None:
         self.moment += timedelta(**by)
+
+
+class SecondsClock:
+    """The same in seconds."""
+
+    def __init__(self) -> None:
+        self.seconds = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.seconds

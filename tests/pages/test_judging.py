@@ -18,7 +18,7 @@ from core.quality.judging import Vote
 from core.search.answer import Answer, Ranking
 from pages.search import thumbs as thumbs_module
 from pages.search.search_state import SearchParams
-from pages.search.thumbs import JudgedAnswer, answer_thumbs, judged_answer, record_clicks
+from pages.search.thumbs import JudgedAnswer, answer_thumbs, judged_answer, record_clicks, voting_session
 from pages.ui.gallery import Click, parse_clicks
 from tests.fakes.encoder import COLOURS
 from tests.pages.conftest import frames, visit
@@ -69,15 +69,27 @@ def test_a_click_is_stored_once_with_query_model_ranker_and_position(served: App
     assert opinion.judgement.asset_id == second
     assert (opinion.judgement.query, opinion.judgement.model, opinion.judgement.ranker) == ("red", "colour", "vector")
     assert (opinion.judgement.position, opinion.judgement.up, opinion.judgement.blind) == (2, False, False)
-    served.quality.judging.judge(Person(), "demo", "red", Vote(second, None, "vector", 2))
+    served.quality.judging.judge(Person(), "demo", "red", Vote(second, None, "vector", 2), voting_session())
     record_clicks(served, ABOUT, "results", positions, [Click(1, second, False), Click(2, first, True)])
-    assert served.quality.judging.votes(Person(), "demo", "red") == {first: True}
+    assert served.quality.judging.votes(Person(), "demo", "red", voting_session()) == {first: True}
+
+
+def test_two_sessions_without_a_name_do_not_touch_each_others_thumbs(
+    served: App, positions: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = next(iter(positions))
+    record_clicks(served, ABOUT, "results", positions, [Click(1, first, True)])
+    mine = voting_session()
+    monkeypatch.setattr(thumbs_module.st, "session_state", {})
+    assert voting_session() != mine
+    record_clicks(served, ABOUT, "results", positions, [Click(1, first, False), Click(2, first, None)])
+    assert served.quality.judging.votes(Person(), "demo", "red", mine) == {first: True}
 
 
 def test_a_second_click_withdraws_a_thumb(served: App, positions: dict[str, int]) -> None:
     first = next(iter(positions))
     record_clicks(served, ABOUT, "results", positions, [Click(1, first, True), Click(2, first, None)])
-    assert served.quality.judging.votes(Person(), "demo", "red") == {}
+    assert served.quality.judging.votes(Person(), "demo", "red", voting_session()) == {}
 
 
 def test_a_picture_that_is_not_shown_cannot_be_judged(served: App, positions: dict[str, int]) -> None:
@@ -102,11 +114,15 @@ def test_a_thumb_that_cannot_be_stored_is_reported_and_disturbs_nothing(
 def test_the_page_shows_stored_thumbs_and_starts_no_new_search(served: App) -> None:
     served.ensure_demo()
     red = served.search("red", "demo", 1).hits[0].asset.id
-    served.quality.judging.judge(Person(), "demo", "red", Vote(red, True, "vector", 1))
+    ada = Person("Ada")
+    served.quality.judging.judge(ada, "demo", "red", Vote(red, True, "vector", 1))
     page = visit(q="red")
+    assert shown(page)["thumbs"] == {}  # of someone else
+    page.session_state["person_name"] = "Ada"
+    page.run()
     assert shown(page)["thumbs"] == {red: True}
     asked = page.session_state["turns"][-1].answer.id
-    served.quality.judging.judge(Person(), "demo", "red", Vote(red, None, "vector", 1))
+    served.quality.judging.judge(ada, "demo", "red", Vote(red, None, "vector", 1))
     page.run()
     assert shown(page)["thumbs"] == {}
     assert page.session_state["turns"][-1].answer.id == asked

@@ -54,7 +54,7 @@ def labels(app: App) -> LabelSet:
 
 
 def saved_run(app: App, name: str = "") -> EvaluationRun:
-    return app.quality.save(app.quality.evaluate(labels(app), "demo", name=name))[0]
+    return app.quality.save(app.quality.evaluate(OPERATOR, labels(app), "demo", name=name))[0]
 
 
 def reversed_run(app: App, run: EvaluationRun, name: str) -> EvaluationRun:
@@ -266,7 +266,8 @@ def test_judging_blind_shows_one_list_without_its_origin_until_the_end(judgeable
     assert page.button(key="reveal").disabled
     for place, frame in enumerate(frames, 1):
         vote = Vote(frame["id"], place == 1, "pooled", place, blind=True)
-        judgeable.quality.judging.judge(Person(over_loopback=True), "demo", "red", vote)
+        person = Person(over_loopback=True)
+        judgeable.quality.judging.judge(person, "demo", "red", vote, page.session_state["voting_session"])
     page.run()
     assert [frame["id"] for frame in galleries(page)[0]] == [frame["id"] for frame in frames]
     page.button(key="reveal").click().run()
@@ -296,7 +297,7 @@ def test_blind_judgements_are_counted_per_order() -> None:
 
 
 def test_figures_of_a_run(judgeable: App) -> None:
-    run = judgeable.quality.evaluate(labels(judgeable), "demo")
+    run = judgeable.quality.evaluate(OPERATOR, labels(judgeable), "demo")
     assert [o.measures["ndcg@4"] for o in worst_first(run)] == sorted(o.measures["ndcg@4"] for o in run.outcomes)
     assert best_possible(run.outcomes)["precision@4"] == pytest.approx((0.25 + 0.5 + 0.25) / 3)
     assert best_possible(run.outcomes)["ndcg@4"] == 1

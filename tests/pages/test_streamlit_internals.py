@@ -15,18 +15,24 @@ import sys
 import threading
 from asyncio import base_events
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import streamlit as st
-from streamlit import config
+from streamlit import config, runtime
+from streamlit.proto.Common_pb2 import FileURLs
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.runtime import app_session
 from streamlit.runtime.forward_msg_queue import ForwardMsgQueue
+from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.runtime.pages_manager import PagesManager
+from streamlit.runtime.runtime import Runtime
 from streamlit.runtime.scriptrunner import ScriptRunner, get_script_run_ctx
 from streamlit.runtime.scriptrunner_utils.script_run_context import ScriptRunContext
+from streamlit.runtime.uploaded_file_manager import UploadedFile, UploadedFileRec
 from streamlit.testing.v1 import AppTest
 from streamlit.web.server.starlette.starlette_websocket import is_host_allowed
 
@@ -55,6 +61,51 @@ def as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
     fragment_queue_class.cache_clear()
     config.set_option("server.allowedHosts", hosts)
+
+
+# -- uploads ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def uploads(monkeypatch: pytest.MonkeyPatch) -> MemoryUploadedFileManager:
+    """The files that Streamlit holds, in a runtime that holds nothing else."""
+    held = MemoryUploadedFileManager("/_stcore/upload_file")
+    for session, file_id, size in (("a", "1", 10), ("a", "2", 20), ("b", "3", 400)):
+        held.add_file(session, UploadedFileRec(file_id, "x.png", "image/png", b"x" * size))
+    monkeypatch.setattr(runtime, "exists", lambda: True)
+    monkeypatch.setattr(runtime, "get_instance", lambda: SimpleNamespace(uploaded_file_mgr=held))
+    return held
+
+
+def test_a_runtime_tells_its_uploaded_files() -> None:
+    assert isinstance(Runtime.uploaded_file_mgr, property)
+    assert "uploaded_file_mgr" in {field.name for field in fields(ScriptRunContext)}
+
+
+def test_how_much_some_sessions_hold_is_known_and_asking_changes_nothing(uploads: MemoryUploadedFileManager) -> None:
+    assert streamlit_internals.held_upload_bytes(["a"]) == 30
+    assert streamlit_internals.held_upload_bytes(["a", "b", "unknown"]) == 430
+    assert set(uploads.file_storage) == {"a", "b"}
+
+
+def test_a_file_that_was_used_is_removed_from_memory(
+    uploads: MemoryUploadedFileManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = SimpleNamespace(session_id="a", uploaded_file_mgr=uploads)
+    monkeypatch.setattr(streamlit_internals, "get_script_run_ctx", lambda: context)
+    (record,) = uploads.get_files("a", ["2"])
+    streamlit_internals.remove_upload(UploadedFile(record, FileURLs()))
+    assert streamlit_internals.session_id() == "a"
+    assert streamlit_internals.held_upload_bytes(["a"]) == 10
+
+
+def test_the_upload_route_takes_files_of_the_size_that_is_set() -> None:
+    before = st.get_option("server.maxUploadSize")
+    try:
+        streamlit_internals.allow_upload_size(321)
+        assert st.get_option("server.maxUploadSize") == 321
+    finally:
+        config.set_option("server.maxUploadSize", before)
 
 
 # -- the names, on the real classes -----------------------------------------------------------------------------------

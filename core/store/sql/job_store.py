@@ -31,11 +31,23 @@ class JobStore:
             ).fetchone()
             if open_job:
                 raise JobError(f"{kind} into {collection} is running already: wait for it to end, or cancel it")
-            cursor = db.execute(
-                "INSERT INTO jobs (kind, collection, arguments, author, state, created_at) VALUES (?, ?, ?, ?, ?, ?)",
-                (kind, collection, json.dumps(arguments), author, "queued", utc_now().isoformat()),
-            )
-            return self._get(db, int(cursor.lastrowid or 0))
+            return self._insert(db, kind, collection, arguments, author)
+
+    def add_once(self, kind: str, collection: str, arguments: Mapping[str, Any], author: str) -> Job | None:
+        """Queue a job that nobody asked for.
+
+        None if one of its kind is queued or running for the collection, or the last one had the same arguments and did
+        not succeed: then it is for a person to try again.
+        """
+        with self._database.transaction() as db:
+            last = db.execute(
+                "SELECT * FROM jobs WHERE collection = ? AND kind = ? ORDER BY id DESC LIMIT 1", (collection, kind)
+            ).fetchone()
+            if last is not None:
+                was_tried = last["state"] != "done" and json.loads(last["arguments"]) == dict(arguments)
+                if last["state"] in _OPEN or was_tried:
+                    return None
+            return self._insert(db, kind, collection, arguments, author)
 
     def get(self, job_id: int) -> Job:
         """One job. Raises JobError if there is none with that id."""
@@ -145,6 +157,15 @@ class JobStore:
                 " WHERE collection = ?",
                 (_FORGOTTEN, collection),
             )
+
+    def _insert(
+        self, db: sqlite3.Connection, kind: str, collection: str, arguments: Mapping[str, Any], author: str
+    ) -> Job:
+        cursor = db.execute(
+            "INSERT INTO jobs (kind, collection, arguments, author, state, created_at) VALUES (?, ?, ?, ?, ?, ?)",
+            (kind, collection, json.dumps(arguments), author, "queued", utc_now().isoformat()),
+        )
+        return self._get(db, int(cursor.lastrowid or 0))
 
     def _get(self, db: sqlite3.Connection, job_id: int) -> Job:
         row = db.execute("SELECT * FROM jobs WHERE id = ?", (job_id,)).fetchone()

@@ -248,6 +248,13 @@ CONTACTSHEET: tuple[Migration, ...] = (
             """,
         ),
     ),
+    Migration(
+        "shares of spending",
+        (
+            "ALTER TABLE spend ADD COLUMN payer TEXT",
+            "CREATE TABLE salts (day TEXT PRIMARY KEY, salt BLOB NOT NULL) WITHOUT ROWID",
+        ),
+    ),
 )
 
 # events.db: the event log
@@ -406,6 +413,65 @@ JUDGEMENTS: tuple[Migration, ...] = (
             """,
             "CREATE INDEX judgements_by_time ON judgements (at_ms)",
             "CREATE INDEX judgements_by_collection ON judgements (collection, query)",
+        ),
+    ),
+    Migration(
+        "owners and voices",
+        (
+            """
+            CREATE TABLE owned_judgements (
+                id INTEGER PRIMARY KEY AUTOINCREMENT,
+                author TEXT NOT NULL,
+                collection TEXT NOT NULL,
+                query TEXT NOT NULL,
+                asset_id TEXT NOT NULL,
+                up INTEGER NOT NULL,
+                model TEXT NOT NULL,
+                ranker TEXT NOT NULL,
+                position INTEGER NOT NULL,
+                blind INTEGER NOT NULL,
+                at_ms INTEGER NOT NULL,
+                owner TEXT NOT NULL,
+                visitor TEXT,
+                UNIQUE (owner, collection, query, asset_id)
+            )
+            """,
+            """
+            INSERT INTO owned_judgements
+            SELECT id, author, collection, query, asset_id, up, model, ranker, position, blind, at_ms,
+                CASE author WHEN 'someone at this computer' THEN 'local'
+                WHEN 'a visitor' THEN 'session:' WHEN 'someone with the curator key' THEN 'session:key'
+                ELSE 'name:' || author END,
+                CASE WHEN author IN ('a visitor', 'someone at this computer', 'someone with the curator key')
+                THEN '' END
+            FROM judgements
+            """,
+            "DROP TABLE judgements",
+            "ALTER TABLE owned_judgements RENAME TO judgements",
+            "CREATE INDEX judgements_by_time ON judgements (at_ms)",
+            "CREATE INDEX judgements_by_collection ON judgements (collection, query)",
+            "CREATE TABLE salts (day TEXT PRIMARY KEY, salt BLOB NOT NULL) WITHOUT ROWID",
+        ),
+    ),
+)
+
+# limits.db: how often something was done of late
+LIMITS: tuple[Migration, ...] = (
+    Migration(
+        "counts",
+        (
+            """
+            CREATE TABLE counts (
+                id INTEGER PRIMARY KEY AUTOINCREMENT,
+                kind TEXT NOT NULL,
+                key BLOB NOT NULL,
+                tries INTEGER NOT NULL,
+                ends_at REAL NOT NULL,
+                blocked_until REAL NOT NULL,
+                UNIQUE (kind, key)
+            )
+            """,
+            "CREATE INDEX counts_by_end ON counts (ends_at)",
         ),
     ),
 )

@@ -17,7 +17,11 @@ _LIVE = "ended_at IS NULL AND token_hash IS NOT NULL AND expires_at > ?"
 
 
 class SessionStore:
-    """Every method is one transaction. Above a maximum those that were seen longest ago are deleted."""
+    """Every method is one transaction.
+
+    Above a maximum sessions are deleted: first those with a name alone, which anyone may begin, then those seen longest
+    ago.
+    """
 
     def __init__(
         self,
@@ -50,7 +54,8 @@ class SessionStore:
             db.execute("DELETE FROM sessions WHERE expires_at <= ?", (_text(now),))
             db.execute(
                 "DELETE FROM sessions WHERE id IN"
-                " (SELECT id FROM sessions ORDER BY seen_at DESC, rowid DESC LIMIT -1 OFFSET ?)",
+                " (SELECT id FROM sessions ORDER BY account IS NULL AND key_proof = '', seen_at DESC, rowid DESC"
+                " LIMIT -1 OFFSET ?)",
                 (MAX_SESSIONS - 1,),
             )
             columns, values = ", ".join(row), ", ".join(f":{name}" for name in row)

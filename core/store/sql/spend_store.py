@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from core.store.sql.daily_alias import daily_alias
 from core.store.sql.database import Database
 
 RETENTION_DAYS = 400
@@ -21,6 +22,14 @@ class Budgets:
 
 
 @dataclass(frozen=True)
+class Share:
+    """What one visitor or person may spend of the budgets: at most `daily_usd` a day (UTC). `payer` is who they are."""
+
+    payer: str
+    daily_usd: float
+
+
+@dataclass(frozen=True)
 class Spending:
     """USD spent today and this month (UTC); pending requests count with their maximum cost."""
 
@@ -32,7 +41,8 @@ class SpendStore:
     """A reservation per request, made before it is sent and replaced by its actual cost afterwards.
 
     Reservations count as spent, so the requests of several processes together stay within the budget; the reservation
-    of a process that died keeps counting, since the cost of its request is unknown.
+    of a process that died keeps counting, since the cost of its request is unknown. Who a request was for is kept as
+    an alias of that day (see `daily_alias`).
     """
 
     def __init__(
@@ -40,17 +50,24 @@ class SpendStore:
     ) -> None:
         self._database, self.budgets, self._now = database, budgets, now
 
-    def reserve(self, max_usd: float) -> int | str:
-        """Reserve the maximum cost of a request: its number, or the budget (`day`, `month`) that it would exceed."""
+    def reserve(self, max_usd: float, share: Share | None = None) -> int | str:
+        """Reserve the maximum cost of a request: its number, or what it would exceed (`visitor`, `day`, `month`).
+
+        Without a `share` it counts against the budgets alone.
+        """
         day = self._now().date()
         with self._database.transaction() as db:
+            payer = daily_alias(db, day.isoformat(), share.payer) if share else None
             spent = _spent(db, day.isoformat())
             if spent.day_usd + max_usd > self.budgets.daily_usd:
                 return "day"
             if spent.month_usd + max_usd > self.budgets.monthly_usd:
                 return "month"
+            if share and _spent_by(db, day.isoformat(), payer) + max_usd > share.daily_usd:
+                return "visitor"
             db.execute("DELETE FROM spend WHERE day < ?", ((day - timedelta(RETENTION_DAYS)).isoformat(),))
-            row = db.execute("INSERT INTO spend (day, usd, settled) VALUES (?, ?, 0)", (day.isoformat(), max_usd))
+            values = (day.isoformat(), max_usd, payer)
+            row = db.execute("INSERT INTO spend (day, usd, settled, payer) VALUES (?, ?, 0, ?)", values)
             return int(row.lastrowid or 0)
 
     def settle(self, reservation: int, usd: float) -> None:
@@ -74,3 +91,8 @@ def _spent(db: sqlite3.Connection, day: str) -> Spending:
     query = "SELECT coalesce(sum(usd * (day = ?)), 0), coalesce(sum(usd), 0) FROM spend WHERE day BETWEEN ? AND ?"
     today, month = db.execute(query, (day, f"{day[:7]}-01", f"{day[:7]}-31")).fetchone()
     return Spending(float(today), float(month))
+
+
+def _spent_by(db: sqlite3.Connection, day: str, payer: str | None) -> float:
+    query = "SELECT coalesce(sum(usd), 0) FROM spend WHERE day = ? AND payer = ?"
+    return float(db.execute(query, (day, payer)).fetchone()[0])

@@ -25,6 +25,7 @@ from core.errors import StoreError
 from core.sessions import SessionService
 from core.settings import Secret
 from core.store.sql.database import Database
+from core.store.sql.rate_limits import RateLimits
 from core.store.sql.session_store import SessionStore
 from tests.core.test_access import Trail
 
@@ -51,7 +52,8 @@ class Server:
     def __init__(self, data: Path, trail: Trail, base: str = "", over_tls: bool = False) -> None:
         store = SessionStore(Database(data / "contactsheet.db"))
         access = Access(Secret("sesame"), RoleRules(), lambda session: store.get(session) is not None, trail)
-        self.sessions, self.base = SessionService(store, access, timedelta(days=14), "groups"), base
+        rates = RateLimits(data / "limits.db")
+        self.sessions, self.base = SessionService(store, access, rates, timedelta(days=14), "groups"), base
         self.signs_in: str | None = user_cookie(**CLAIMS)
         routes = [
             Route(f"{base}/auth/login", lambda _: RedirectResponse("https://id.example/authorize", 302)),

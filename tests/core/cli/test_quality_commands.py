@@ -37,7 +37,7 @@ def ignore_all(*_: object) -> None: ...
 def search(app: App, pictures: Path) -> SearchFunction:
     """The search of a collection `c`."""
     app.ingest(pictures, "c")
-    return lambda query, collection, ranked: app.search(query, collection, ranked=ranked)
+    return lambda _, query, collection, ranked: app.search(query, collection, ranked=ranked)
 
 
 @pytest.fixture
@@ -164,8 +164,8 @@ def test_a_ranking_from_a_mock_server_is_marked_as_such(
     labels: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    def ranked(query: str, collection: str, ranked: bool) -> Answer:
-        answer = search(query, collection, False)
+    def ranked(person: Person, query: str, collection: str, ranked: bool) -> Answer:
+        answer = search(person, query, collection, False)
         return replace(answer, ranking=Ranking("ranked", ())) if ranked else answer
 
     opened.quality = make_quality(ranked, "127.0.0.1:8700")
@@ -221,7 +221,7 @@ def test_the_gate_holds_what_was_recorded_and_fails_when_search_gets_worse(
     assert run(*gate) == 0
     assert "c.jsonl: 2 queries, no measure under its floor" in capsys.readouterr().out
     assert run_json(*gate)["ok"]
-    opened.quality = make_quality(lambda query, collection, ranked: search("blue", collection, ranked))
+    opened.quality = make_quality(lambda person, _, collection, ranked: search(person, "blue", collection, ranked))
     with pytest.raises(QualityError, match=r"fell under the floor of .*c\.jsonl: NDCG@4 .* is under"):
         run(*gate)
 
@@ -287,9 +287,9 @@ def test_zero_shot_accuracy_is_printed_with_its_interval(
 
 
 def test_a_blind_list_pools_both_orders_of_one_search(quality: QualityService, pictures: Path) -> None:
-    found = quality.blind_pool("red", "c", 2, "red Ada")
+    found = quality.blind_pool(OPERATOR, "red", "c", 2, "red Ada")
     assert all(set(picture.positions) == {"gemini", "vector"} for picture in found)
-    assert quality.blind_pool("red", "c", 2, "red Ada") == found
+    assert quality.blind_pool(OPERATOR, "red", "c", 2, "red Ada") == found
 
 
 def test_every_command_says_what_it_does(run: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:

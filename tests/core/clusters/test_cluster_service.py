@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.access import OPERATOR
+from core.access import OPERATOR, Person
 from core.app import App
+from core.atlas import service as atlas_module
 from core.clusters import service as module
 from core.clusters.edits.model import ClusterRef, PairConstraint, Rename, SetBranch
 from core.clusters.edits.plan import Plan, apply
@@ -19,7 +20,7 @@ from core.clusters.tree.branches import branch_at
 from core.clusters.views.borderline_pairs import cophenetic_similarity
 from core.clusters.views.cluster_view import ClusterView, build_view
 from core.clusters.views.naming import NameSuggestion
-from core.errors import ClusterError, CollectionError
+from core.errors import ClusterError, CollectionError, NotAllowed
 from core.jobs.background import BackgroundJobs
 from core.records.jobs import Job
 from core.store.lance.snapshot import Snapshot
@@ -166,9 +167,53 @@ def test_a_job_that_was_cancelled_leaves_no_dendrogram(app: App, big: list[Job])
     app.library.cancel(OPERATOR, job.id)
     assert app.run_job(job.id).state == "cancelled"
     assert app.clusters.base("c") is None
-    again = app.clusters.refresh("c", "Ada")
-    assert again is not None
+
+
+def test_a_job_that_did_not_succeed_is_started_again_by_a_curator_alone(
+    app: App, data: Path, tmp_path: Path, big: list[Job]
+) -> None:
+    job = app.clusters.refresh("c", "a visitor")
+    assert job is not None
+    app.library.cancel(OPERATOR, job.id)
+    assert app.run_job(job.id).state == "cancelled"
+    for server in (app, colour_app(data)):
+        assert server.clusters.refresh("c", "a visitor") is None
+        assert server.clusters.refresh("c", "Ada") is None
+    assert big == [job]
+    with pytest.raises(NotAllowed, match="only curators"):
+        app.library.resume(Person(visitor="192.0.2.1"), job.id)
+    again = app.library.resume(OPERATOR, job.id)
     assert app.run_job(again.id).state == "done"
+    add(app, tmp_path, "red", 1)
+    assert [job.author for job in big] == ["a visitor", OPERATOR.author, "ingest"]  # another version
+
+
+def test_many_people_in_two_processes_start_one_job(app: App, data: Path, big: list[Job]) -> None:
+    servers = [app, colour_app(data)]
+    with ThreadPoolExecutor(8) as people:
+        started = list(people.map(lambda n: servers[n % 2].clusters.refresh("c", f"p{n}"), range(16)))
+    assert [job for job in started if job] == big
+    assert len(big) == 1
+
+
+# -- the map ---------------------------------------------------------------------------------------------------
+
+
+def test_a_map_is_fitted_once_per_version_whoever_looks_and_again_by_a_curator_alone(
+    app: App, data: Path, spawned: list[Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise MemoryError("too large")
+
+    monkeypatch.setattr(atlas_module, "fit_map", fail)
+    job = app.atlas.refresh("c", "a visitor")
+    assert job is not None
+    assert app.run_job(job.id).state == "failed"
+    assert [server.atlas.refresh("c", "a visitor") for server in (app, colour_app(data))] == [None, None]
+    with pytest.raises(NotAllowed, match="only curators may recompute the map"):
+        app.atlas.refit(Person(visitor="192.0.2.1"), "c")
+    assert spawned == [job]
+    assert app.atlas.refit(OPERATOR, "c") is not None
 
 
 def test_a_small_collection_needs_no_job(app: App, spawned: list[Job]) -> None:

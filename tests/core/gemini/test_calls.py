@@ -23,7 +23,7 @@ from core.gemini.prices import TokenUsage, load_prices
 from core.gemini.transport import GeminiReply, GeminiRequest
 from core.settings import Secret
 from core.store.sql.database import Database
-from core.store.sql.spend_store import Budgets, SpendStore
+from core.store.sql.spend_store import Budgets, Share, SpendStore
 from tests.fakes.gemini_client import MODEL
 from tests.fakes.gemini_transport import HONEST, START, USAGE, FakeClock, FakeTransport, Gate
 
@@ -237,7 +237,7 @@ def test_a_retry_needs_room_in_the_budget_too(make_calls: Callable[..., GeminiCa
 
 
 class BrokenSpend(SpendStore):
-    def reserve(self, max_usd: float) -> int | str:
+    def reserve(self, max_usd: float, share: Share | None = None) -> int | str:
         raise StoreError("database is locked")
 
 

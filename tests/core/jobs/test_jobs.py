@@ -15,7 +15,7 @@ from core.errors import CollectionBusy, JobError, StoreError
 from core.jobs import background as jobs_module
 from core.jobs.background import BackgroundJobs, report_summary
 from core.records.assets import utc_now
-from core.records.jobs import Cancelled, Failure, IngestReport, Job, Progress, ProgressListener
+from core.records.jobs import Cancelled, Failure, IngestReport, Job, JobState, Progress, ProgressListener
 from core.store.sql.database import Database
 from core.store.sql.job_store import JobStore
 
@@ -208,3 +208,44 @@ def test_jobs_are_counted_by_state_and_failures_from_a_moment_on(tmp_path: Path)
     assert jobs.by_state() == {"done": 1, "failed": 1, "crashed": 1, "cancelled": 1, "queued": 1}
     assert jobs.failed_since(before) == 2
     assert jobs.failed_since(before + timedelta(hours=1)) == 0
+
+
+def _add_once_all_are_ready(path: Path, ready: Any, results: Any) -> None:
+    jobs = JobStore(Database(path))
+    ready.wait(60)
+    results.put([jobs.add_once("link", "c", {"version": "v1"}, "a visitor") is not None for _ in range(20)])
+
+
+def test_two_processes_start_what_nobody_asked_for_once(tmp_path: Path) -> None:
+    spawn = multiprocessing.get_context("spawn")
+    ready, results = spawn.Barrier(2), spawn.Queue()
+    processes = [
+        spawn.Process(target=_add_once_all_are_ready, args=(tmp_path / "jobs.db", ready, results)) for _ in range(2)
+    ]
+    for process in processes:
+        process.start()
+    added = [taken for _ in processes for taken in results.get(timeout=120)]
+    for process in processes:
+        process.join(60)
+    assert (len(added), sum(added)) == (40, 1)
+
+
+@pytest.mark.parametrize(
+    ("state", "version", "again"),
+    [
+        ("failed", "v1", False),
+        ("crashed", "v1", False),
+        ("cancelled", "v1", False),
+        ("done", "v1", True),  # its result is gone: whoever looks needs it
+        ("failed", "v2", True),
+    ],
+)
+def test_what_nobody_asked_for_is_not_tried_twice_with_the_same_arguments(
+    tmp_path: Path, state: JobState, version: str, again: bool
+) -> None:
+    jobs = JobStore(Database(tmp_path / "jobs.db"))
+    first = jobs.add_once("link", "c", {"version": "v1"}, "a visitor")
+    assert first is not None
+    assert jobs.add_once("link", "c", {"version": version}, "a visitor") is None  # it is queued
+    jobs.end(first.id, state, "")
+    assert (jobs.add_once("link", "c", {"version": version}, "a visitor") is not None) == again

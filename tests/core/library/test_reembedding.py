@@ -161,7 +161,7 @@ def test_what_was_removed_stays_removed_after_switching_over(books: App, tmp_pat
     report = books.ingest(tmp_path / "pictures", "books")
     assert (report.added, report.removed) == (0, 2)
     assert books.removal.restore(OPERATOR, "books", [first, second]) == 2
-    assert books.searches.by_asset(first, "books").hits
+    assert books.searches.by_asset(OPERATOR, first, "books").hits
 
 
 def test_saved_revisions_still_open_and_tell_that_the_model_changed(books: App, tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def test_removed_pictures_are_gone_from_search_clusters_map_and_thumbnails(fille
     assert filled.pictures("shades", [removed, stays])[0].asset.id == stays
     assert filled.asset(removed, "shades") is None
     with pytest.raises(QueryError, match="may have been removed"):
-        filled.searches.by_asset(removed, "shades")
+        filled.searches.by_asset(OPERATOR, removed, "shades")
 
 
 def test_another_process_sees_a_removal_at_once(filled: App) -> None:

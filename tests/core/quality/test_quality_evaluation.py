@@ -13,6 +13,7 @@ from typing import Any, cast
 
 import pytest
 
+from core.access import OPERATOR
 from core.errors import QualityError
 from core.quality.comparison import NO_KEY, NOT_RECORDED, compare, lift
 from core.quality.evaluation import evaluate, scores, scores_by_kind
@@ -234,12 +235,14 @@ def recorded_host(outcome: RankingOutcome, mock_server_host: str, ranker: Ranker
     card = SimpleNamespace(name="bundled", checkpoint="sha256:1")
     nothing: Any = None
     target = EvaluationTarget(
-        lambda query, _, ranked: answer(query, [B, A], [A, B] if ranked else [], outcome),
+        lambda _, query, __, ranked: answer(query, [B, A], [A, B] if ranked else [], outcome),
         lambda _: cast(Any, SimpleNamespace(ids=[A, B, C, D], version="v1")),
         lambda _: cast(Any, SimpleNamespace(card=card)),
     )
     options = QualityOptions(mock_server_host=mock_server_host, environ={})
-    return QualityService(target, nothing, nothing, nothing, options).evaluate(LABELS, "c", ranker).mock_server
+    return (
+        QualityService(target, nothing, nothing, nothing, options).evaluate(OPERATOR, LABELS, "c", ranker).mock_server
+    )
 
 
 @pytest.mark.parametrize("outcome", ["ranked", "cached"])

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from core.access import Person
 from core.app import App, open_app
 from core.cli.quality_commands import EVAL_FOLDER
 from core.quality.service import EvaluationTarget, QualityOptions, QualityService, SearchFunction
@@ -49,7 +50,7 @@ def service_of(app: App, snapshot: Snapshot, tmp_path: Path) -> Callable[[Search
 def searching(app: App, snapshot: Snapshot) -> SearchFunction:
     """A search over the vectors of a snapshot, whatever they are."""
 
-    def search(query: str, collection: str, ranked: bool) -> Answer:
+    def search(_: Person, query: str, collection: str, ranked: bool) -> Answer:
         vector = app.encoders.get("bundled").encode_texts([query])[0]
         rows, similarities, matching = nearest_rows(snapshot.vectors, vector, 10)
         hits = tuple(
@@ -66,7 +67,7 @@ def searching(app: App, snapshot: Snapshot) -> SearchFunction:
 def test_the_bundled_model_is_above_the_committed_floor(
     app: App, service_of: Callable[[SearchFunction], QualityService]
 ) -> None:
-    def search(query: str, collection: str, ranked: bool) -> Answer:
+    def search(_: Person, query: str, collection: str, ranked: bool) -> Answer:
         return app.search(query, collection, ranked=ranked)
 
     checked = service_of(search).validate(EVAL_FOLDER, "demo")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.access import Person
+from core.access import Account, Person
 from core.quality.blind import pool_rankings
 from core.quality.judging import JudgingService, Vote, label_set
 from core.quality.label_sets import read_label_set, to_jsonl
@@ -39,6 +40,39 @@ def test_whoever_may_search_may_judge_and_sees_and_undoes_their_own_thumbs_only(
     assert judging.votes(ADA, "demo", "red car") == {}
     assert not judging.withdraw(ADA, "demo", "red car", A)
     assert judging.withdraw(BROWSER, "demo", "red car", A)
+
+
+def test_no_stranger_without_a_name_can_see_change_or_withdraw_the_thumb_of_another(judging: JudgingService) -> None:
+    mine, theirs = Person(visitor="192.0.2.1"), Person(visitor="192.0.2.1")
+    judging.judge(mine, "demo", "red car", Vote(A, True, "vector", 1), "my session")
+    judging.judge(theirs, "demo", "red car", Vote(A, False, "vector", 1), "their session")
+    assert not judging.withdraw(theirs, "demo", "red car", A, "another session")
+    assert judging.votes(mine, "demo", "red car", "my session") == {A: True}
+    assert judging.votes(theirs, "demo", "red car", "their session") == {A: False}
+
+
+def test_who_needs_no_name_at_this_computer_keeps_their_thumbs_when_the_page_is_loaded_again(
+    judging: JudgingService,
+) -> None:
+    here = Person(over_loopback=True, visitor="127.0.0.1")
+    judging.judge(here, "demo", "red car", Vote(A, True, "vector", 1), "before")
+    assert judging.votes(here, "demo", "red car", "after") == {A: True}
+    for stranger in (Person("someone at this computer"), Person(visitor="127.0.0.1"), Person("local")):
+        assert not judging.withdraw(stranger, "demo", "red car", A, "before")
+
+
+def test_a_browser_that_is_remembered_keeps_its_thumbs(judging: JudgingService) -> None:
+    known = Person(visitor="192.0.2.1", session="device")
+    judging.judge(known, "demo", "red car", Vote(A, True, "vector", 1), "before")
+    assert judging.votes(known, "demo", "red car", "after") == {A: True}
+
+
+def test_a_thumb_follows_who_signed_in_whatever_name_and_session_they_have(judging: JudgingService) -> None:
+    ada, other = Person(account=Account("idp|1", "Ada")), Person(account=Account("idp|2", "Ada"))
+    judging.judge(ada, "demo", "red car", Vote(A, True, "vector", 1), "morning")
+    assert judging.votes(replace(ada, account=Account("idp|1", "A. L.")), "demo", "red car", "evening") == {A: True}
+    assert judging.votes(other, "demo", "red car", "morning") == {}
+    assert not judging.withdraw(Person("Ada"), "demo", "red car", A)
 
 
 def test_a_thumb_of_none_takes_ones_own_back(judging: JudgingService) -> None:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.access import OPERATOR
 from core.app import App
 from core.cli import main as cli
 from core.errors import CollectionError, ContactSheetError, QualityError
@@ -107,7 +108,7 @@ def test_the_command_writes_labels_that_can_be_evaluated(
     labels = read_label_set(path)
     assert [query.query for query in labels.queries][:4] == ["query 0", "query 1", "query 2", "query 3"]
     assert {len(query.relevant) for query in labels.queries} == {3, 4}
-    assert lite.quality.evaluate(labels, "lite").absent == 0
+    assert lite.quality.evaluate(OPERATOR, labels, "lite").absent == 0
     assert cli.main([*arguments, "--queries", "2", "--json"]) == 0
     assert [query["kind"] for query in json.loads(capsys.readouterr().out)["queries"]] == ["conversion"] * 2
     assert cli.main([*arguments, "--queries", "1"]) == 0

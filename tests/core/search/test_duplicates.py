@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image, ImageEnhance
 
+from core.access import OPERATOR
 from core.app import App
 from core.embedding import images
 from core.ingest.sources import demo
@@ -178,8 +179,8 @@ def test_the_app_finds_altered_pictures_and_files_with_the_same_bytes(app: App, 
     altered(photographs(4)[0])["resized"].save(folder / "small.png")
     (folder / "again.png").write_bytes((folder / "1.png").read_bytes())
     app.ingest(folder, "twice")
-    found = app.searches.duplicates("twice")
+    found = app.searches.duplicates(OPERATOR, "twice")
     titles = app.titles("twice")
     assert [(titles[g.keep], [titles[i] for i, _ in g.others]) for g in found.groups] == [("0.png", ["small.png"])]
     assert [sorted(Path(uri).name for uri in places) for places in found.copies.values()] == [["1.png", "again.png"]]
-    assert app.searches.duplicates("twice") is found
+    assert app.searches.duplicates(OPERATOR, "twice") is found

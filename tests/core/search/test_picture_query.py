@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
+from core.access import OPERATOR
 from core.app import App
 from core.errors import BadImage, CollectionError, QueryError
 from core.records.searches import SearchOptions
-from core.search import query_picture as query_pictures
+from core.search.query_picture import read_query_picture
 from core.search.vector_search import blend_query_vectors
 from tests.fakes.encoder import COLOURS, ColourEncoder
 
@@ -49,7 +50,7 @@ def test_the_same_picture_comes_first_with_similarity_one_and_needs_no_encoding(
 ) -> None:
     before = encoder.encoded_images
     answer = filled.searches.by_picture(
-        filled.searches.read_query_picture((pictures / "red.png").read_bytes()), "shelf"
+        OPERATOR, filled.searches.read_query_picture((pictures / "red.png").read_bytes()), "shelf"
     )
     assert names(answer.hits)[0] == "red.png"
     assert answer.hits[0].similarity == pytest.approx(1, abs=1e-6)
@@ -58,7 +59,7 @@ def test_the_same_picture_comes_first_with_similarity_one_and_needs_no_encoding(
 
 
 def test_another_picture_is_encoded_as_an_ingest_would_and_is_not_stored(filled: App, tmp_path: Path) -> None:
-    answer = filled.searches.by_picture(filled.searches.read_query_picture(png("blue")), "shelf")
+    answer = filled.searches.by_picture(OPERATOR, filled.searches.read_query_picture(png("blue")), "shelf")
     assert names(answer.hits)[0] == "blue.webp"
     assert answer.hits[0].similarity > 0.99
     assert filled.size("shelf") == 3
@@ -67,27 +68,36 @@ def test_another_picture_is_encoded_as_an_ingest_would_and_is_not_stored(filled:
 
 def test_words_refine_a_picture_by_their_weight(filled: App) -> None:
     red = filled.searches.read_query_picture(png("red"))
-    assert names(filled.searches.by_picture(red, "shelf", SearchOptions(top=1), "green", 0.2).hits) == ["red.png"]
-    assert names(filled.searches.by_picture(red, "shelf", SearchOptions(top=1), "green", 0.8).hits) == ["green.jpg"]
+    assert names(filled.searches.by_picture(OPERATOR, red, "shelf", SearchOptions(top=1), "green", 0.2).hits) == [
+        "red.png"
+    ]
+    assert names(filled.searches.by_picture(OPERATOR, red, "shelf", SearchOptions(top=1), "green", 0.8).hits) == [
+        "green.jpg"
+    ]
 
 
 def test_at_the_ends_of_the_weight_only_one_of_both_counts(filled: App) -> None:
     red = filled.searches.read_query_picture(png("red"))
-    for weight, alone in ((0.0, filled.searches.by_picture(red, "shelf")), (1.0, filled.search("green", "shelf"))):
-        both = filled.searches.by_picture(red, "shelf", text="green", text_weight=weight)
+    for weight, alone in (
+        (0.0, filled.searches.by_picture(OPERATOR, red, "shelf")),
+        (1.0, filled.search("green", "shelf")),
+    ):
+        both = filled.searches.by_picture(OPERATOR, red, "shelf", text="green", text_weight=weight)
         assert [(h.asset.id, h.similarity) for h in both.hits] == [(h.asset.id, h.similarity) for h in alone.hits]
 
 
 def test_words_refine_a_picture_of_the_collection_too_and_it_stays_left_out(filled: App) -> None:
     red = filled.search("red", "shelf", 1).hits[0].asset.id
-    answer = filled.searches.by_asset(red, "shelf", text="blue", text_weight=0.9)
+    answer = filled.searches.by_asset(OPERATOR, red, "shelf", text="blue", text_weight=0.9)
     assert names(answer.hits) == ["blue.webp", "green.jpg"]
     assert answer.result.query == "blue"
-    assert filled.searches.by_asset(red, "shelf").result.query == ""
+    assert filled.searches.by_asset(OPERATOR, red, "shelf").result.query == ""
 
 
 def test_searches_by_picture_count_as_searches(filled: App) -> None:
-    answer = filled.searches.by_picture(filled.searches.read_query_picture(png("red")), "shelf", text="  dark   red ")
+    answer = filled.searches.by_picture(
+        OPERATOR, filled.searches.read_query_picture(png("red")), "shelf", text="  dark   red "
+    )
     (event,) = [event for event in filled.events.latest(10) if event.uid == answer.id]
     assert event.kind == "search"
     assert answer.result.query == "dark red"
@@ -95,7 +105,7 @@ def test_searches_by_picture_count_as_searches(filled: App) -> None:
 
 
 def test_a_query_of_an_evaluation_is_an_event_of_its_own_kind(filled: App) -> None:
-    filled._search_for_evaluation("red", "shelf", False)
+    filled._search_for_evaluation(OPERATOR, "red", "shelf", False)
     assert [event.kind for event in filled.events.latest(10) if event.kind in ("search", "evaluate")] == ["evaluate"]
 
 
@@ -112,10 +122,17 @@ def test_a_file_that_is_no_picture_is_refused_with_the_reason(app: App, data: by
         app.searches.read_query_picture(data)
 
 
-def test_a_file_that_is_too_large_is_refused_before_it_is_decoded(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(query_pictures, "MAX_MB", 0.00001)
-    with pytest.raises(QueryError, match=r"the picture has 0\.0 MB, allowed are 1e-05: choose a smaller one"):
-        app.searches.read_query_picture(png("red"))
+def test_a_file_that_is_too_large_is_refused_before_it_is_decoded() -> None:
+    with pytest.raises(QueryError, match=r"the picture has 1\.5 MB, allowed are 1: choose a smaller one"):
+        read_query_picture(b"no picture" * 150_000, max_mb=1, max_megapixels=10)
+
+
+def test_a_picture_of_more_pixels_than_anyone_may_send_is_refused_before_it_is_decoded(app: App) -> None:
+    assert app.searches.max_query_megapixels == 64 < app.settings.max_megapixels
+    picture = io.BytesIO()
+    Image.new("1", (10_000, 6_600)).save(picture, "PNG")
+    with pytest.raises(BadImage, match="66"):
+        app.searches.read_query_picture(picture.getvalue())
 
 
 def test_a_large_picture_is_kept_no_larger_than_a_model_looks_at(app: App) -> None:
@@ -128,11 +145,11 @@ def test_a_large_picture_is_kept_no_larger_than_a_model_looks_at(app: App) -> No
 def test_a_search_that_cannot_be_answered_says_why(filled: App) -> None:
     red = filled.searches.read_query_picture(png("red"))
     with pytest.raises(QueryError, match=r"the weight of the words is 1\.5: choose one from 0"):
-        filled.searches.by_picture(red, "shelf", text="red", text_weight=1.5)
+        filled.searches.by_picture(OPERATOR, red, "shelf", text="red", text_weight=1.5)
     with pytest.raises(QueryError, match=r"2,?001 characters"):
-        filled.searches.by_picture(red, "shelf", text="x" * 2001)
+        filled.searches.by_picture(OPERATOR, red, "shelf", text="x" * 2001)
     with pytest.raises(CollectionError, match="nowhere"):
-        filled.searches.by_picture(red, "nowhere")
+        filled.searches.by_picture(OPERATOR, red, "nowhere")
 
 
 @given(NUMBERS, NUMBERS, st.floats(0, 1))

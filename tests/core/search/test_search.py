@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
 
+from core.access import OPERATOR
 from core.app import App
 from core.errors import CollectionError, QueryError
 from core.records.assets import Filters
@@ -99,10 +100,13 @@ def test_the_minimum_similarity_hides_what_is_less_similar_and_counts_what_match
 
 def test_a_picture_finds_its_like_and_never_itself(filled: App) -> None:
     red = filled.search("red", "c", 1).hits[0].asset
-    result = filled.searches.by_asset(red.id, "c")
+    result = filled.searches.by_asset(OPERATOR, red.id, "c")
     assert red.id not in {hit.asset.id for hit in result.hits}
     assert (len(result.hits), result.result.matching) == (2, 2)
-    assert len(filled.searches.by_asset(red.id, "c", SearchOptions(filters=Filters(keywords=("flat",)))).hits) == 1
+    assert (
+        len(filled.searches.by_asset(OPERATOR, red.id, "c", SearchOptions(filters=Filters(keywords=("flat",)))).hits)
+        == 1
+    )
 
 
 def test_browsing_shows_everything_and_needs_no_model(filled: App) -> None:
@@ -152,7 +156,7 @@ def test_queries_that_cannot_be_answered_are_refused(filled: App, query: str, me
 @pytest.mark.parametrize("asset_id", ["f" * 64, "'; DROP", ""])
 def test_a_picture_that_is_not_there_is_refused(filled: App, asset_id: str) -> None:
     with pytest.raises(QueryError, match="has no picture"):
-        filled.searches.by_asset(asset_id, "c")
+        filled.searches.by_asset(OPERATOR, asset_id, "c")
     assert filled.asset(asset_id, "c") is None
 
 

@@ -86,12 +86,6 @@ def test_an_action_that_fails_is_recorded_with_the_kind_of_its_error_alone(audit
     assert [entry.outcome for entry in audit.search()] == ["not done: cluster error"]
 
 
-def test_the_note_of_a_save_is_not_kept(audit: AuditLog) -> None:
-    with Access(audit=audit).acting(ADA, Action.SAVE, "c", "renamed a violet evening"):
-        pass
-    assert targets(audit) == [""]
-
-
 def test_what_is_no_write_of_a_service_is_recorded_whole(audit: AuditLog) -> None:
     audit.record(ADA, "sign-in failed", outcome="not done: not an account of this server")
     audit.record(ADA, "sign in")

@@ -10,7 +10,7 @@ import pytest
 
 from core.errors import StoreError
 from core.store.sql.database import Database
-from core.store.sql.migrations import ALERTS, CONTACTSHEET, EVENTS, JUDGEMENTS, QUALITY, Migration
+from core.store.sql.migrations import ALERTS, CONTACTSHEET, EVENTS, JUDGEMENTS, LIMITS, QUALITY, Migration
 
 DATABASES = {
     "contactsheet": CONTACTSHEET,
@@ -18,6 +18,7 @@ DATABASES = {
     "alerts": ALERTS,
     "quality": QUALITY,
     "judgements": JUDGEMENTS,
+    "limits": LIMITS,
 }
 EARLIER_VERSIONS = [(name, version) for name, steps in DATABASES.items() for version in range(len(steps))]
 BIRDS = Migration("birds", ("CREATE TABLE birds (name TEXT NOT NULL)", "INSERT INTO birds VALUES ('wren')"))

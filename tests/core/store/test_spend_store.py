@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from core.app import App
 from core.store.sql.database import Database
-from core.store.sql.spend_store import RETENTION_DAYS, Budgets, Spending, SpendStore
+from core.store.sql.spend_store import RETENTION_DAYS, Budgets, Share, Spending, SpendStore
 from tests.fakes.gemini import MockGeminiServer
 from tests.fakes.gemini_app import billed_usd, cause_of, make_collections, ranking_app, spent_usd
 from tests.fakes.gemini_client import KEY
@@ -118,6 +118,45 @@ def test_days_long_gone_are_dropped(
 
 def test_a_budget_of_nothing_allows_nothing(with_budgets: Callable[[float, float], SpendStore]) -> None:
     assert with_budgets(0.0, 9.0).reserve(1e-9) == "day"
+
+
+# -- shares ------------------------------------------------------------------------------------------------------
+
+ADA, BO = Share("account:ada", 1.0), Share("visitor:192.0.2.1", 0.5)
+
+
+def test_a_share_is_held_beside_the_budgets_and_comes_back_with_the_day(
+    with_budgets: Callable[[float, float], SpendStore], calendar: Calendar
+) -> None:
+    calendar.moment = datetime(2026, 11, 29, 23, 59, tzinfo=UTC)
+    spend = with_budgets(1.4, 9.0)
+    assert spend.reserve(0.6, BO) == "visitor"
+    reservation = spend.reserve(0.5, BO)
+    assert isinstance(reservation, int)
+    assert spend.reserve(0.1, BO) == "visitor"
+    spend.settle(reservation, 0.2)
+    assert isinstance(spend.reserve(0.2, BO), int)
+    assert isinstance(spend.reserve(0.9, ADA), int)
+    assert spend.reserve(0.2, ADA) == "day"
+    assert spend.reserve(0.2) == "day"
+    calendar.moment += timedelta(minutes=1)
+    assert isinstance(spend.reserve(0.5, BO), int)
+
+
+def test_nothing_of_a_share_tells_whose_it_was_once_its_day_is_over(
+    with_budgets: Callable[[float, float], SpendStore], calendar: Calendar, tmp_path: Path
+) -> None:
+    spend = with_budgets(9.0, 9.0)
+    for _ in range(2):
+        spend.reserve(0.1, BO)
+    calendar.moment += timedelta(days=1)
+    spend.reserve(0.1, BO)
+    spend.reserve(0.1)
+    with Database(tmp_path / "spend.db").reading() as db:
+        first, second, next_day, nobody = (row["payer"] for row in db.execute("SELECT payer FROM spend ORDER BY id"))
+        assert [row["day"] for row in db.execute("SELECT day FROM salts")] == ["2026-12-01"]
+    assert first == second != next_day
+    assert nobody is None
 
 
 REQUESTS = st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1), st.booleans(), st.integers(0, 12)), max_size=25)
