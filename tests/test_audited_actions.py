@@ -63,6 +63,11 @@ def revoke(app: App, _: Path) -> Entry:
     return "", f"Bob ({session})"
 
 
+def recompute_map(app: App, _: Path) -> Entry:
+    app.atlas.refit(ADA, "c")
+    return "c", ""
+
+
 def save(app: App, _: Path) -> Entry:
     saved(app)
     return "c", "the first revision"
@@ -180,9 +185,15 @@ AUDITED: dict[Action, Callable[[App, Path], Entry]] = {
     Action.SILENCE: silence,
     Action.END_SILENCE: end_silence,
     Action.REVOKE: revoke,
+    Action.RECOMPUTE_MAP: recompute_map,
 }
-# Edits of a draft are the draft's own history until it is saved; the others only look.
-WITHOUT_A_LINE = {Action.EDIT_CLUSTERS, Action.SEE_SESSIONS, Action.READ_AUDIT_LOG}
+# Edits of a draft are the draft's own history until it is saved; the others look, or compute what follows anyway.
+WITHOUT_A_LINE = {
+    Action.EDIT_CLUSTERS,
+    Action.SEE_SESSIONS,
+    Action.READ_AUDIT_LOG,
+    Action.FIND_DUPLICATES,
+}
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ import pytest
 from core.access import OPERATOR, Person, Role, RoleRules
 from core.api.local_connections import is_local
 from core.app import App
+from core.atlas.service import AtlasService
 from core.clusters.curation import CurationService
 from core.errors import NotAllowed
 from core.jobs.background import BackgroundJobs
@@ -23,6 +24,7 @@ from core.library.service import LibraryService
 from core.metrics.alert_service import AlertService
 from core.metrics.audit import AuditService
 from core.records.sessions import Account
+from core.search.service import SearchService
 from core.sessions import SessionService
 from core.settings import Secret, Settings
 from core.store.lance.collections import Collections
@@ -96,10 +98,12 @@ SERVICES: dict[type, Callable[[App], object]] = {
     SessionService: lambda app: app.sessions,
     AuditService: lambda app: app.audit,
     EvaluationRunner: EvaluationRunner,
+    AtlasService: lambda app: app.atlas,
+    SearchService: lambda app: app.searches,
 }
 FOR_ADMINS = {"take_over", "live", "revoke", "page", "actions", "entries"}
-# What someone does with their own draft or session, or what is done for them: the draft's and the session's own tests.
-OWN = {"unsaved_draft", "offer", "rename", "end", "record"}
+# What someone does with their own draft or session, and what is done for them; and searching, which is for everyone.
+OWN = {"unsaved_draft", "offer", "rename", "end", "record", "by_text", "by_asset", "by_picture"}
 
 
 def actions() -> list[tuple[type, str]]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,14 @@ from core.app import App
 from core.records.jobs import IngestReport, ProgressListener, ignore
 from core.settings import PROJECT
 from pages.ui import resources
+
+
+@pytest.fixture(autouse=True)
+def main_module() -> Iterator[None]:
+    """Leave `__main__` as it is: AppTest puts its script there, and processes spawned later would run that."""
+    before = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = before
 
 
 class AppWithSmallDemo(App):
