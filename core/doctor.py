@@ -168,7 +168,8 @@ def _curators(settings: Settings) -> Check:
         return Check("curators", False, "people are listed, but cannot sign in", advice)
     if settings.curator_key:
         return Check("curators", True, "whoever enters the curator key")
-    return Check("curators", True, "everyone at this computer, nobody elsewhere")
+    advice = "" if settings.hosts == Settings().hosts else "for curators elsewhere, and behind a proxy: docs/sharing.md"
+    return Check("curators", True, "everyone at this computer, nobody elsewhere", advice)
 
 
 def _sign_in_package(_: Settings) -> Check:

@@ -34,6 +34,7 @@ def test_it_says_how_people_become_curators_without_sign_in(tmp_path: Path) -> N
     here = checks(tmp_path)
     assert here["curators"] == (True, "everyone at this computer, nobody elsewhere", "")
     assert not {"sign-in", "Authlib"} & set(here)
+    assert "docs/sharing.md" in checks(tmp_path, **HOSTS)["curators"][2]
     assert checks(tmp_path, CONTACTSHEET_CURATOR_KEY="sesame")["curators"] == (
         True,
         "whoever enters the curator key",
