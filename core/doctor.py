@@ -11,10 +11,12 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from core import __version__
 from core.errors import ContactSheetError
-from core.settings import PROJECT, Settings
+from core.settings import Settings
+from core.text import listed
 
 PACKAGES = (
     "streamlit",
@@ -31,6 +33,9 @@ PACKAGES = (
 
 
 LEAST_FREE_GB = 1.0
+CALLBACK = "/oauth2callback"
+LEAST_COOKIE_SECRET = 32
+HOW_TO_MAKE_ONE = """make a longer one with python -c 'import secrets; print(secrets.token_urlsafe(32))'"""
 
 
 @dataclass(frozen=True)
@@ -61,7 +66,9 @@ def _settings_checks(settings: Settings) -> list[Check]:
         _data_folder,
         _collections,
         _gemini_key,
+        _curators,
     )
+    steps = (*steps, _sign_in_package, _sign_in_table) if settings.sign_in else steps
     checks = []
     for step in steps:
         try:
@@ -142,9 +149,60 @@ def _collections(settings: Settings) -> Check:
 
 
 def _gemini_key(settings: Settings) -> Check:
-    where = PROJECT / ".streamlit" / "secrets.toml"
-    advice = "" if settings.gemini_api_key else f"optional: set GEMINI_API_KEY, or write it to {where}"
+    advice = "" if settings.gemini_api_key else f"optional: set GEMINI_API_KEY, or write it to {settings.secrets}"
     return Check("Gemini key", True, "present" if settings.gemini_api_key else "not set", advice)
+
+
+def _curators(settings: Settings) -> Check:
+    """How people become curators on this server."""
+    known = settings.curators | settings.admins
+    if settings.sign_in and not known:
+        advice = "list addresses or groups in CONTACTSHEET_CURATORS or CONTACTSHEET_ADMINS"
+        return Check("curators", True, "people sign in, but nobody is a curator", advice)
+    if settings.sign_in:
+        found = f"those of CONTACTSHEET_CURATORS and CONTACTSHEET_ADMINS, who sign in ({len(known)} listed)"
+        advice = "unset CONTACTSHEET_CURATOR_KEY: it is not asked for" if settings.curator_key else ""
+        return Check("curators", True, found, advice)
+    if known:
+        advice = f"add the table [auth] to {settings.secrets}, or unset CONTACTSHEET_CURATORS and CONTACTSHEET_ADMINS"
+        return Check("curators", False, "people are listed, but cannot sign in", advice)
+    if settings.curator_key:
+        return Check("curators", True, "whoever enters the curator key")
+    advice = "" if settings.hosts == Settings().hosts else "for curators elsewhere, and behind a proxy: docs/sharing.md"
+    return Check("curators", True, "everyone at this computer, nobody elsewhere", advice)
+
+
+def _sign_in_package(_: Settings) -> Check:
+    try:
+        return Check("Authlib", True, importlib.metadata.version("Authlib"))
+    except importlib.metadata.PackageNotFoundError:
+        advice = "pip install -r requirements-sign-in.txt -c constraints.txt"
+        return Check("Authlib", False, "not installed, but [auth] needs it", advice)
+
+
+def _sign_in_table(settings: Settings) -> Check:
+    """Whether `[auth]` is complete, and leads back to this server. Shows no value but the host."""
+    table, where = settings.sign_in_table, f"[auth] in {settings.secrets}"
+    host = _host(table.redirect_uri)
+    if table.missing:
+        return Check("sign-in", False, f"{where} lacks {listed(table.missing)}", "add them: docs/sharing.md")
+    if table.cookie_secret_length < LEAST_COOKIE_SECRET:
+        found = f"cookie_secret has {table.cookie_secret_length} characters, fewer than {LEAST_COOKIE_SECRET}"
+        return Check("sign-in", False, found, HOW_TO_MAKE_ONE)
+    if not table.redirect_uri.endswith(CALLBACK):
+        return Check("sign-in", False, f"redirect_uri does not end with {CALLBACK}", f"correct it: {where}")
+    if host not in map(_host, (f"//{name}" for name in settings.hosts)) and host not in settings.hosts:
+        found = f"redirect_uri leads to {host or 'no host'}, which is not in CONTACTSHEET_HOSTS"
+        return Check("sign-in", False, found, "add it to CONTACTSHEET_HOSTS, or correct redirect_uri")
+    return Check("sign-in", True, f"people come back to {host}")
+
+
+def _host(address: str) -> str:
+    """The name in an address, without its port; empty if there is none."""
+    try:
+        return urlsplit(address).hostname or ""
+    except ValueError:
+        return ""
 
 
 def _existing(folder: Path) -> Path:

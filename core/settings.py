@@ -20,6 +20,7 @@ from core.setting_kinds import SettingKind
 
 PROJECT = Path(__file__).resolve().parents[1]
 PREFIX = "CONTACTSHEET_"
+PROVIDER_KEYS = ("client_id", "client_secret", "server_metadata_url")
 
 
 class Secret:
@@ -56,6 +57,29 @@ class Setting:
     allowed: str
     meaning: str
     parse: Callable[[str], Any]
+
+
+@dataclass(frozen=True)
+class SignInTable:
+    """What the table `[auth]` of the file of secrets says, without its secrets.
+
+    `missing` are keys that signing in needs and that are not there, or empty.
+    """
+
+    redirect_uri: str = ""
+    missing: tuple[str, ...] = ()
+    cookie_secret_length: int = 0
+
+    @classmethod
+    def from_toml(cls, table: Any) -> SignInTable:
+        """Read what `[auth]` holds, whatever that is; the provider's keys may also stand in `[auth.default]`."""
+        table = table if isinstance(table, dict) else {}
+        provider = table.get("default", table)
+        values = {name: table.get(name) for name in ("redirect_uri", "cookie_secret")}
+        values |= {name: provider.get(name) if isinstance(provider, dict) else None for name in PROVIDER_KEYS}
+        texts = {name: value if isinstance(value, str) else "" for name, value in values.items()}
+        missing = tuple(name for name, text in texts.items() if not text)
+        return cls(texts["redirect_uri"], missing, len(texts["cookie_secret"].encode()))
 
 
 def _setting(default: str, kind: SettingKind, meaning: str, *, name: str = "", value: Any = None) -> Any:
@@ -223,6 +247,7 @@ class Settings:
     cuda_visible_devices: str = _setting("", kinds.GPUS, "Which GPUs may be used.", name="CUDA_VISIBLE_DEVICES")
     model_is_explicit: bool = False
     sign_in: bool = False  # whether the file of secrets has a table [auth]
+    sign_in_table: SignInTable = SignInTable()
 
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None, secrets: Path | None = None) -> Settings:
@@ -237,7 +262,8 @@ class Settings:
         texts |= {k: v for k, v in environ.items() if k in _NAMES or k.startswith(PREFIX)}
         _refuse_unknown(texts)
         values = {s.field: _parse(s, texts[s.name]) for s in SETTINGS if texts.get(s.name, "") != ""}
-        return cls(**values, model_is_explicit="model" in values, sign_in="auth" in content)
+        table = SignInTable.from_toml(content["auth"]) if "auth" in content else SignInTable()
+        return cls(**values, model_is_explicit="model" in values, sign_in="auth" in content, sign_in_table=table)
 
     @property
     def mock_server_host(self) -> str:

@@ -88,4 +88,6 @@ def visitor_address(client: str | None, named: Sequence[str] = ()) -> str:
     except ValueError:
         return visitor_address(client) if named else ""
     mapped = getattr(address, "ipv4_mapped", None) or address
-    return str(mapped) if mapped.version == 4 else str(ipaddress.ip_network((mapped, 64), strict=False).network_address)
+    if mapped.version == 4 or mapped.is_loopback:
+        return str(mapped)
+    return str(ipaddress.ip_network((mapped, 64), strict=False).network_address)

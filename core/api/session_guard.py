@@ -128,6 +128,9 @@ class SessionGuard:
             await self._ask(lambda: self._sessions().end_token(token))
 
         async def forgetting(message: Message) -> None:
+            if message["type"] == "http.response.start":  # where they are now, and where they were in earlier versions
+                moved = [self._for_sign_out(*pair) for pair in message["headers"]]
+                message["headers"] = [*message["headers"], *(pair for pair in moved if pair not in message["headers"])]
             _add_cookie(message, lambda response: response.delete_cookie(SESSION_COOKIE, path=self._cookie_path))
             await send(message)
 
@@ -150,8 +153,19 @@ class SessionGuard:
         page = connection.cookies.get(RETURN_COOKIE, "")
         if _is_own_path(page):
             MutableHeaders(scope=message)["location"] = page
+        message["headers"] = [self._for_sign_out(*pair) for pair in message["headers"]]
         _add_cookie(message, lambda response: response.delete_cookie(RETURN_COOKIE, path=self._cookie_path))
         _add_cookie(message, lambda response: set_session_cookie(response, self._sessions(), token, self._cookie_path))
+
+    def _for_sign_out(self, name: bytes, value: bytes) -> tuple[bytes, bytes]:
+        """A header; if it sets a cookie of the server's own, for the path of the sign-out alone.
+
+        With all claims and tokens these grow too large for a websocket's handshake, and only signing out needs them.
+        """
+        if name.lower() != b"set-cookie" or not self._is_sign_in(value.decode("latin-1")):
+            return name, value
+        kept = [part for part in value.split(b";") if not part.strip().lower().startswith(b"path=")]
+        return name, b";".join([*kept, f" Path={self._base_path}{self._routes.logout}".encode()])
 
     async def _begin(self, connection: HTTPConnection, cookies: Mapping[str, str]) -> str | None:
         """The token of a new session for whom these cookies sign in; None, and a line in the log, if they do not."""
@@ -159,7 +173,11 @@ class SessionGuard:
         claims = self._routes.read_claims(cookies) if any(cookies.values()) else None
         try:
             if claims is not None:
-                return await run_sync(lambda: self._sessions().sign_in(claims, visitor, agent))
+                token = await run_sync(lambda: self._sessions().sign_in(claims, visitor, agent))
+                await self._ask(lambda: self._sessions().end_token(connection.cookies.get(SESSION_COOKIE, "")))
+                return token
+            if not {"code", "error"} & connection.query_params.keys():  # back from the provider's own sign-out
+                return None
             reason = connection.query_params.get("error") or "the identity provider’s answer was not accepted"
         except ContactSheetError as error:
             reason = str(error)

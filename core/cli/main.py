@@ -20,6 +20,7 @@ from core.cli.output import print_json, print_report
 from core.cli.progress_bar import ProgressBar
 from core.cli.quality_commands import add_quality_commands
 from core.cli.search_command import add_search_command
+from core.cli.session_commands import add_sessions_command
 from core.cli.unsplash_commands import add_unsplash_command
 from core.errors import ContactSheetError
 from core.records.assets import Collection
@@ -64,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     add_metrics_commands(commands, _open_app)
     add_quality_commands(commands, _open_app)
     add_audit_command(commands, _open_app)
+    add_sessions_command(commands, _open_app)
     _add_demo(commands)
     _add_download_model(commands)
     collections = commands.add_parser("collections", help="list the collections", description="List the collections.")

@@ -33,7 +33,8 @@ def servers(demo_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     data, port, provider_port = Path(shutil.copytree(demo_data, folder / "data")), free_port(), free_port()
     with ExitStack() as running:
         provider = running.enter_context(oidc_provider(provider_port))
-        settings = {"CONTACTSHEET_SECRETS": str(write_secrets(folder / "secrets.toml", provider, port)), **ROLES}
+        secrets = write_secrets(folder / "secrets.toml", provider, f"http://localhost:{port}")
+        settings = {"CONTACTSHEET_SECRETS": str(secrets), **ROLES}
         ports = (port, free_port())
         for number in ports:
             running.enter_context(serving(data, number, **settings))

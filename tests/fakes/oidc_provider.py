@@ -50,11 +50,11 @@ def oidc_provider(port: int, *people: dict[str, Any]) -> Iterator[str]:
         process.wait(30)
 
 
-def write_secrets(file: Path, provider: str, port: int) -> Path:
-    """The table [auth] of a server on this port that signs in with a provider."""
+def write_secrets(file: Path, provider: str, address: str) -> Path:
+    """The table [auth] of a server that people open at this address and that signs in with a provider."""
     file.write_text(
         "[auth]\n"
-        f'redirect_uri = "http://localhost:{port}/oauth2callback"\n'
+        f'redirect_uri = "{address}/oauth2callback"\n'
         'cookie_secret = "a secret of thirty-two letters  ."\n'
         'client_id = "contact-sheet"\n'
         'client_secret = "not secret"\n'

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import random
-import re
 import shutil
 import socket
 import sqlite3
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -25,12 +22,13 @@ from websockets.exceptions import InvalidStatus
 from core.access import Person
 from core.app import open_app
 from core.clusters.edits.model import SetThreshold
-from core.settings import PROJECT, Settings
+from core.settings import Settings
 from pages.clusters.dial import DIAL_KEY
 from pages.ui.person import NAME_KEY
 from tests.benchmarks.session import COMPONENT, TEXT_INPUT, ScriptResult, session
 from tests.browser.conftest import free_port, serving
 from tests.fakes.event_loops import run_in_thread
+from tests.fakes.nginx import documented_location, nginx
 
 TRIES, LONGEST_S = 200, 0.008
 LOOPBACK = "localhost,127.0.0.1,::1"
@@ -158,24 +156,6 @@ FORWARDING = {"none": "", "x-forwarded-for": "X-Forwarded-For $remote_addr", "vi
 HOSTS = {"the one asked": "", "the browser's": "Host $http_host"}
 
 
-def nginx() -> str:
-    """The program; without it these tests are skipped, but never in CI."""
-    path = shutil.which("nginx")
-    if path is None:
-        if os.environ.get("CI"):
-            pytest.fail("CI must have nginx: .ci/run installs Debian's package nginx-light")
-        pytest.skip("no nginx on this computer (Debian's package nginx-light has it)")
-    return path
-
-
-def readme_location(port: int) -> str:
-    """What the README says to write into nginx's configuration."""
-    found = re.search(r"```nginx\n(.*?)```", (PROJECT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
-    assert found is not None
-    assert "127.0.0.1:8501" in found[1]
-    return found[1].replace("127.0.0.1:8501", f"127.0.0.1:{port}")
-
-
 def location(port: int, *headers: str) -> str:
     set_headers = ("Upgrade $http_upgrade", 'Connection "upgrade"', *filter(None, headers))
     lines = " ".join(f"proxy_set_header {header};" for header in set_headers)
@@ -185,7 +165,6 @@ def location(port: int, *headers: str) -> str:
 @pytest.fixture(scope="module")
 def proxied(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, tuple[int, int]]]:
     """A server behind nginx, as different operators set it up: the ports of nginx and of the server, by the set-up."""
-    program, folder = nginx(), tmp_path_factory.mktemp("nginx")
     with serving(data, CONTACTSHEET_HOSTS=f"{LOOPBACK},{NETWORK_NAME}") as address:
         port = urlsplit(address).port or 0
         ways = {
@@ -193,39 +172,17 @@ def proxied(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[di
             for host in HOSTS
             for forwarding in FORWARDING
         }
-        ways["README"] = readme_location(port)
+        ways["docs/sharing.md"] = documented_location(port)
         ports = {name: free_port() for name in ways}
-        servers = [f"server {{ listen 127.0.0.1:{ports[name]}; {way} }}" for name, way in ways.items()]
-        kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-        temporary = " ".join(f"{kind}_temp_path {folder}/{kind};" for kind in kinds)
-        (folder / "nginx.conf").write_text(
-            f"daemon off; pid {folder}/pid; error_log {folder}/error.log; events {{}}\n"
-            f"http {{ access_log off; {temporary}\n" + "\n".join(servers) + "\n}"
-        )
-        process = subprocess.Popen([program, "-c", str(folder / "nginx.conf"), "-e", str(folder / "error.log")])
-        try:
-            wait_for_port(ports["README"], process)
+        servers = {ports[name]: f"server {{ listen 127.0.0.1:{ports[name]}; {way} }}" for name, way in ways.items()}
+        with nginx(tmp_path_factory.mktemp("nginx"), servers):
             yield {name: (listening, port) for name, listening in ports.items()}
-        finally:
-            process.terminate()
-            process.wait(30)
-
-
-def wait_for_port(port: int, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            return
-        except OSError:
-            time.sleep(0.05)
-    pytest.fail(f"nginx does not listen: exit code {process.poll()}")
 
 
 WAYS = [f"host: {host}, forwarding: {forwarding}" for host in HOSTS for forwarding in FORWARDING]
 
 
-@pytest.mark.parametrize("way", [*WAYS, "README"])
+@pytest.mark.parametrize("way", [*WAYS, "docs/sharing.md"])
 def test_behind_a_proxy_nobody_is_a_curator_whatever_it_adds_and_whatever_they_claim(
     proxied: dict[str, tuple[int, int]], way: str
 ) -> None:

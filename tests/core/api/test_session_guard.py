@@ -136,6 +136,36 @@ def test_the_cookie_is_for_no_script_and_no_other_site(browser: TestClient) -> N
     assert "secure" not in attributes
 
 
+def test_the_servers_cookies_with_all_claims_go_to_the_sign_out_alone_and_end_with_it(browser: TestClient) -> None:
+    def paths(answer: Any) -> dict[str, set[str]]:
+        found: dict[str, set[str]] = {}
+        for cookie in answer.headers.get_list("set-cookie"):
+            name, _, attributes = cookie.partition("=")
+            found.setdefault(name, set()).update(p.strip() for p in attributes.split(";") if "ath=" in p)
+        return found
+
+    signed_in = paths(sign_in(browser))
+    assert signed_in[USER] == signed_in[f"{USER}_tokens"] == {"Path=/auth/logout"}
+    assert signed_in[SESSION_COOKIE] == {"Path=/"}
+    assert paths(browser.get("/auth/logout"))[USER] == {"Path=/", "Path=/auth/logout"}
+
+
+def test_signing_in_once_more_ends_the_session_before(browser: TestClient, server: Server) -> None:
+    sign_in(browser)
+    first = seen(browser)["session"]
+    sign_in(browser)
+    assert server.sessions.get(first) is None
+    assert server.sessions.get(seen(browser)["session"]) is not None
+
+
+def test_who_comes_back_from_the_providers_sign_out_has_not_failed_to_sign_in(
+    browser: TestClient, server: Server, trail: Trail
+) -> None:
+    server.signs_in = None
+    browser.get("/oauth2callback?state=y")
+    assert trail.lines == []
+
+
 def test_the_servers_cookie_alone_signs_nobody_in(browser: TestClient) -> None:
     browser.cookies.set(USER, user_cookie(**CLAIMS))
     browser.cookies.set(f"{USER}_tokens", "t")

@@ -1,0 +1,81 @@
+"""The command about sessions: who is signed in, or remembered by their browser, and ending that."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING, Any
+
+from core.access import OPERATOR
+from core.cli.command_parser import OpenApp, add_command, finish_command
+from core.cli.output import print_json
+from core.records.sessions import BrowserSession
+from core.sessions import session_owner
+from core.text import one_line
+
+if TYPE_CHECKING:
+    from core.app import App
+
+
+def add_sessions_command(commands: Any, open_app: OpenApp) -> None:
+    """Add the command to the parser of all commands."""
+    parser = add_command(
+        commands,
+        "sessions",
+        "who is signed in, and signing someone out",
+        "List browsers that are signed in, or that remember a name or the curator key; those seen last come first.",
+    )
+    parser.add_argument(
+        "--end", metavar="ID", help="end this session instead, in all tabs and server processes at once"
+    )
+
+    def run(options: argparse.Namespace) -> int:
+        if options.end is not None:
+            return end(open_app(), options.end, options.json)
+        list_sessions(open_app(), options.json)
+        return 0
+
+    finish_command(parser, run)
+
+
+def end(app: App, session: str, as_json: bool) -> int:
+    """End a session; returns the exit code, 1 if there is none."""
+    found = app.sessions.get(session)
+    if found is None or not app.sessions.revoke(OPERATOR, session):
+        print(f"error: no live session {session[:40]!r}: python -m core sessions lists them", file=sys.stderr)
+        return 1
+    print_json({"ended": session}) if as_json else print(f"ended the session of {one_line(session_owner(found))}")
+    return 0
+
+
+def list_sessions(app: App, as_json: bool) -> None:
+    """Print the live sessions."""
+    found = app.sessions.live(OPERATOR)
+    if as_json:
+        print_json({"sessions": [document(session, app.sessions.role(session)) for session in found]})
+        return
+    for session in found:
+        print(line(session, app.sessions.role(session)))
+    if not found:
+        print("no sessions", file=sys.stderr)
+
+
+def document(session: BrowserSession, role: str) -> dict[str, Any]:
+    """One session in the JSON document of `sessions --json`."""
+    return {
+        "id": session.id,
+        "who": session_owner(session),
+        "role": role,
+        "browser": session.browser,
+        "visitor": session.visitor,
+        "created_at": session.created_at.isoformat(),
+        "seen_at": session.seen_at.isoformat(),
+        "expires_at": session.expires_at.isoformat(),
+    }
+
+
+def line(session: BrowserSession, role: str) -> str:
+    """The same for people; times are UTC. What came from outside stays on the line."""
+    who, place = one_line(session_owner(session)), f"{session.browser}, from {session.visitor or 'somewhere'}"
+    times = f"since {session.created_at:%Y-%m-%d %H:%M}  seen {session.seen_at:%Y-%m-%d %H:%M}"
+    return f"{session.id}  {who:<36}  {role:<8}  {place:<40}  {times}"
