@@ -247,3 +247,12 @@ class Access:
 def _kind(error: Exception) -> str:
     """`revision conflict` of a RevisionConflict."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(error).__name__).lower()
+
+
+def action_table() -> str:
+    """The actions and who may, as the Markdown table in docs/sharing.md."""
+    rows = ["| action in the audit log | only these may |", "|---|---|"]
+    for role in (Role.CURATOR, Role.ADMIN):
+        who = "curators and admins" if role is Role.CURATOR else "admins"
+        rows += [f"| {action.label} | {who} |" for action in Action if action.role is role]
+    return "\n".join(rows)

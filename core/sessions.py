@@ -147,7 +147,7 @@ class SessionService:
         """What a session gives whoever has it: the role of its account, or the curator key."""
         if self._access.sign_in is not None and session.account is not None:
             return self._access.sign_in.role(session.account).label
-        return "with the curator key" if session.with_key else "without the curator key"
+        return "has entered the curator key" if session.with_key else "a name alone"
 
     def _take(self, kind: str, key: str, limit: int, window_s: float) -> None:
         wait_s = self._rates.take(kind, key, limit, window_s)

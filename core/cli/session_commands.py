@@ -52,20 +52,20 @@ def list_sessions(app: App, as_json: bool) -> None:
     """Print the live sessions."""
     found = app.sessions.live(OPERATOR)
     if as_json:
-        print_json({"sessions": [document(session, app.sessions.role(session)) for session in found]})
+        print_json({"sessions": [document(session, app.sessions.standing(session)) for session in found]})
         return
     for session in found:
-        print(line(session, app.sessions.role(session)))
+        print(line(session, app.sessions.standing(session)))
     if not found:
         print("no sessions", file=sys.stderr)
 
 
-def document(session: BrowserSession, role: str) -> dict[str, Any]:
+def document(session: BrowserSession, standing: str) -> dict[str, Any]:
     """One session in the JSON document of `sessions --json`."""
     return {
         "id": session.id,
         "who": session_owner(session),
-        "role": role,
+        "standing": standing,
         "browser": session.browser,
         "visitor": session.visitor,
         "created_at": session.created_at.isoformat(),
@@ -74,8 +74,8 @@ def document(session: BrowserSession, role: str) -> dict[str, Any]:
     }
 
 
-def line(session: BrowserSession, role: str) -> str:
+def line(session: BrowserSession, standing: str) -> str:
     """The same for people; times are UTC. What came from outside stays on the line."""
     who, place = one_line(session_owner(session)), f"{session.browser}, from {session.visitor or 'somewhere'}"
     times = f"since {session.created_at:%Y-%m-%d %H:%M}  seen {session.seen_at:%Y-%m-%d %H:%M}"
-    return f"{session.id}  {who:<36}  {role:<8}  {place:<40}  {times}"
+    return f"{session.id}  {who:<36}  {standing:<8}  {place:<40}  {times}"

@@ -187,8 +187,8 @@ def _remember(app: App, key_is_new: bool = False) -> None:
     except ContactSheetError as error:
         st.session_state[REFUSAL_KEY] = str(error)
         return
-    connection = _connection()
-    st.session_state[CONNECTION_KEY] = replace(connection, session=session, has_key=app.access.is_curator(who))
+    has_key = who.has_key or app.access.is_key(who.key)
+    st.session_state[CONNECTION_KEY] = replace(_connection(), session=session, has_key=has_key)
     st.session_state[CODE_KEY] = code
 
 

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from core.access import OPERATOR, Access, Action, Person, Role, RoleRules
+from core.access import OPERATOR, Access, Action, Person, Role, RoleRules, action_table
 from core.api.local_connections import PROXY_HEADERS, is_local, is_loopback, visitor_address
 from core.errors import ClusterError, NameMissing, NotAllowed
 from core.records.sessions import Account
-from core.settings import Secret
+from core.settings import PROJECT, Secret
 
 
 def test_without_a_key_whoever_is_at_this_computer_may_do_everything_and_nobody_else_anything() -> None:
@@ -192,3 +192,7 @@ def test_a_visitor_is_the_address_that_the_nearest_proxy_saw(
     client: str | None, named: tuple[str, ...], visitor: str
 ) -> None:
     assert visitor_address(client, named) == visitor
+
+
+def test_the_guide_shows_every_action_and_who_may() -> None:
+    assert f"<!-- actions -->\n{action_table()}\n<!-- /actions -->" in (PROJECT / "docs" / "sharing.md").read_text()

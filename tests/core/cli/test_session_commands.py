@@ -39,8 +39,11 @@ def test_json_has_every_session_those_seen_last_first(app: App, capsys: pytest.C
     first, second = sign_in(app), sign_in(app, sub="18", name="Bob", groups=[])
     assert cli.main(["sessions", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)["sessions"]
-    assert [(s["id"], s["who"], s["role"]) for s in found] == [(second, "Bob", "viewer"), (first, "Ann Lee", "curator")]
-    assert set(found[0]) == {"id", "who", "role", "browser", "visitor", "created_at", "seen_at", "expires_at"}
+    assert [(s["id"], s["who"], s["standing"]) for s in found] == [
+        (second, "Bob", "viewer"),
+        (first, "Ann Lee", "curator"),
+    ]
+    assert set(found[0]) == {"id", "who", "standing", "browser", "visitor", "created_at", "seen_at", "expires_at"}
 
 
 def test_without_a_session_it_says_so(capsys: pytest.CaptureFixture[str]) -> None:
