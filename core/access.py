@@ -130,14 +130,23 @@ OPERATOR = Person("command line", is_operator=True)
 
 @dataclass(frozen=True)
 class RoleRules:
-    """Which accounts are curators and admins: e-mail addresses and values of the roles claim, in lower case."""
+    """Which accounts are curators and admins: e-mail addresses and values of the roles claim.
+
+    The letters A to Z are the same in either case. No other ones are: names that only look alike, or that some rule of
+    Unicode makes the same, belong to different people.
+    """
 
     curators: frozenset[str] = frozenset()
     admins: frozenset[str] = frozenset()
 
     def role(self, account: Account) -> Role:
-        known = {name.casefold() for name in (account.email, *account.groups)} - {""}
-        return Role.ADMIN if known & self.admins else Role.CURATOR if known & self.curators else Role.VIEWER
+        known = {_plain_lower(name) for name in (account.email, *account.groups)} - {""}
+        admins, curators = (set(map(_plain_lower, names)) for names in (self.admins, self.curators))
+        return Role.ADMIN if known & admins else Role.CURATOR if known & curators else Role.VIEWER
+
+
+def _plain_lower(text: str) -> str:
+    return "".join(c.lower() if c.isascii() else c for c in text)
 
 
 class AuditTrail(Protocol):
@@ -175,12 +184,14 @@ class Access:
     """The rules of one server.
 
     Where people sign in (`sign_in`), their account decides as long as their session lives. Else whoever has the curator
-    key; is none set, whoever is at this computer. Who is not known is a viewer.
+    key; is none set, whoever is at this computer. Who is not known is a viewer. `is_live` and `has_ended` tell of a
+    session by its id; one that a browser has yet to claim is neither.
     """
 
     curator_key: Secret = Secret()
     sign_in: RoleRules | None = None
     is_live: Callable[[str], bool] = lambda _: False
+    has_ended: Callable[[str], bool] = lambda _: False
     audit: AuditTrail = field(default_factory=NoAuditTrail)
 
     @property
@@ -201,7 +212,8 @@ class Access:
             return self.sign_in.role(person.account) if signed_in and person.account else Role.VIEWER
         if not self.curator_key:
             return Role.ADMIN if person.over_loopback else Role.VIEWER
-        if self.is_key(person.key) or (person.has_key and self.is_live(person.session)):
+        entered = self.is_key(person.key) and not (person.session and self.has_ended(person.session))
+        if entered or (person.has_key and self.is_live(person.session)):
             return Role.ADMIN if person.over_loopback else Role.CURATOR
         return Role.VIEWER
 
@@ -218,7 +230,7 @@ class Access:
         if self.role(person) < action.role:
             raise NotAllowed(f"only {action.role.label}s may {action.what}: {self.how_to_become(action.role)}")
         if action.needs_name and not person.given_name:
-            raise NameMissing("give your name first: others see beside it what you save and publish")
+            raise NameMissing("give your name first, on the upper right: others see it beside what you save")
 
     @contextmanager
     def acting(self, person: Person, action: Action, collection: str = "", target: str = "") -> Iterator[None]:

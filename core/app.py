@@ -370,7 +370,10 @@ class App:
 
 def _access(settings: Settings, stores: Stores) -> Access:
     rules = RoleRules(settings.curators, settings.admins) if settings.sign_in else None
-    return Access(settings.curator_key, rules, lambda session: stores.sessions.get(session) is not None, stores.audit)
+    sessions = stores.sessions
+    return Access(
+        settings.curator_key, rules, lambda session: sessions.get(session) is not None, sessions.has_ended, stores.audit
+    )
 
 
 def _gemini_calls(settings: Settings, stores: Stores, client: GeminiClient | None) -> GeminiCalls:

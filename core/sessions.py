@@ -25,7 +25,7 @@ from core.text import one_line
 
 CLAIM_WITHIN = timedelta(minutes=1)
 MAX_CLAIM_LENGTH = 200
-MAX_GROUPS = 500
+MAX_GROUPS, MAX_REASON_LENGTH = 500, 200
 HOUR_S = 3600.0
 SIGN_INS_PER_MINUTE, FAILURES_PER_HOUR, OFFERS_PER_HOUR = 60, 20, 60
 # What browsers call themselves, the more special names first: Edge and Opera say Chrome too, and Chrome says Safari.
@@ -74,7 +74,8 @@ class SessionService:
         """Leave a line in the audit log, unless this visitor has left many in the last hour."""
         if self._rates.take("sign-in failed", visitor, FAILURES_PER_HOUR, HOUR_S) is not None:
             return
-        self._access.audit.record(Person(visitor=visitor), "sign-in failed", target=one_line(reason)[:200])
+        target = one_line(reason)[:MAX_REASON_LENGTH]
+        self._access.audit.record(Person(visitor=visitor), "sign-in failed", target=target, outcome="refused")
 
     def offer(self, person: Person, agent: str) -> tuple[str, str]:
         """A session that remembers a typed name and the curator key: its id, and the code for the browser.
@@ -87,6 +88,8 @@ class SessionService:
         key = self._access.curator_key if self._access.asks_for_key and self._has_key(person) else Secret()
         proof = _proof(_token_of(code), key)
         new = NewSession(self.lifetime, person.visitor, browser_name(agent), None, person.given_name, proof)
+        if proof:
+            self._access.audit.record(person, "sign in", target="with the curator key")
         session = self._store.create(new, claim_hash=_hash(code))
         if person.session:
             self._store.end(person.session)
@@ -111,6 +114,10 @@ class SessionService:
     def get(self, session: str) -> BrowserSession | None:
         """A live session by its id; None if it has ended."""
         return self._store.get(session)
+
+    def has_ended(self, session: str) -> bool:
+        """Whether a session has ended; one that a browser has not claimed yet has not."""
+        return self._store.has_ended(session)
 
     def rename(self, person: Person) -> None:
         """Remember the name that this person has typed now."""
@@ -173,11 +180,11 @@ def account_from_claims(claims: Mapping[str, Any], roles_claim: str) -> Account:
 
     Anyone may write an address into a form, so one counts only if the provider has verified it.
     """
-    subject, issuer = claims.get("sub"), claims.get("iss", "")
-    if not isinstance(subject, str) or not subject or not isinstance(issuer, str):
+    subject, issuer = _exact(claims.get("sub")), claims.get("iss", "")
+    if not subject or not isinstance(issuer, str) or issuer != one_line(issuer):
         raise NotAllowed("the identity provider did not say who signed in (no claim `sub`): see its settings")
     verified = claims.get("email_verified") in (True, "true")
-    email = _text(claims.get("email")) if verified else ""
+    email = _exact(claims.get("email")) if verified else ""
     name = _text(claims.get("name")) or _text(claims.get("preferred_username")) or email
     return Account(f"{issuer} {subject}".strip(), name[:MAX_NAME_LENGTH], email, _groups(claims, roles_claim))
 
@@ -190,7 +197,7 @@ def _groups(claims: Mapping[str, Any], path: str) -> frozenset[str]:
         for part in path.split("."):
             value = value.get(part) if isinstance(value, Mapping) else None
     values = [value] if isinstance(value, str) else value if isinstance(value, list) else []
-    return frozenset(_text(item) for item in values[:MAX_GROUPS] if isinstance(item, str) and _text(item))
+    return frozenset(filter(None, map(_exact, values[:MAX_GROUPS])))
 
 
 def browser_name(agent: str) -> str:
@@ -202,6 +209,11 @@ def browser_name(agent: str) -> str:
 
 def _text(value: Any) -> str:
     return one_line(value) if isinstance(value, str) else ""
+
+
+def _exact(value: Any) -> str:
+    """A text that decides something: empty unless it is one line without invisible characters as it stands."""
+    return value if isinstance(value, str) and value == one_line(value) else ""
 
 
 def _hash(token: str) -> str:

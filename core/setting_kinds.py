@@ -119,7 +119,7 @@ def _is_served_host(text: str) -> bool:
 
 
 def _names(text: str) -> frozenset[str]:
-    return frozenset(part.strip().casefold() for part in text.split(",")) - {""}
+    return frozenset(part.strip() for part in text.split(",")) - {""}
 
 
 MODEL = SettingKind(_model, "`MODEL/PRETRAINED`, `MODEL/FILE`, `hf-hub:NAME`, `local-dir:FOLDER` or `bundled`")

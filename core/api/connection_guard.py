@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
 from core.api.guards import SafeHeaders
@@ -58,7 +58,7 @@ class ConnectionGuard:
             _log("request of another origin refused", ORIGIN_ADVICE, host=host, origin=", ".join(origins))
             await _refuse(scope, "Pages of other sites may not ask for this.", 403)(scope, receive, send)
         else:
-            await self.app(self._stamped(scope, host, _only(origins)), receive, send)
+            await self.app(self._stamped(scope, host, _only(origins)), receive, _unframed(send))
 
     def _is_own_origin(self, origin: str, host: str) -> bool:
         return is_same_origin(origin, host) or self.hosts.has_origin(origin)
@@ -79,6 +79,19 @@ class ConnectionGuard:
         kept = [pair for name, pair in zip(names, scope["headers"], strict=True) if name not in own]
         added = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in own.items()]
         return {**scope, "headers": kept + added}
+
+
+def _unframed(send: Send) -> Send:
+    """Keep pages of other sites from showing ours in a frame, where a click would be ours that is meant for theirs."""
+
+    async def unframed(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            headers.setdefault("X-Frame-Options", "SAMEORIGIN")
+            headers.setdefault("Content-Security-Policy", "frame-ancestors 'self'")
+        await send(message)
+
+    return unframed
 
 
 def _refuse(scope: Scope, text: str, status: int) -> ASGIApp:

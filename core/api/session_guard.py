@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from urllib.parse import SplitResult, urlsplit
 from anyio.to_thread import run_sync
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import HTTPConnection, Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -24,7 +25,9 @@ from core.records.sessions import RecognisedSession
 from core.sessions import MAX_CLAIM_LENGTH, SessionService
 
 SESSION_COOKIE, RETURN_COOKIE = "contact_sheet_session", "contact_sheet_return"
-RETURN_WITHIN_S = 600
+# How a sign-in that did not succeed ended, for the page that it leads back to: denied, failed or unreachable.
+SIGN_IN_COOKIE = "contact_sheet_sign_in"
+RETURN_WITHIN_S, TOLD_WITHIN_S = 600, 30
 MAX_RETURN_LENGTH = 1_500
 # Set on every websocket, for the pages: the id of its session, and `key` where it remembers the curator key.
 SESSION_HEADER = "x-contact-sheet-session"
@@ -101,6 +104,9 @@ class SessionGuard:
     async def _sign_in(self, scope: Scope, receive: Receive, send: Send, path: str) -> None:
         connection = HTTPConnection(scope)
         visitor = connection.headers.get(VISITOR_HEADER, "")
+        if path == self._routes.login and not _comes_from_own_page(connection):
+            await RedirectResponse(self._cookie_path, 303)(scope, receive, send)
+            return
         try:
             await run_sync(lambda: self._sessions().begin_sign_in(visitor))
         except TooManyTries as error:
@@ -108,20 +114,18 @@ class SessionGuard:
             await SafeHeaders(PlainTextResponse(f"{error}.", 429, headers))(scope, receive, send)
             return
         except ContactSheetError as error:
-            await SafeHeaders(PlainTextResponse(f"Nobody can sign in now: {error}.", 503))(scope, receive, send)
+            log("api", "nobody can sign in", logging.ERROR, error=str(error))
+            text = "Nobody can sign in now; the log of the server says why."
+            await SafeHeaders(PlainTextResponse(text, 503))(scope, receive, send)
             return
-        if path == self._routes.callback:
-            send = self._signing_in(connection, send)
-        else:
-            send = _remembering_page(connection, send, self._cookie_path)
-        await self._app(scope, receive, send)
+        answer = self._signing_in if path == self._routes.callback else self._leaving
+        await self._app(scope, receive, answer(connection, send))
 
     async def _sign_out(self, scope: Scope, receive: Receive, send: Send) -> None:
         """End the session, also if the person never comes back from the identity provider's own sign-out."""
         request = Request(scope)
-        if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
-            refusal = SafeHeaders(PlainTextResponse("Pages of other sites may not sign anyone out.", 403))
-            await refusal(scope, receive, send)
+        if not _comes_from_own_page(request):
+            await RedirectResponse(self._cookie_path, 303)(scope, receive, send)
             return
         token = request.cookies.get(SESSION_COOKIE, "")
         if token:
@@ -141,21 +145,54 @@ class SessionGuard:
 
         async def beginning(message: Message) -> None:
             if message["type"] == "http.response.start":
-                token = await self._begin(connection, _set_cookies(message))
-                if token:
-                    self._send_back(connection, message, token)
+                token, failure = await self._begin(connection, _set_cookies(message))
+                if token or failure:
+                    self._send_back(connection, message, token, failure)
             await send(message)
 
         return beginning
 
-    def _send_back(self, connection: HTTPConnection, message: Message, token: str) -> None:
-        """Set the session's cookie, and lead to the page that the person came from."""
+    def _leaving(self, connection: HTTPConnection, send: Send) -> Send:
+        """Remembers, while someone signs in, the page that they came from; where they cannot, leads back to it."""
+        page = _page_of(connection)
+        failed = False
+
+        async def leaving(message: Message) -> None:
+            nonlocal failed
+            if message["type"] == "http.response.start" and message["status"] >= 400:
+                failed = True
+                visitor = connection.headers.get(VISITOR_HEADER, "")
+                reason = "the identity provider could not be reached"
+                await self._ask(lambda: self._sessions().record_failed_sign_in(visitor, reason))
+                response = RedirectResponse(page or self._cookie_path, 303)
+                self._tell(response, "unreachable")
+                await response(connection.scope, _no_message, send)
+            if failed:
+                return
+            if page:
+                _add_cookie(message, lambda response: _set_return_cookie(response, page, self._cookie_path))
+            await send(message)
+
+        return leaving
+
+    def _tell(self, response: Response, failure: str) -> None:
+        """Let the page that comes next say how the sign-in ended."""
+        path = self._cookie_path
+        response.set_cookie(SIGN_IN_COOKIE, failure, max_age=TOLD_WITHIN_S, path=path, httponly=True, samesite="lax")
+
+    def _send_back(self, connection: HTTPConnection, message: Message, token: str | None, failure: str) -> None:
+        """Lead to the page that the person came from, with the session's cookie if they signed in."""
         page = connection.cookies.get(RETURN_COOKIE, "")
         if _is_own_path(page):
             MutableHeaders(scope=message)["location"] = page
         message["headers"] = [self._for_sign_out(*pair) for pair in message["headers"]]
         _add_cookie(message, lambda response: response.delete_cookie(RETURN_COOKIE, path=self._cookie_path))
-        _add_cookie(message, lambda response: set_session_cookie(response, self._sessions(), token, self._cookie_path))
+        if token:
+            sessions, path = self._sessions(), self._cookie_path
+            _add_cookie(message, lambda response: set_session_cookie(response, sessions, token, path))
+            _add_cookie(message, lambda response: response.delete_cookie(SIGN_IN_COOKIE, path=path))
+        else:
+            _add_cookie(message, lambda response: self._tell(response, failure))
 
     def _for_sign_out(self, name: bytes, value: bytes) -> tuple[bytes, bytes]:
         """A header; if it sets a cookie of the server's own, for the path of the sign-out alone.
@@ -167,22 +204,25 @@ class SessionGuard:
         kept = [part for part in value.split(b";") if not part.strip().lower().startswith(b"path=")]
         return name, b";".join([*kept, f" Path={self._base_path}{self._routes.logout}".encode()])
 
-    async def _begin(self, connection: HTTPConnection, cookies: Mapping[str, str]) -> str | None:
-        """The token of a new session for whom these cookies sign in; None, and a line in the log, if they do not."""
+    async def _begin(self, connection: HTTPConnection, cookies: Mapping[str, str]) -> tuple[str | None, str]:
+        """The token of a new session for whom these cookies sign in; else how that failed, with a line in the log.
+
+        Neither for who comes back from the provider's own sign-out.
+        """
         visitor, agent = connection.headers.get(VISITOR_HEADER, ""), connection.headers.get("user-agent", "")
         claims = self._routes.read_claims(cookies) if any(cookies.values()) else None
         try:
             if claims is not None:
                 token = await run_sync(lambda: self._sessions().sign_in(claims, visitor, agent))
                 await self._ask(lambda: self._sessions().end_token(connection.cookies.get(SESSION_COOKIE, "")))
-                return token
-            if not {"code", "error"} & connection.query_params.keys():  # back from the provider's own sign-out
-                return None
+                return token, ""
+            if not {"code", "error"} & connection.query_params.keys():
+                return None, ""
             reason = connection.query_params.get("error") or "the identity provider’s answer was not accepted"
         except ContactSheetError as error:
             reason = str(error)
         await self._ask(lambda: self._sessions().record_failed_sign_in(visitor, reason))
-        return None
+        return None, "denied" if reason == "access_denied" else "failed"
 
     async def _ask(self, ask: Callable[[], Any]) -> Any:
         """What the sessions answer; None where they cannot, which counts as no session."""
@@ -206,7 +246,11 @@ def session_route(sessions: Callable[[], SessionService], base_path: str = "") -
             if len(body) > MAX_CLAIM_LENGTH:
                 return Response(status_code=413)
         code = body.decode("ascii", "replace")
-        token = await run_sync(lambda: sessions().claim(code))
+        try:
+            token = await run_sync(lambda: sessions().claim(code))
+        except ContactSheetError as error:
+            log("api", "a session could not be claimed", logging.ERROR, error=str(error))
+            return Response(status_code=503)
         response = Response(status_code=204 if token else 403)
         if token:
             set_session_cookie(response, sessions(), token, base_path or "/")
@@ -278,18 +322,21 @@ def _set_cookies(message: Message) -> dict[str, str]:
     return cookies
 
 
-def _remembering_page(connection: HTTPConnection, send: Send, path: str) -> Send:
-    """Remembers, while someone signs in, the page that they came from."""
+def _page_of(connection: HTTPConnection) -> str:
+    """The page of this server that a request came from; empty if it came from elsewhere."""
     referer = _split(connection.headers.get("referer", ""))
     page = f"{referer.path}?{referer.query}" if referer.query else referer.path
-    known = referer.netloc == connection.headers.get("host", "") and _is_own_path(page)
+    return page if referer.netloc == connection.headers.get("host", "") and _is_own_path(page) else ""
 
-    async def remembering(message: Message) -> None:
-        if known:
-            _add_cookie(message, lambda response: _set_return_cookie(response, page, path))
-        await send(message)
 
-    return remembering
+def _comes_from_own_page(connection: HTTPConnection) -> bool:
+    """Whether a page of ours led here, as browsers tell; older ones, and all over plain http, by the Referer alone."""
+    site = connection.headers.get("sec-fetch-site")
+    return site == "same-origin" if site is not None else bool(_page_of(connection))
+
+
+async def _no_message() -> Message:
+    return {"type": "http.disconnect"}
 
 
 def _split(address: str) -> SplitResult:

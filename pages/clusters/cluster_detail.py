@@ -151,7 +151,7 @@ def show_members(app: App, state: DraftState, opened: OpenCluster, borderline: S
 def print_popover(app: App, state: DraftState, opened: OpenCluster) -> None:
     """A contact sheet of the cluster, as a file to print."""
     cluster = opened.cluster
-    with st.popover("Print", icon=":material/print:"):
+    with st.popover("Print", icon=":material/print:", key="print_popover"):
         if not st.toggle("Prepare a contact sheet", key=f"print_{cluster.id}"):
             return
         ids = opened.asset_ids
@@ -169,9 +169,9 @@ def print_popover(app: App, state: DraftState, opened: OpenCluster) -> None:
 
 def show_cluster_actions(app: App, state: DraftState, opened: OpenCluster) -> None:
     """Rename, describe or merge the cluster, or mark it as no group."""
-    with st.popover("Name", icon=":material/edit:"):
+    with st.popover("Name", icon=":material/edit:", key="name_popover"):
         name_form(app, state, opened)
-    with st.popover("Merge", icon=":material/call_merge:"):
+    with st.popover("Merge", icon=":material/call_merge:", key="merge_popover"):
         merge_form(app, state, opened)
     no_group = opened.cluster.no_group
     st.button(
@@ -212,7 +212,7 @@ def show_picked_actions(app: App, state: DraftState, opened: OpenCluster) -> Non
     if not picked:
         st.caption("Tick pictures to move, split off or pin them.", width="content")
         return
-    with st.popover(f"Move {len(picked)}", icon=":material/drive_file_move:"):
+    with st.popover(f"Move {len(picked)}", icon=":material/drive_file_move:", key="move_popover"):
         move_form(app, state, opened, picked)
     st.button(
         f"Split off {len(picked)}",
@@ -273,7 +273,7 @@ def cluster_ref(view: ClusterView, cluster_id: str) -> ClusterRef:
 def branch_popover(app: App, state: DraftState, opened: OpenCluster) -> None:
     """A threshold for the cluster's branch of the dendrogram alone, with a preview of its pieces."""
     cluster = opened.cluster
-    with st.popover("Split deeper, or merge upward", icon=":material/account_tree:"):
+    with st.popover("Split deeper, or merge upward", icon=":material/account_tree:", key="branch_popover"):
         lowest = min(0.0, cluster.threshold)
         threshold = st.slider(
             "Threshold of this branch", lowest, 1.0, cluster.threshold, 0.005, format="%.3f", key=f"branch_{cluster.id}"

@@ -12,22 +12,24 @@ from core.clusters.views.cluster_view import ClusterView
 from core.records.clusterings import RevisionConflict
 from pages.clusters.draft_state import (
     DraftState,
+    current_state,
     foreign_draft_line,
     notify,
     reporting_errors,
-    rerun_explorer,
     update_draft,
 )
 from pages.ui.format import escape_markdown
-from pages.ui.person import ask_for_name, person, rerun_once_named
+from pages.ui.person import person
+from pages.ui.sign_in import name_field, rerun_if_changed, take_name
 from pages.ui.streamlit_internals import uninterrupted
 
 MAX_UNAPPLIED_SHOWN = 8
+NAMELESS = "nameless_form"
 
 
 def show_draft_bar(app: App, state: DraftState, view: ClusterView) -> None:
     """What is being edited, and the actions on it."""
-    rerun_once_named()
+    rerun_if_changed()
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(headline(state), width="content")
         if state.may_edit:
@@ -78,13 +80,19 @@ def headline(state: DraftState) -> str:
 def save_popover(app: App, state: DraftState) -> None:
     if not state.unsaved and state.parent is not None:
         return
-    with st.popover("Save", icon=":material/save:"):
-        ask_for_name(app, "save")
-        note = st.text_input("What is this revision about?", key="save_note", max_chars=500)
-        if st.button("Save revision", type="primary", key="save"):
-            with reporting_errors():
-                save_revision(app, state, note)
-            rerun_explorer()
+    with st.popover("Save", icon=":material/save:", key="save_popover"), st.form("save_form", border=False):
+        name_field("save_name")
+        st.text_input("What is this revision about?", key="save_note", max_chars=500)
+        st.form_submit_button("Save revision", type="primary", key="save", on_click=save_draft, args=(app, state))
+        show_refusal("save")
+
+
+@uninterrupted
+def save_draft(app: App, state: DraftState) -> None:
+    """Save what the page shows, under the name and with the note of the form."""
+    if has_name(app, "save"):
+        with reporting_errors():
+            save_revision(app, current_state(app, state.collection), str(st.session_state.get("save_note", "")))
 
 
 def save_revision(app: App, state: DraftState, note: str) -> None:
@@ -106,21 +114,40 @@ def publish_button(app: App, state: DraftState) -> None:
     if state.unsaved or parent is None or state.parent_is_published:
         return
     what = "New pictures are then assigned to these clusters, and everyone sees them first."
+    icon, args = ":material/publish:", (app, state, parent.id)
     if person().given_name:
-        publish_now(app, state, parent.id, what)
+        st.button("Publish", icon=icon, key="publish", help=what, on_click=publish_revision, args=args)
         return
-    with st.popover("Publish", icon=":material/publish:", help=what):
-        ask_for_name(app, "publish")
-        publish_now(app, state, parent.id, what)
+    popover = st.popover("Publish", icon=icon, help=what, key="publish_popover")
+    with popover, st.form("publish_form", border=False):
+        name_field("publish_name")
+        st.form_submit_button("Publish", icon=icon, key="publish", on_click=publish_revision, args=args)
+        show_refusal("publish")
 
 
-def publish_now(app: App, state: DraftState, revision: int, what: str) -> None:
-    if st.button("Publish", icon=":material/publish:", key="publish", help=what):
+@uninterrupted
+def publish_revision(app: App, state: DraftState, revision: int) -> None:
+    if has_name(app, "publish"):
         with reporting_errors():
             app.curation.publish(person(), revision, state.published_id)
             app.assign(state.collection)
             notify(f"Revision {revision} is published.")
-        rerun_explorer()
+
+
+def has_name(app: App, form: str) -> bool:
+    """Whether this person has given a name, if only in the form now; if not, the form asks for it."""
+    take_name(app, f"{form}_name")
+    if person().given_name:
+        return True
+    st.session_state[NAMELESS] = form
+    return False
+
+
+def show_refusal(form: str) -> None:
+    """What a form lacks, in the form."""
+    if st.session_state.get(NAMELESS) == form:
+        del st.session_state[NAMELESS]
+        st.error("Give your name first.", icon=":material/person:")
 
 
 def show_unapplied_edits(view: ClusterView) -> None:

@@ -16,6 +16,7 @@ from core.clusters.edits.model import Edit, SetMinClusterSize, SetThreshold
 from core.clusters.edits.plan import Plan, apply
 from core.errors import ClusterError, ContactSheetError
 from core.records.clusterings import DraftConflict, Revision
+from pages.ui.format import sentence
 from pages.ui.person import person
 from pages.ui.streamlit_internals import uninterrupted
 
@@ -192,7 +193,7 @@ def rerun_explorer() -> None:
 
 def notify(text: str) -> None:
     """Show a notice at the top of the page, in this run or the next."""
-    st.session_state[NOTICE] = text
+    st.session_state[NOTICE] = sentence(text)
 
 
 @contextmanager

@@ -67,7 +67,7 @@ def show_selection(app: App, state: DraftState, view: ClusterView, atlas: Map, n
     with st.container(horizontal=True, vertical_alignment="center"):
         cluster_links(view, rows, names)
     if state.may_edit:
-        with st.popover(f"Move {len(ids):,}", icon=":material/drive_file_move:"):
+        with st.popover(f"Move {len(ids):,}", icon=":material/drive_file_move:", key="selection_move_popover"):
             move_selection_form(app, state, view, ids, names)
     hits = app.pictures(state.collection, ids[:MAX_PICTURES_SHOWN])
     layout = GalleryLayout("small", show_similarity=False)

@@ -56,7 +56,7 @@ def show_revision(app: App, state: DraftState, revision: Revision, previous: Rev
 
 def import_popover(app: App, state: DraftState) -> None:
     """A form to import a clustering from a file, as edits of the draft."""
-    with st.popover("Import", icon=":material/upload:"):
+    with st.popover("Import", icon=":material/upload:", key="import_popover"):
         offer_upload(app, "collection")
         limit_mb = app.settings.upload_mb
         file = st.file_uploader(

@@ -43,7 +43,7 @@ def condition_lines(condition: CollectionCondition) -> dict[str, str]:
 
 
 def deletion_popover(app: App, collection: str) -> None:
-    with st.popover("Delete the collection", icon=":material/delete_forever:"):
+    with st.popover("Delete the collection", icon=":material/delete_forever:", key="delete_popover"):
         rebuilt = " It is built again when it is looked at next." if collection == DEMO else ""
         st.write(
             "The collection goes, with its bin, clusters, drafts and map. The pictures' files stay where they are, "

@@ -14,7 +14,8 @@ from pages.library.collection_detail import open_collection, show_open_collectio
 from pages.library.job_list import show_jobs
 from pages.ui import resources
 from pages.ui.format import escape_markdown, format_bytes, model_label
-from pages.ui.person import explain_unless_allowed, show_person
+from pages.ui.person import explain_unless_allowed
+from pages.ui.sign_in import show_person
 from pages.ui.uploads import withdraw_upload
 
 

@@ -83,7 +83,7 @@ def removal_popover(app: App, collection: str, picked: Sequence[str]) -> None:
     if not picked:
         st.caption("Tick pictures to remove them.", width="content")
         return
-    with st.popover(f"Remove {len(picked)}", icon=":material/delete:"):
+    with st.popover(f"Remove {len(picked)}", icon=":material/delete:", key="remove_popover"):
         st.write(
             f"{counted(len(picked), 'picture')} leave search, clusters and map at once. The files stay where they are."
         )

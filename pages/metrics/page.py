@@ -17,7 +17,8 @@ from pages.metrics.session_section import SESSION_SECTION, show_sessions
 from pages.metrics.time_spans import DEFAULT_SPAN, SPANS
 from pages.ui import resources
 from pages.ui.format import escape_markdown
-from pages.ui.person import person, show_person
+from pages.ui.person import person
+from pages.ui.sign_in import show_person
 
 REFRESH_S, COLLECTIONS_REFRESH_S = 2.0, 10.0
 ALL_COLLECTIONS = "All collections"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from core.records.alerts import Alert
 from pages.ui import resources
 from pages.ui.format import escape_markdown
 from pages.ui.person import person
+from pages.ui.sign_in import note_shown_person, rerun_if_changed
 
 REFRESH_S = 5.0
 KEY = "alert_badge"
@@ -20,13 +22,20 @@ _CSS = Path(__file__).parent / "alert_badge.css"
 
 
 def show_alert_badge() -> None:
-    """Refreshed automatically; it takes no room on the page, and without an active alert nothing is shown."""
+    """Refreshed automatically; it takes no room on the page, and without an active alert nothing is shown.
+
+    With it every page learns that its person was signed out elsewhere.
+    """
+    with suppress(ContactSheetError):  # the page runs into the same error and shows it
+        note_shown_person()
     st.html(_CSS)
     with st.container(key=KEY):
         st.fragment(_show_badge, run_every=REFRESH_S)()
 
 
 def _show_badge() -> None:
+    with suppress(ContactSheetError):
+        rerun_if_changed()
     active = active_alerts()
     if active:
         st.page_link(

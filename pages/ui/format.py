@@ -33,6 +33,11 @@ def escape_markdown(text: str) -> str:
     return _BREAK.join(part.translate(_ESCAPES) for part in _BROKEN.split(text))
 
 
+def sentence(text: str) -> str:
+    """An error's text as a page says it: it begins with a capital letter."""
+    return text[:1].upper() + text[1:]
+
+
 def format_bytes(count: int) -> str:
     """A number of bytes in decimal units: `15.1 MB`."""
     value, units = float(count), ["bytes", "kB", "MB", "GB"]

@@ -8,7 +8,7 @@ import streamlit as st
 
 from core.app import DEMO, App
 from pages.ui.format import escape_markdown
-from pages.ui.person import show_person
+from pages.ui.sign_in import show_person
 
 
 def collection_header(app: App, title: str, on_change: Callable[[], None] | None = None) -> str:

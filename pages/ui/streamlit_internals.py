@@ -42,6 +42,10 @@ def patch_streamlit(hosts: Iterable[str] = (), secrets: Path | None = None) -> N
         read_secrets_from(secrets)
     with _degraded("websockets are guarded by our own check alone"):
         allow_hosts(hosts)
+    with _degraded("any visitor can empty what all sessions share"):
+        keep_shared_state()
+    with _degraded("behind a proxy, visitors may say themselves which address they come from"):
+        ignore_forwarded_addresses()
     with _degraded("a fresh server may answer a deep link with 'page not found'"):
         ignore_pages_directory()
     with _degraded("buttons of a fragment may stop working while another one runs"):
@@ -172,6 +176,39 @@ def allow_hosts(names: Iterable[str]) -> None:
     if "server.allowedHosts" not in config._config_options_template:
         raise AttributeError("server.allowedHosts")
     config.set_option("server.allowedHosts", sorted(names), "CONTACTSHEET_HOSTS")
+
+
+def keep_shared_state() -> None:
+    """Let no browser clear the caches of the server: any may ask for it, and they hold what all sessions share.
+
+    Raises ImportError, AttributeError.
+    """
+    from streamlit.runtime.app_session import AppSession
+
+    if not hasattr(AppSession, "_handle_clear_cache_request"):
+        raise AttributeError("AppSession._handle_clear_cache_request")
+    AppSession._handle_clear_cache_request = _do_nothing  # type: ignore[method-assign,assignment]
+
+
+def _do_nothing(session: Any) -> None:
+    pass
+
+
+def ignore_forwarded_addresses() -> None:
+    """Leave the address of a connection as it is: whose word about it counts, CONTACTSHEET_CLIENT_HEADER says.
+
+    The server would take it from X-Forwarded-For wherever a connection comes from loopback, also where the proxy there
+    passes on what a visitor has written into it. Raises ImportError, AttributeError.
+    """
+    from uvicorn import config
+
+    if not hasattr(config, "ProxyHeadersMiddleware"):
+        raise AttributeError("uvicorn.config.ProxyHeadersMiddleware")
+    vars(config)["ProxyHeadersMiddleware"] = _unchanged
+
+
+def _unchanged(app: Any, trusted_hosts: Any = None) -> Any:  # noqa: ARG001
+    return app
 
 
 def read_secrets_from(path: Path | None) -> None:

@@ -50,9 +50,10 @@ def curator(browser: Browser, address: str, name: str, view: str = "", size: tup
     with visitor(browser, size) as page:
         page.goto(f"{address}/clusters?{view}")
         summary(page)
-        page.get_by_role("button", name="Curator", exact=False).first.click()
-        page.get_by_label("Your name").fill(name)
-        page.get_by_label("Your name").press("Enter")
+        page.get_by_role("button", name="Your name").click()
+        field = page.get_by_role("textbox", name="Your name")
+        field.fill(name)
+        field.press("Enter")
         expect(page.get_by_role("button", name=name)).to_be_visible()
         page.keyboard.press("Escape")
         settled(page)

@@ -39,7 +39,7 @@ def service(
 ) -> SessionService:
     """Sessions as one server process has them."""
     store = SessionStore(Database(data / "contactsheet.db"))
-    access = Access(key, rules, lambda session: store.get(session) is not None, trail or Trail())
+    access = Access(key, rules, lambda session: store.get(session) is not None, store.has_ended, trail or Trail())
     return SessionService(store, access, RateLimits(data / "limits.db"), timedelta(days=14), "groups")
 
 

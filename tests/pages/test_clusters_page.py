@@ -43,7 +43,7 @@ def grouped(served: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> App
         for name, colour in (("red", (250 - number, 0, 0)), ("blue", (0, 0, 250 - number)), ("green", (0, 99, 0))):
             Image.new("RGB", (20 + number, 20), colour).save(folder / f"{name}{number}.png")
     monkeypatch.setattr(BackgroundJobs, "_spawn", lambda self, job: None)
-    monkeypatch.setattr(person_module, "_connection", lambda: SessionConnection(True))
+    monkeypatch.setattr(person_module, "connection_of_session", lambda: SessionConnection(True))
     served.ensure_demo()
     served.ingest(folder, "many")
     return served
@@ -137,10 +137,10 @@ def test_an_edit_is_undone_and_redone(grouped: App) -> None:
 def test_a_draft_is_saved_published_and_listed_in_the_history(grouped: App) -> None:
     page = open_clusters()
     set_dial(page, threshold=0.9)
-    page.text_input(key="save_note").set_value("first").run()
+    page.text_input(key="save_note").set_value("first")
     page.button(key="save").click().run()
-    assert "give your name first" in text_of(page)
-    page.text_input(key="save_name").set_value("Ada").run()
+    assert [error.value for error in page.error] == ["Give your name first."]
+    page.text_input(key="save_name").set_value("Ada")
     page.button(key="save").click().run()
     assert not page.exception
     assert "Saved as revision 1" in text_of(page).replace("\\", "")
@@ -164,7 +164,7 @@ def test_an_exported_clustering_is_imported_as_edits_of_the_draft(grouped: App) 
 
 
 def test_a_viewer_moves_the_slider_and_changes_nothing(grouped: App, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(person_module, "_connection", lambda: SessionConnection(False))
+    monkeypatch.setattr(person_module, "connection_of_session", lambda: SessionConnection(False))
     page = open_clusters()
     assert "nothing is changed for others" in text_of(page)
     set_dial(page, threshold=0.9)
@@ -176,7 +176,8 @@ def test_a_viewer_moves_the_slider_and_changes_nothing(grouped: App, monkeypatch
 
 
 def named(page: AppTest, name: str) -> AppTest:
-    return page.text_input(key="person_name").set_value(name).run()
+    page.text_input(key="person_name").set_value(name)
+    return page.button(key="remember_me").click().run()
 
 
 def opened_by_address(draft_id: str, name: str = "") -> AppTest:

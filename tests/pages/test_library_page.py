@@ -23,7 +23,7 @@ from tests.pages.conftest import frames, visit
 def library(served: App, monkeypatch: pytest.MonkeyPatch) -> App:
     """The App behind the page; its jobs are queued, but their processes are not started."""
     monkeypatch.setattr(BackgroundJobs, "_spawn", lambda self, job: None)
-    monkeypatch.setattr(person_module, "_connection", lambda: SessionConnection(True))
+    monkeypatch.setattr(person_module, "connection_of_session", lambda: SessionConnection(True))
     served.ensure_demo()
     return served
 
@@ -132,9 +132,11 @@ def test_viewers_see_everything_and_how_to_become_a_curator(library: App) -> Non
     page = open_library()
     assert "Only curators may add pictures" in page.info[0].value
     assert not page.get("file_uploader")
-    page.text_input(key="curator_key_entry").set_value("blau").run()
+    page.text_input(key="curator_key_entry").set_value("blau")
+    page.button(key="remember_me").click().run()
     assert "not the key" in page.error[0].value
-    page.text_input(key="curator_key_entry").set_value("grün").run()
+    page.text_input(key="curator_key_entry").set_value("grün")
+    page.button(key="remember_me").click().run()
     assert page.get("file_uploader")
 
 
@@ -223,7 +225,7 @@ def test_a_picture_is_removed_from_its_details(library: App) -> None:
 
 def test_viewers_see_every_section_and_can_remove_nothing(library: App, monkeypatch: pytest.MonkeyPatch) -> None:
     library.removal.remove(OPERATOR, "demo", [id_of(library, "Blue")])
-    monkeypatch.setattr(person_module, "_connection", lambda: SessionConnection(False))
+    monkeypatch.setattr(person_module, "connection_of_session", lambda: SessionConnection(False))
     forbidden = {"remove_picked", "put_back", "empty_bin", "delete", "undo_removal", "remove_one"}
     for section in ("Pictures", "Duplicates", "Bin", "Model", "Condition"):
         page = open_collection(section)

@@ -39,7 +39,7 @@ RULES = load_rules()
 @pytest.fixture
 def measured(served: App, monkeypatch: pytest.MonkeyPatch) -> Iterator[App]:
     """The App that pages see, from the computer that serves them, with monitoring of its own."""
-    monkeypatch.setattr(person_module, "_connection", lambda: SessionConnection(True))
+    monkeypatch.setattr(person_module, "connection_of_session", lambda: SessionConnection(True))
     resources.monitoring.clear()
     yield served
     resources.monitoring.clear()

@@ -33,7 +33,7 @@ from tests.pages.conftest import galleries, visit
 @pytest.fixture
 def judgeable(served: App, monkeypatch: pytest.MonkeyPatch) -> Iterator[App]:
     """The App that pages see, with its demo collection and no evaluation yet; whoever looks sits at the computer."""
-    monkeypatch.setattr(person_module, "_connection", lambda: SessionConnection(True))
+    monkeypatch.setattr(person_module, "connection_of_session", lambda: SessionConnection(True))
     served.ensure_demo()
     resources.evaluations.clear()
     yield served

@@ -13,6 +13,7 @@ from core.store.sql.migrations import LIMITS
 
 MAX_ROWS = 100_000
 ROWS_BETWEEN_CHECKS = 256
+LONGEST_S = 3600.0
 
 
 class RateLimits:
@@ -69,7 +70,10 @@ class RateLimits:
         row = db.execute(query, (kind, _digest(key))).fetchone()
         if row is None:
             return 0, window_s, 0.0
-        return int(row["tries"]), row["ends_at"] - now, max(row["blocked_until"] - now, 0.0)
+        # Where the clock was set back, nobody waits longer than from now on.
+        longest_s = max(window_s, LONGEST_S)
+        left_s, blocked_s = (min(row[name] - now, longest_s) for name in ("ends_at", "blocked_until"))
+        return int(row["tries"]), left_s, max(blocked_s, 0.0)
 
     def _write(
         self, db: sqlite3.Connection, kind: str, key: str, tries: int, left_s: float, blocked_s: float = 0.0

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from core.records.sessions import Account, BrowserSession, NewSession
 from core.store.sql.database import Database
 
-MAX_SESSIONS = 10_000
+MAX_SESSIONS, MAX_SESSIONS_OF_ACCOUNT = 10_000, 50
 SEEN_INTERVAL = timedelta(minutes=1)
 _LIVE = "ended_at IS NULL AND token_hash IS NOT NULL AND expires_at > ?"
 
@@ -20,7 +20,7 @@ class SessionStore:
     """Every method is one transaction.
 
     Above a maximum sessions are deleted: first those with a name alone, which anyone may begin, then those seen longest
-    ago.
+    ago; of one account, above a lower one, only its own.
     """
 
     def __init__(
@@ -58,6 +58,12 @@ class SessionStore:
                 " LIMIT -1 OFFSET ?)",
                 (MAX_SESSIONS - 1,),
             )
+            if account is not None:
+                db.execute(
+                    "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE account = ?"
+                    " ORDER BY seen_at DESC, rowid DESC LIMIT -1 OFFSET ?)",
+                    (account.id, MAX_SESSIONS_OF_ACCOUNT - 1),
+                )
             columns, values = ", ".join(row), ", ".join(f":{name}" for name in row)
             db.execute(f"INSERT INTO sessions ({columns}) VALUES ({values})", row)  # noqa: S608 - names of columns
         return session
@@ -95,6 +101,12 @@ class SessionStore:
             query = f"SELECT * FROM sessions WHERE id = ? AND {_LIVE}"  # noqa: S608 - a constant
             row = db.execute(query, (session, _text(self._now()))).fetchone()
             return _session(row) if row else None
+
+    def has_ended(self, session: str) -> bool:
+        """Whether a session has ended, or is not known any more; one that waits to be claimed has not."""
+        with self._database.reading() as db:
+            query = "SELECT 1 FROM sessions WHERE id = ? AND ended_at IS NULL AND expires_at > ?"
+            return db.execute(query, (session, _text(self._now()))).fetchone() is None
 
     def live(self) -> list[BrowserSession]:
         """All live sessions, those seen last first."""

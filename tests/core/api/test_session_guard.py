@@ -12,7 +12,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocket
@@ -20,7 +20,14 @@ from starlette.websockets import WebSocket
 from core.access import Access, Person, RoleRules
 from core.api.connection_guard import ConnectionGuard
 from core.api.served_hosts import ServedHosts
-from core.api.session_guard import SESSION_COOKIE, SESSION_HEADER, SessionGuard, SignInRoutes, session_route
+from core.api.session_guard import (
+    SESSION_COOKIE,
+    SESSION_HEADER,
+    SIGN_IN_COOKIE,
+    SessionGuard,
+    SignInRoutes,
+    session_route,
+)
 from core.errors import StoreError
 from core.sessions import SessionService
 from core.settings import Secret
@@ -32,6 +39,7 @@ from tests.core.test_access import Trail
 USER = "_server_user"
 CLAIMS = {"iss": "https://id.example", "sub": "17", "name": "Ann"}
 HERE = "http://localhost:8501"
+OWN_PAGE = {"sec-fetch-site": "same-origin"}
 
 
 def read_claims(cookies: Mapping[str, str]) -> Mapping[str, Any] | None:
@@ -51,12 +59,15 @@ class Server:
 
     def __init__(self, data: Path, trail: Trail, base: str = "", over_tls: bool = False) -> None:
         store = SessionStore(Database(data / "contactsheet.db"))
-        access = Access(Secret("sesame"), RoleRules(), lambda session: store.get(session) is not None, trail)
+        access = Access(
+            Secret("sesame"), RoleRules(), lambda session: store.get(session) is not None, store.has_ended, trail
+        )
         rates = RateLimits(data / "limits.db")
         self.sessions, self.base = SessionService(store, access, rates, timedelta(days=14), "groups"), base
         self.signs_in: str | None = user_cookie(**CLAIMS)
+        self.reachable = True
         routes = [
-            Route(f"{base}/auth/login", lambda _: RedirectResponse("https://id.example/authorize", 302)),
+            Route(f"{base}/auth/login", self.login),
             Route(f"{base}/oauth2callback", self.callback),
             Route(f"{base}/auth/logout", self.logout),
             Route(f"{base}/seen", lambda request: JSONResponse(dict(request.headers))),
@@ -71,6 +82,11 @@ class Server:
                 Middleware(SessionGuard, sessions=lambda: self.sessions, routes=sign_in, base_path=base),
             ],
         )
+
+    async def login(self, request: Request) -> Response:
+        if not self.reachable:
+            return PlainTextResponse("Authentication error", 400)
+        return RedirectResponse("https://id.example/authorize", 302)
 
     async def callback(self, request: Request) -> Response:
         response = RedirectResponse(f"{self.base}/", 302)
@@ -147,7 +163,7 @@ def test_the_servers_cookies_with_all_claims_go_to_the_sign_out_alone_and_end_wi
     signed_in = paths(sign_in(browser))
     assert signed_in[USER] == signed_in[f"{USER}_tokens"] == {"Path=/auth/logout"}
     assert signed_in[SESSION_COOKIE] == {"Path=/"}
-    assert paths(browser.get("/auth/logout"))[USER] == {"Path=/", "Path=/auth/logout"}
+    assert paths(browser.get("/auth/logout", headers=OWN_PAGE))[USER] == {"Path=/", "Path=/auth/logout"}
 
 
 def test_signing_in_once_more_ends_the_session_before(browser: TestClient, server: Server) -> None:
@@ -205,9 +221,11 @@ def test_a_second_server_process_knows_the_session(browser: TestClient, tmp_path
 
 def test_no_page_of_another_site_signs_anyone_out(browser: TestClient) -> None:
     sign_in(browser)
-    refused = browser.get("/auth/logout", headers={"sec-fetch-site": "cross-site"})
-    assert refused.status_code == 403
-    assert seen(browser)["session"] != ""
+    ways: list[dict[str, str]] = [{"sec-fetch-site": site} for site in ("cross-site", "same-site", "none")]
+    for headers in (*ways, {}, {"referer": "https://evil.example/"}):
+        answer = browser.get("/auth/logout", headers=headers)
+        assert (answer.status_code, answer.headers["location"]) == (303, "/")
+        assert seen(browser)["session"] != ""
 
 
 @pytest.mark.parametrize(
@@ -227,6 +245,39 @@ def test_who_fails_to_sign_in_has_no_session_and_leaves_a_line(
     ((_, action, _, target, _),) = trail.lines
     assert action == "sign-in failed"
     assert reason in target
+
+
+def test_no_page_of_another_site_begins_a_sign_in_and_counts_as_a_try(browser: TestClient) -> None:
+    for _ in range(100):
+        assert browser.get("/auth/login", headers={"sec-fetch-site": "cross-site"}).status_code == 303
+    assert browser.get("/auth/login", headers=OWN_PAGE).status_code == 302
+
+
+def test_many_sign_ins_of_one_visitor_have_to_wait(browser: TestClient) -> None:
+    codes = [browser.get("/auth/login", headers=OWN_PAGE).status_code for _ in range(70)]
+    assert codes == [302] * 60 + [429] * 10
+
+
+def test_where_the_provider_does_not_answer_one_is_back_on_the_page_that_says_so(
+    server: Server, browser: TestClient, trail: Trail
+) -> None:
+    server.reachable = False
+    page = f"{HERE}/clusters?collection=birds"
+    answer = browser.get("/auth/login", headers={**OWN_PAGE, "referer": page})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/clusters?collection=birds")
+    assert browser.cookies[SIGN_IN_COOKIE] == "unreachable"
+    assert [line[1] for line in trail.lines] == ["sign-in failed"]
+
+
+def test_whoever_is_denied_is_back_on_the_page_they_came_from(
+    server: Server, browser: TestClient, trail: Trail
+) -> None:
+    browser.get("/auth/login", headers={**OWN_PAGE, "referer": f"{HERE}/library"})
+    server.signs_in = None
+    answer = browser.get("/oauth2callback?error=access_denied&state=y")
+    assert answer.headers["location"] == "/library"
+    assert browser.cookies[SIGN_IN_COOKIE] == "denied"
+    assert [line[3:] for line in trail.lines] == [["access_denied", "refused"]]
 
 
 # -- the way back -----------------------------------------------------------------------------------------------------
@@ -252,7 +303,7 @@ def test_signing_in_leads_back_to_the_page_one_came_from(browser: TestClient) ->
     ],
 )
 def test_it_leads_nowhere_else(browser: TestClient, referer: str) -> None:
-    assert browser.get("/auth/login", headers={"referer": referer}).status_code == 302
+    assert browser.get("/auth/login", headers={**OWN_PAGE, "referer": referer}).status_code == 302
     assert sign_in(browser).headers["location"] == "/"
 
 
