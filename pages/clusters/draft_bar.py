@@ -19,7 +19,7 @@ from pages.clusters.draft_state import (
     update_draft,
 )
 from pages.ui.format import escape_markdown
-from pages.ui.person import person
+from pages.ui.person import how_to_become, person
 from pages.ui.sign_in import name_field, rerun_if_changed, take_name
 from pages.ui.streamlit_internals import uninterrupted
 
@@ -43,7 +43,7 @@ def show_draft_bar(app: App, state: DraftState, view: ClusterView) -> None:
             take_over = app.curation.take_over
             st.button("Take it over", key="take_over", on_click=update_draft, args=(app, state.collection, take_over))
     elif not state.curator:
-        how = app.access.how_to_become(Role.CURATOR)
+        how = how_to_become(app.access, Role.CURATOR)
         st.caption(f":material/lock_open: Move the sliders as you like; nothing is changed for others. To save, {how}.")
     show_unapplied_edits(view)
     show_conflict(app, state)

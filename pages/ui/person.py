@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import streamlit as st
 
-from core.access import Access, Action, Person
+from core.access import Access, Action, Person, Role
 from core.api.connection_guard import CONNECTION_HEADER, LOCAL, VISITOR_HEADER
 from core.api.session_guard import SESSION_HEADER
 from core.records.sessions import Account
@@ -98,11 +98,17 @@ def _remembered(stamp: str) -> SessionConnection:
     return SessionConnection(False, stamp=stamp, session=session.id, has_key=key == "key", account=session.account)
 
 
+def how_to_become(access: Access, role: Role) -> str:
+    """What someone does on a page who wants to have this role, as an imperative."""
+    how = access.how_to_become(role)
+    return f"{how}, under “Sign in” on the upper right" if access.asks_for_key else how
+
+
 def explain_unless_allowed(access: Access, action: Action) -> bool:
     """Whether this person may do this; if not, explain how to become someone who may."""
     if access.role(person()) >= action.role:
         return True
-    how = access.how_to_become(action.role)
+    how = how_to_become(access, action.role)
     if access.sign_in is None and not access.asks_for_key:
         how += ", or ask its owner to set a curator key"
     text = f"You can look at everything here. Only {action.role.label}s may {action.what}: {how}."

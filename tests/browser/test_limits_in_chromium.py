@@ -86,7 +86,7 @@ def test_a_viewers_session_uploads_a_picture_to_search_by_and_nothing_larger_fro
     with visitor(browser) as page:
         page.goto(f"{limited}/library")
         settled(page)
-        expect(page.get_by_text("Sign in with the curator key")).to_be_visible()
+        expect(page.get_by_text("enter the curator key")).to_be_visible()
         page.get_by_role("link", name="Search").first.click()
         settled(page)
         page.get_by_role("button", name="Picture", exact=True).click()
