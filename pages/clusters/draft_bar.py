@@ -20,7 +20,7 @@ from pages.clusters.draft_state import (
 )
 from pages.ui.format import escape_markdown
 from pages.ui.person import how_to_become, person
-from pages.ui.sign_in import name_field, rerun_if_changed, take_name
+from pages.ui.sign_in import name_field, take_name
 from pages.ui.streamlit_internals import uninterrupted
 
 MAX_UNAPPLIED_SHOWN = 8
@@ -29,7 +29,6 @@ NAMELESS = "nameless_form"
 
 def show_draft_bar(app: App, state: DraftState, view: ClusterView) -> None:
     """What is being edited, and the actions on it."""
-    rerun_if_changed()
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(headline(state), width="content")
         if state.may_edit:
