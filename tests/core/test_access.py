@@ -39,6 +39,14 @@ def test_a_browser_that_remembers_the_key_counts_as_long_as_its_session_lives() 
     assert access.role(Person(session="7", has_key=True)) is Role.VIEWER
 
 
+def test_a_key_that_was_typed_ends_with_the_session_that_remembered_it() -> None:
+    ended = {"7"}
+    access = Access(Secret("grün"), has_ended=ended.__contains__)
+    assert access.role(Person(session="8", key=Secret("grün"))) is Role.CURATOR
+    assert access.role(Person(session="7", key=Secret("grün"))) is Role.VIEWER
+    assert access.role(Person(session="7", key=Secret("grün"), over_loopback=True)) is Role.VIEWER
+
+
 RULES = RoleRules(frozenset({"ann@example.org", "picture desk"}), frozenset({"archive-admins"}))
 
 
@@ -49,6 +57,12 @@ RULES = RoleRules(frozenset({"ann@example.org", "picture desk"}), frozenset({"ar
         (Account("1", "Ann", "", frozenset({"Picture Desk"})), Role.CURATOR),
         (Account("1", "Ann", "ann@example.org", frozenset({"archive-admins"})), Role.ADMIN),
         (Account("1", "ann@example.org"), Role.VIEWER),
+        # Alike, or made the same by some rule of Unicode, but somebody else.
+        (Account("1", "Ann", "\u0430nn@example.org"), Role.VIEWER),
+        (
+            Account("1", "Ann", "", frozenset({"picture de\u017fk", "pi\u00e7ture desk", "picture des\u212a"})),
+            Role.VIEWER,
+        ),
         (Account("ann@example.org", "Ann", ""), Role.VIEWER),
         (Account("1", "Ann", "", frozenset({"", "archive"})), Role.VIEWER),
         (None, Role.VIEWER),

@@ -144,7 +144,14 @@ def test_groups_are_read_from_the_claim_that_the_setting_names(
     assert account_from_claims({**claims, "sub": "1"}, path).groups == groups
 
 
-@pytest.mark.parametrize("sub", [None, "", 7, ["x"]])
+@pytest.mark.parametrize("name", ["email", "groups"])
+@pytest.mark.parametrize("text", ["boss@x.org\u200b", "\x07boss@x.org", " boss@x.org", "boss@x\n.org"])
+def test_what_decides_a_role_is_taken_as_it_stands_or_not_at_all(name: str, text: str) -> None:
+    account = account_from_claims({**CLAIMS, name: text}, "groups")
+    assert (account.email if name == "email" else account.groups) in ("", frozenset())
+
+
+@pytest.mark.parametrize("sub", [None, "", 7, ["x"], " ", "ann ", "a\u200bnn"])
 def test_nobody_in_particular_cannot_sign_in(sub: Any) -> None:
     with pytest.raises(NotAllowed, match="did not say who signed in"):
         account_from_claims({**CLAIMS, "sub": sub}, "groups")

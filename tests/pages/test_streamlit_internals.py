@@ -22,6 +22,7 @@ from typing import Any
 
 import pytest
 import streamlit as st
+import uvicorn
 from streamlit import config, runtime
 from streamlit.proto.Common_pb2 import FileURLs
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
@@ -314,3 +315,28 @@ def test_nothing_else_touches_what_streamlit_does_not_document() -> None:
 def test_outside_of_streamlit_there_is_no_context() -> None:
     assert get_script_run_ctx(suppress_warning=True) is None
     assert threading.current_thread() is threading.main_thread()
+
+
+def test_no_browser_clears_what_all_sessions_share() -> None:
+    @st.cache_resource
+    def shared() -> object:
+        return object()
+
+    before = shared()
+    streamlit_internals.keep_shared_state()
+    app_session.AppSession._handle_clear_cache_request(None)  # type: ignore[arg-type]
+    assert shared() is before
+
+
+def test_the_server_leaves_the_address_of_a_connection_as_it_is() -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(scope["client"])
+
+    seen: list[Any] = []
+    streamlit_internals.ignore_forwarded_addresses()
+    loaded = uvicorn.Config(app, lifespan="off")
+    loaded.load()
+    forged = [(b"x-forwarded-for", b"10.9.9.9")]
+    scope = {"type": "http", "client": ("127.0.0.1", 1), "scheme": "http", "headers": forged}
+    run_in_thread(loaded.loaded_app(scope, None, None))
+    assert seen == [("127.0.0.1", 1)]

@@ -271,3 +271,14 @@ def test_a_refused_origin_leaves_a_line_that_says_what_to_set(
     line = caplog.records[0].getMessage()
     assert "origin='http://localhost:9999'" in line
     assert "CONTACTSHEET_HOSTS" in line
+
+
+def test_no_other_site_shows_a_page_in_a_frame() -> None:
+    server = Starlette(
+        routes=[Route("/", lambda _: PlainTextResponse("a page"))],
+        middleware=[Middleware(ConnectionGuard, hosts=ServedHosts())],
+    )
+    with TestClient(server, base_url="http://localhost") as client:
+        headers = client.get("/").headers
+    assert headers["x-frame-options"] == "SAMEORIGIN"
+    assert headers["content-security-policy"] == "frame-ancestors 'self'"

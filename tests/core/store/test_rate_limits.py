@@ -37,6 +37,14 @@ def test_so_many_are_allowed_in_a_window_and_then_the_wait_is_told(rates: RateLi
     assert rates.take("search", "a", 2, 60) is None
 
 
+def test_a_clock_that_is_set_back_makes_nobody_wait_for_a_day(rates: RateLimits, clock: SecondsClock) -> None:
+    rates.take("search", "a", 1, 60)
+    clock.seconds -= 86_400
+    waited = rates.take("search", "a", 1, 60)
+    assert waited is not None
+    assert waited <= 3600
+
+
 def test_a_refused_try_does_not_count(rates: RateLimits, clock: SecondsClock) -> None:
     assert rates.take("search", "a", 1, 60) is None
     for _ in range(5):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -105,6 +106,39 @@ def test_room_is_made_by_forgetting_those_seen_longest_ago(
     sessions.recognise("a")
     sessions.create(NEW, token_hash="d")
     assert [token for token in "abcd" if sessions.recognise(token)] == ["a", "c", "d"]
+
+
+def test_one_account_makes_room_among_its_own_sessions_alone(
+    sessions: SessionStore, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session_store, "MAX_SESSIONS_OF_ACCOUNT", 2)
+    sessions.create(replace(NEW, account=replace(ANN, id="other")), token_hash="z")
+    for token in "abc":
+        clock.move(minutes=5)
+        sessions.create(NEW, token_hash=token)
+    assert [token for token in "zabc" if sessions.recognise(token)] == ["z", "b", "c"]
+
+
+def test_sessions_with_a_name_alone_go_before_all_others(
+    sessions: SessionStore, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session_store, "MAX_SESSIONS", 3)
+    sessions.create(NEW, token_hash="a")
+    sessions.create(replace(NEW, account=None, key_proof="p"), token_hash="k")
+    for token in "xyz":
+        clock.move(minutes=5)
+        sessions.create(replace(NEW, account=None, name="Eve"), token_hash=token)
+    assert [token for token in "akxyz" if sessions.recognise(token)] == ["a", "k", "z"]
+
+
+def test_a_session_has_ended_when_it_did_expired_or_is_unknown_and_not_while_it_waits(
+    sessions: SessionStore, clock: Clock
+) -> None:
+    waiting, ended = sessions.create(NEW, claim_hash="c"), sessions.create(NEW, token_hash="t")
+    sessions.end(ended)
+    assert [sessions.has_ended(session) for session in (waiting, ended, "unknown", "")] == [False, True, True, True]
+    clock.move(days=8)
+    assert sessions.has_ended(waiting)
 
 
 def test_expired_sessions_leave_the_database(sessions: SessionStore, database: Database, clock: Clock) -> None:
