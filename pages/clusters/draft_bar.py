@@ -91,7 +91,10 @@ def save_draft(app: App, state: DraftState) -> None:
     """Save what the page shows, under the name and with the note of the form."""
     if has_name(app, "save"):
         with reporting_errors():
-            save_revision(app, current_state(app, state.collection), str(st.session_state.get("save_note", "")))
+            now = current_state(app, state.collection)
+            saved_already = now.parent_id != state.parent_id or (state.opened is not None and now.opened is None)
+            if not saved_already:  # by the first click of two
+                save_revision(app, now, str(st.session_state.get("save_note", "")))
 
 
 def save_revision(app: App, state: DraftState, note: str) -> None:

@@ -123,8 +123,6 @@ def rename(page: Page, name: str) -> None:
 def save(page: Page, note: str) -> None:
     in_popover(page, "Save")
     page.get_by_label("What is this revision about?").fill(note)
-    page.get_by_label("What is this revision about?").press("Enter")
-    settled(page)
     page.get_by_role("button", name="Save revision").click()
 
 

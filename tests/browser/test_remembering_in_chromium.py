@@ -104,11 +104,11 @@ def test_saving_asks_for_a_name_and_remembers_it(data: Path, app: App, context: 
         expect(page.get_by_text("Give your name first.")).to_be_visible()
         page.get_by_role("textbox", name="Your name").fill("Ada")
         page.get_by_role("textbox", name="What is this revision about?").fill("the first")
-        page.get_by_role("button", name="Save revision").click()  # one click is enough
+        page.get_by_role("button", name="Save revision").dblclick()  # one click is enough, and two save once
         expect(page.get_by_text("Saved as revision")).to_be_visible()
         expect(page.get_by_role("button", name="Ada")).to_be_visible()
         newest = app.clusters.revisions.newest("demo")
         assert newest is not None
-        assert (newest.author, newest.note) == ("Ada", "the first")
+        assert (newest.author, newest.note, newest.parent) == ("Ada", "the first", None)
         page.reload()
         expect(page.get_by_role("button", name="Ada")).to_be_visible()
