@@ -239,7 +239,8 @@ def test_without_an_alert_a_curator_sees_no_badge(served: App, monkeypatch: pyte
 def test_a_curator_silences_an_alert_and_ends_the_silence(measured: App) -> None:
     fire(measured)
     page = metrics("Alerts")
-    page.text_input(key="person_name").set_value("Ada").run()
+    page.text_input(key="person_name").set_value("Ada")
+    page.button(key="remember_me").click().run()
     page.selectbox(key="silence_name").set_value("BudgetNearlySpent")
     page.selectbox(key="silence_for").set_value("8 hours")
     page.text_input(key="silence_why").set_value("it is *known*")
