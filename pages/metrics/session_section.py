@@ -10,7 +10,7 @@ from core.app import App
 from core.errors import ContactSheetError
 from core.records.sessions import BrowserSession
 from core.sessions import session_owner
-from core.text import duration
+from pages.metrics.alert_list import time_ago
 from pages.ui.format import escape_markdown
 from pages.ui.person import person
 from pages.ui.streamlit_internals import uninterrupted
@@ -56,8 +56,7 @@ def show_session(app: App, session: BrowserSession, own: bool) -> None:
 def where_and_when(session: BrowserSession, now: datetime) -> str:
     """`Firefox on Linux, from 192.168.1.7 · since 3 May, 14:02 · seen 0:17 ago`."""
     place = f"{session.browser}, from {session.visitor}" if session.visitor else session.browser
-    seen = duration(max((now - session.seen_at).total_seconds(), 0.0))
-    return f"{place} · since {session.created_at:%-d %B, %H:%M} UTC · seen {seen} ago"
+    return f"{place} · since {session.created_at:%-d %B, %H:%M} UTC · seen {time_ago(session.seen_at, now)}"
 
 
 @uninterrupted

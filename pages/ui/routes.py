@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urljoin
 
@@ -89,9 +88,8 @@ def session_guard() -> Middleware:
 
 def upload_guard() -> Middleware:
     """What every upload to this server passes before it is read."""
-    with suppress(SettingError):  # pages say what is wrong
-        settings = Settings.load()
-        allow_upload_size(max(settings.upload_mb, settings.query_picture_mb))
+    settings = settings_or_defaults()
+    allow_upload_size(max(settings.upload_mb, settings.query_picture_mb))
 
     def permits() -> UploadPermits:
         from pages.ui import resources

@@ -45,7 +45,7 @@ def show_person(app: App) -> None:
         _show_account(app)
         return
     who = person()
-    _say_signed_out("This browser was told to forget you.")
+    _say_signed_out("This browser has forgotten you.")
     with_key = "Curator" if app.access.is_curator(who) else "Sign in"
     label = who.given_name or (with_key if app.access.asks_for_key else "Your name")
     what = "Your name and the curator key" if app.access.asks_for_key else "Your name, as others see it"
@@ -56,13 +56,18 @@ def show_person(app: App) -> None:
 
 def _leave_ended_session() -> None:
     """Let go of what was entered in a session that has ended meanwhile."""
+    if has_ended(connection_of_session()):
+        _let_go(signed_out=True)
+
+
+def _let_go(signed_out: bool) -> None:
+    """Forget in this page what its person entered, or what their browser remembered."""
     connection = connection_of_session()
-    if has_ended(connection):
-        ended = replace(connection, session="", has_key=False, account=None, signed_out=True)
-        st.session_state[CONNECTION_KEY] = ended
-        st.session_state[NAME_KEY] = ""
-        for key in (CURATOR_KEY, CODE_KEY):
-            st.session_state.pop(key, None)
+    left = replace(connection, session="", has_key=False, account=None, signed_out=signed_out)
+    st.session_state[CONNECTION_KEY] = left
+    st.session_state[NAME_KEY] = ""
+    for key in (CURATOR_KEY, CODE_KEY):
+        st.session_state.pop(key, None)
 
 
 def _say_signed_out(text: str) -> None:
@@ -168,10 +173,7 @@ def _claim_session() -> None:
 def _forget(app: App) -> None:
     app.sessions.end(person())
     app.upload_permits.withdraw(session_id(), "collection")
-    st.session_state[CONNECTION_KEY] = replace(connection_of_session(), session="", has_key=False)
-    st.session_state[NAME_KEY] = ""
-    for key in (CURATOR_KEY, CODE_KEY):
-        st.session_state.pop(key, None)
+    _let_go(signed_out=False)
 
 
 def _show_refusal() -> None:

@@ -25,16 +25,6 @@ SPAWN = multiprocessing.get_context("spawn")
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Database:
-    return Database(tmp_path / "contactsheet.db")
-
-
-@pytest.fixture
 def drafts(database: Database, clock: Clock) -> DraftStore:
     return DraftStore(database, clock)
 

@@ -3,7 +3,6 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -16,16 +15,6 @@ from tests.fakes.clock import Clock
 WEEK = timedelta(days=7)
 ANN = Account("https://id.example 17", "Ann Lee", "ann@example.org", frozenset({"desk", "archive"}))
 NEW = NewSession(WEEK, "192.168.1.7", "Firefox on Linux", ANN)
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Database:
-    return Database(tmp_path / "contactsheet.db")
 
 
 @pytest.fixture
