@@ -11,18 +11,21 @@ import pytest
 from huggingface_hub import constants
 from PIL import Image
 
-from core.app import App, open_app
+from core.app import App
 from core.embedding import hub_errors as hub_faults
-from core.settings import Settings
+from core.settings import PROJECT, Settings
 from core.store.lance.collections import Collections
+from tests.fakes.built_demo import copy_demo
 from tests.fakes.encoder import ColourEncoder
 from tests.fakes.hub import FakeHub
+from tests.fakes.trials import ALL_TRIALS
 
 # Machines are noisy: no property fails for being slow.
 hypothesis.settings.register_profile("ours", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("ours")
 # How long tests wait for a hub that is silent: short, and long enough for a machine that is busy.
 PATIENCE_S = 1.5
+DEMO_CACHE = PROJECT / ".pytest_cache" / "demo"
 COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255)}
 
 
@@ -74,9 +77,11 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeHub]:
 
 @pytest.fixture(scope="session")
 def demo_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data folder that holds the real demo collection, built by the bundled model once per test run."""
-    data = tmp_path_factory.mktemp("demo") / "data"
-    report = open_app(Settings(data=data, model="bundled", model_is_explicit=True)).ensure_demo()
-    assert report is not None
-    assert report.failures == ()
-    return data
+    """A data folder that holds the real demo collection, built by the bundled model."""
+    return copy_demo(DEMO_CACHE, tmp_path_factory.mktemp("demo") / "data")
+
+
+@pytest.fixture
+def unfinished_demo_data(tmp_path: Path) -> Path:
+    """A data folder where the demo collection is still to be built: before a release all of it, otherwise the rest."""
+    return tmp_path / "data" if ALL_TRIALS else copy_demo(DEMO_CACHE, tmp_path / "data", "unfinished")

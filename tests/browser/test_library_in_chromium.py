@@ -9,8 +9,10 @@ from playwright.sync_api import Browser, Page, expect
 
 from core.ingest.sources import demo
 from tests.browser.conftest import NARROW, WIDE, serving, settled, visitor
+from tests.fakes.trials import trials
 
 pytestmark = pytest.mark.browser
+MANY = trials(600, at_least=160)
 
 
 def choose_collection(page: Page, name: str) -> None:
@@ -45,11 +47,11 @@ def open_folder(page: Page, name: str) -> None:
 
 @pytest.fixture
 def many_pictures(tmp_path: Path) -> Path:
-    """600 pictures that differ and two that cannot be read: work for long enough to reload and cancel."""
+    """Pictures that differ and two that cannot be read: work for long enough to reload and cancel."""
     folder = tmp_path / "pictures"
     folder.mkdir()
     photographs = [Image.open(path).convert("RGB") for path in demo.photographs()[:40]]
-    for number in range(600):
+    for number in range(MANY):
         photographs[number % 40].rotate(number // 40, expand=True).save(folder / f"{number:04}.jpg")
     (folder / "empty.jpg").touch()
     (folder / "text.jpg").write_text("no picture")
@@ -103,4 +105,4 @@ def test_progress_survives_a_reload_and_a_cancelled_job_resumes(
         page.get_by_role("button", name="Retry").click()
         expect(page.get_by_text("0 added, 0 known already, 2 skipped")).to_be_visible()
         page.goto(f"{fresh}/search?collection=many")
-        expect(page.get_by_text("The newest 24 of 600 pictures")).to_be_visible()
+        expect(page.get_by_text(f"The newest 24 of {MANY} pictures")).to_be_visible()

@@ -118,8 +118,8 @@ def test_show_more_adds_a_page_and_the_link_keeps_it(browser: Browser, address: 
         assert "n=48" in page.url
 
 
-def test_the_first_visit_shows_the_demo_collection_being_built(browser: Browser, tmp_path: Path) -> None:
-    with serving(tmp_path / "data") as fresh, visitor(browser) as page:
+def test_the_first_visit_shows_the_demo_collection_being_built(browser: Browser, unfinished_demo_data: Path) -> None:
+    with serving(unfinished_demo_data) as fresh, visitor(browser) as page:
         page.goto(fresh)
         expect(page.get_by_text("The demo collection is being built. Embedding")).to_be_visible()
         expect(page.get_by_text("images/s")).to_be_visible()

@@ -1,17 +1,15 @@
 """A process for tests to kill: it finishes one ingest, starts another, and announces one of its stages.
 
-`python -m tests.fakes.killed_ingest DATA PICTURES FINISH BEGIN STAGE LINGER_AT PIPE`: FINISH and BEGIN are collections
-(`-` for none). Whenever the stage is entered or left, a line is written to the file descriptor PIPE; at entry number
-LINGER_AT (0 for never) it stays there.
+Whenever the stage is entered or left, a line is written to a pipe; at one entry it may stay there.
 """
 
 from __future__ import annotations
 
 import os
-import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -56,19 +54,17 @@ class Announcer:
         return announced
 
 
-def main(arguments: Sequence[str]) -> None:
-    data, pictures, finish, begin, stage, linger_at, pipe = arguments
+def ingest_announced(
+    data: Path, pictures: Path, finish: str | None, begin: str | None, stage: str, linger_at: int, pipe: Connection
+) -> None:
+    """Ingest into the collection `finish`, then, announced, into `begin`; None for none, `linger_at` 0 for never."""
     pipeline.COMMIT_ASSETS = COMMIT_ASSETS
-    app = colour_app(Path(data))
-    if finish != "-":
-        app.ingest(Path(pictures), finish)
-    os.write(int(pipe), b"begin\n")
-    announcer = Announcer(int(pipe), int(linger_at))
+    app = colour_app(data)
+    if finish is not None:
+        app.ingest(pictures, finish)
+    os.write(pipe.fileno(), b"begin\n")
+    announcer = Announcer(pipe.fileno(), linger_at)
     for owner, name in STAGES[stage]:
         setattr(owner, name, announcer.wrap(getattr(owner, name)))
-    if begin != "-":
-        app.ingest(Path(pictures), begin)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])
+    if begin is not None:
+        app.ingest(pictures, begin)

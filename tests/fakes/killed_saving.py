@@ -1,8 +1,7 @@
 """A process for tests to kill: it saves, publishes or writes a draft, again and again, and announces each step.
 
-`python -m tests.fakes.killed_saving DATABASE ACTION LINGER_AT PIPE`: ACTION is `save`, `publish` or `draft`. Before
-every statement, every row of many and every commit, and after every commit and close, a line `step NAME` is written to
-the file descriptor PIPE; at step number LINGER_AT (0 for never) it stays there. `done COUNT` follows each call.
+Before every statement, every row of many and every commit, and after every commit and close, a line `step NAME` is
+written to a pipe; at one step it may stay there. `done COUNT` follows each call.
 """
 
 from __future__ import annotations
@@ -11,9 +10,9 @@ import functools
 import hashlib
 import os
 import sqlite3
-import sys
 import time
 from collections.abc import Iterable, Iterator
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -133,8 +132,9 @@ class AnnouncingConnection(sqlite3.Connection):
             yield row
 
 
-def main(path: str, action: str, linger_at: str, pipe: str) -> None:
-    database = Database(Path(path))
+def act_announced(path: Path, action: str, linger_at: int, pipe: Connection) -> None:
+    """`save`, `publish` or write a `draft` for ever, lingering at step number `linger_at`, 0 for never."""
+    database = Database(path)
     revisions, drafts = RevisionStore(database), DraftStore(database)
     actions = {
         "save": lambda: save_next(revisions),
@@ -142,11 +142,7 @@ def main(path: str, action: str, linger_at: str, pipe: str) -> None:
         "draft": lambda: write_next(drafts),
     }
     clustering_of(1)
-    AnnouncingConnection.announcer = announcer = StepAnnouncer(int(pipe), int(linger_at))
+    AnnouncingConnection.announcer = announcer = StepAnnouncer(pipe.fileno(), linger_at)
     sqlite3.connect = functools.partial(sqlite3.connect, factory=AnnouncingConnection)  # type: ignore[assignment]
     while True:
         announcer.write(f"done {actions[action]()}")
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

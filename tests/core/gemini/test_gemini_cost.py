@@ -19,8 +19,9 @@ from tests.fakes.gemini import MockGeminiServer
 from tests.fakes.gemini_app import billed_usd, make_collections, ranking_app, spent_usd
 from tests.fakes.gemini_client import KEY
 from tests.fakes.gemini_faults import FAULTS, AnswerStep, Step
+from tests.fakes.trials import trials
 
-REQUESTS = 1_000
+REQUESTS = trials(1_000, at_least=200)
 TOLERANCE_USD = 1e-9
 # One way of sending and one model each: without and with a price for cached tokens, and one of the generation before.
 WAYS: tuple[dict[str, Any], ...] = (
@@ -83,7 +84,7 @@ def events_of(app: App) -> list[Event]:
     return app.events.latest(10_000)
 
 
-def test_the_log_of_a_thousand_mixed_requests_is_the_ledger_at_the_days_prices(
+def test_the_log_of_mixed_requests_is_the_ledger_at_the_days_prices(
     server: MockGeminiServer, collections_dir: Path, data: Path
 ) -> None:
     apps = [
@@ -151,7 +152,7 @@ def check_mixture(events: list[Event], server: MockGeminiServer) -> None:
         "refused",
         "forbidden",
     }
-    assert sum(event.cache_hit for event in events) > 10
+    assert sum(event.cache_hit for event in events) > REQUESTS // 100
     assert {row.model for row in server.ledger} == {way["gemini_model"] for way in WAYS}
 
 

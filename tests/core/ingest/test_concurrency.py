@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import subprocess
@@ -24,10 +23,10 @@ from core.records.jobs import Progress
 from core.settings import PROJECT
 from core.store.objects.locks import write_lock
 from tests.core.embedding.test_open_clip_models import tiny_model  # noqa: F401 - a fixture
+from tests.fakes.child_processes import FORKS
 from tests.fakes.colour_app import colour_app, contents, open_table
 
 DEADLINE_S = 90.0
-SPAWN = multiprocessing.get_context("spawn")
 
 
 def make_pictures(folder: Path, count: int) -> Path:
@@ -64,9 +63,9 @@ def _ingest_once_all_are_ready(data: str, pictures: str, ready: Any, refused: An
 
 def test_of_two_ingests_started_at_once_one_is_refused_and_the_other_completes(tmp_path: Path) -> None:
     pictures = make_pictures(tmp_path / "pictures", 30)
-    ready, refused, results = SPAWN.Barrier(2), SPAWN.Event(), SPAWN.Queue()
+    ready, refused, results = FORKS.Barrier(2), FORKS.Event(), FORKS.Queue()
     arguments = (str(tmp_path / "data"), str(pictures), ready, refused, results)
-    processes = [SPAWN.Process(target=_ingest_once_all_are_ready, args=arguments) for _ in range(2)]
+    processes = [FORKS.Process(target=_ingest_once_all_are_ready, args=arguments) for _ in range(2)]
     for process in processes:
         process.start()
     outcomes = sorted(results.get(timeout=DEADLINE_S) for _ in processes)
@@ -154,13 +153,13 @@ def test_readers_and_a_writer_never_see_a_partial_state_of_an_ingest(
     pictures = make_pictures(tmp_path / "pictures", 400)
     colour_app(tmp_path / "alone").ingest(pictures, "c")
     expected = contents(open_table(tmp_path / "alone", "c"))
-    data, ready, stop, results = tmp_path / "data", SPAWN.Barrier(4), SPAWN.Event(), SPAWN.Queue()
+    data, ready, stop, results = tmp_path / "data", FORKS.Barrier(4), FORKS.Event(), FORKS.Queue()
     app = colour_app(data)
     app.ingest(make_pictures(tmp_path / "few", 10).rename(tmp_path / "first"), "c", source="pictures")
     readers = [
-        SPAWN.Process(target=_read_until_stopped, args=(str(data), expected, ready, stop, results)) for _ in range(2)
+        FORKS.Process(target=_read_until_stopped, args=(str(data), expected, ready, stop, results)) for _ in range(2)
     ]
-    writer = SPAWN.Process(target=_write_until_stopped, args=(str(data), sorted(expected), ready, stop, results))
+    writer = FORKS.Process(target=_write_until_stopped, args=(str(data), sorted(expected), ready, stop, results))
     for process in (*readers, writer):
         process.start()
     monkeypatch.setattr(pipeline, "COMMIT_ASSETS", 8)

@@ -6,12 +6,12 @@ import os
 import random
 import select
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +19,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.settings import PROJECT
 from core.store.lance import table as table_module
 from core.store.objects.locks import ingest_lock, write_lock
+from tests.fakes.child_processes import FORKS
 from tests.fakes.colour_app import colour_app, contents, open_table
+from tests.fakes.killed_ingest import ingest_announced
+from tests.fakes.trials import trials
 
 STAGES = ("decode", "write", "commit", "compaction")
 ENTRIES = {"decode": 400, "write": 100, "commit": 15, "compaction": 2}
 LONGEST_MS = {"decode": 2.0, "write": 1.0, "commit": 10.0, "compaction": 15.0}
-LINGERING, AT_WORK, ATTEMPTS = 2, 2, 12
+LINGERING, AT_WORK, ATTEMPTS = trials(10), trials(10), 80
+SOONER_AFTER = 2 * (LINGERING + AT_WORK)
 DEADLINE_S = 60.0
 
 
@@ -63,60 +66,65 @@ class Victims:
     """Starts one process after the other; each finishes what the one before it had begun."""
 
     def __init__(self, data: Path, pictures: Path) -> None:
-        self._data, self._pictures, self._begun = data, pictures, "-"
+        self._data, self._pictures = data, pictures
+        self._begun: str | None = None
 
     def strike(self, collection: str, kill: Kill) -> bool:
         """Finish the former collection, begin this one and kill; whether that hit the stage."""
         process, pipe = self._start(collection, kill)
         seen = _read_until(pipe, kill.entry)
         time.sleep(kill.delay_ms / 1000)
-        os.kill(process.pid, signal.SIGKILL)
+        process.kill()
         seen += _rest(pipe)
-        process.wait(DEADLINE_S)
+        process.join(DEADLINE_S)
         self._begun = collection
-        return process.returncode == -signal.SIGKILL and seen.count(b"enter") > seen.count(b"leave")
+        return process.exitcode == -signal.SIGKILL and seen.count(b"enter") > seen.count(b"leave")
 
     def finish(self) -> None:
         """Finish the last collection."""
-        process, pipe = self._start("-", Kill("decode", 0, 0, False))
+        process, pipe = self._start(None, Kill("decode", 0, 0, False))
         _rest(pipe)
-        assert process.wait(DEADLINE_S) == 0
+        process.join(DEADLINE_S)
+        assert process.exitcode == 0
 
-    def _start(self, collection: str, kill: Kill) -> tuple[subprocess.Popen[bytes], int]:
-        reading, writing = os.pipe()
-        arguments = [self._data, self._pictures, self._begun, collection, kill.stage, kill.entry if kill.lingers else 0]
-        process = subprocess.Popen(
-            [sys.executable, "-m", "tests.fakes.killed_ingest", *map(str, arguments), str(writing)],
-            cwd=PROJECT,
-            pass_fds=[writing],
-        )
-        os.close(writing)
+    def _start(self, collection: str | None, kill: Kill) -> tuple[ForkServerProcess, Connection]:
+        reading, writing = FORKS.Pipe(duplex=False)
+        linger_at = kill.entry if kill.lingers else 0
+        arguments = (self._data, self._pictures, self._begun, collection, kill.stage, linger_at, writing)
+        process = FORKS.Process(target=ingest_announced, args=arguments)
+        process.start()
+        writing.close()
         return process, reading
 
 
-def _read_until(pipe: int, entries: int) -> bytes:
+def _read_until(pipe: Connection, entries: int) -> bytes:
     seen, deadline = b"", time.monotonic() + DEADLINE_S
     while seen.count(b"enter") < entries:
         ready, _, _ = select.select([pipe], [], [], max(0.0, deadline - time.monotonic()))
         assert ready, f"the child announced {seen.count(b'enter')} entries in {DEADLINE_S:g} s, not {entries}"
-        part = os.read(pipe, 1 << 16)
+        part = os.read(pipe.fileno(), 1 << 16)
         assert part, f"the child ended after {seen.count(b'enter')} of {entries} entries"
         seen += part
     return seen
 
 
-def _rest(pipe: int) -> bytes:
+def _rest(pipe: Connection) -> bytes:
     seen = b""
-    while part := os.read(pipe, 1 << 16):
+    while part := os.read(pipe.fileno(), 1 << 16):
         seen += part
-    os.close(pipe)
+    pipe.close()
     return seen
 
 
 def kills(stage: str, rng: random.Random) -> list[Kill]:
-    """Seeded moments: first lingering in the stage, then while its work goes on."""
+    """Seeded moments: first lingering in the stage, then while its work goes on, sooner where that was too late."""
     return [
-        Kill(stage, rng.randint(1, ENTRIES[stage]), rng.uniform(0, LONGEST_MS[stage]), lingers=number < LINGERING)
+        Kill(
+            stage,
+            rng.randint(1, ENTRIES[stage]),
+            rng.uniform(0, LONGEST_MS[stage]) / (1 + number // SOONER_AFTER),
+            lingers=number < LINGERING,
+        )
         for number in range(ATTEMPTS)
     ]
 

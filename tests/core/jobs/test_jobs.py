@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import time
@@ -18,6 +17,7 @@ from core.records.assets import utc_now
 from core.records.jobs import Cancelled, Failure, IngestReport, Job, JobState, Progress, ProgressListener
 from core.store.sql.database import Database
 from core.store.sql.job_store import JobStore
+from tests.fakes.child_processes import FORKS
 
 REPORT = IngestReport(
     "birds", 3, 1, (Failure("/x/a.jpg", "truncated", "at 9"), Failure("/x/b.jpg", "empty file")), 2.0, 1.5
@@ -122,7 +122,7 @@ def _run_for_ever(folder: str, job_id: int) -> None:
 
 def test_a_job_whose_process_was_killed_says_so(jobs: JobStore, ingests: BackgroundJobs, tmp_path: Path) -> None:
     job_id = queued(jobs)
-    process = multiprocessing.get_context("spawn").Process(target=_run_for_ever, args=(str(tmp_path), job_id))
+    process = FORKS.Process(target=_run_for_ever, args=(str(tmp_path), job_id))
     process.start()
     deadline = time.monotonic() + 60
     while jobs.get(job_id).progress.phase != "embed" and time.monotonic() < deadline:
@@ -217,10 +217,9 @@ def _add_once_all_are_ready(path: Path, ready: Any, results: Any) -> None:
 
 
 def test_two_processes_start_what_nobody_asked_for_once(tmp_path: Path) -> None:
-    spawn = multiprocessing.get_context("spawn")
-    ready, results = spawn.Barrier(2), spawn.Queue()
+    ready, results = FORKS.Barrier(2), FORKS.Queue()
     processes = [
-        spawn.Process(target=_add_once_all_are_ready, args=(tmp_path / "jobs.db", ready, results)) for _ in range(2)
+        FORKS.Process(target=_add_once_all_are_ready, args=(tmp_path / "jobs.db", ready, results)) for _ in range(2)
     ]
     for process in processes:
         process.start()

@@ -1,9 +1,6 @@
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
+from multiprocessing.synchronize import Event
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +13,10 @@ from core.errors import CollectionBusy, CollectionError, NotAllowed
 from core.jobs.background import BackgroundJobs
 from core.library.reembedding import EMBED_JOB
 from core.records.jobs import Cancelled, Progress, ignore
-from core.settings import PROJECT, Settings
+from core.settings import Settings
 from core.store.lance.collections import Collections
 from core.store.objects.locks import ingest_lock
+from tests.fakes.child_processes import FORKS
 from tests.fakes.encoder import ColourEncoder
 
 STRANGER = Person("Eve", over_loopback=False)
@@ -115,24 +113,22 @@ def test_a_cancelled_run_goes_on_where_it_stopped(books: App) -> None:
     assert (report.known, report.added) == (stopped.value.report.added, 200 - stopped.value.report.added)
 
 
-CHILD = """
-import sys
-from pathlib import Path
-from tests.core.library.test_reembedding import NEW_MODEL, two_models
-def tell(progress):
-    print(progress.phase, progress.done, flush=True)
-two_models(Path(sys.argv[1])).reembedding.embed("A", "books", NEW_MODEL, "books-new", False, tell)
-"""
+def embed_again(data: Path, half_way: Event) -> None:
+    def tell(progress: Progress) -> None:
+        if (progress.phase, progress.done) == ("embed", 64):
+            half_way.set()
+
+    two_models(data).reembedding.embed("A", "books", NEW_MODEL, "books-new", False, tell)
 
 
 def test_a_killed_run_goes_on_with_nothing_lost_or_doubled(books: App) -> None:
     data = books.settings.data
-    child = subprocess.Popen([sys.executable, "-c", CHILD, str(data)], cwd=PROJECT, stdout=subprocess.PIPE)
-    assert child.stdout is not None
-    while not child.stdout.readline().startswith(b"embed 64"):
-        assert child.poll() is None
-    os.kill(child.pid, signal.SIGKILL)
-    child.wait()
+    half_way = FORKS.Event()
+    child = FORKS.Process(target=embed_again, args=(data, half_way))
+    child.start()
+    assert half_way.wait(60)
+    child.kill()
+    child.join()
     embed(books)
     assert vectors_of(books, "books-new").keys() == vectors_of(books, "books").keys()
     assert books.size("books-new") == 200

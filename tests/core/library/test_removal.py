@@ -1,11 +1,8 @@
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
+from multiprocessing.synchronize import Event
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +15,10 @@ from core.clusters.edits.model import ClusterRef, Merge, Move, Pin, Rename
 from core.errors import CollectionBusy, CollectionError, NotAllowed, QueryError
 from core.jobs.background import report_summary
 from core.records.assets import utc_now
-from core.settings import PROJECT
 from core.store.lance.bin import Bin, ids_filter
 from core.store.lance.collections import Collections
 from core.store.objects.locks import ingest_lock
+from tests.fakes.child_processes import FORKS
 from tests.fakes.colour_app import colour_app, contents, open_table
 
 STRANGER = Person("Eve", over_loopback=False)
@@ -237,30 +234,26 @@ def test_what_is_cut_off_between_the_two_commits_has_not_happened(
     assert (filled.size("shades"), filled.removal.count_removed("shades")) == (21, 3)
 
 
-CHILD = """
-import sys
-from pathlib import Path
-from core.access import OPERATOR
-from tests.fakes.colour_app import colour_app
-app = colour_app(Path(sys.argv[1]))
-ids = sorted(app.titles("shades"))
-print("ready", flush=True)
-while True:
-    app.removal.remove(OPERATOR, "shades", ids[:12])
-    app.removal.restore(OPERATOR, "shades", ids[:12])
-"""
+def remove_and_restore_for_ever(data: Path, ready: Event) -> None:
+    app = colour_app(data)
+    ids = sorted(app.titles("shades"))
+    ready.set()
+    while True:
+        app.removal.remove(OPERATOR, "shades", ids[:12])
+        app.removal.restore(OPERATOR, "shades", ids[:12])
 
 
 def test_a_process_killed_while_it_removes_and_puts_back_loses_and_doubles_nothing(filled: App) -> None:
     data, ids = filled.settings.data, ids_of(filled)
     everything = contents(open_table(data, "shades"))
     for delay_ms in (5, 30, 60, 90, 120, 160):
-        child = subprocess.Popen([sys.executable, "-c", CHILD, str(data)], cwd=PROJECT, stdout=subprocess.PIPE)
-        assert child.stdout is not None
-        assert child.stdout.readline() == b"ready\n"
+        ready = FORKS.Event()
+        child = FORKS.Process(target=remove_and_restore_for_ever, args=(data, ready))
+        child.start()
+        assert ready.wait(60)
         time.sleep(delay_ms / 1000)
-        os.kill(child.pid, signal.SIGKILL)
-        child.wait()
+        child.kill()
+        child.join()
         there, binned = set(filled.titles("shades")), {r.asset.id for r in filled.removal.removed("shades", 0, 99)}
         assert there | binned == set(ids)
         assert not there & binned

@@ -23,6 +23,7 @@ from core.records.latency_sketch import LatencySketch
 from core.settings import Secret
 from core.store.sql import alert_store
 from core.store.sql.alert_store import AlertStore
+from tests.fakes.child_processes import FORKS
 
 BEGIN = datetime(2026, 11, 20, tzinfo=UTC)
 SPENT = AlertRule("Spent", "The budget is nearly spent", "budget_share", 0.8, 0.7, 0, "warning", "Look.")
@@ -210,9 +211,8 @@ def _advance(path: Path, results: multiprocessing.Queue[list[str]]) -> None:
 
 
 def test_several_processes_tell_no_change_twice(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("spawn")
-    results = context.Queue()
-    processes = [context.Process(target=_advance, args=(tmp_path / "alerts.db", results)) for _ in range(2)]
+    results = FORKS.Queue()
+    processes = [FORKS.Process(target=_advance, args=(tmp_path / "alerts.db", results)) for _ in range(2)]
     for process in processes:
         process.start()
     reported = [line for _ in processes for line in results.get(timeout=60)]

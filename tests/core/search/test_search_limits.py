@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,12 +15,12 @@ from core.gemini.failures import Cause
 from core.quality.label_sets import LabelledQuery, LabelSet
 from core.search.answer import Answer
 from core.settings import Secret
+from tests.fakes.child_processes import FORKS
 from tests.fakes.gemini import MockGeminiServer
 from tests.fakes.gemini_app import cause_of, make_collections, ranking_app, spent_usd
 from tests.fakes.gemini_client import KEY
 from tests.fakes.gemini_faults import FAULTS
 
-SPAWN = multiprocessing.get_context("spawn")
 PATIENCE_S = 120.0
 CURATOR_KEY = Secret("correct horse")
 VISITOR, OTHER = Person(visitor="192.0.2.1"), Person(visitor="192.0.2.2")
@@ -228,8 +227,8 @@ def test_two_processes_hold_one_share_together(
     most = max_usd(server, make_app())
     server.always(FAULTS["no-usage"])
     before, options = len(server.ledger), (tmp_path / "data", source_data, server.address, 2.5 * most)
-    ready, results = SPAWN.Barrier(2), SPAWN.Queue()
-    processes = [SPAWN.Process(target=_search_once_all_are_ready, args=(options, n, ready, results)) for n in range(2)]
+    ready, results = FORKS.Barrier(2), FORKS.Queue()
+    processes = [FORKS.Process(target=_search_once_all_are_ready, args=(options, n, ready, results)) for n in range(2)]
     for process in processes:
         process.start()
     found = [cause for _ in processes for cause in results.get(timeout=PATIENCE_S)]

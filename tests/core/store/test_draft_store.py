@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import multiprocessing
 import sqlite3
 from collections.abc import Callable
 from multiprocessing.queues import Queue
@@ -17,11 +16,11 @@ from core.store.sql import draft_store as drafts_module
 from core.store.sql.database import Database
 from core.store.sql.draft_store import DraftStore
 from core.store.sql.revision_store import RevisionStore
+from tests.fakes.child_processes import FORKS
 from tests.fakes.clock import NOON, Clock
 from tests.fakes.killed_saving import clustering_of
 
 DEADLINE_S = 90.0
-SPAWN = multiprocessing.get_context("spawn")
 
 
 @pytest.fixture
@@ -181,9 +180,9 @@ def _write_many(path: str, draft_id: str, mark: str, barrier: Any, results: Queu
 
 def test_two_processes_that_write_one_draft_lose_nothing(drafts: DraftStore, database: Database) -> None:
     draft = drafts.create("birds", None, {"done": []}, "Ada", "name:Ada")
-    barrier, results = SPAWN.Barrier(2), SPAWN.Queue()
+    barrier, results = FORKS.Barrier(2), FORKS.Queue()
     processes = [
-        SPAWN.Process(target=_write_many, args=(str(database.path), draft.id, mark, barrier, results)) for mark in "ab"
+        FORKS.Process(target=_write_many, args=(str(database.path), draft.id, mark, barrier, results)) for mark in "ab"
     ]
     for process in processes:
         process.start()

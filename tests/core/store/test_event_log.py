@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import multiprocessing
 import sqlite3
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +17,7 @@ from hypothesis import strategies as st
 from core.errors import StoreError
 from core.records.events import Event
 from core.store.sql.event_log import STAGES, EventLog
+from tests.fakes.child_processes import FORKS
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 COUNTS = st.integers(0, 2**62)
@@ -110,8 +110,7 @@ def _append(path: Path, name: str) -> None:
 
 
 def test_several_processes_lose_no_event(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("spawn")
-    processes = [context.Process(target=_append, args=(tmp_path / "events.db", name)) for name in "abc"]
+    processes = [FORKS.Process(target=_append, args=(tmp_path / "events.db", name)) for name in "abc"]
     for process in processes:
         process.start()
     for process in processes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import multiprocessing
 import os
 import signal
 import sqlite3
@@ -20,10 +19,10 @@ from core.records.events import Event
 from core.store.sql import event_log as events_module
 from core.store.sql import event_rollups as rollups
 from core.store.sql.event_log import EventLog
+from tests.fakes.child_processes import FORKS
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 WRITING_S, WRITERS = 2.0, 4
-SPAWN = multiprocessing.get_context("spawn")
 DEADLINE_S = 60.0
 
 
@@ -58,8 +57,8 @@ def counts(path: Path) -> tuple[int, int]:
 def test_four_processes_at_once_lose_and_double_nothing(tmp_path: Path) -> None:
     path = tmp_path / "events.db"
     EventLog(path, now=lambda: NOON)
-    pipes = {name: SPAWN.Pipe(duplex=False) for name in "abcd"[:WRITERS]}
-    processes = [SPAWN.Process(target=write, args=(path, name, pipe[1])) for name, pipe in pipes.items()]
+    pipes = {name: FORKS.Pipe(duplex=False) for name in "abcd"[:WRITERS]}
+    processes = [FORKS.Process(target=write, args=(path, name, pipe[1])) for name, pipe in pipes.items()]
     for process in processes:
         process.start()
     written = {name: pipe[0].recv() for name, pipe in pipes.items() if pipe[0].poll(DEADLINE_S)}
@@ -74,8 +73,8 @@ def test_a_killed_writer_leaves_every_acknowledged_event_once(tmp_path: Path) ->
     path = tmp_path / "events.db"
     EventLog(path, now=lambda: NOON)
     for round_number in range(3):
-        hears, tells = SPAWN.Pipe(duplex=False)
-        process = SPAWN.Process(target=write_until_killed, args=(path, tells))
+        hears, tells = FORKS.Pipe(duplex=False)
+        process = FORKS.Process(target=write_until_killed, args=(path, tells))
         process.start()
         tells.close()
         acknowledged = 0

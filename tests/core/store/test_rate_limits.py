@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -12,9 +11,9 @@ from typing import Any
 import pytest
 
 from core.store.sql.rate_limits import ROWS_BETWEEN_CHECKS, RateLimits
+from tests.fakes.child_processes import FORKS
 from tests.fakes.clock import SecondsClock
 
-SPAWN = multiprocessing.get_context("spawn")
 PATIENCE_S = 120.0
 PROCESSES, TRIES_EACH, LIMIT = 4, 50, 30
 
@@ -117,9 +116,9 @@ def _try_once_all_are_ready(path: Path, ready: Any, results: Any) -> None:
 
 
 def test_many_processes_get_exactly_what_is_allowed(tmp_path: Path) -> None:
-    ready, results = SPAWN.Barrier(PROCESSES), SPAWN.Queue()
+    ready, results = FORKS.Barrier(PROCESSES), FORKS.Queue()
     arguments = (tmp_path / "limits.db", ready, results)
-    processes = [SPAWN.Process(target=_try_once_all_are_ready, args=arguments) for _ in range(PROCESSES)]
+    processes = [FORKS.Process(target=_try_once_all_are_ready, args=arguments) for _ in range(PROCESSES)]
     for process in processes:
         process.start()
     allowed = [taken for _ in processes for taken in results.get(timeout=PATIENCE_S)]

@@ -8,8 +8,6 @@ import select
 import shutil
 import signal
 import sqlite3
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -18,12 +16,12 @@ from pathlib import Path
 
 import pytest
 
-from core.settings import PROJECT
 from core.store.sql.database import Database
 from core.store.sql.draft_store import DraftStore
 from core.store.sql.revision_store import RevisionStore
 from tests.core.store.test_revision_store import same_clustering
-from tests.fakes.killed_saving import clustering_of, history_of, publish_other, save_next, write_next
+from tests.fakes.child_processes import FORKS
+from tests.fakes.killed_saving import act_announced, clustering_of, history_of, publish_other, save_next, write_next
 
 DEADLINE_S = 60.0
 AT_WORK, MOST_ATTEMPTS, LONGEST_MS = 10, 100, 12.0
@@ -80,22 +78,23 @@ def drafting(database: Database) -> Subject:
 
 def strike(path: Path, action: str, linger_at: int, delay_ms: float = 0.0) -> list[str]:
     """Kill a process as it lingers at a step, or (0) `delay_ms` after its second transaction began: all it told."""
-    reading, writing = os.pipe()
-    command = [sys.executable, "-m", "tests.fakes.killed_saving", str(path), action, str(linger_at), str(writing)]
-    process = subprocess.Popen(command, cwd=PROJECT, pass_fds=[writing])
-    os.close(writing)
+    reading, writing = FORKS.Pipe(duplex=False)
+    process = FORKS.Process(target=act_announced, args=(path, action, linger_at, writing))
+    process.start()
+    writing.close()
     told, deadline = b"", time.monotonic() + DEADLINE_S
     while told.count(b"step ") < linger_at or (linger_at == 0 and told.count(b"BEGIN IMMEDIATE") < 2):
         ready, _, _ = select.select([reading], [], [], max(0.0, deadline - time.monotonic()))
-        part = os.read(reading, 1 << 16) if ready else b""
+        part = os.read(reading.fileno(), 1 << 16) if ready else b""
         assert part, f"it ended or hung after {told[-200:]!r}"
         told += part
     time.sleep(delay_ms / 1000)
     process.kill()
-    while part := os.read(reading, 1 << 16):
+    while part := os.read(reading.fileno(), 1 << 16):
         told += part
-    os.close(reading)
-    assert process.wait(DEADLINE_S) == -signal.SIGKILL
+    reading.close()
+    process.join(DEADLINE_S)
+    assert process.exitcode == -signal.SIGKILL
     return told.decode().splitlines()
 
 

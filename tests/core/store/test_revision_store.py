@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import multiprocessing
 import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -24,12 +23,12 @@ from core.store.sql.database import Database
 from core.store.sql.draft_store import DraftStore
 from core.store.sql.revision_store import RevisionStore
 from tests.core.store.test_full_disk import disk, leave_free  # noqa: F401 - disk is a fixture
+from tests.fakes.child_processes import FORKS
 from tests.fakes.killed_saving import asset_ids, clustering_of
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 PLAN = {"version": 1, "threshold": 0.82, "edits": [{"rename": "Bäume"}]}
 DEADLINE_S = 90.0
-SPAWN = multiprocessing.get_context("spawn")
 
 
 def small(number: int = 1) -> Clustering:
@@ -517,9 +516,9 @@ def test_of_two_processes_that_write_at_once_one_wins_and_the_other_gets_the_win
 ) -> None:
     for _ in range(4):
         save(RevisionStore(database))
-    barrier, results = SPAWN.Barrier(2), SPAWN.Queue()
+    barrier, results = FORKS.Barrier(2), FORKS.Queue()
     processes = [
-        SPAWN.Process(target=_race_in_a_process, args=(str(database.path), author, publish, barrier, results))
+        FORKS.Process(target=_race_in_a_process, args=(str(database.path), author, publish, barrier, results))
         for author in ("Ada", "Bob")
     ]
     for process in processes:

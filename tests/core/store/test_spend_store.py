@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,13 +14,13 @@ from hypothesis import strategies as st
 from core.app import App
 from core.store.sql.database import Database
 from core.store.sql.spend_store import RETENTION_DAYS, Budgets, Share, Spending, SpendStore
+from tests.fakes.child_processes import FORKS
 from tests.fakes.gemini import MockGeminiServer
 from tests.fakes.gemini_app import billed_usd, cause_of, make_collections, ranking_app, spent_usd
 from tests.fakes.gemini_client import KEY
 from tests.fakes.gemini_faults import FAULTS
 
 PATIENCE_S = 120.0
-SPAWN = multiprocessing.get_context("spawn")
 PROCESSES, SEARCHES_EACH, ALLOWED = 3, 4, 5
 
 
@@ -212,9 +211,9 @@ def _search_once_all_are_ready(options: AppOptions, name: int, ready: Any, resul
 
 def _in_several_processes(options: AppOptions) -> list[str | None]:
     """The causes of searches that several processes make at once."""
-    ready, results = SPAWN.Barrier(PROCESSES), SPAWN.Queue()
+    ready, results = FORKS.Barrier(PROCESSES), FORKS.Queue()
     processes = [
-        SPAWN.Process(target=_search_once_all_are_ready, args=(options, name, ready, results))
+        FORKS.Process(target=_search_once_all_are_ready, args=(options, name, ready, results))
         for name in range(PROCESSES)
     ]
     for process in processes:

@@ -26,6 +26,7 @@ from core.store.objects.locks import ingest_lock, write_lock
 from core.store.objects.names import check_collection_name, path_to_uri, uri_to_path
 from core.store.sql.database import Database
 from core.store.sql.migrations import Migration
+from tests.fakes.child_processes import FORKS
 
 MODEL = ModelCard("local-dir:colour", "fake-1", 4)
 
@@ -271,9 +272,8 @@ def _hold(folder: str, started: object, seconds: float) -> None:
 
 
 def hold_elsewhere(folder: Path, seconds: float) -> multiprocessing.Process:
-    context = multiprocessing.get_context("spawn")
-    started = context.Event()
-    process = context.Process(target=_hold, args=(str(folder), started, seconds))
+    started = FORKS.Event()
+    process = FORKS.Process(target=_hold, args=(str(folder), started, seconds))
     process.start()
     assert started.wait(60)
     return process
