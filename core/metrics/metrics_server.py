@@ -5,14 +5,15 @@ from __future__ import annotations
 import logging
 import sys
 import threading
-from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import choose_encoder
+
 from core.errors import ContactSheetError, SettingError
 from core.logs import log
-from core.metrics.exposition import CLASSIC, OPENMETRICS, MetricFamily, prefers_openmetrics, render
 
 LOOPBACK = "127.0.0.1"
 REQUEST_TIMEOUT_S = 10.0
@@ -21,7 +22,7 @@ REQUEST_TIMEOUT_S = 10.0
 class MetricsServer:
     """Answers scrapes in daemon threads."""
 
-    def __init__(self, families: Callable[[], Sequence[MetricFamily]], port: int, host: str = LOOPBACK) -> None:
+    def __init__(self, registry: CollectorRegistry, port: int, host: str = LOOPBACK) -> None:
         """Listen; port 0 takes a free one. Raises SettingError if the port is not available."""
         try:
             self._server = _Server((host, port), _Handler)
@@ -30,7 +31,7 @@ class MetricsServer:
                 f"CONTACTSHEET_METRICS_PORT is {port}, but {host}:{port} cannot be listened on ({error}): "
                 "choose another port, or 0 for none"
             ) from error
-        self._server.families = families
+        self._server.registry = registry
         threading.Thread(target=self._server.serve_forever, args=(0.1,), name="metrics", daemon=True).start()
 
     @property
@@ -54,7 +55,7 @@ class MetricsServer:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
-    families: Callable[[], Sequence[MetricFamily]]
+    registry: CollectorRegistry
 
     def handle_error(self, *_: Any, **__: Any) -> None:
         """Log a client that hung up, or a bug in a metric source; other scrapes go on."""
@@ -70,14 +71,17 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path.partition("?")[0] != "/metrics":
             self._respond(HTTPStatus.NOT_FOUND, b"metrics are at /metrics\n")
             return
-        openmetrics = prefers_openmetrics(self.headers.get("Accept", ""))
         try:
-            body = render(self.server.families(), openmetrics)
+            encode, content_type = choose_encoder(self.headers.get("Accept", ""))
+        except TypeError:  # a version that is no number
+            encode, content_type = choose_encoder("")
+        try:
+            body = encode(self.server.registry)
         except ContactSheetError as error:
             log("metrics", "a scrape failed", logging.ERROR, error=str(error))
             self._respond(HTTPStatus.INTERNAL_SERVER_ERROR, b"the metrics could not be read: see the log\n")
             return
-        self._respond(HTTPStatus.OK, body, OPENMETRICS if openmetrics else CLASSIC)
+        self._respond(HTTPStatus.OK, body, content_type)
 
     def _respond(self, status: HTTPStatus, body: bytes, kind: str = "text/plain; charset=utf-8") -> None:
         self.send_response(status)

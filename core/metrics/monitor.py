@@ -11,11 +11,10 @@ from core.access import Access
 from core.metrics.alert_readings import AlertReadings, LimitUsage
 from core.metrics.alert_rules import load_rules
 from core.metrics.alert_service import AlertService, AlertWatcher
-from core.metrics.exposition import MetricFamily
 from core.metrics.image_counts import ImageCounts
 from core.metrics.machine import Capacity, Machine, read_machine
 from core.metrics.metrics_server import MetricsServer
-from core.metrics.prometheus import MetricsExporter, MetricSources
+from core.metrics.prometheus import MetricsCollector, MetricSources
 from core.metrics.webhook import Webhook
 from core.records.jobs import ignore
 from core.settings import Settings
@@ -50,7 +49,8 @@ class Monitor:
         store = AlertStore(settings.data / "alerts.db")
         self.alerts = AlertService(load_rules(settings.alerts), store, readings, access, notify)
         self.image_counts = ImageCounts()
-        self._exporter = MetricsExporter(self._metric_sources(), datetime.now(UTC), __version__)
+        collector = MetricsCollector(self._metric_sources(), __version__, lambda: datetime.now(UTC))
+        self.registry = collector.registry()
 
     def _metric_sources(self) -> MetricSources:
         return MetricSources(
@@ -85,10 +85,6 @@ class Monitor:
         """A reading of the machine; its processor share is that since the reading `previous`."""
         return read_machine(self._settings.data, previous, self._sources.gpu)
 
-    def families(self) -> list[MetricFamily]:
-        """The metrics of one scrape."""
-        return self._exporter.families(datetime.now(UTC))
-
     def watch(self) -> AlertWatcher:
         """Check the alerts periodically until the watcher is closed."""
         return AlertWatcher(self.alerts)
@@ -96,4 +92,4 @@ class Monitor:
     def serve(self) -> MetricsServer | None:
         """Serve /metrics until it is closed; None if no port is set. Raises SettingError if the port is taken."""
         port = self._settings.metrics_port
-        return MetricsServer(self.families, port, self._settings.metrics_host) if port else None
+        return MetricsServer(self.registry, port, self._settings.metrics_host) if port else None

@@ -1,6 +1,10 @@
 """The metrics at /metrics: counters and histograms from the event log, gauges of current values.
 
 Names follow https://prometheus.io/docs/practices/naming; tokens OpenTelemetry's `gen_ai.client.token.usage`.
+
+Every process that serves a data folder reports the same requests, costs, jobs, budgets and alerts, since these are read
+from its databases; only memory, uptime and delivered images are the process's own. So where several processes are
+scraped, take the `max` of the former over instances, not the `sum`.
 """
 
 from __future__ import annotations
@@ -13,10 +17,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from prometheus_client import CollectorRegistry, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, InfoMetricFamily
+from prometheus_client.registry import Collector
+
 from core.errors import ContactSheetError
 from core.logs import log
 from core.metrics.alert_readings import ReadUsage
-from core.metrics.exposition import HistogramData, LabelPairs, MetricFamily, counter, gauge, histogram, info
 from core.records.alerts import Alert
 from core.records.encoded_images import ImageOutcome
 from core.records.events import EVENT_KINDS, EventWindow
@@ -30,6 +37,8 @@ MAX_COLLECTIONS = 100
 OTHER_COLLECTIONS = "(others)"
 
 EventTotals = Mapping[tuple[str, str], EventWindow]
+# Values of a metric's labels, in their order, and the metric's value.
+Values = Iterable[tuple[tuple[str, ...], float]]
 
 
 @dataclass(frozen=True)
@@ -46,28 +55,34 @@ class MetricSources:
     images: Callable[[], Mapping[ImageOutcome, int]]
 
 
-class MetricsExporter:
-    """Builds the families of one scrape. May be shared between threads."""
+class MetricsCollector(Collector):
+    """Collects the metrics of one scrape. May be shared between threads."""
 
-    def __init__(self, sources: MetricSources, started_at: datetime, version: str) -> None:
-        self._sources, self._started_at, self._version = sources, started_at, version
+    def __init__(self, sources: MetricSources, version: str, clock: Callable[[], datetime]) -> None:
+        self._sources, self._version, self._clock, self._started_at = sources, version, clock, clock()
         self._labelled = dict[str, None]()
         self._lock = threading.Lock()
 
-    def families(self, now: datetime) -> list[MetricFamily]:
+    def registry(self) -> CollectorRegistry:
+        """A registry of these metrics alone."""
+        registry = CollectorRegistry(auto_describe=False)
+        registry.register(self)
+        return registry
+
+    def collect(self) -> list[Metric]:
         """All metrics; those of a failing source are left out, and contactsheet_source_up is 0 for it."""
         sources = self._sources
-        parts: dict[str, Callable[[], Iterable[MetricFamily]]] = {
+        parts: dict[str, Callable[[], Iterable[Metric]]] = {
             "events": lambda: self._event_families(sources.totals()),
             "assets": lambda: self._asset_families(sources.assets()),
             "jobs": lambda: _job_families(sources.jobs()),
             "budget": lambda: _usage_families("budget", "usd", sources.budget),
             "quota": lambda: _usage_families("quota", "requests", sources.quota),
             "alerts": lambda: _alert_families(sources.alerts()),
-            "process": lambda: self._process_families(sources.memory_bytes(), now),
-            "images": lambda: _of_images(sources.images()),
+            "process": lambda: self._process_families(sources.memory_bytes()),
+            "images": lambda: _image_families(sources.images()),
         }
-        families, up = list[MetricFamily](), dict[str, int]()
+        families, up = list[Metric](), dict[str, int]()
         for name, part in parts.items():
             try:
                 families += part()
@@ -75,29 +90,30 @@ class MetricsExporter:
             except ContactSheetError as error:
                 log("metrics", "a source of metrics failed", logging.ERROR, source=name, error=str(error))
                 up[name] = 0
-        values = (((("source", name),), value) for name, value in up.items())
-        return [*families, gauge("contactsheet_source_up", "Whether the numbers of a source could be had.", values)]
+        values = (((name,), value) for name, value in up.items())
+        about = "Whether the source of these metrics could be read."
+        return [*families, _gauge("contactsheet_source_up", about, ("source",), values)]
 
-    def _event_families(self, totals: EventTotals) -> Iterator[MetricFamily]:
+    def _event_families(self, totals: EventTotals) -> Iterator[Metric]:
         yield from _request_families(totals, {name: self._label(name) for name in sorted({c for _, c in totals})})
         yield from _stage_families(totals)
         yield from _cost_families(totals)
 
-    def _asset_families(self, assets: Mapping[str, int]) -> Iterator[MetricFamily]:
+    def _asset_families(self, assets: Mapping[str, int]) -> Iterator[Metric]:
         sizes = Counter[str]()
         for name in sorted(assets):
             sizes[self._label(name)] += assets[name]
-        values = (((("collection", name),), size) for name, size in sizes.items())
-        yield gauge("contactsheet_assets", "Images of each collection.", values)
+        values = (((name,), size) for name, size in sizes.items())
+        yield _gauge("contactsheet_assets", "Images in each collection.", ("collection",), values)
 
-    def _process_families(self, memory_bytes: int | None, now: datetime) -> Iterator[MetricFamily]:
-        uptime_s = (now - self._started_at).total_seconds()
-        yield gauge("contactsheet_uptime_seconds", "Time since this process began.", [((), uptime_s)], "seconds")
+    def _process_families(self, memory_bytes: int | None) -> Iterator[Metric]:
+        uptime_s = (self._clock() - self._started_at).total_seconds()
+        yield _gauge("contactsheet_uptime_seconds", "Time since this process started.", (), [((), uptime_s)], "seconds")
         if memory_bytes is not None:
-            about = "Memory that this process holds."
-            yield gauge("process_resident_memory_bytes", about, [((), memory_bytes)], "bytes")
-        labels = (("version", self._version), ("python", platform.python_version()))
-        yield info("contactsheet_build", "What is running.", labels)
+            about = "Resident memory of this process."
+            yield _gauge("process_resident_memory_bytes", about, (), [((), memory_bytes)], "bytes")
+        build = {"version": self._version, "python": platform.python_version()}
+        yield InfoMetricFamily("contactsheet_build", "Versions that are running.", build)
 
     def _label(self, collection: str) -> str:
         """The first hundred collections have their own label as long as the process lives; the rest share one."""
@@ -107,42 +123,42 @@ class MetricsExporter:
             return collection if collection in self._labelled else OTHER_COLLECTIONS
 
 
-def _request_families(totals: EventTotals, label: Mapping[str, str]) -> Iterator[MetricFamily]:
-    requests, reasons, hits = Counter[LabelPairs](), Counter[LabelPairs](), Counter[LabelPairs]()
+def _request_families(totals: EventTotals, label: Mapping[str, str]) -> Iterator[Metric]:
+    requests, reasons, hits = Counter[tuple[str, ...]](), Counter[tuple[str, ...]](), Counter[tuple[str, ...]]()
     for (kind, collection), window in totals.items():
         for outcome in OUTCOMES:
-            labels = (("kind", kind), ("collection", label[collection]), ("outcome", outcome))
-            requests[labels] += window.outcomes_by_kind.get((kind, outcome), 0)
+            requests[kind, label[collection], outcome] += window.outcomes_by_kind.get((kind, outcome), 0)
         for reason, count in window.reasons.items():
-            reasons[("kind", kind), ("reason", reason)] += count
-        hits[(("kind", kind),)] += window.cache_hits
-    yield counter("contactsheet_requests", "Requests by how they ended.", requests.items())
-    yield counter("contactsheet_failures", "Requests that ended in an error or a fallback.", reasons.items())
-    yield counter("contactsheet_cache_hits", "Requests answered without asking Gemini again.", hits.items())
+            reasons[kind, reason] += count
+        hits[(kind,)] += window.cache_hits
+    about = "Requests by outcome."
+    yield _counter("contactsheet_requests", about, ("kind", "collection", "outcome"), requests.items())
+    about = "Requests that ended in an error or a fallback, by reason."
+    yield _counter("contactsheet_failures", about, ("kind", "reason"), reasons.items())
+    about = "Requests answered from the cache instead of by Gemini."
+    yield _counter("contactsheet_cache_hits", about, ("kind",), hits.items())
     images = sum(window.images for window in totals.values())
-    yield counter("contactsheet_images", "Images decoded and handed over.", [((), images)])
+    yield _counter("contactsheet_images", "Images processed by requests.", (), [((), images)])
 
 
-def _stage_families(totals: EventTotals) -> Iterator[MetricFamily]:
+def _stage_families(totals: EventTotals) -> Iterator[Metric]:
     # A series that exists before its first request lets Prometheus see that request as an increase.
-    parts: dict[LabelPairs, list[bytes]] = {(("kind", kind), ("stage", "total")): [] for kind in EVENT_KINDS}
+    parts: dict[tuple[str, str], list[bytes]] = {(kind, "total"): [] for kind in EVENT_KINDS}
     for (kind, _), window in totals.items():
         for stage, sketch in window.stages.items():
             if sketch.count:
-                parts.setdefault((("kind", kind), ("stage", stage)), []).append(sketch.to_bytes())
-    about = "Time per stage of a request; `total` is all of it."
-    histograms = (
-        _histogram_data(labels, LatencySketch.merge_all(sketches)) for labels, sketches in sorted(parts.items())
-    )
-    yield histogram("contactsheet_stage_duration_seconds", about, BOUNDS_S, histograms, "seconds")
+                parts.setdefault((kind, stage), []).append(sketch.to_bytes())
+    about = "Duration of each stage of a request; `total` is the whole request."
+    name, labels = "contactsheet_stage_duration_seconds", ("kind", "stage")
+    family = HistogramMetricFamily(name, about, labels=labels, unit="seconds")
+    for values, sketches in sorted(parts.items()):
+        sketch = LatencySketch.merge_all(sketches)
+        buckets = [(str(bound), sketch.count_at_most(bound * 1000)) for bound in BOUNDS_S]
+        family.add_metric(_encodable(values), [*buckets, ("+Inf", sketch.count)], sketch.sum_ms / 1000)
+    yield family
 
 
-def _histogram_data(labels: LabelPairs, sketch: LatencySketch) -> HistogramData:
-    cumulative_counts = tuple(sketch.count_at_most(bound * 1000) for bound in BOUNDS_S)
-    return HistogramData(labels, cumulative_counts, sketch.count, sketch.sum_ms / 1000)
-
-
-def _cost_families(totals: EventTotals) -> Iterator[MetricFamily]:
+def _cost_families(totals: EventTotals) -> Iterator[Metric]:
     tokens, usd = Counter[str](), dict[str, float]()
     for window in totals.values():
         tokens.update(window.tokens)
@@ -154,31 +170,50 @@ def _cost_families(totals: EventTotals) -> Iterator[MetricFamily]:
         ("output", "answer"): tokens["output"],
         ("output", "thought"): tokens["thought"],
     }
-    common = (("gen_ai_operation_name", "generate_content"), ("gen_ai_provider_name", "gcp.gemini"))
-    values = [((*common, ("gen_ai_token_type", kind), ("part", part)), n) for (kind, part), n in parts.items()]
-    yield counter("gen_ai_client_token_usage", "Tokens that Gemini has billed.", values)
-    costs = (((("service", service),), cost) for service, cost in sorted(usd.items()))
-    yield counter("contactsheet_cost_usd", "What requests have cost, by service.", costs, "usd")
+    labels = ("gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_token_type", "part")
+    values = ((("generate_content", "gcp.gemini", kind, part), count) for (kind, part), count in parts.items())
+    yield _counter("gen_ai_client_token_usage", "Tokens billed by Gemini.", labels, values)
+    costs = (((service,), cost) for service, cost in sorted(usd.items()))
+    yield _counter("contactsheet_cost_usd", "Cost of requests, by service.", ("service",), costs, "usd")
 
 
-def _job_families(jobs: Mapping[str, int]) -> Iterator[MetricFamily]:
-    values = (((("state", state),), jobs.get(state, 0)) for state in JOB_STATES)
-    yield gauge("contactsheet_jobs", "Background jobs by state.", values)
+def _job_families(jobs: Mapping[str, int]) -> Iterator[Metric]:
+    values = (((state,), jobs.get(state, 0)) for state in JOB_STATES)
+    yield _gauge("contactsheet_jobs", "Background jobs by state.", ("state",), values)
 
 
-def _usage_families(name: str, unit: str, read_usage: ReadUsage) -> Iterator[MetricFamily]:
+def _usage_families(name: str, unit: str, read_usage: ReadUsage) -> Iterator[Metric]:
     by_period = sorted(read_usage().items())
-    for attribute, about in (("used", f"What counts against the {name}."), ("limit", f"The {name} that is set.")):
-        values = [((("period", period),), float(getattr(usage, attribute))) for period, usage in by_period]
-        yield gauge(f"contactsheet_{name}_{attribute}_{unit}", about, values, unit)
+    for attribute, about in (("used", f"Used of the {name}."), ("limit", f"Limit of the {name}.")):
+        values = (((period,), float(getattr(usage, attribute))) for period, usage in by_period)
+        yield _gauge(f"contactsheet_{name}_{attribute}_{unit}", about, ("period",), values, unit)
 
 
-def _alert_families(alerts: Sequence[Alert]) -> Iterator[MetricFamily]:
-    values = (((("alert", a.rule.name), ("severity", a.rule.severity)), int(a.firing)) for a in alerts)
-    yield gauge("contactsheet_alert_firing", "Whether an alert fires, as the pages show it.", values)
+def _alert_families(alerts: Sequence[Alert]) -> Iterator[Metric]:
+    values = (((alert.rule.name, alert.rule.severity), int(alert.firing)) for alert in alerts)
+    yield _gauge("contactsheet_alert_firing", "Whether an alert is active.", ("alert", "severity"), values)
 
 
-def _of_images(totals: Mapping[ImageOutcome, int]) -> Iterator[MetricFamily]:
-    about = "Images that browsers asked this process for, by how that ended."
-    values = (((("outcome", outcome),), count) for outcome, count in totals.items())
-    yield counter("contactsheet_image_requests", about, values)
+def _image_families(totals: Mapping[ImageOutcome, int]) -> Iterator[Metric]:
+    about = "Images requested from this process by browsers, by outcome."
+    values = (((outcome,), count) for outcome, count in totals.items())
+    yield _counter("contactsheet_image_requests", about, ("outcome",), values)
+
+
+def _counter(name: str, about: str, labels: Sequence[str], values: Values, unit: str = "") -> Metric:
+    return _filled(CounterMetricFamily(name, about, labels=labels, unit=unit), values)
+
+
+def _gauge(name: str, about: str, labels: Sequence[str], values: Values, unit: str = "") -> Metric:
+    return _filled(GaugeMetricFamily(name, about, labels=labels, unit=unit), values)
+
+
+def _filled(family: CounterMetricFamily | GaugeMetricFamily, values: Values) -> Metric:
+    for labels, value in values:
+        family.add_metric(_encodable(labels), value)
+    return family
+
+
+def _encodable(labels: Iterable[str]) -> list[str]:
+    """Labels with lone surrogates escaped, which no encoding of text has and some file names do."""
+    return [label.encode("utf-8", "backslashreplace").decode() for label in labels]

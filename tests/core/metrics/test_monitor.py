@@ -8,10 +8,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from prometheus_client import generate_latest
 
 from core.app import App
 from core.errors import SettingError
-from core.metrics.exposition import render
 from core.metrics.machine import Capacity
 from core.settings import Secret, Settings
 from core.store.lance.collections import Collections
@@ -24,14 +24,14 @@ def opened(settings: Settings) -> App:
 
 
 def scraped(app: App) -> str:
-    return render(app.monitor.families()).decode()
+    return generate_latest(app.monitor.registry).decode()
 
 
 def test_a_scrape_tells_of_requests_collections_jobs_budgets_and_alerts(app: App, pictures: Path) -> None:
     app.ingest(pictures, "birds")
     app.search("red", "birds")
     text = scraped(app)
-    assert 'contactsheet_requests_total{kind="search",collection="birds",outcome="ok"} 1' in text
+    assert 'contactsheet_requests_total{collection="birds",kind="search",outcome="ok"} 1' in text
     assert 'contactsheet_assets{collection="birds"} 3' in text
     assert 'contactsheet_budget_limit_usd{period="month"} 30' in text
     assert 'contactsheet_alert_firing{alert="SlowSearches",severity="warning"} 0' in text

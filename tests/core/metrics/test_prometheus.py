@@ -6,17 +6,22 @@ import re
 import socket
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from itertools import chain, repeat
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry, Metric, generate_latest
+from prometheus_client import parser as classic_parser
+from prometheus_client.openmetrics import exposition as openmetrics
+from prometheus_client.openmetrics import parser as openmetrics_parser
+from prometheus_client.registry import Collector
 
 from core.errors import CollectionError, SettingError, StoreError
 from core.metrics.alert_readings import LimitUsage
 from core.metrics.alert_rules import load_rules
-from core.metrics.exposition import CLASSIC, OPENMETRICS, MetricFamily, render
 from core.metrics.metrics_server import MetricsServer
-from core.metrics.prometheus import BOUNDS_S, MAX_COLLECTIONS, OTHER_COLLECTIONS, MetricsExporter, MetricSources
+from core.metrics.prometheus import BOUNDS_S, MAX_COLLECTIONS, OTHER_COLLECTIONS, MetricsCollector, MetricSources
 from core.metrics.prometheus_rules import promql_expression
 from core.records.alerts import Alert, AlertState
 from core.records.events import EVENT_KINDS, EventWindow
@@ -60,17 +65,19 @@ def sources(totals: Mapping[tuple[str, str], EventWindow] = TOTALS) -> dict[str,
     }
 
 
-def exporter(**changed: object) -> MetricsExporter:
-    return MetricsExporter(MetricSources(**{**sources(), **changed}), BEGIN, "1.0")  # type: ignore[arg-type]
+def collector(**changed: object) -> MetricsCollector:
+    """Its clock says 90 s after the beginning whenever it is asked again."""
+    times = chain([BEGIN], repeat(BEGIN + timedelta(seconds=90)))
+    return MetricsCollector(MetricSources(**{**sources(), **changed}), "1.0", lambda: next(times))  # type: ignore[arg-type]
 
 
-def families(**changed: object) -> list[MetricFamily]:
-    return exporter(**changed).families(BEGIN + timedelta(seconds=90))
+def classic(**changed: object) -> str:
+    return generate_latest(collector(**changed).registry()).decode()
 
 
 def values(**changed: object) -> dict[str, float]:
     """Every sample of the classic text by its name and labels."""
-    lines = render(families(**changed)).decode().splitlines()
+    lines = classic(**changed).splitlines()
     return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines if not line.startswith("#")}
 
 
@@ -81,28 +88,31 @@ def test_both_formats_have_the_same_samples() -> None:
     def samples(text: bytes) -> list[str]:
         return [line for line in text.decode().splitlines() if not line.startswith("#")]
 
-    assert samples(render(families())) == samples(render(families(), openmetrics=True))
+    registry = collector().registry()
+    assert samples(generate_latest(registry)) == samples(openmetrics.generate_latest(registry))
 
 
 def test_requests_are_counted_by_kind_collection_and_outcome() -> None:
     found = values()
-    assert found['contactsheet_requests_total{kind="search",collection="demo",outcome="error"}'] == 1
-    assert found['contactsheet_requests_total{kind="ingest",collection="demo",outcome="error"}'] == 0
+    assert found['contactsheet_requests_total{collection="demo",kind="search",outcome="error"}'] == 1
+    assert found['contactsheet_requests_total{collection="demo",kind="ingest",outcome="error"}'] == 0
     assert found['contactsheet_failures_total{kind="search",reason="timeout"}'] == 2
     assert found['contactsheet_cache_hits_total{kind="search"}'] == 2
     assert found["contactsheet_images_total"] == 16
-    assert 'contactsheet_requests_total{kind="search",collection="odd \\"name\\"\\\\\\n",outcome="ok"}' in found
+    assert 'contactsheet_requests_total{collection="odd \\"name\\"\\\\\\n",kind="search",outcome="ok"}' in found
 
 
 def test_stages_are_cumulative_over_all_collections_in_seconds() -> None:
-    found, labels = values(), 'kind="search",stage="total"'
-    buckets = [found[f'contactsheet_stage_duration_seconds_bucket{{{labels},le="{b}"}}'] for b in (*BOUNDS_S, "+Inf")]
+    found, kind, stage = values(), 'kind="search"', 'stage="total"'
+    buckets = [
+        found[f'contactsheet_stage_duration_seconds_bucket{{{kind},le="{b}",{stage}}}'] for b in (*BOUNDS_S, "+Inf")
+    ]
     assert buckets == sorted(buckets)
     assert dict(zip(BOUNDS_S, buckets, strict=False)) | {0.05: 2, 2.0: 2, 5.0: 4} == dict(
         zip(BOUNDS_S, buckets, strict=False)
     )
-    assert buckets[-1] == found[f"contactsheet_stage_duration_seconds_count{{{labels}}}"] == 4
-    assert found[f"contactsheet_stage_duration_seconds_sum{{{labels}}}"] == pytest.approx(6.08, rel=0.01)
+    assert buckets[-1] == found[f"contactsheet_stage_duration_seconds_count{{{kind},{stage}}}"] == 4
+    assert found[f"contactsheet_stage_duration_seconds_sum{{{kind},{stage}}}"] == pytest.approx(6.08, rel=0.01)
 
 
 def test_every_kind_has_its_total_from_the_start_and_no_empty_stages() -> None:
@@ -125,7 +135,7 @@ def test_tokens_are_counted_once_each_and_usd_by_service() -> None:
 def test_gauges_tell_of_the_moment() -> None:
     found = values()
     assert found['contactsheet_assets{collection="demo"}'] == 519
-    assert found['contactsheet_assets{collection="café \\udcff"}'] == 2
+    assert found['contactsheet_assets{collection="café \\\\udcff"}'] == 2
     assert (found['contactsheet_jobs{state="crashed"}'], found['contactsheet_jobs{state="failed"}']) == (1, 0)
     assert found['contactsheet_budget_used_usd{period="month"}'] == 4
     assert found['contactsheet_quota_limit_requests{period="day"}'] == 100
@@ -134,7 +144,7 @@ def test_gauges_tell_of_the_moment() -> None:
     assert found["process_resident_memory_bytes"] == 123_456_789
     assert found['contactsheet_image_requests_total{outcome="served"}'] == 7
     assert found['contactsheet_image_requests_total{outcome="failed"}'] == 0
-    assert any(name.startswith('contactsheet_build_info{version="1.0",python="3.') for name in found)
+    assert any(re.fullmatch(r'contactsheet_build_info{python="3\.[\d.]+",version="1\.0"}', name) for name in found)
 
 
 def test_memory_that_is_not_known_is_not_told() -> None:
@@ -153,13 +163,13 @@ def test_a_source_that_fails_leaves_the_others_alone() -> None:
 
 
 def test_collections_beyond_the_first_hundred_share_a_label_that_only_grows() -> None:
-    one = exporter(assets=dict)
+    one = collector(assets=dict)
     names = {f"c{number:03}": number for number in range(MAX_COLLECTIONS + 20)}
     totals = {("search", name): SEARCHES for name in names}
     for count in (MAX_COLLECTIONS - 1, MAX_COLLECTIONS + 20):
         some = dict(list(totals.items())[-count:])
         object.__setattr__(one, "_sources", MetricSources(**{**sources(some), "assets": dict}))  # type: ignore[arg-type]
-        (requests,) = (f for f in one.families(BEGIN) if f.name == "contactsheet_requests")
+        (requests,) = (f for f in one.collect() if f.name == "contactsheet_requests")
         labels = {dict(sample.labels)["collection"] for sample in requests.samples}
     assert len(labels) == MAX_COLLECTIONS + 1
     assert {OTHER_COLLECTIONS, "c119", "c021", "c000"} <= labels  # those of the first scrape keep their names
@@ -187,7 +197,7 @@ def test_a_histogram_never_falls_while_events_come(first: list[float], more: lis
 
 @pytest.fixture
 def server() -> Iterator[MetricsServer]:
-    with MetricsServer(families, 0) as server:
+    with MetricsServer(collector().registry(), 0) as server:
         yield server
 
 
@@ -205,8 +215,26 @@ def test_it_listens_on_loopback_alone(server: MetricsServer) -> None:
 
 
 def test_it_answers_in_classic_text_and_in_openmetrics_for_those_who_ask(server: MetricsServer) -> None:
-    assert get(server) == (200, CLASSIC, render(families()))
-    assert get(server, accept="application/openmetrics-text; version=1.0.0")[:2] == (200, OPENMETRICS)
+    assert get(server) == (200, "text/plain; version=0.0.4; charset=utf-8", classic().encode())
+    status, kind, text = get(server, accept="application/openmetrics-text; version=1.0.0")
+    assert (status, kind.partition("; charset")[0]) == (200, "application/openmetrics-text; version=1.0.0")
+    assert text.endswith(b"\n# EOF\n")
+
+
+@pytest.mark.parametrize("accept", ["application/openmetrics-text; version=x", "text/plain; version=x", ";;,=", "*/*"])
+def test_a_strange_accept_header_gets_the_classic_text(server: MetricsServer, accept: str) -> None:
+    assert get(server, accept=accept) == get(server)
+
+
+def test_any_name_of_a_collection_can_be_read_back() -> None:
+    names = ['odd "name"\\\n', "caf\u00e9 \udcff", '\U0001f426 {a="b"} # EOF']
+    registry = collector(assets=lambda: dict.fromkeys(names, 1), totals=dict).registry()
+    for parsed in (
+        classic_parser.text_string_to_metric_families(generate_latest(registry).decode()),
+        openmetrics_parser.text_string_to_metric_families(openmetrics.generate_latest(registry).decode()),
+    ):
+        (assets,) = (family for family in parsed if family.name == "contactsheet_assets")
+        assert {s.labels["collection"] for s in assets.samples} == {names[0], "caf\u00e9 \\udcff", names[2]}
 
 
 def test_other_paths_say_where_the_metrics_are(server: MetricsServer) -> None:
@@ -217,13 +245,16 @@ def test_other_paths_say_where_the_metrics_are(server: MetricsServer) -> None:
 def test_a_scrape_that_fails_says_so_without_details_and_others_go_on() -> None:
     answers = iter([StoreError("/secret/path is full: make room"), KeyError("no such thing"), None])
 
-    def made() -> list[MetricFamily]:
-        problem = next(answers)
-        if problem is not None:
-            raise problem
-        return families()
+    class Failing(Collector):
+        def collect(self) -> list[Metric]:
+            problem = next(answers)
+            if problem is not None:
+                raise problem
+            return collector().collect()
 
-    with MetricsServer(made, 0) as server:
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(Failing())
+    with MetricsServer(registry, 0) as server:
         assert get(server) == (
             500,
             "text/plain; charset=utf-8",
@@ -240,14 +271,14 @@ def test_a_port_that_is_taken_is_refused_with_its_number() -> None:
         other.listen()
         port = other.getsockname()[1]
         with pytest.raises(SettingError, match=f"CONTACTSHEET_METRICS_PORT is {port}, but .*choose another port"):
-            MetricsServer(families, port)
+            MetricsServer(collector().registry(), port)
 
 
 # -- what others read -------------------------------------------------------------------------------------------
 
 
 def names_served() -> set[str]:
-    text = render(families()).decode()
+    text = classic()
     return {re.split(r"[{ ]", line)[0] for line in text.splitlines() if not line.startswith("#")}
 
 

@@ -19,14 +19,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client import generate_latest
 
 from core.access import Access
 from core.metrics.alert_readings import AlertReadings, LimitUsage
 from core.metrics.alert_rules import load_rules
 from core.metrics.alert_service import AlertService
-from core.metrics.exposition import MetricFamily, render
 from core.metrics.metrics_server import MetricsServer
-from core.metrics.prometheus import MetricsExporter, MetricSources
+from core.metrics.prometheus import MetricsCollector, MetricSources
 from core.metrics.prometheus_rules import rules_file
 from core.records.events import Event
 from core.settings import PROJECT, Secret
@@ -80,10 +80,7 @@ class Running:
             lambda: 123_456_789,
             lambda: {"served": 3, "not_found": 1, "failed": 0},
         )
-        self._exporter = MetricsExporter(sources, datetime.now(UTC), "1.0")
-
-    def families(self) -> list[MetricFamily]:
-        return self._exporter.families(datetime.now(UTC))
+        self.registry = MetricsCollector(sources, "1.0", lambda: datetime.now(UTC)).registry()
 
     def search(self, total_ms: float) -> None:
         stages = {"encode": 10.0, "total": total_ms}
@@ -145,7 +142,7 @@ def until(reached: Callable[[], bool], what: str, folder: Path) -> None:
 def test_a_slowdown_fires_in_prometheus_and_at_our_desk_and_is_resolved(running: Running, tmp_path: Path) -> None:
     rules = rules_file(running.rules, interval_s=1)
     with (
-        MetricsServer(running.families, 0) as server,
+        MetricsServer(running.registry, 0) as server,
         prometheus(tmp_path, server.address, rules) as ask,
     ):
 
@@ -183,7 +180,7 @@ def dashboard_expressions() -> list[str]:
 
 def test_promtool_accepts_what_is_served(running: Running) -> None:
     running.search(SLOW_MS)
-    assert promtool("check", "metrics", given=render(running.families())) == ""
+    assert promtool("check", "metrics", given=generate_latest(running.registry)) == ""
 
 
 def test_promtool_accepts_the_rules_and_the_configuration() -> None:
