@@ -1,23 +1,40 @@
 # make run    install what is needed, build the demo collection, serve the dashboard
-# make test   the whole suite
-# make demo-gemini  a stand-in for Gemini on this computer, to try ranking without a key
-# make validate  hold search quality against the recorded floor
+# make test   the suite, in parallel; test-core, test-pages and test-browser are its parts
+# make test-all  the suite with every random trial: ten times the kills, races and mutations; before a release, every night
+# make demo-gemini  a mock server for Gemini on this computer, to try ranking without a key
+# make validate  compare search quality with the recorded floor
 # make check  what CI runs: lint, types, directions, tests with coverage
 
 PYTHON ?= python3
 BIN := .venv/bin
+# Processes that run tests; each takes whole files.
+WORKERS ?= auto
+PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+COVERAGE = --cov=core --cov-report=term-missing:skip-covered --cov-fail-under=90
 
-.PHONY: run test check lint validate bench demo-gemini
+.PHONY: run test test-core test-pages test-browser test-all check lint validate bench demo-gemini
 
 run: .venv/.installed
 	@$(BIN)/python -m core demo
 	@$(BIN)/streamlit run streamlit_app.py
 
 test: .venv/.installed-dev .venv-oidc/.installed
-	$(BIN)/python -m pytest
+	$(PYTEST)
+
+test-core: .venv/.installed-dev
+	$(PYTEST) tests/core tests/test_*.py
+
+test-pages: .venv/.installed-dev .venv-oidc/.installed
+	$(PYTEST) tests/pages
+
+test-browser: .venv/.installed-dev .venv-oidc/.installed
+	$(PYTEST) tests/browser
+
+test-all: .venv/.installed-dev .venv-oidc/.installed
+	ALL_TRIALS=1 $(PYTEST) --durations=20
 
 check: .venv/.installed-dev .venv-oidc/.installed lint
-	$(BIN)/python -m pytest --cov=core --cov-report=term-missing:skip-covered --cov-fail-under=90
+	$(PYTEST) --durations=20 $(COVERAGE)
 
 lint: .venv/.installed-dev
 	$(BIN)/ruff check .
