@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from functools import cache
 from pathlib import Path
 
@@ -11,8 +10,9 @@ import pytest
 
 from core.settings import PROJECT
 
-PAGES = sorted([PROJECT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")]) + sorted(
-    [*(PROJECT / "docs").rglob("*.md"), *(PROJECT / ".github").rglob("*.md"), *(PROJECT / "data").glob("*/**/README.md")]
+DOCS = PROJECT / "docs"
+PAGES = sorted(
+    {*PROJECT.glob("*.md"), *DOCS.rglob("*.md"), *PROJECT.glob(".github/*.md"), *PROJECT.glob("data/*/README.md")}
 )
 # Where code, texts on pages and messages name a page of the documentation.
 NAMED = re.compile(r"docs/[\w/-]+\.md(?:#[\w-]+)?")
@@ -57,21 +57,20 @@ def test_every_link_and_image_leads_somewhere(page: Path) -> None:
 
 
 def test_every_page_of_the_documentation_is_in_its_index() -> None:
-    index = PROJECT / "docs" / "README.md"
+    index = DOCS / "README.md"
     listed = {(index.parent / target.partition("#")[0]).resolve() for target in links(index)}
-    assert set((PROJECT / "docs").rglob("*.md")) - listed == {index}
+    assert set(DOCS.rglob("*.md")) - listed == {index}
 
 
 def test_every_page_that_code_names_exists() -> None:
-    tracked = subprocess.run(["git", "ls-files"], cwd=PROJECT, capture_output=True, text=True, check=True).stdout
-    files = [PROJECT / name for name in tracked.splitlines() if name.startswith(("core/", "pages/", "tests/"))]
+    files = [file for folder in ("core", "pages", "tests") for file in (PROJECT / folder).rglob("*.[pjh][yst]*")]
     texts = {file: file.read_text(encoding="utf-8") for file in files if file.suffix in (".py", ".js", ".html")}
     named = {(file.name, page) for file, text in texts.items() for page in NAMED.findall(text)}
     assert {(name, page) for name, page in named if not leads_somewhere(PROJECT / "README.md", page)} == set()
 
 
 def test_a_link_to_nowhere_is_found() -> None:
-    page = PROJECT / "docs" / "sharing.md"
+    page = DOCS / "sharing.md"
     assert leads_somewhere(page, "#limits")
     assert leads_somewhere(page, "../README.md#start")
     for target in ("#no-such-heading", "nowhere.md", "../README.md#no-such-heading", "../../outside.md", "/etc/passwd"):
