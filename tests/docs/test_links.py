@@ -11,9 +11,8 @@ import pytest
 from core.settings import PROJECT
 
 DOCS = PROJECT / "docs"
-PAGES = sorted(
-    {*PROJECT.glob("*.md"), *DOCS.rglob("*.md"), *PROJECT.glob(".github/*.md"), *PROJECT.glob("data/*/README.md")}
-)
+PATTERNS = ("*.md", "docs/**/*.md", ".github/*.md", "data/demo/*.md", "data/eval/*.md", "data/models/*/*.md")
+PAGES = sorted(page for pattern in PATTERNS for page in PROJECT.glob(pattern))
 # Where code, texts on pages and messages name a page of the documentation.
 NAMED = re.compile(r"docs/[\w/-]+\.md(?:#[\w-]+)?")
 
