@@ -311,7 +311,7 @@ def _refuse_unknown(texts: Mapping[str, str]) -> None:
     for name in texts:
         if name not in _NAMES:
             similar = difflib.get_close_matches(name, _NAMES, n=1)
-            hint = f"did you mean {similar[0]}?" if similar else "see the table of settings in README.md"
+            hint = f"did you mean {similar[0]}?" if similar else "see docs/reference/settings.md"
             raise SettingError(f"{name} is not a setting: {hint}")
 
 
@@ -323,7 +323,7 @@ def _parse(setting: Setting, text: str) -> Any:
 
 
 def settings_table() -> str:
-    """The settings as the Markdown table in README.md."""
+    """The settings as the Markdown table in docs/reference/settings.md."""
     rows = ["| setting | default | allowed | meaning |", "|---|---|---|---|"]
     rows += [f"| `{s.name}` | {f'`{s.default}`' if s.default else '–'} | {s.allowed} | {s.meaning} |" for s in SETTINGS]
     return "\n".join(rows)

@@ -16,7 +16,7 @@ from core.app import App, open_app
 from core.embedding import images
 from core.ingest.sources import demo
 from core.settings import Settings
-from tests.benchmarks.measure import peak_memory_gb
+from tests.benchmarks.measure import peak_memory_gb, record_ratio
 
 BUDGET_SHARE = 0.90
 LARGE = 24
@@ -56,6 +56,7 @@ def run(label: str, app: App, folder: Path, paths: list[Path], collection: str) 
     after = prepared_rate(app, paths)
     alone = (before + after) / 2
     share = report.images_per_s / alone
+    record_ratio(f"ingest ÷ encoding alone, {label}, images/s", share)
     print(
         f"{label}: {report.images_per_s:.1f} images/s ingested, {alone:.1f} encoded from prepared tensors: {share:.0%}"
     )

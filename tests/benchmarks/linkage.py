@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from core.clusters.tree.cut import cut
 from core.clusters.tree.linkage import Linkage
-from tests.benchmarks.measure import peak_memory_gb, timed, verdict
+from tests.benchmarks.measure import peak_memory_gb, record_ratio, timed, verdict
 
 DIMENSION, CUTS = 512, 200
 SIZES, JUDGED_SIZE = (2_000, 10_000, 25_000), 25_000
@@ -193,6 +193,7 @@ def run(size: int) -> bool:
                 continue
             outcomes[name] = measure(name, folder, distance=distance)
             print_outcome(name, outcomes[name], own)
+            record_ratio(f"{name} ÷ ours, {size:,} rows, seconds", outcomes[name].seconds / own.seconds)
         linkage = Linkage(z, size)
         peer_labels = np.load(folder / "labels.npy") if "scikit-learn" in outcomes else None
     return judge(linkage, distance, own, outcomes.get("scikit-learn"), peer_labels)

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import os
 import resource
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
 
 import numpy as np
+
+# The environment variable that names the file to which ratios are appended, a JSON object a line.
+RATIOS_FILE = "BENCHMARK_RATIOS_FILE"
+Better = Literal["higher", "lower"]
 
 
 @dataclass(frozen=True)
@@ -46,6 +54,16 @@ def verdict(what: str, value: float, budget: float, unit: str, at_least: bool = 
     bound = "at least " if at_least else ""
     print(f"{'MET   ' if met else 'MISSED'}  {what}: {value:.2f} {unit} (budget {bound}{budget:g} {unit})")
     return met
+
+
+def record_ratio(name: str, value: float, better: Better = "higher") -> None:
+    """Keep a ratio of two figures of this run for `make bench-compare`; without it, do nothing.
+
+    A ratio depends on the machine far less than a time does. Its name is unique in its benchmark and does not change.
+    """
+    if path := os.environ.get(RATIOS_FILE):
+        with Path(path).open("a", encoding="utf-8") as file:
+            print(json.dumps({"name": name, "value": float(f"{value:.3g}"), "better": better}), file=file)
 
 
 def peak_memory_gb() -> float:

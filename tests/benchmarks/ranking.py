@@ -26,7 +26,7 @@ from core.gemini.client import GeminiClient
 from core.gemini.transport import GeminiReply, GeminiRequest
 from core.search.answer import Answer
 from core.settings import Secret, Settings
-from tests.benchmarks.measure import Timing, show, verdict
+from tests.benchmarks.measure import Timing, record_ratio, show, verdict
 from tests.fakes.gemini import MANUAL_KEY
 
 FIXED_MS, BUDGET_P95_MS = 200.0, 60.0
@@ -152,6 +152,7 @@ def show_costs(runs: dict[str, RankingRun]) -> None:
     print("\nper request, by the stand-in's rules (1,120 tokens an image, four characters a token):")
     for send, run in runs.items():
         print(f"{send:<8}{run.tokens:>8,.0f} tokens{run.usd * 1000:>10.3f} USD per thousand requests")
+    record_ratio("a sheet ÷ ten images, USD", runs["sheet"].usd / runs["images"].usd, better="lower")
     print(f"one sheet costs {runs['sheet'].usd / runs['images'].usd:.0%} of ten images")
 
 

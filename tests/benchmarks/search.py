@@ -16,7 +16,7 @@ from core.records.assets import Asset, Description, ModelCard
 from core.search.vector_search import nearest_rows
 from core.store.lance.collections import Collections
 from core.store.lance.table import AssetTable
-from tests.benchmarks.measure import peak_memory_gb, show, timed, verdict
+from tests.benchmarks.measure import peak_memory_gb, record_ratio, show, timed, verdict
 
 DIMENSION, TOP, QUERIES = 512, 10, 200
 SIZES = (25_000, 100_000)
@@ -64,6 +64,8 @@ def run(size: int) -> bool:
             ),
         ]
     show(f"{size:,} × {DIMENSION} float32, top {TOP}, {QUERIES} queries", [ours, *peers], ours)
+    for peer in peers:
+        record_ratio(f"{peer.name} ÷ ours, {size:,} assets, p50", peer.p50_ms / ours.p50_ms)
     exact = np.mean([set(nearest_rows(vectors, q, TOP)[0]) == set(sorted_by_numpy(vectors, q)) for q in queries])
     print(f"same ten as the full sort: {exact:.0%} of queries · peak memory {peak_memory_gb():.2f} GB")
     if size > SIZES[0]:

@@ -26,7 +26,7 @@ from core.clusters.edits.plan import Plan, apply
 from core.settings import Settings
 from pages.clusters.map_figure import MapScene, map_figure
 from pages.clusters.map_view import MAX_POINTS
-from tests.benchmarks.measure import verdict
+from tests.benchmarks.measure import record_ratio, verdict
 from tests.benchmarks.planted_collection import create_planted_collection
 from tests.benchmarks.server import resident_mb, serving
 from tests.browser.conftest import CHROMIUM_NAMES, CHROMIUM_OPTIONS
@@ -170,6 +170,7 @@ def compare(browser: Browser, app: App, n: int) -> bool:
         after = measure_moves(browser, reference)
     reference_ms = statistics.median(before.latencies_ms + after.latencies_ms)
     ratio, p95_ms = ours.median_ms / reference_ms, np.percentile(ours.latencies_ms, 95)
+    record_ratio(f"ours ÷ the reference page, {n:,} pictures, ms", ratio, better="lower")
     print(f"\n{n:,} pictures, {MOVES} moves")
     print(
         f"  reference page, 1,000 points: {reference_ms:.0f} ms; before {before.median_ms:.0f}, after "

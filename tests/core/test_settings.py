@@ -76,6 +76,11 @@ def test_a_misspelt_name_is_refused_with_the_likely_one(tmp_path: Path) -> None:
         load({"CONTACTSHEET_MODLE": "bundled"}, tmp_path)
 
 
+def test_a_name_like_no_setting_is_refused_with_where_they_are_listed(tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match=r"WANT is not a setting: see docs/reference/settings\.md"):
+        load({}, tmp_path, 'CONTACTSHEET_WHATEVER_ELSE_PEOPLE_MAY_WANT = "1"')
+
+
 def test_a_secrets_file_that_is_not_toml_is_refused_without_quoting_it(tmp_path: Path) -> None:
     with pytest.raises(SettingError, match="cannot be read as TOML") as caught:
         load({}, tmp_path, 'GEMINI_API_KEY = "AIza-hidden')
@@ -120,5 +125,5 @@ def test_the_table_of_defaults_agrees_with_the_object() -> None:
         assert getattr(Settings(), setting.field) == expected
 
 
-def test_the_readme_shows_the_table_of_settings() -> None:
-    assert settings_table() in (PROJECT / "README.md").read_text(encoding="utf-8")
+def test_the_reference_shows_the_table_of_settings() -> None:
+    assert settings_table() in (PROJECT / "docs" / "reference" / "settings.md").read_text(encoding="utf-8")

@@ -170,10 +170,10 @@ def test_every_command_and_option_has_help_and_json() -> None:
         assert all(a.help for a in parser._actions), name
 
 
-def test_every_command_stands_in_the_readme() -> None:
-    readme = (PROJECT / "README.md").read_text(encoding="utf-8")
+def test_every_command_is_in_the_reference() -> None:
+    reference = (PROJECT / "docs" / "reference" / "commands.md").read_text(encoding="utf-8")
     for name in subparsers():
-        assert f"python -m core {name}" in readme
+        assert f"python -m core {name}" in reference
 
 
 def test_the_module_runs_and_refuses_a_wrong_setting_in_one_line() -> None:
