@@ -12,7 +12,7 @@ WORKERS ?= auto
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 COVERAGE = --cov=core --cov-report=term-missing:skip-covered --cov-fail-under=90
 
-.PHONY: run test test-core test-pages test-browser test-all check lint validate bench demo-gemini
+.PHONY: run test test-core test-pages test-browser test-all check lint validate bench bench-compare demo-gemini
 
 run: .venv/.installed
 	@$(BIN)/python -m core demo
@@ -22,7 +22,7 @@ test: .venv/.installed-dev .venv-oidc/.installed
 	$(PYTEST)
 
 test-core: .venv/.installed-dev
-	$(PYTEST) tests/core tests/test_*.py
+	$(PYTEST) tests --ignore=tests/pages --ignore=tests/browser
 
 test-pages: .venv/.installed-dev .venv-oidc/.installed
 	$(PYTEST) tests/pages
@@ -47,6 +47,11 @@ validate: .venv/.installed-dev
 
 demo-gemini: .venv/.installed-dev
 	@$(BIN)/python -m tests.fakes.gemini
+
+# Compares the ratios of benchmarks with the recorded ones. A missed budget alone, the `-`, must not stop the comparison.
+bench-compare: .venv/.installed-dev
+	-$(BIN)/python -m tests.benchmarks.all $(or $(NAME),search ingest ranking linkage slider) --json data/generated/benchmarks.json
+	$(BIN)/python -m tests.benchmarks.compare data/generated/benchmarks.json
 
 # make bench NAME=search
 bench: .venv/.installed-dev
