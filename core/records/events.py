@@ -75,8 +75,8 @@ class EventWindow:
     """The totals of the events in [since, until), of some kinds and collections.
 
     `reasons` counts fallbacks and errors by reason code, `outcomes_by_kind` requests by (kind, outcome). `stages` has
-    all STAGES, `tokens` all TOKEN_TYPES, `usd` all COST_SERVICES: the float nearest to the exact sum. `images` counts
-    those decoded or returned.
+    all STAGES, `tokens` all TOKEN_TYPES, `usd` all COST_SERVICES: the float nearest to the sum of what was
+    recorded. `images` counts those decoded or returned.
     """
 
     since: datetime

@@ -93,7 +93,10 @@ class Database:
                 raise StoreError(f"{self.path} has schema {version}, this version knows up to {known}: update")
             if version == known:
                 return False
-            for statement in self._migrations[version].statements:
+            migration = self._migrations[version]
+            for function in migration.functions:
+                connection.create_function(function.__name__, 1, function, deterministic=True)
+            for statement in migration.statements:
                 connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {version + 1}")
             return True

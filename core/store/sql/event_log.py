@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 import sqlite3
 import zlib
 from collections.abc import Callable, Mapping, Sequence
@@ -16,6 +15,7 @@ from core.errors import StoreError
 from core.logs import log
 from core.records.events import STAGES as STAGES
 from core.records.events import Event, EventWindow, from_milliseconds, to_milliseconds
+from core.records.money import pico_usd, usd
 from core.store.sql import event_rollups as rollups
 from core.store.sql import event_windows as windows
 from core.store.sql.database import Database
@@ -39,9 +39,9 @@ _COLUMNS = (
     "cached_tokens",
     "output_tokens",
     "thought_tokens",
-    "clip_usd",
-    "compute_usd",
-    "gemini_usd",
+    "clip_pico_usd",
+    "compute_pico_usd",
+    "gemini_pico_usd",
     "model",
     "cache_hit",
     "detail",
@@ -146,7 +146,8 @@ class EventLog:
         collection: str | None = None,
     ) -> list[Event]:
         """The `n` most expensive events in [since, until) of those still stored, the most expensive first."""
-        return self._top("clip_usd + compute_usd + gemini_usd", (since, until), n, _filter(kinds, collection))
+        cost = "clip_pico_usd + compute_pico_usd + gemini_pico_usd"
+        return self._top(cost, (since, until), n, _filter(kinds, collection))
 
     def _top(self, measure: str, span: tuple[datetime, datetime], n: int, where: EventFilter) -> list[Event]:
         # The inner query is answered by a covering index, the outer one reads only the rows it found.
@@ -196,9 +197,10 @@ def _filter(kinds: Sequence[str] | None, collection: str | None) -> EventFilter:
 
 
 def _row(event: Event) -> tuple[Any, ...]:
-    usd = (event.clip_usd, event.compute_usd, event.gemini_usd)
-    if not all(map(math.isfinite, usd)):
-        raise StoreError(f"event {event.uid} costs {usd} USD: an amount must be finite")
+    try:
+        costs = tuple(map(pico_usd, (event.clip_usd, event.compute_usd, event.gemini_usd)))
+    except ValueError as error:
+        raise StoreError(f"the cost of event {event.uid}: {error}") from error
     return (
         event.uid,
         to_milliseconds(event.at),
@@ -211,7 +213,7 @@ def _row(event: Event) -> tuple[Any, ...]:
         event.cached_tokens,
         event.output_tokens,
         event.thought_tokens,
-        *usd,
+        *costs,
         event.model,
         int(event.cache_hit),
         _packed(event.detail),
@@ -247,9 +249,9 @@ def _event(row: sqlite3.Row) -> Event:
         cached_tokens=row["cached_tokens"],
         output_tokens=row["output_tokens"],
         thought_tokens=row["thought_tokens"],
-        clip_usd=row["clip_usd"],
-        compute_usd=row["compute_usd"],
-        gemini_usd=row["gemini_usd"],
+        clip_usd=usd(row["clip_pico_usd"]),
+        compute_usd=usd(row["compute_pico_usd"]),
+        gemini_usd=usd(row["gemini_pico_usd"]),
         model=row["model"],
         cache_hit=bool(row["cache_hit"]),
         detail=_unpacked(row["detail"]),

@@ -12,7 +12,6 @@ from itertools import groupby
 from typing import NamedTuple
 
 from core.records.latency_sketch import LatencySketch
-from core.store.sql import exact_usd as exact
 
 MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
 ALL_TIME = 0  # the unit of the all-time totals, which all start at 0
@@ -21,7 +20,7 @@ _MAX_INTEGER = 2**63 - 1  # the largest integer that SQLite holds
 
 
 class RollupRow(NamedTuple):
-    """The requests of one kind, collection, outcome and reason in a unit of time: counts, exact USD, sketches."""
+    """The requests of one kind, collection, outcome and reason in a unit of time: counts, pico-USD, sketches."""
 
     at_ms: int
     kind: str
@@ -35,9 +34,9 @@ class RollupRow(NamedTuple):
     cached_tokens: int
     output_tokens: int
     thought_tokens: int
-    clip_usd: bytes
-    compute_usd: bytes
-    gemini_usd: bytes
+    clip_pico_usd: int
+    compute_pico_usd: int
+    gemini_pico_usd: int
     encode_ms: bytes
     search_ms: bytes
     rank_ms: bytes
@@ -50,7 +49,7 @@ class RollupRow(NamedTuple):
         return self.at_ms, self.kind, self.collection, self.outcome, self.reason
 
 
-_COUNTS, _USD, _SKETCHES = slice(5, 12), slice(12, 15), slice(15, 20)
+_SUMS, _SKETCHES = slice(5, 15), slice(15, 20)
 COLUMNS = ", ".join(RollupRow._fields)
 EVENT_COLUMNS = COLUMNS.replace("requests", "1").replace("cache_hits", "cache_hit")
 
@@ -58,18 +57,16 @@ EVENT_COLUMNS = COLUMNS.replace("requests", "1").replace("cache_hits", "cache_hi
 def row_from_event(event: sqlite3.Row) -> RollupRow:
     """The roll-up of a single event, read as EVENT_COLUMNS."""
     values = tuple(event)
-    usd = (exact.packed(exact.units(amount)) for amount in values[_USD])
     sketches = (b"" if ms is None else LatencySketch.from_values((ms,)).to_bytes() for ms in values[_SKETCHES])
-    return RollupRow(*values[: _USD.start], *usd, *sketches)
+    return RollupRow(*values[: _SKETCHES.start], *sketches)
 
 
 def sum_rows(rows: Sequence[RollupRow]) -> RollupRow:
     """The sum of rows, under the key of the first."""
     columns = list(zip(*rows, strict=True))
-    counts = (min(sum(column), _MAX_INTEGER) for column in columns[_COUNTS])
-    usd = (exact.packed(exact.total(column)) for column in columns[_USD])
+    sums = (min(sum(column), _MAX_INTEGER) for column in columns[_SUMS])
     sketches = (LatencySketch.merge_all(column).to_bytes() for column in columns[_SKETCHES])
-    return RollupRow(*rows[0].key, *counts, *usd, *sketches)
+    return RollupRow(*rows[0].key, *sums, *sketches)
 
 
 def group_rows(rows: Iterable[RollupRow], unit_ms: int) -> list[RollupRow]:
@@ -105,4 +102,5 @@ def _add(db: sqlite3.Connection, unit_ms: int, rows: Iterable[RollupRow]) -> Non
             continue
         stored = db.execute(f"SELECT {COLUMNS} FROM rollups WHERE {key}", (unit_ms, *row.key)).fetchone()  # noqa: S608
         total = sum_rows([RollupRow(*stored), row]) if stored else row
-        db.execute(f"INSERT OR REPLACE INTO rollups VALUES (?{', ?' * len(row)})", (unit_ms, *total))  # noqa: S608
+        values = f"VALUES (?{', ?' * len(row)})"
+        db.execute(f"INSERT OR REPLACE INTO rollups (unit_ms, {COLUMNS}) {values}", (unit_ms, *total))

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from core.records.events import COST_SERVICES, STAGES, TOKEN_TYPES, EventWindow, from_milliseconds, to_milliseconds
 from core.records.latency_sketch import LatencySketch
-from core.store.sql import exact_usd as exact
+from core.records.money import usd
 from core.store.sql.event_retention import EVENT_MS, retained_since
 from core.store.sql.event_rollups import (
     ALL_TIME,
@@ -73,7 +73,7 @@ def window_from_rows(since: datetime, until: datetime, rows: Sequence[RollupRow]
         outcomes_by_kind=dict(kinds),
         stages={stage: LatencySketch.from_bytes(total[f"{stage}_ms"]) for stage in STAGES},
         tokens={token: total[f"{token}_tokens"] for token in TOKEN_TYPES},
-        usd={service: exact.usd(exact.unpacked(total[f"{service}_usd"])) for service in COST_SERVICES},
+        usd={service: usd(total[f"{service}_pico_usd"]) for service in COST_SERVICES},
         cache_hits=total["cache_hits"],
         images=total["images"],
     )

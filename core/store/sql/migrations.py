@@ -6,15 +6,23 @@ A table of applied names would only repeat that number: migrations are applied i
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
+
+from core.store.sql.released_usd import pico_usd_from_binary, pico_usd_from_real
 
 
 @dataclass(frozen=True)
 class Migration:
-    """One step of a schema, applied in one transaction; never edited once released: a change is a new step."""
+    """One step of a schema, applied in one transaction; never edited once released: a change is a new step.
+
+    `functions`, of one argument each, may be called by their names in `statements`.
+    """
 
     name: str
     statements: tuple[str, ...]
+    functions: tuple[Callable[[Any], Any], ...] = ()
 
 
 # contactsheet.db: jobs, spending, cached rankings, clusterings, the audit log
@@ -255,6 +263,15 @@ CONTACTSHEET: tuple[Migration, ...] = (
             "CREATE TABLE salts (day TEXT PRIMARY KEY, salt BLOB NOT NULL) WITHOUT ROWID",
         ),
     ),
+    Migration(
+        "spending in pico-USD",
+        (
+            "ALTER TABLE spend ADD COLUMN pico_usd INTEGER NOT NULL DEFAULT 0",
+            "UPDATE spend SET pico_usd = pico_usd_from_real(usd)",
+            "ALTER TABLE spend DROP COLUMN usd",
+        ),
+        (pico_usd_from_real,),
+    ),
 )
 
 # events.db: the event log
@@ -323,6 +340,31 @@ EVENTS: tuple[Migration, ...] = (
             "CREATE TABLE kept (unit_ms INTEGER PRIMARY KEY, since_ms INTEGER NOT NULL)",
             "INSERT INTO kept VALUES (1, 0), (60000, 0), (3600000, 0), (86400000, 0), (0, 0)",
         ),
+    ),
+    Migration(
+        "costs in pico-USD",
+        (
+            *(
+                statement
+                for table, convert in (("events", "pico_usd_from_real"), ("rollups", "pico_usd_from_binary"))
+                for service in ("clip", "compute", "gemini")
+                for statement in (
+                    f"ALTER TABLE {table} ADD COLUMN {service}_pico_usd INTEGER NOT NULL DEFAULT 0",
+                    f"UPDATE {table} SET {service}_pico_usd = {convert}({service}_usd)",  # noqa: S608
+                )
+            ),
+            "DROP INDEX events_by_time",
+            *(
+                f"ALTER TABLE {table} DROP COLUMN {service}_usd"
+                for table in ("events", "rollups")
+                for service in ("clip", "compute", "gemini")
+            ),
+            """
+            CREATE INDEX events_by_time ON events
+            (at_ms, kind, collection, total_ms, clip_pico_usd, compute_pico_usd, gemini_pico_usd)
+            """,
+        ),
+        (pico_usd_from_real, pico_usd_from_binary),
     ),
 )
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from core.records.money import MAX_USD, pico_usd, usd
 from core.store.sql.daily_alias import daily_alias
 from core.store.sql.database import Database
 
@@ -58,27 +59,27 @@ class SpendStore:
         day = self._now().date()
         with self._database.transaction() as db:
             payer = daily_alias(db, day.isoformat(), share.payer) if share else None
-            spent = _spent(db, day.isoformat())
-            if spent.day_usd + max_usd > self.budgets.daily_usd:
+            maximum, (today, month) = pico_usd(max_usd), _spent(db, day.isoformat())
+            if today + maximum > _limit(self.budgets.daily_usd):
                 return "day"
-            if spent.month_usd + max_usd > self.budgets.monthly_usd:
+            if month + maximum > _limit(self.budgets.monthly_usd):
                 return "month"
-            if share and _spent_by(db, day.isoformat(), payer) + max_usd > share.daily_usd:
+            if share and _spent_by(db, day.isoformat(), payer) + maximum > _limit(share.daily_usd):
                 return "visitor"
             db.execute("DELETE FROM spend WHERE day < ?", ((day - timedelta(RETENTION_DAYS)).isoformat(),))
-            values = (day.isoformat(), max_usd, payer)
-            row = db.execute("INSERT INTO spend (day, usd, settled, payer) VALUES (?, ?, 0, ?)", values)
+            values = (day.isoformat(), maximum, payer)
+            row = db.execute("INSERT INTO spend (day, pico_usd, settled, payer) VALUES (?, ?, 0, ?)", values)
             return int(row.lastrowid or 0)
 
-    def settle(self, reservation: int, usd: float) -> None:
+    def settle(self, reservation: int, cost_usd: float) -> None:
         """Replace a reservation by the actual cost of the request."""
         with self._database.transaction() as db:
-            db.execute("UPDATE spend SET usd = ?, settled = 1 WHERE id = ?", (usd, reservation))
+            db.execute("UPDATE spend SET pico_usd = ?, settled = 1 WHERE id = ?", (pico_usd(cost_usd), reservation))
 
     def spent(self) -> Spending:
         """The spending that counts against the budgets now."""
         with self._database.reading() as db:
-            return _spent(db, self._now().date().isoformat())
+            return Spending(*map(usd, _spent(db, self._now().date().isoformat())))
 
     def requests_today(self) -> int:
         """The number of requests sent today (UTC), including retries and those without a reply."""
@@ -87,12 +88,19 @@ class SpendStore:
             return int(db.execute("SELECT count(*) FROM spend WHERE day = ?", (day,)).fetchone()[0])
 
 
-def _spent(db: sqlite3.Connection, day: str) -> Spending:
-    query = "SELECT coalesce(sum(usd * (day = ?)), 0), coalesce(sum(usd), 0) FROM spend WHERE day BETWEEN ? AND ?"
+def _limit(budget_usd: float) -> int:
+    return pico_usd(min(budget_usd, MAX_USD))
+
+
+def _spent(db: sqlite3.Connection, day: str) -> tuple[int, int]:
+    """Pico-USD of a day and of its month until then."""
+    query = (
+        "SELECT coalesce(sum(pico_usd * (day = ?)), 0), coalesce(sum(pico_usd), 0) FROM spend WHERE day BETWEEN ? AND ?"
+    )
     today, month = db.execute(query, (day, f"{day[:7]}-01", f"{day[:7]}-31")).fetchone()
-    return Spending(float(today), float(month))
+    return int(today), int(month)
 
 
-def _spent_by(db: sqlite3.Connection, day: str, payer: str | None) -> float:
-    query = "SELECT coalesce(sum(usd), 0) FROM spend WHERE day = ? AND payer = ?"
-    return float(db.execute(query, (day, payer)).fetchone()[0])
+def _spent_by(db: sqlite3.Connection, day: str, payer: str | None) -> int:
+    query = "SELECT coalesce(sum(pico_usd), 0) FROM spend WHERE day = ? AND payer = ?"
+    return int(db.execute(query, (day, payer)).fetchone()[0])

@@ -16,12 +16,13 @@ from hypothesis import strategies as st
 
 from core.errors import StoreError
 from core.records.events import Event
+from core.records.money import PICO_PER_USD, usd
 from core.store.sql.event_log import STAGES, EventLog
 from tests.fakes.child_processes import FORKS
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 COUNTS = st.integers(0, 2**62)
-USD = st.floats(0, 1e6)
+USD = st.integers(0, 1_000 * PICO_PER_USD).map(usd)
 EVENTS = st.builds(
     Event,
     uid=st.just(""),

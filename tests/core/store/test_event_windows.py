@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from core.records.events import COST_SERVICES, STAGES, TOKEN_TYPES, Event, EventWindow
 from core.records.latency_sketch import LatencySketch
+from core.records.money import PICO_PER_USD, pico_usd, usd
 from core.store.sql import event_log as events_module
 from core.store.sql import event_retention as retention_module
 from core.store.sql import migrations
@@ -26,7 +27,7 @@ from core.store.sql.event_rollups import DAY_MS, HOUR_MS, MINUTE_MS
 from core.store.sql.event_windows import split_span
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
-USD = st.floats(0, 1.0)
+USD = st.integers(0, PICO_PER_USD).map(usd)
 TOKEN_COUNTS = st.integers(0, 10_000)
 EVENTS = st.builds(
     Event,
@@ -67,7 +68,7 @@ def expected(events: Iterable[Event], since: datetime, until: datetime) -> Event
             for stage in STAGES
         },
         {token: sum(getattr(e, f"{token}_tokens") for e in inside) for token in TOKEN_TYPES},
-        {service: math.fsum(getattr(e, f"{service}_usd") for e in inside) for service in COST_SERVICES},
+        {service: usd(sum(pico_usd(getattr(e, f"{service}_usd")) for e in inside)) for service in COST_SERVICES},
         sum(e.cache_hit for e in inside),
         sum(e.images for e in inside),
     )

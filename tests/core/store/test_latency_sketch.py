@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.records.latency_sketch import MAX_MS, MIN_MS, LatencySketch
-from core.store.sql import exact_usd as exact
 
 MS = st.floats(0, 1e9)
 VALUES = st.lists(MS | st.just(0.0) | st.floats(1e-9, 1e-3), max_size=200)
@@ -102,16 +101,3 @@ def test_values_that_cannot_be_count_as_the_nearest_that_can() -> None:
 def test_a_share_that_is_none_is_refused() -> None:
     with pytest.raises(ValueError, match=r"a quantile of 95 is asked for: give a share from 0 to 1"):
         LatencySketch.from_values([1.0]).quantile(95)
-
-
-@given(st.lists(USD, max_size=60))
-def test_a_sum_of_usd_is_the_float_nearest_to_the_true_sum(amounts: list[float]) -> None:
-    assert exact.usd(sum(map(exact.units, amounts))) == math.fsum(amounts)
-    assert exact.usd(exact.total(exact.packed(exact.units(amount)) for amount in amounts)) == math.fsum(amounts)
-
-
-@given(USD, USD)
-def test_an_amount_comes_back_from_its_bytes(one: float, other: float) -> None:
-    amount = exact.units(one) + exact.units(other)
-    assert exact.unpacked(exact.packed(amount)) == amount
-    assert exact.unpacked(exact.packed(-amount)) == -amount

@@ -39,7 +39,7 @@ def tables(path: Path) -> list[str]:
     return [name for (name,) in query(path, "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")]
 
 
-def fill(path: Path) -> dict[str, list[tuple[Any, ...]]]:
+def fill(path: Path) -> dict[str, list[dict[str, Any]]]:
     """Put a row into every table that has none, and return all rows."""
     values = {"INTEGER": 1, "REAL": 0.5, "TEXT": "a;b", "BLOB": b"\0;"}
     with sqlite3.connect(path) as db:
@@ -52,8 +52,13 @@ def fill(path: Path) -> dict[str, list[tuple[Any, ...]]]:
     return contents(path)
 
 
-def contents(path: Path) -> dict[str, list[tuple[Any, ...]]]:
-    return {table: query(path, f"SELECT * FROM {table}") for table in tables(path) if not table.startswith("sqlite_")}
+def contents(path: Path) -> dict[str, list[dict[str, Any]]]:
+    """All rows of all tables, by column."""
+    found = {}
+    for table in (table for table in tables(path) if not table.startswith("sqlite_")):
+        columns = [name for _, name, *_ in query(path, f"PRAGMA table_info ({table})")]
+        found[table] = [dict(zip(columns, row, strict=True)) for row in query(path, f"SELECT * FROM {table}")]
+    return found
 
 
 @pytest.mark.parametrize(("name", "version"), EARLIER_VERSIONS)
@@ -67,9 +72,14 @@ def test_a_database_of_every_earlier_version_becomes_as_a_new_one_and_keeps_its_
     Database(new, steps)
     assert schema(old) == schema(new)
     assert query(old, "PRAGMA user_version") == query(new, "PRAGMA user_version") == [(len(steps),)]
+    after = contents(old)
     for table, before in rows.items():
-        after = contents(old)[table]
-        assert [row[: len(before[0])] for row in after[: len(before)]] == before if before else True
+        assert len(after[table]) >= len(before)
+        for was, now in zip(before, after[table], strict=False):
+            assert {column: now[column] for column in was if column in now} == {
+                column: value for column, value in was.items() if column in now
+            }
+            assert {column.replace("usd", "pico_usd") for column in was.keys() - now.keys()} <= now.keys()
 
 
 def test_migrations_have_different_names() -> None:

@@ -23,6 +23,7 @@ ADA = Person("Ada", over_loopback=True)
 RUNNING_JOB = 15
 # What is computed anew may differ in the last digits on another machine; coordinates are rounded to 3 decimals.
 RELATIVE_TOLERANCE, COORDINATE_TOLERANCE = 1e-6, 2e-3
+USD_TOLERANCE = 1e-11  # a sum of a few amounts, each rounded to 1e-12 USD
 DATABASES = {
     "contactsheet.db": CONTACTSHEET,
     "events.db": EVENTS,
@@ -46,7 +47,7 @@ def differences(found: Any, wanted: Any, where: str = "") -> Iterator[str]:
         for row, (one, other) in enumerate(zip_longest(found, wanted, fillvalue="missing")):
             yield from differences(one, other, f"{where}[{row}]")
     elif isinstance(found, float) and isinstance(wanted, float):
-        tolerance = COORDINATE_TOLERANCE if "/coordinates/" in where else 0.0
+        tolerance = COORDINATE_TOLERANCE if "/coordinates/" in where else USD_TOLERANCE if "usd" in where else 0.0
         if not math.isclose(found, wanted, rel_tol=RELATIVE_TOLERANCE, abs_tol=tolerance):
             yield f"{where}: {found} instead of {wanted}"
     elif found != wanted:
