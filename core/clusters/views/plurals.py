@@ -41,10 +41,10 @@ _CORRECTED = {
 
 
 def join_plurals(terms_by_row: Sequence[frozenset[str]], common_words: Collection[str]) -> list[frozenset[str]]:
-    """The terms of each row, each English plural replaced by its singular if that is a term of any row or a common word.
+    """The terms of each row, English plurals replaced by their singular where that is a term of a row or a common word.
 
-    Of a phrase, the last word counts: "red boats" joins "red boat". All other terms stay as they were written, and so do
-    common words that are plurals themselves, such as "glasses".
+    Of a phrase, the last word counts: "red boats" joins "red boat". All other terms stay as they were written, and so
+    do common words that are plurals themselves, such as "glasses".
     """
     written, common = set(chain.from_iterable(terms_by_row)), set(common_words)
     singulars = {
