@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import zlib
 from collections.abc import Sequence
 from itertools import islice
@@ -10,49 +9,37 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
-HUE_COUNT = 24
-# In OKLCH (Ottosson 2020). All colours with these have a contrast of at least 3 to white and to Streamlit's dark
-# background.
-LIGHTNESSES = (0.53, 0.58, 0.63)
-MAX_CHROMA = 0.16
 UNCLUSTERED = 0
 DISTINCT_COLOURS = 24
 MAX_REMEMBERED = 20_000
 
-Triple = tuple[float, float, float]
-
-
-def _linear_rgb(lab: Triple) -> Triple:
-    """Linear sRGB of a colour in OKLab, outside [0, 1] if a screen cannot show it."""
-    lightness, a, b = lab
-    long = (lightness + 0.3963377774 * a + 0.2158037573 * b) ** 3
-    medium = (lightness - 0.1055613458 * a - 0.0638541728 * b) ** 3
-    short = (lightness - 0.0894841775 * a - 1.2914855480 * b) ** 3
-    return (
-        4.0767416621 * long - 3.3077115913 * medium + 0.2309699292 * short,
-        -1.2684380046 * long + 2.6097574011 * medium - 0.3413193965 * short,
-        -0.0041960863 * long - 0.7034186147 * medium + 1.7076147010 * short,
-    )
-
-
-def _hex(lab: Triple) -> str:
-    channels = (12.92 * v if v <= 0.0031308 else 1.055 * v ** (1 / 2.4) - 0.055 for v in _linear_rgb(lab))
-    return "#" + "".join(f"{round(255 * channel):02x}" for channel in channels)
-
-
-def _most_vivid(lightness: float, hue: float) -> Triple:
-    """The colour in OKLab with the highest chroma in the sRGB gamut, up to 0.16."""
-    chromas = (MAX_CHROMA * percent / 100 for percent in range(100, -1, -1))
-    labs = ((lightness, chroma * math.cos(hue), chroma * math.sin(hue)) for chroma in chromas)
-    return next(lab for lab in labs if all(0 <= channel <= 1 for channel in _linear_rgb(lab)))
-
-
-_LABS = (
-    (0.65, 0.0, 0.0),
-    *(_most_vivid(lightness, 2 * math.pi * hue / HUE_COUNT) for hue in range(HUE_COUNT) for lightness in LIGHTNESSES),
+# 24 hues, each in three lightnesses of OKLCH (0.53, 0.58, 0.63), as vivid as sRGB has it up to a chroma of 0.16. All
+# have a contrast of at least 3 to white and to Streamlit's dark background.
+_CLUSTER_COLOURS = (
+    "#b03968 #c24976 #d35985 #b5394d #c6495b #d85969 #b63c2e #c74c3d #d95c4b #af4702 #c4530f #d56326 "
+    "#9e5703 #b36300 #c87002 #906104 #a46e03 #b77b00 #846804 #967600 #a78403 #766f01 #867d05 #968d04 "
+    "#637503 #708500 #7e9503 #407e03 #4d8e16 #5b9d2c #01823a #059343 #25a351 #047f5c #029068 #07a175 "
+    "#017e6e #078e7d #059f8c #047c7c #088c8c #029d9d #027a89 #078a9b #019aad #057797 #0687aa #0697bf "
+    "#0573aa #0082c0 #0292d7 #186bc5 #2b7ad6 #3c8ae7 #4961c7 #5671d8 #6480e9 #6559c3 #7368d4 #8177e5 "
+    "#7b50b9 #8a5fc9 #996fda #8e49aa #9d58ba #ad67cb #9c4297 #ad51a7 #bd60b6 #a83c81 #b94c90 #ca5b9f"
 )
-PALETTE = tuple(_hex(lab) for lab in _LABS)
+PALETTE = ("#8f8f8f", *_CLUSTER_COLOURS.split())
 """73 colours as hex: a grey for what is unclustered, then 72 for clusters. Their indices fit in a byte."""
+
+_RGB_TO_CONES = np.array(
+    [
+        [0.4122214708, 0.5363325363, 0.0514459929],
+        [0.2119034982, 0.6806995451, 0.1073969566],
+        [0.0883024619, 0.2817188376, 0.6299787005],
+    ]
+)
+_CONES_TO_OKLAB = np.array(
+    [
+        [0.2104542553, 0.7936177850, -0.0040720468],
+        [1.9779984951, -2.4285922050, 0.4505937099],
+        [0.0259040371, 0.7827717662, -0.8086757660],
+    ]
+)
 
 
 def default_palette_index(cluster_id: str) -> int:
@@ -74,7 +61,7 @@ class PersonalColours:
 
     def __init__(self) -> None:
         self._index_of: dict[str, int] = {}
-        labs = np.array(_LABS[1:])
+        labs = _oklab(PALETTE[1:])
         self._distances = np.linalg.norm(labs[:, None] - labs, axis=2)
 
     def palette_indices(self, ids: Sequence[str]) -> NDArray[np.uint8]:
@@ -98,3 +85,10 @@ class PersonalColours:
             return default
         nearest = self._distances[:, np.array(taken) - 1].min(axis=1)
         return int(candidates[nearest[candidates].argmax()]) + 1
+
+
+def _oklab(colours: Sequence[str]) -> NDArray[np.float64]:
+    """Hex colours (n,) in OKLab (n, 3), where distances are perceptual (Ottosson 2020)."""
+    srgb = np.array([list(bytes.fromhex(colour[1:])) for colour in colours]) / 255
+    linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
+    return np.asarray(np.cbrt(linear @ _RGB_TO_CONES.T) @ _CONES_TO_OKLAB.T)

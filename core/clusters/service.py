@@ -27,6 +27,7 @@ from core.clusters.views.borderline_pairs import (
 from core.clusters.views.cluster_view import ClusterBase, ClusterView, build_view
 from core.clusters.views.name_suggestions import NameSuggester
 from core.clusters.views.naming import NameSuggestion, TermTable, build_vocabulary, extract_terms
+from core.clusters.views.plurals import join_plurals
 from core.embedding.allocator import release_unused_memory
 from core.errors import ClusterError
 from core.jobs.background import BackgroundJobs
@@ -226,8 +227,9 @@ class ClusterService:
 
     def _name_source(self, collection: str, snapshot: Snapshot) -> NameSuggester:
         texts = zip(snapshot.titles, snapshot.keywords, strict=True)
-        terms = [extract_terms(title, keywords) for title, keywords in texts]
-        words = build_vocabulary(terms, self._sources.common_words())
+        common_words = self._sources.common_words()
+        terms = join_plurals([extract_terms(title, keywords) for title, keywords in texts], common_words)
+        words = build_vocabulary(terms, common_words)
         vectors = self._sources.encode_texts(collection, [f"a photo of {word}" for word in words])
         return NameSuggester(TermTable.from_terms(terms), words, vectors)
 

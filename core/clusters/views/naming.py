@@ -47,20 +47,11 @@ class NameSuggestion(NamedTuple):
 
 
 def extract_terms(title: str, keywords: Iterable[str]) -> frozenset[str]:
-    """The terms of a picture: its keywords, and the words of its title without stop words, in the singular."""
-    words = {word.lower() for word in _WORD.findall(title)}
-    return frozenset({_singular(word) for word in words if len(word) > 2 and word not in _STOP_WORDS}) | {
+    """The terms of a picture, in small letters: its keywords, and the words of its title without stop words."""
+    words = {word.lower().removesuffix("’s").removesuffix("'s") for word in _WORD.findall(title)}
+    return frozenset({word for word in words if len(word) > 2 and word not in _STOP_WORDS}) | {
         " ".join(keyword.lower().split()) for keyword in keywords if keyword.strip()
     }
-
-
-def _singular(word: str) -> str:
-    word = word.removesuffix("’s").removesuffix("'s")
-    if word.endswith("ies") and len(word) > 4:
-        return word[:-3] + "y"
-    if word.endswith(("ches", "shes", "sses", "xes")):
-        return word[:-2]
-    return word[:-1] if word.endswith("s") and not word.endswith(("ss", "us", "is")) and len(word) > 3 else word
 
 
 @dataclass(frozen=True, eq=False)
