@@ -230,7 +230,7 @@ class Access:
         if self.role(person) < action.role:
             raise NotAllowed(f"only {action.role.label}s may {action.what}: {self.how_to_become(action.role)}")
         if action.needs_name and not person.given_name:
-            raise NameMissing("give your name first, on the upper right: others see it beside what you save")
+            raise NameMissing("give your name first, at the upper right: others see it beside what you save")
 
     @contextmanager
     def acting(self, person: Person, action: Action, collection: str = "", target: str = "") -> Iterator[None]:

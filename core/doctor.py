@@ -106,11 +106,11 @@ def _model(settings: Settings) -> Check:
         return Check("model", True, f"{settings.model} (downloaded on first use, or by download-model)")
     if settings.model_is_explicit:
         advice = "connect to the network, or set CONTACTSHEET_MODEL=bundled"
-        return Check("model", False, f"{settings.model} cannot be had here", advice)
+        return Check("model", False, f"{settings.model} is not available here", advice)
     return Check(
         "model",
         True,
-        f"{settings.model} cannot be had here, new collections use the bundled model",
+        f"{settings.model} is not available here, new collections use the bundled model",
         "connect to the network to use it",
     )
 

@@ -83,7 +83,7 @@ class SessionService:
         The browser claims it by the code, which is good once and for a minute. This person's session so far ends.
         Raises TooManyTries.
         """
-        self._take("remembered", person.quota_key, OFFERS_PER_HOUR, HOUR_S)
+        self._take("from the cache", person.quota_key, OFFERS_PER_HOUR, HOUR_S)
         code = secrets.token_urlsafe(32)
         key = self._access.curator_key if self._access.asks_for_key and self._has_key(person) else Secret()
         proof = _proof(_token_of(code), key)

@@ -176,7 +176,9 @@ class Settings:
         "gemini-3.5-flash-lite", kinds.GEMINI_MODEL, "Which model ranks; data/prices.toml should hold its price."
     )
     gemini_endpoint: str = _setting(
-        "", kinds.URL, "Where Gemini is asked instead of at Google: a local stand-in, for trying things out."
+        "",
+        kinds.URL,
+        "Where requests to Gemini are sent instead of to Google: a local mock server, for trying things out.",
     )
     rank_candidates: int = _setting(
         "10", kinds.whole(2, 20), "How many of the most similar pictures Gemini puts in order."
@@ -193,7 +195,7 @@ class Settings:
     rank_prompt: str = _setting(
         "1",
         kinds.one_of("1", "2"),
-        "What Gemini is told: `1` ranks by what was asked for, `2` then also by sharpness, light and composition.",
+        "The instructions sent to Gemini: `1` ranks by what was asked for, `2` also by sharpness, light, composition.",
     )
     daily_usd: float = _setting(
         "2", kinds.number(0, 100_000), "Budget for Gemini per day (UTC); where it is used up nothing is sent."
@@ -236,7 +238,7 @@ class Settings:
     alert_webhook: Secret = _setting(
         "",
         SettingKind(Secret, "an `http://` or `https://` address"),
-        "Where alerts are told, in the form of Alertmanager's webhooks. It is never shown and never logged.",
+        "Where alerts are sent, in the form of Alertmanager's webhooks. It is never shown and never logged.",
     )
     metrics_port: int = _setting(
         "0", kinds.whole(0, 65_535), "Port on which the dashboard serves `/metrics` for Prometheus; 0: none."

@@ -119,7 +119,7 @@ class UploadPermits:
     def _check_size(self, grant: UploadGrant, length: int | None) -> None:
         if length is not None and length > grant.max_bytes + FRAMING_BYTES:
             raise UploadTooLarge(
-                f"{length:,} bytes are too many, allowed are {grant.max_bytes:,}: choose a smaller file"
+                f"{length:,} bytes are too many, the limit is {grant.max_bytes:,}: choose a smaller file"
             )
 
     def _check_held(self, grant: UploadGrant, person: Person, held: HeldBytes) -> None:
@@ -128,7 +128,7 @@ class UploadPermits:
         else:
             sessions, files = self._sessions_of(person), QUERY_FILES_HELD
             if self._sessions[grant.session].coming:
-                raise TooManyTries("another picture is being uploaded: wait for its end", 1.0)
+                raise TooManyTries("another picture is being uploaded: wait for it to end", 1.0)
         coming = sum(sum(self._sessions[session].coming) for session in sessions)
         if held(sessions) + coming + grant.expected_bytes > files * grant.max_bytes:
             raise UploadTooLarge("too many files are waiting already: use or remove those first")

@@ -73,7 +73,7 @@ def open_image(data: bytes, path: str = "image", max_megapixels: float = 200) ->
     image = _open(data, path)
     megapixels = image.width * image.height / 1e6
     if megapixels > max_megapixels:
-        size = f"{image.width}×{image.height} is {megapixels:.0f} megapixels, allowed are {max_megapixels:g}"
+        size = f"{image.width}×{image.height} is {megapixels:.0f} megapixels, the limit is {max_megapixels:g}"
         raise BadImage(path, "too many pixels", f"{size}; CONTACTSHEET_MAX_MEGAPIXELS sets the limit")
     return image
 
@@ -115,7 +115,7 @@ def file_megabytes(path: Path, max_megapixels: float) -> float:
     except OSError as error:
         raise _unreadable(path, error) from error
     if megabytes > 8 * max_megapixels:  # four channels of 16 bits, uncompressed
-        size = f"{megabytes:.0f} MB, allowed are {8 * max_megapixels:g}"
+        size = f"{megabytes:.0f} MB, the limit is {8 * max_megapixels:g}"
         raise BadImage(str(path), "too large a file", f"{size}; CONTACTSHEET_MAX_MEGAPIXELS sets the limit")
     return megabytes
 

@@ -122,7 +122,7 @@ def _price(path: Path, row: Mapping[str, Any]) -> Price:
             above=_rates(above) if above else None,
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise SettingError(f"{path} has a row that is no price ({row}: {error!r}): correct it") from error
+        raise SettingError(f"{path} has a row that is not a price ({row}: {error!r}): correct it") from error
 
 
 def _day(value: object) -> date:
@@ -134,5 +134,5 @@ def _day(value: object) -> date:
 def _rates(row: Mapping[str, Any]) -> TokenRates:
     rates = TokenRates(float(row["input"]), float(row["output"]), float(row.get("cached", row["input"])))
     if not all(0 <= usd < math.inf for usd in (rates.input, rates.output, rates.cached)):
-        raise ValueError(f"{rates} holds what is no price")
+        raise ValueError(f"{rates} holds something that is not a price")
     return rates

@@ -102,7 +102,7 @@ class BackgroundJobs:
         if job.cancel_requested and job.state == "queued":
             self._finish(job.id, "cancelled", "cancelled before it began", None)
             return
-        reason = "its process ended without a word (it may have been killed, or run out of memory)"
+        reason = "its process ended unexpectedly (it may have been killed, or run out of memory)"
         self._finish(job.id, "crashed", f"{reason}; what was committed is kept: resume to go on", None)
 
     def _finish(self, job_id: int, state: JobState, message: str, report: IngestReport | None) -> None:

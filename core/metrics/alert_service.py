@@ -76,7 +76,7 @@ class AlertService:
     def _require_rule(self, name: str) -> None:
         names = [rule.name for rule in self.rules]
         if name not in names:
-            raise AlertError(f"there is no alert {name!r}: take one of {', '.join(names)}")
+            raise AlertError(f"there is no alert {name!r}: choose one of {', '.join(names)}")
 
 
 class AlertWatcher:

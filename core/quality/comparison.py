@@ -14,7 +14,7 @@ from core.records.evaluations import EvaluationRun, QueryOutcome
 
 LIFT_MEASURE = "ndcg@4"
 NO_KEY = "GEMINI_API_KEY is not set"
-NOT_RECORDED = "it was not recorded whether Gemini ranked or a stand-in"
+NOT_RECORDED = "it was not recorded whether Gemini or a mock server ranked"
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class QueryChange:
 class Comparison:
     """Second run minus first: the mean difference of every measure with its paired interval, and every query.
 
-    `changes` starts with the largest losses. `unpaired` counts queries that only one of the runs could ask.
+    `changes` starts with the largest drops. `unpaired` counts queries that only one of the runs could ask.
     """
 
     first: EvaluationRun

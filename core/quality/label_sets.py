@@ -62,7 +62,7 @@ def read_label_set(path: Path) -> LabelSet:
     """Read a label set. Raises QualityError with the number of the line that is wrong."""
     try:
         if path.stat().st_size > MAX_BYTES:
-            raise QualityError(f"{path} has {path.stat().st_size:,} bytes, allowed are {MAX_BYTES:,}: split it")
+            raise QualityError(f"{path} has {path.stat().st_size:,} bytes, the limit is {MAX_BYTES:,}: split it")
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise QualityError(f"{path} cannot be read as UTF-8 text ({error}): check the path") from error
@@ -104,7 +104,7 @@ def _query(line: str) -> LabelledQuery:
     except (ValueError, RecursionError) as error:
         raise ValueError(f"not JSON ({error})") from error
     if not isinstance(document, dict):
-        raise ValueError(f"{line[:40]!r} is no JSON object")  # noqa: TRY004 - one kind of error for the whole line
+        raise ValueError(f"{line[:40]!r} is not a JSON object")  # noqa: TRY004 - one kind of error for the whole line
     unknown = sorted(document.keys() - KNOWN_FIELDS)
     if unknown:
         raise ValueError(f"field {unknown[0]!r} is not known: use {', '.join(sorted(KNOWN_FIELDS))}")
@@ -126,7 +126,7 @@ def _relevant(value: object) -> dict[str, int]:
         raise ValueError(f"relevant is {value!r}, not an object of asset ids and grades")  # noqa: TRY004 - as above
     for asset_id, grade in value.items():
         if not _ASSET_ID.fullmatch(asset_id):
-            raise ValueError(f"{asset_id!r} is no asset id: write the SHA-256 of the file's bytes, 64 digits")
+            raise ValueError(f"{asset_id!r} is not an asset id: write the SHA-256 of the file's bytes, 64 digits")
         if type(grade) is not int or grade not in GRADES:
             raise ValueError(f"grade {grade!r} of {asset_id[:12]} is none of {', '.join(map(str, GRADES))}")
     return dict(value)

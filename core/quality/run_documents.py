@@ -68,7 +68,7 @@ def comparison_document(found: Comparison) -> dict[str, Any]:
 
 def score_lines(found: MeanMeasures) -> list[str]:
     """A line per measure: its value, its interval and the baseline's value."""
-    lines = [f"{'':<14} {'measured':>8}  {'95 % interval':<15}  predecessor"]
+    lines = [f"{'':<14} {'measured':>8}  {'95 % interval':<15}  baseline"]
     for m in RELEVANCE_MEASURES:
         interval, baseline = found.measures[m.name], "–" if m.baseline is None else f"{m.baseline:.2f}"
         lines.append(f"{m.title:<14} {interval.value:>8.3f}  {interval.low:.3f} to {interval.high:.3f}  {baseline}")
@@ -85,7 +85,7 @@ def kind_lines(run: EvaluationRun) -> list[str]:
 
 
 def difference_lines(found: Comparison) -> list[str]:
-    """Who ranked in each run, a line per measure, and the queries that changed, the largest losses first."""
+    """Who ranked in each run, a line per measure, and the queries that changed, the largest drops first."""
     lines = [f"run {run.id}: ranked {run.ranked_by}" for run in (found.first, found.second)]
     for m in RELEVANCE_MEASURES:
         d = found.differences[m.name]

@@ -11,12 +11,12 @@ RankerName = Literal["vector", "gemini"]
 
 
 def ranked_by(ranker: RankerName, mock_server: str | None) -> str:
-    """What ranked the pictures: `by similarity`, `by Gemini`, or `by a stand-in at HOST`."""
+    """What ranked the pictures: `by similarity`, `by Gemini`, or `by a mock server at HOST`."""
     if ranker == "vector":
         return "by similarity"
     if mock_server is None:
-        return "by Gemini or a stand-in (not recorded)"
-    return f"by a stand-in at {mock_server}" if mock_server else "by Gemini"
+        return "by Gemini or a mock server (not recorded)"
+    return f"by a mock server at {mock_server}" if mock_server else "by Gemini"
 
 
 @dataclass(frozen=True)

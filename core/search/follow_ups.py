@@ -101,7 +101,7 @@ def interpret_by_rule(previous: str, text: str, shown: int) -> FollowUp:
     if _NEW_SEARCH.match(words) and _NEW_SEARCH.sub("", words):
         return FollowUp(_NEW_SEARCH.sub("", words))
     if previous and _EXCLUSION.match(words):
-        return FollowUp(previous, note="Leaving things out needs a Gemini key, so this is the same search again.")
+        return FollowUp(previous, note="Excluding things needs a Gemini key, so this is the same search again.")
     more = _FILLER.sub("", words).strip(" .!") or words
     return FollowUp(f"{previous}, {more}"[:MAX_REFINED_QUERY_LENGTH] if previous else more)
 

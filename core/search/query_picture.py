@@ -33,7 +33,7 @@ def read_query_picture(data: bytes, max_mb: int, max_megapixels: float) -> Query
     Raises QueryError if the file is too large, BadImage if it is not an image.
     """
     if len(data) > max_mb * 1_000_000:
-        raise QueryError(f"{NAME} has {len(data) / 1e6:.1f} MB, allowed are {max_mb}: choose a smaller one")
+        raise QueryError(f"{NAME} has {len(data) / 1e6:.1f} MB, the limit is {max_mb}: choose a smaller one")
     image = images.upright_rgb(images.open_image(data, NAME, max_megapixels), NAME, images.MIN_SIDE_PX)
     small = image.reduce(max(1, min(image.size) // images.MIN_SIDE_PX))
     return QueryPicture(content_id(data), small, images.thumbnail(image))

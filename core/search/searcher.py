@@ -196,7 +196,7 @@ def normalize_query(query: str) -> str:
     """A query with one space between its words. Raises QueryError if it is overlong."""
     text = " ".join(query.split())
     if len(text) > MAX_QUERY_LENGTH:
-        raise QueryError(f"the query has {len(text)} characters, allowed are {MAX_QUERY_LENGTH}: shorten it")
+        raise QueryError(f"the query has {len(text)} characters, the limit is {MAX_QUERY_LENGTH}: shorten it")
     return text
 
 

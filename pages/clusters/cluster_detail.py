@@ -69,7 +69,7 @@ def show_open_cluster(app: App, state: DraftState, view: ClusterView) -> None:
     cluster_id = st.query_params.get("cluster")
     number = view.number(cluster_id) if cluster_id else None
     if cluster_id and number is None:
-        st.info("The cluster you had open is not there at this threshold.", icon=":material/call_merge:")
+        st.info("The cluster you had open does not exist at this threshold.", icon=":material/call_merge:")
     if number is None:
         return
     opened = OpenCluster(view, number, cluster_names(app, state, view))
@@ -102,7 +102,7 @@ def show_heading(app: App, state: DraftState, opened: OpenCluster, borderline_co
             st.caption("This name is a suggestion.", width="content")
             if state.may_edit:
                 st.button(
-                    "Confirm it",
+                    "Confirm name",
                     key="confirm",
                     type="tertiary",
                     on_click=apply_edit,
@@ -114,13 +114,13 @@ def show_heading(app: App, state: DraftState, opened: OpenCluster, borderline_co
 
 
 def figures_line(opened: OpenCluster, borderline_count: int) -> str:
-    """`41 pictures · cohesion 0.861 · 3 at the border · 0 pinned · nearest: Boats (0.790)`."""
+    """`41 pictures · cohesion 0.861 · 3 borderline · 0 pinned · nearest: Boats (0.790)`."""
     view, number = opened.view, opened.number
     nearest, similarity = (values[0] for values in view.statistics.neighbours([number]))
     near = f" · nearest: {escape_markdown(opened.names[nearest])} ({similarity:.3f})" if nearest >= 0 else ""
     return (
         f"{view.sizes[number]:,} pictures · cohesion {view.statistics.cohesion[number]:.3f} · "
-        f"{borderline_count} at the border · {opened.cluster.pinned} pinned{near}"
+        f"{borderline_count} borderline · {opened.cluster.pinned} pinned{near}"
     )
 
 
@@ -133,7 +133,7 @@ def show_members(app: App, state: DraftState, opened: OpenCluster, borderline: S
     rows = [*borderline, *(row for row in opened.rows if row not in set(borderline))]
     shown = int(st.session_state.get("members_shown", PAGE_SIZE))
     if borderline:
-        st.caption(f"The first {len(borderline)} stand at the border to another cluster.")
+        st.caption(f"The first {len(borderline)} are borderline: nearly as close to another cluster.")
     ids = [opened.view.asset_ids[row] for row in rows[:shown]]
     similarities = [float(opened.view.statistics.similarity[row]) for row in rows[:shown]]
     on_pick = (lambda ids: st.session_state.update(picked=ids)) if state.may_edit else None
@@ -175,7 +175,7 @@ def show_cluster_actions(app: App, state: DraftState, opened: OpenCluster) -> No
         merge_form(app, state, opened)
     no_group = opened.cluster.no_group
     st.button(
-        "It is a group" if no_group else "Not a group",
+        "Mark as a group" if no_group else "Mark as not a group",
         key="no_group",
         icon=":material/do_not_disturb_on:",
         on_click=apply_edit,
@@ -199,7 +199,7 @@ def merge_form(app: App, state: DraftState, opened: OpenCluster) -> None:
     options = opened.merge_options()
     key = f"merge_{opened.cluster.id}"
     chosen = st.multiselect("Merge with", list(options), format_func=options.__getitem__, key=key)
-    if st.button("Merge them", key="merge", disabled=not chosen):
+    if st.button("Merge clusters", key="merge", disabled=not chosen):
         others = (cluster_ref(opened.view, cluster_id) for cluster_id in chosen)
         apply_edit(app, state.collection, Merge((opened.ref, *others)))
         rerun_explorer()
@@ -210,7 +210,7 @@ def show_picked_actions(app: App, state: DraftState, opened: OpenCluster) -> Non
     movable = set(opened.asset_ids) & set(opened.view.partition.asset_ids)
     picked = tuple(sorted(movable & set(st.session_state.get("picked", ()))))
     if not picked:
-        st.caption("Tick pictures to move, split off or pin them.", width="content")
+        st.caption("Select pictures to move, split off or pin.", width="content")
         return
     with st.popover(f"Move {len(picked)}", icon=":material/drive_file_move:", key="move_popover"):
         move_form(app, state, opened, picked)
@@ -266,7 +266,7 @@ def cluster_ref(view: ClusterView, cluster_id: str) -> ClusterRef:
     """The cluster with this id, as edits refer to it. Raises ClusterError if the view no longer has it."""
     number = view.number(cluster_id)
     if number is None:
-        raise ClusterError("the cluster that was chosen is not there any more: choose again")
+        raise ClusterError("the chosen cluster no longer exists: choose again")
     return view.partition.ref(number)
 
 
@@ -280,7 +280,7 @@ def branch_popover(app: App, state: DraftState, opened: OpenCluster) -> None:
         )
         found = preview_branch(opened.view, opened.number, threshold)
         if found is None:
-            st.caption("This cluster was put together by hand, so it is no branch of the dendrogram.")
+            st.caption("This cluster was assembled by hand, so it is not a branch of the dendrogram.")
             return
         sizes = ", ".join(str(len(rows)) for rows in found.pieces[:MAX_SIZES_LISTED])
         count = len(found.pieces)

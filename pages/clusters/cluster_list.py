@@ -33,10 +33,10 @@ class ClusterRow(NamedTuple):
 
     @property
     def caption(self) -> str:
-        """`41 pictures · cohesion 0.86 · 3 at the border · next to Boats`."""
+        """`41 pictures · cohesion 0.86 · 3 borderline · next to Boats`."""
         parts = [f"{self.size:,} pictures", f"cohesion {self.cohesion:.2f}"]
         if self.borderline:
-            parts.append(f"{self.borderline} at the border")
+            parts.append(f"{self.borderline} borderline")
         if self.neighbour:
             parts.append(f"next to {self.neighbour}")
         if self.no_group:
@@ -48,15 +48,15 @@ SORT_KEYS: Mapping[str, Callable[[ClusterRow], Any]] = {
     "Largest": lambda row: -row.size,
     "Smallest": lambda row: row.size,
     "Loosest": lambda row: row.cohesion,
-    "Most at the border": lambda row: -row.borderline,
+    "Most borderline": lambda row: -row.borderline,
     "Name": lambda row: (not row.name, row.name.casefold()),
 }
 FILTERS: Mapping[str, Callable[[ClusterRow], bool]] = {
     "Named": lambda row: row.confirmed,
     "Not named": lambda row: not row.confirmed,
-    "At the border": lambda row: row.borderline > 0,
+    "Borderline": lambda row: row.borderline > 0,
 }
-BORDERLINE_OPTIONS = {"Most at the border", "At the border"}
+BORDERLINE_OPTIONS = {"Most borderline", "Borderline"}
 
 
 def show_clusters(app: App, state: DraftState, view: ClusterView) -> None:
@@ -69,7 +69,7 @@ def show_clusters(app: App, state: DraftState, view: ClusterView) -> None:
     names = [cluster_name(c, s) for c, s in zip(view.clusters, suggestions, strict=True)]
     found = filter_and_sort(cluster_rows(view, names, {order, only}), words or "", order, only)
     if not found:
-        st.info("No cluster fits. Lower the threshold, or loosen the filters.", icon=":material/search_off:")
+        st.info("No cluster matches. Lower the threshold or loosen the filters.", icon=":material/search_off:")
         return
     shown = int(st.session_state.get("clusters_shown", PAGE_SIZE))
     rows = with_neighbours(view, found[:shown], names)

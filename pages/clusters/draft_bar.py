@@ -10,6 +10,7 @@ from core.clusters.curation import OpenDraft
 from core.clusters.lineage.diff_sentences import describe_diff
 from core.clusters.views.cluster_view import ClusterView
 from core.records.clusterings import RevisionConflict
+from core.text import counted
 from pages.clusters.draft_state import (
     DraftState,
     current_state,
@@ -40,10 +41,12 @@ def show_draft_bar(app: App, state: DraftState, view: ClusterView) -> None:
         st.caption(f":material/lock: {escape_markdown(foreign_draft_line(app, state))}")
         if app.access.is_admin(person()):
             take_over = app.curation.take_over
-            st.button("Take it over", key="take_over", on_click=update_draft, args=(app, state.collection, take_over))
+            st.button(
+                "Take over draft", key="take_over", on_click=update_draft, args=(app, state.collection, take_over)
+            )
     elif not state.curator:
         how = how_to_become(app.access, Role.CURATOR)
-        st.caption(f":material/lock_open: Move the sliders as you like; nothing is changed for others. To save, {how}.")
+        st.caption(f":material/lock_open: Move the sliders freely: nothing changes for others. To save, {how}.")
     show_unapplied_edits(view)
     show_conflict(app, state)
 
@@ -81,7 +84,7 @@ def save_popover(app: App, state: DraftState) -> None:
         return
     with st.popover("Save", icon=":material/save:", key="save_popover"), st.form("save_form", border=False):
         name_field("save_name")
-        st.text_input("What is this revision about?", key="save_note", max_chars=500)
+        st.text_input("Note about this revision", key="save_note", max_chars=500)
         st.form_submit_button("Save revision", type="primary", key="save", on_click=save_draft, args=(app, state))
         show_refusal("save")
 
@@ -107,7 +110,7 @@ def save_revision(app: App, state: DraftState, note: str) -> None:
     for name in ("draft", "t", "min"):
         st.query_params.pop(name, None)
     st.session_state.pop("conflict", None)
-    notify(f"Saved as revision {revision.id}: {revision.cluster_count} clusters.")
+    notify(f"Saved as revision {revision.id}: {revision.cluster_count} clusters.", success=True)
 
 
 def publish_button(app: App, state: DraftState) -> None:
@@ -133,7 +136,7 @@ def publish_revision(app: App, state: DraftState, revision: int) -> None:
         with reporting_errors():
             app.curation.publish(person(), revision, state.published_id)
             app.assign(state.collection)
-            notify(f"Revision {revision} is published.")
+            notify(f"Revision {revision} was published.", success=True)
 
 
 def has_name(app: App, form: str) -> bool:
@@ -155,7 +158,7 @@ def show_refusal(form: str) -> None:
 def show_unapplied_edits(view: ClusterView) -> None:
     """The edits of the plan that could not be applied at this threshold."""
     unapplied = view.partition.unapplied
-    if unapplied and st.toggle(f"{len(unapplied)} things could not be carried", key="losses"):
+    if unapplied and st.toggle(f"{counted(len(unapplied), 'edit')} could not be applied here", key="unapplied"):
         for edit in unapplied[:MAX_UNAPPLIED_SHOWN]:
             st.caption(escape_markdown(edit.sentence))
         if len(unapplied) > MAX_UNAPPLIED_SHOWN:
@@ -170,13 +173,15 @@ def show_conflict(app: App, state: DraftState) -> None:
     newest = app.clusters.revisions.get(newest_id)
     with st.container(border=True):
         st.warning(
-            f"{escape_markdown(newest.author)} saved revision {newest.id} since you began. Your draft is kept.",
+            f"{escape_markdown(newest.author)} saved revision {newest.id} after you began. Your draft is safe.",
             icon=":material/call_split:",
         )
         if state.parent_id is not None:
             for sentence in describe_diff(app.clusters.diff_revisions(state.parent_id, newest.id), 6):
                 st.caption(escape_markdown(sentence))
-        st.button("Lay my changes on it", on_click=rebase_draft, args=(app, state.opened), key="rebase")
+        st.button(
+            f"Rebase my draft onto revision {newest.id}", on_click=rebase_draft, args=(app, state.opened), key="rebase"
+        )
 
 
 @uninterrupted
@@ -185,5 +190,5 @@ def rebase_draft(app: App, opened: OpenDraft) -> None:
         rebased = app.curation.rebase(person(), opened)
         st.query_params["draft"] = rebased.draft.record.id
         st.session_state.pop("conflict", None)
-        dropped = f" {len(rebased.unapplied)} of them are not possible there." if rebased.unapplied else ""
-        notify(f"Your changes now lie on revision {rebased.draft.record.parent}.{dropped}")
+        dropped = f" {counted(len(rebased.unapplied), 'edit')} could not be applied." if rebased.unapplied else ""
+        notify(f"Your draft is now based on revision {rebased.draft.record.parent}.{dropped}", success=True)

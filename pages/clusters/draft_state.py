@@ -86,7 +86,7 @@ def _open_draft(app: App, collection: str) -> OpenDraft | None:
             opened = app.curation.draft(draft_id)
         except ClusterError:
             st.query_params.pop("draft", None)
-            notify("The draft of this link is no longer there; this is what is saved.")
+            notify("The draft in this link no longer exists; you see what is saved.")
         else:
             return _renamed_draft(app, opened) if opened.record.collection == collection else None
     who = person()
@@ -169,9 +169,9 @@ def foreign_draft_line(app: App, state: DraftState) -> str:
     """Whose draft this is, for a curator who opened it by its address, and how to change it."""
     record = state.opened.record if state.opened else None
     if record is None or is_unnamed(record.owner):
-        return "This draft is of someone who gave no name; you can only look at it. If it is yours, clear your name."
-    line = f"This draft is {record.author}’s; you can only look at it."
-    return line if app.access.sign_in is not None else f"{line} If it is yours, give that name on the upper right."
+        return "This draft belongs to someone without a name; you can only view it. If it is yours, clear your name."
+    line = f"This draft belongs to {record.author}; you can only view it."
+    return line if app.access.sign_in is not None else f"{line} If it is yours, give that name at the upper right."
 
 
 @uninterrupted
@@ -191,9 +191,17 @@ def rerun_explorer() -> None:
         st.rerun()
 
 
-def notify(text: str) -> None:
+@dataclass(frozen=True)
+class Notice:
+    """What is said at the top of the page, and whether it tells of a success."""
+
+    text: str
+    success: bool = False
+
+
+def notify(text: str, success: bool = False) -> None:
     """Show a notice at the top of the page, in this run or the next."""
-    st.session_state[NOTICE] = sentence(text)
+    st.session_state[NOTICE] = Notice(sentence(text), success)
 
 
 @contextmanager
@@ -202,6 +210,6 @@ def reporting_errors() -> Iterator[None]:
     try:
         yield
     except DraftConflict:
-        notify("This draft was changed in another window. This is its present state; make your change again.")
+        notify("This draft was changed in another window. You now see its current state; make your change again.")
     except ContactSheetError as error:
         notify(str(error))

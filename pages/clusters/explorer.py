@@ -10,7 +10,7 @@ from pages.clusters.cluster_detail import show_open_cluster
 from pages.clusters.cluster_list import show_clusters
 from pages.clusters.dial import show_dial
 from pages.clusters.draft_bar import show_draft_bar
-from pages.clusters.draft_state import NOTICE, DraftState, current_state
+from pages.clusters.draft_state import NOTICE, DraftState, Notice, current_state
 from pages.clusters.map_view import show_map
 from pages.clusters.pair_review import show_border_pairs
 from pages.clusters.published_changes import show_changes
@@ -28,11 +28,13 @@ def show_explorer(app: App, collection: str) -> None:
     rerun_if_changed()
     state = current_state(app, collection)
     view = app.clusters.view(collection, state.plan, state.parent_id)
-    notice = st.session_state.pop(NOTICE, None)
+    notice: Notice | None = st.session_state.pop(NOTICE, None)
     # The containers are always there, so that what is below keeps its position and an open popover stays open.
     with st.container():
-        if notice:
-            st.warning(escape_markdown(notice), icon=":material/info:")
+        if notice is not None and notice.success:
+            st.success(escape_markdown(notice.text), icon=":material/check:")
+        elif notice is not None:
+            st.warning(escape_markdown(notice.text), icon=":material/info:")
     with st.container():
         show_draft_bar(app, state, view)
     with st.container():
@@ -74,7 +76,7 @@ def cluster_summary(view: ClusterView) -> str:
     """One line: the numbers of clusters, of unclustered pictures and of newly assigned ones."""
     unclustered = int((view.labels < 0).sum())
     new_count = len(view.base.new_rows)
-    parts = [f"{len(view.clusters):,} clusters", f"{unclustered:,} of {len(view.labels):,} pictures in none"]
+    parts = [f"{len(view.clusters):,} clusters", f"{unclustered:,} of {len(view.labels):,} unclustered"]
     if new_count:
-        parts.append(f"{new_count:,} new ones assigned")
+        parts.append(f"{new_count:,} new pictures assigned")
     return " · ".join(parts)

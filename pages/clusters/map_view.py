@@ -53,9 +53,9 @@ def show_map(app: App, state: DraftState, view: ClusterView) -> None:
     left, right = st.columns([3, 2], gap="medium")
     with left:
         query = st.text_input(
-            "Light up",
+            "Highlight matches",
             key="light",
-            placeholder="Words light up their matches on the map",
+            placeholder="Words highlight their matches on the map",
             label_visibility="collapsed",
             icon=":material/search:",
         )
@@ -86,7 +86,7 @@ def plot(atlas: Map, view: ClusterView, names: Sequence[str], highlighted: NDArr
         zoom_buttons(viewport, selected_boxes(current_selection(view)))
         if sample.is_thinned:
             st.caption(
-                f"{len(sample.rows):,} of {sample.inside_count:,} points are drawn; the shade is all of them.",
+                f"{len(sample.rows):,} of {sample.inside_count:,} points are drawn; the shading shows all of them.",
                 width="content",
             )
 
@@ -144,11 +144,11 @@ def show_fit_status(app: App, state: DraftState, atlas: Map) -> None:
     elif atlas.refit_suggested:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.caption(
-                f"{atlas.placed:,} pictures were placed beside their neighbours since the map was made.",
+                f"{atlas.placed:,} pictures were placed beside their neighbours since the map was computed.",
                 width="content",
             )
             if state.may_edit:
-                st.button("Make it again", key="refit", type="tertiary", on_click=refit, args=(app, state.collection))
+                st.button("Recompute map", key="refit", type="tertiary", on_click=refit, args=(app, state.collection))
 
 
 @uninterrupted
@@ -159,9 +159,9 @@ def refit(app: App, collection: str) -> None:
 def _show_fit_progress(app: App, collection: str) -> None:
     job = next((j for j in app.library.jobs(20) if j.kind == "map" and j.collection == collection), None)
     if job is not None and job.open:
-        show_progress(st.empty(), job.progress, "A first sketch; the map is being made. ")
+        show_progress(st.empty(), job.progress, "A first sketch; the map is being computed. ")
     elif job is not None and job.state != "done":
-        st.caption(f":material/error: The map could not be made: {escape_markdown(job.message)}")
+        st.caption(f":material/error: The map could not be computed: {escape_markdown(job.message)}")
         retry_job_button(app, job)
     elif job is not None and not app.atlas.map(collection).provisional:
         st.rerun()

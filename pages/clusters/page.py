@@ -46,7 +46,7 @@ def reset_collection_state() -> None:
 def show_linking(app: App, collection: str, waiting: bool) -> None:
     """Progress of the background job that links pictures; without a dendrogram the page can only wait."""
     if waiting:
-        st.info("The pictures are being compared with each other, once. This takes a moment for large collections.")
+        st.info("All pictures are being compared with each other, once. Large collections take a moment.")
     st.fragment(_show_link_job, run_every=1.0)(app, collection, waiting)
 
 

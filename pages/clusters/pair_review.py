@@ -18,24 +18,25 @@ MAX_PAIRS = 6
 def show_border_pairs(app: App, state: DraftState, view: ClusterView) -> None:
     """Pairs of pictures that the threshold only just joins or separates."""
     st.caption(
-        "The threshold decides about these pairs. Say what you would have; the answers are kept with the revision."
+        "These pairs are close to the threshold. Say whether they belong together; your answers are saved with the "
+        "revision."
     )
     advice = app.clusters.threshold_estimate(view)
     if advice is not None:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(
-                f"Your {advice.answers} answers speak for **{advice.threshold:.3f}** ± {advice.uncertainty:.3f}.",
+                f"Your {advice.answers} answers suggest **{advice.threshold:.3f}** ± {advice.uncertainty:.3f}.",
                 width="content",
             )
             st.button(
-                "Take it",
+                "Use this threshold",
                 key="take_advice",
                 on_click=apply_edit,
                 args=(app, state.collection, SetThreshold(advice.threshold)),
             )
     pairs = app.clusters.borderline_pairs(view, MAX_PAIRS)
     if not pairs:
-        st.info("There is no pair left to ask about.", icon=":material/done_all:")
+        st.info("There are no more pairs to review.", icon=":material/done_all:")
     for position, pair in enumerate(pairs):
         show_pair(app, state, view, pair, position)
 

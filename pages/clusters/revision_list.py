@@ -10,6 +10,7 @@ from core.app import App
 from core.clusters.lineage.diff_sentences import describe_diff
 from core.clusters.views.export import FORMATS, export_centroids, export_clustering, import_edits
 from core.records.clusterings import Revision
+from core.text import counted
 from pages.clusters.draft_state import DraftState, apply_edit, notify, reporting_errors
 from pages.ui.format import escape_markdown
 from pages.ui.person import person
@@ -62,9 +63,9 @@ def import_popover(app: App, state: DraftState) -> None:
         file = st.file_uploader(
             "An exported clustering", type=list(FORMATS), key="import_file", max_upload_size=limit_mb
         )
-        st.caption("Its groups become changes of your draft: look at them, undo or save them.")
+        st.caption("Its groups become edits in your draft: review, undo or save them.")
         st.button(
-            "Take it over",
+            "Import as draft",
             key="import",
             disabled=file is None,
             on_click=import_clustering,
@@ -79,7 +80,7 @@ def import_clustering(app: App, collection: str, name: str, data: bytes) -> None
         for edit in edits:
             apply_edit(app, collection, edit)
         absent = f" {missing} pictures of the file are not in {collection}." if missing else ""
-        notify(f"{name} has become {len(edits)} changes of your draft.{absent}")
+        notify(f"{name} was imported as {counted(len(edits), 'edit')} in your draft.{absent}", success=True)
 
 
 def revision_line(revision: Revision) -> str:
@@ -126,7 +127,7 @@ def restore_revision(app: App, revision: Revision) -> None:
         restored = app.curation.restore(person(), revision.id)
         for name in ("draft", "t", "min"):
             st.query_params.pop(name, None)
-        notify(f"Revision {revision.id} is restored as revision {restored.id}; a draft of yours is kept.")
+        notify(f"Revision {revision.id} was restored as revision {restored.id}; your draft is unchanged.", success=True)
 
 
 @uninterrupted
@@ -134,7 +135,7 @@ def publish_revision(app: App, state: DraftState, revision: Revision) -> None:
     with reporting_errors():
         app.curation.publish(person(), revision.id, state.published_id)
         app.assign(state.collection)
-        notify(f"Revision {revision.id} is published.")
+        notify(f"Revision {revision.id} was published.", success=True)
 
 
 def compare(previous: Revision, revision: Revision) -> None:

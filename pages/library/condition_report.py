@@ -26,7 +26,11 @@ def show_condition(app: App, collection: str) -> None:
 
 def condition_lines(condition: CollectionCondition) -> dict[str, str]:
     """The condition in words."""
-    job = f"{condition.last_job.state}: {condition.last_job.message}" if condition.last_job else "none from this page"
+    job = (
+        f"{condition.last_job.state}: {condition.last_job.message}"
+        if condition.last_job
+        else "none started on this page"
+    )
     originals = "no picture is known by a place on this disk"
     if condition.sampled:
         originals = f"of {counted(condition.sampled, 'picture')} looked for, {condition.missing:,} are missing"
@@ -51,7 +55,7 @@ def deletion_popover(app: App, collection: str) -> None:
         )
         typed = st.text_input("Type its name to confirm", key=f"typed_{collection}")
         st.button(
-            "Delete it",
+            "Delete collection",
             key="delete",
             type="primary",
             disabled=typed.strip() != collection,

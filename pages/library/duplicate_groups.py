@@ -23,7 +23,9 @@ PAGE_SIZE, MAX_COPIES = 10, 100
 def show_duplicates(app: App, collection: str) -> None:
     """Groups of near-identical pictures, searched for on request."""
     found: Duplicates | None = st.session_state.get(f"duplicates_{collection}")
-    st.caption("Pictures that look the same (resized, recompressed, slightly cropped or toned), and files kept twice.")
+    st.caption(
+        "Pictures that look the same (resized, recompressed, slightly cropped or toned), and files stored twice."
+    )
     may_look = explain_unless_allowed(app.access, Action.FIND_DUPLICATES)
     if may_look and st.button(
         "Look again" if found else "Look for duplicates", icon=":material/content_copy:", key="look"
@@ -36,7 +38,7 @@ def show_duplicates(app: App, collection: str) -> None:
         return
     groups = remaining_groups(found.groups, app.titles(collection))
     if not groups and not found.copies:
-        st.info("No picture is there twice.", icon=":material/check:")
+        st.info("No duplicates found.", icon=":material/check:")
     curator = app.access.is_curator(person())
     if groups:
         show_group_actions(app, collection, groups, curator)
@@ -68,7 +70,7 @@ def show_group_actions(app: App, collection: str, groups: Sequence[DuplicateGrou
             with st.popover(f"Remove the others of all groups ({len(others):,})", icon=":material/delete_sweep:"):
                 st.write("Of every group the largest picture stays. The others go to the bin.")
                 st.button(
-                    "Remove them",
+                    "Remove pictures",
                     key="remove_all_others",
                     type="primary",
                     on_click=remove_pictures,

@@ -32,7 +32,7 @@ def browse_pictures(app: App, collection: str) -> None:
     )
     found = ids_by_title(app.titles(collection), words)
     if not found:
-        st.info("No picture has this in its title." if words.strip() else "This collection holds no pictures.")
+        st.info("No title contains this." if words.strip() else "This collection holds no pictures.")
         return
     show_page(app, collection, found, f"library-{app.version(collection)}-{crc32(words.encode())}")
 
@@ -81,14 +81,18 @@ def go_to_page(page: int) -> None:
 
 def removal_popover(app: App, collection: str, picked: Sequence[str]) -> None:
     if not picked:
-        st.caption("Tick pictures to remove them.", width="content")
+        st.caption("Select pictures to remove.", width="content")
         return
     with st.popover(f"Remove {len(picked)}", icon=":material/delete:", key="remove_popover"):
         st.write(
             f"{counted(len(picked), 'picture')} leave search, clusters and map at once. The files stay where they are."
         )
         st.button(
-            "Remove them", key="remove_picked", type="primary", on_click=remove_pictures, args=(app, collection, picked)
+            "Remove pictures",
+            key="remove_picked",
+            type="primary",
+            on_click=remove_pictures,
+            args=(app, collection, picked),
         )
 
 

@@ -64,7 +64,7 @@ def bin_actions(app: App, collection: str, count: int, picked: list[str]) -> Non
             "the same files, added again, are new."
         )
         st.button(
-            "Empty it",
+            "Empty bin",
             key="empty_bin",
             type="primary",
             on_click=run_and_notify,

@@ -137,7 +137,7 @@ def alert_change_rows(changes: Sequence[AlertChange], rules: Sequence[AlertRule]
         {
             "When (UTC)": f"{change.at:%Y-%m-%d %H:%M:%S}",
             "Alert": known[change.name].title if change.name in known else change.name,
-            "Became": change.phase,
+            "State": change.phase,
             "Value": _formatted(known.get(change.name), change.value),
             "Threshold": _formatted(known.get(change.name), change.threshold),
         }
@@ -152,7 +152,11 @@ def _formatted(rule: AlertRule | None, value: float) -> str:
 def show_destinations(app: App, services: MonitoringServices) -> None:
     """Where else alerts and metrics go: the webhook, Prometheus."""
     st.subheader("Elsewhere", anchor=False)
-    webhook = "A webhook is told." if app.settings.alert_webhook else "No webhook is told (CONTACTSHEET_ALERT_WEBHOOK)."
+    webhook = (
+        "Alerts are sent to a webhook."
+        if app.settings.alert_webhook
+        else "No webhook is set (CONTACTSHEET_ALERT_WEBHOOK)."
+    )
     if services.error:
         st.warning(escape_markdown(services.error), icon=":material/lan:")
     prometheus = ""

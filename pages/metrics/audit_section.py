@@ -32,7 +32,7 @@ COLUMN_WIDTHS = {
     "Who": 110,
     "What": 130,
     "Collection": 130,
-    "On what": 270,
+    "Target": 270,
     "Outcome": 190,
     "From": 150,
 }
@@ -119,7 +119,7 @@ def audit_rows(entries: Sequence[AuditEntry]) -> list[dict[str, str]]:
             "Who": escape_formula(entry.actor),
             "What": escape_formula(entry.action),
             "Collection": escape_formula(entry.collection) or "–",
-            "On what": escape_formula(entry.target) or "–",
+            "Target": escape_formula(entry.target) or "–",
             "Outcome": escape_formula(entry.outcome),
             "From": escape_formula(entry.visitor) or "–",
         }

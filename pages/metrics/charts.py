@@ -32,7 +32,7 @@ def latency_rows(windows: Sequence[EventWindow], stage: str) -> list[ChartRow]:
         for window in windows
         for name, share in QUANTILES.items()
     ]
-    return rows + [_row(window, "predecessor", BASELINE_MS[stage]) for window in (windows[0], windows[-1])]
+    return rows + [_row(window, "baseline", BASELINE_MS[stage]) for window in (windows[0], windows[-1])]
 
 
 def traffic_rows(windows: Sequence[EventWindow]) -> list[ChartRow]:
@@ -110,7 +110,7 @@ def _bars(unit: str, names: Sequence[str]) -> Spec:
 
 
 OUTCOMES = ("as asked", "by similarity instead", "failed")
-_LINES = {"p50": LIGHT, "p95": MIDDLE, "p99": STRONG, "predecessor": GREY}
+_LINES = {"p50": LIGHT, "p95": MIDDLE, "p99": STRONG, "baseline": GREY}
 _DASHES = {"domain": list(_LINES), "range": [[1, 0], [1, 0], [1, 0], [4, 4]]}
 
 LATENCY = _spec(

@@ -16,7 +16,7 @@ from core.records.encoded_images import ImageOutcome
 from pages.ui.format import escape_markdown, format_bytes
 
 PREVIOUS_READING_KEY = "machine_before"
-NOT_AVAILABLE = "not told"
+NOT_AVAILABLE = "unknown"
 
 
 def show_machine(app: App) -> None:
@@ -55,11 +55,11 @@ def _usage(capacity: Capacity | None, without: str) -> tuple[str, str]:
 
 
 def images_line(totals: Mapping[ImageOutcome, int]) -> str:
-    """`Images served: 12,345 · 99.98 % delivered (predecessor's table: 98 %), by this process since it started`."""
+    """`Images served: 12,345 · 99.98 % delivered (baseline: 98 %), by this process since it started`."""
     percent = delivered_percent(totals)
-    delivered = "none asked for yet" if percent is None else f"{percent:.2f} % delivered"
+    delivered = "none requested yet" if percent is None else f"{percent:.2f} % delivered"
     return (
-        f"Images served: {totals['served']:,} · {delivered} (predecessor's table: {BASELINE_PERCENT} %), "
+        f"Images served: {totals['served']:,} · {delivered} (baseline: {BASELINE_PERCENT} %), "
         "by this process since it started"
     )
 

@@ -10,10 +10,11 @@ import streamlit as st
 from core.app import App
 from core.metrics.summary import SEARCHES_PER_MONTH, TARGET_ERROR_RATE, TARGET_P95_MS, StageLatency, Summary
 from core.records.events import SEARCH_KINDS, STAGES, EventWindow
+from core.records.reasons import reason_words
 from core.text import duration
 from pages.metrics.charts import COST, LATENCY, SERVICES, TRAFFIC, cost_rows, latency_rows, traffic_rows
 from pages.metrics.time_spans import SPANS
-from pages.ui.format import escape_markdown, format_ms, format_usd
+from pages.ui.format import escape_markdown, format_ms, format_usd, sentence
 
 NO_VALUE = "–"
 REASONS_HEIGHT_PX = 178
@@ -50,7 +51,7 @@ def show_key_figures(summary: Summary) -> None:
         show_figure("Answered", percent(summary.success_rate), "ranked or not")
         errors_met = target_met(summary.error_rate, TARGET_ERROR_RATE)
         show_figure("Errors", percent(summary.error_rate), "target below 1 %", errors_met)
-        remembered = f"{percent(summary.cache_hit_rate)} remembered"
+        remembered = f"{percent(summary.cache_hit_rate)} from the cache"
         show_figure("By similarity instead", percent(summary.fallback_rate), remembered)
         nearly_spent = budget > 0 and day >= 0.8 * budget
         show_figure("Gemini today", format_usd(day), f"of {format_usd(budget)}", False if nearly_spent else None)
@@ -68,7 +69,7 @@ def target_met(value: float | None, limit: float) -> bool | None:
 
 def show_latency(summary: Summary, searches: Sequence[EventWindow]) -> None:
     """Percentiles of one stage over time, and of all stages next to the baseline."""
-    st.subheader("How long searches take", anchor=False)
+    st.subheader("Search latency", anchor=False)
     left, right = st.columns([3, 2], gap="medium")
     with left:
         stage = st.segmented_control(
@@ -77,7 +78,7 @@ def show_latency(summary: Summary, searches: Sequence[EventWindow]) -> None:
         st.vega_lite_chart(latency_rows(searches, stage), LATENCY, key="latency")
     with right:
         st.dataframe([latency_row(row) for row in summary.latencies], key="latencies", hide_index=True)
-        st.caption("The predecessor's figures come from its hand-written table; the median is compared with them.")
+        st.caption("The baseline is the prototype's hand-written table; medians are compared with it.")
 
 
 def latency_row(latency: StageLatency) -> dict[str, str]:
@@ -86,14 +87,14 @@ def latency_row(latency: StageLatency) -> dict[str, str]:
     return {
         "Stage": latency.stage,
         **{name: NO_VALUE if ms is None else format_ms(ms) for name, ms in figures.items()},
-        "Predecessor": format_ms(latency.baseline_ms),
+        "Baseline": format_ms(latency.baseline_ms),
         "Verdict": {"better": "✓ better", "worse": "✗ worse", "no data": NO_VALUE}[latency.verdict],
     }
 
 
 def show_traffic(summary: Summary, searches: Sequence[EventWindow]) -> None:
     """Searches per minute, and why some were not ranked or failed."""
-    st.subheader("How many there are, and how they end", anchor=False)
+    st.subheader("Traffic and outcomes", anchor=False)
     st.vega_lite_chart(traffic_rows(searches), TRAFFIC, key="traffic")
     rows = reason_rows(summary.reasons, summary.searches)
     st.dataframe(
@@ -107,7 +108,10 @@ def show_traffic(summary: Summary, searches: Sequence[EventWindow]) -> None:
 def reason_rows(reasons: Mapping[str, int], searches: int) -> list[dict[str, object]]:
     """Why searches ended in a fallback or an error, the most frequent first."""
     ordered = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
-    return [{"Reason": reason, "Searches": n, "Share": f"{n / searches:.1%}"} for reason, n in ordered]
+    return [
+        {"Reason": sentence(reason_words(reason)), "Searches": n, "Share": f"{n / searches:.1%}"}
+        for reason, n in ordered
+    ]
 
 
 def satisfaction_line(app: App, summary: Summary) -> str:
@@ -123,7 +127,7 @@ def satisfaction_line(app: App, summary: Summary) -> str:
 
 def show_cost(app: App, summary: Summary, billed: Sequence[EventWindow]) -> None:
     """Cost over time, per search, against the budgets and against the baseline's month."""
-    st.subheader("What they cost", anchor=False)
+    st.subheader("Cost", anchor=False)
     st.vega_lite_chart(cost_rows(billed), COST, key="cost")
     st.markdown(per_search_line(summary))
     st.markdown(projection_line(summary))
@@ -152,10 +156,10 @@ def projection_line(summary: Summary) -> str:
     projected = summary.projected_month_usd
     baseline = escape_markdown(format_usd(summary.baseline_month_usd))
     if projected is None:
-        return f"{SEARCHES_PER_MONTH:,} searches a month cost –; the predecessor's {baseline}"
+        return f"{SEARCHES_PER_MONTH:,} searches a month cost –; baseline: {baseline}"
     colour = "green" if projected <= summary.baseline_month_usd else "red"
     cost = f":{colour}[**{escape_markdown(format_usd(projected))}**]"
-    return f"{SEARCHES_PER_MONTH:,} searches a month cost {cost}; the predecessor's {baseline}"
+    return f"{SEARCHES_PER_MONTH:,} searches a month cost {cost}; baseline: {baseline}"
 
 
 def closing_line(summary: Summary) -> str:
@@ -163,9 +167,7 @@ def closing_line(summary: Summary) -> str:
     kinds = ", ".join(f"{kind} {n:,}" for kind, n in sorted(summary.requests_by_kind.items())) or "none"
     began = summary.began_at
     up = f"{duration(summary.uptime_s)} since the first event, {began:%-d %B %Y, %H:%M}" if began else "no event yet"
-    return (
-        f"Requests of all kinds: {kinds} · {summary.images:,} pictures decoded and handed over · {up} · times are UTC"
-    )
+    return f"Requests of all kinds: {kinds} · {summary.images:,} pictures processed · {up} · times are UTC"
 
 
 def percent(value: float | None) -> str:

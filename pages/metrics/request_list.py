@@ -11,6 +11,7 @@ import streamlit as st
 from core.app import App
 from core.errors import ContactSheetError
 from core.records.events import SEARCH_KINDS, Event
+from core.records.reasons import reason_words
 from pages.metrics.time_spans import SPANS
 from pages.ui.format import cost_line, escape_markdown, format_ms, format_usd
 
@@ -22,7 +23,7 @@ def show_requests(app: App, span_name: str, collection: str | None) -> None:
     """A list that refreshes, except while someone reads a receipt."""
     order = st.segmented_control(
         "Order",
-        ("Slowest", "Dearest"),
+        ("Slowest", "Most expensive"),
         default="Slowest",
         required=True,
         key="order",
@@ -31,7 +32,7 @@ def show_requests(app: App, span_name: str, collection: str | None) -> None:
     )
     events, paused = listed_requests(app, span_name, collection, order)
     days = app.settings.event_days
-    st.caption("The list rests while a receipt is open." if paused else f"Receipts are kept for {days} days.")
+    st.caption("Paused while a receipt is open." if paused else f"Receipts are kept for {days} days.")
     if not events:
         st.info("No search was made in this time.", icon=":material/search_off:")
     for event in events:
@@ -69,6 +70,9 @@ def request_title(event: Event) -> str:
     return " · ".join(map(escape_markdown, parts))
 
 
+OUTCOME_WORDS = {"ok": "as asked", "fallback": "without Gemini", "error": "failed"}
+
+
 def outcome_icon(event: Event) -> str:
     icons = {"ok": ":material/check:", "fallback": ":material/low_priority:", "error": ":material/error:"}
     return icons[event.outcome]
@@ -86,14 +90,15 @@ def show_request_receipt(app: App, event: Event) -> None:
 def receipt_lines(event: Event) -> dict[str, str]:
     """Outcome, times, tokens and cost of one request, by name."""
     ranking = event.detail.get("ranking", {})
-    outcome = " · ".join(part for part in (event.outcome, event.reason, str(ranking.get("notice", ""))) if part)
+    why = str(ranking.get("notice", "")) or reason_words(event.reason)
+    outcome = " · ".join(part for part in (OUTCOME_WORDS[event.outcome], why) if part)
     lines = {
         "Outcome": outcome,
         "Time": " · ".join(f"{stage} {format_ms(ms)}" for stage, ms in event.stage_ms.items()),
         "Cost": cost_line(event.total_usd, event.clip_usd, event.compute_usd, event.gemini_usd),
     }
     if event.model:
-        cached = ", remembered" if event.cache_hit else ""
+        cached = ", from the cache" if event.cache_hit else ""
         lines["Model"] = f"{event.model}{cached}"
         lines["Tokens"] = (
             f"{event.prompt_tokens:,} prompt (of them {event.cached_tokens:,} cached), {event.output_tokens:,} output, "

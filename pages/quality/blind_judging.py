@@ -78,7 +78,7 @@ def judge_pool(app: App, pool: JudgingPool) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.progress(len(judged) / len(ids), text=f"{len(judged)} of {len(ids)} judged", width="stretch")
         st.button(
-            "Show whose they were",
+            "Reveal origins",
             type="primary" if len(judged) == len(ids) else "secondary",
             disabled=not judged or revealed,
             on_click=on_reveal,

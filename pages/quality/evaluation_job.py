@@ -56,7 +56,7 @@ class EvaluationRunner:
         labels = load_labels(self._app, request)
         with self._lock:
             if self.latest is not None and not self.latest.done:
-                raise QualityError("an evaluation is running: wait for its end, or stop it")
+                raise QualityError("an evaluation is running: wait for it to end, or stop it")
             self.latest = EvaluationState(request)
             self._stop.clear()
         threading.Thread(target=self._run, args=(person, request, labels), name="evaluation", daemon=True).start()
@@ -85,7 +85,7 @@ class EvaluationRunner:
 
     def _listen(self, progress: Progress) -> None:
         if self._stop.is_set():
-            raise Cancelled("stopped; nothing of it is kept")
+            raise Cancelled("stopped; nothing was saved")
         if self.latest is not None:
             self.latest = replace(self.latest, progress=progress)
 
@@ -107,7 +107,7 @@ def load_labels(app: App, request: EvaluationRequest) -> LabelSet:
 
 def outcome_line(run: EvaluationRun) -> str:
     """One line: the run, and which labels or rankings were not available."""
-    parts = [f"Run {run.id} is kept: {len(run.outcomes)} queries in {run.seconds:.1f} s"]
+    parts = [f"Run {run.id} is saved: {len(run.outcomes)} queries in {run.seconds:.1f} s"]
     if run.mock_server:
         parts.append(f"ranked {run.ranked_by}")
     if run.usd:

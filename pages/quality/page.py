@@ -21,7 +21,7 @@ from pages.ui.notices import wait_for_demo
 
 SECTIONS = ("Runs", "Compare", "Judge blind")
 SATISFACTION_DAYS = 30
-RANKER_NAMES = {"vector": "by similarity", "gemini": "by Gemini", "stand-in": "by a stand-in"}
+RANKER_NAMES = {"vector": "by similarity", "gemini": "by Gemini", "stand-in": "by a mock server"}
 
 
 def main() -> None:
@@ -53,7 +53,9 @@ def show_runs(app: App, collection: str) -> None:
     show_evaluation(app, evaluations, collection)
     rows = app.quality.runs.latest()
     if not rows:
-        st.info("Nothing was evaluated yet. Start with Evaluate, or on the command line:", icon=":material/science:")
+        st.info(
+            "Nothing has been evaluated yet. Start with Evaluate, or on the command line:", icon=":material/science:"
+        )
         st.code("python -m core evaluate data/eval/demo.jsonl", language="bash")
         return
     show_run(app, app.quality.runs.get(chosen_run(rows, newly_saved_run(evaluations)).id))

@@ -41,7 +41,7 @@ def show_differences(comparison: Comparison) -> None:
     st.dataframe(
         difference_rows(comparison),
         hide_index=True,
-        column_config={"Difference": SIGNED, "From": SIGNED, "To": SIGNED, "Says": st.column_config.Column(" ")},
+        column_config={"Difference": SIGNED, "From": SIGNED, "To": SIGNED, "Verdict": st.column_config.Column(" ")},
     )
     alone = f" {comparison.unpaired} queries that only one of them asked are left out." if comparison.unpaired else ""
     st.caption(
@@ -53,7 +53,7 @@ def show_differences(comparison: Comparison) -> None:
 
 def show_changed_queries(app: App, comparison: Comparison) -> None:
     """Every query with its NDCG@4 in both; one of them with the pictures of both."""
-    st.subheader("Queries, the greatest losses first", anchor=False)
+    st.subheader("Queries, largest drops first", anchor=False)
     moved = sum(bool(change.difference) for change in comparison.changes)
     st.caption(f"NDCG@4 of each; {moved} of {len(comparison.changes)} changed.")
     labels = [outcome_label(change.first) for change in comparison.changes]

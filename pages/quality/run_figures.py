@@ -65,7 +65,7 @@ def query_rows(outcomes: Sequence[QueryOutcome]) -> list[dict[str, object]]:
 
 
 def change_rows(comparison: Comparison) -> list[dict[str, object]]:
-    """A row per query of two runs, the greatest losses first."""
+    """A row per query of two runs, the largest drops first."""
     return [
         {
             "Query": c.first.query,
@@ -85,7 +85,7 @@ def difference_rows(comparison: Comparison) -> list[dict[str, object]]:
         d = comparison.differences[m.name]
         better_or_worse = "the second is better" if d.value > 0 else "the second is worse"
         says = better_or_worse if d.excludes_zero else "within chance"
-        rows.append({"Measure": m.title, "Difference": d.value, "From": d.low, "To": d.high, "Says": says})
+        rows.append({"Measure": m.title, "Difference": d.value, "From": d.low, "To": d.high, "Verdict": says})
     return rows
 
 

@@ -28,8 +28,8 @@ from pages.ui.format import escape_markdown
 
 INTERVALS_NOTE = (
     "Intervals are 95 % bootstraps over the queries: how far a figure would move with other queries of this sort. They "
-    "say nothing of other collections. The predecessor's figures come from another collection and from labels that "
-    "were never published: they stand here for orientation, and no difference to them is measured."
+    "say nothing of other collections. The baseline's figures come from another collection and from labels that "
+    "were never published: they are for orientation only, and no difference from them is measured."
 )
 
 
@@ -59,10 +59,10 @@ def show_measures(run: EvaluationRun) -> None:
         for m in RELEVANCE_MEASURES:
             with st.container(border=True):
                 st.metric(m.title, measure_text(intervals[m.name].value, m), help=m.meaning)
-                baseline = "none told" if m.baseline is None else measure_text(m.baseline, m)
+                baseline = "none given" if m.baseline is None else measure_text(m.baseline, m)
                 st.caption(
                     f"95 %: {interval_text(intervals[m.name], m)}  \nbest possible: {measure_text(best[m.name], m)}  \n"
-                    f"predecessor: {baseline}"
+                    f"baseline: {baseline}"
                 )
     st.caption(INTERVALS_NOTE)
 

@@ -59,7 +59,7 @@ def filter_form(facets: Facets) -> Filters:
 
 def weight_slider() -> float:
     return st.slider(
-        "Share of the words",
+        "Weight of the words",
         0.0,
         1.0,
         EQUAL_WEIGHT,
@@ -68,13 +68,13 @@ def weight_slider() -> float:
         bind="query-params",
         width=SLIDER_PX,
         format="percent",
-        help="At the left end only the picture counts, at the right end only the words.",
+        help="On the far left only the picture counts, on the far right only the words.",
     )
 
 
 def similarity_slider() -> float:
     return st.slider(
-        "Least similarity",
+        "Minimum similarity",
         0.0,
         1.0,
         0.0,
@@ -82,5 +82,5 @@ def similarity_slider() -> float:
         key="floor",
         bind="query-params",
         width=SLIDER_PX,
-        help="Cosine similarity between the query and a picture. At the left end everything is shown.",
+        help="Cosine similarity between the query and a picture. On the far left every picture is shown.",
     )

@@ -59,7 +59,7 @@ def picture_input(app: App) -> None:
         )
         st.caption(
             f"At most {app.settings.query_picture_mb} MB and {app.searches.max_query_megapixels} megapixels. "
-            "It is looked at and not stored. Words in the search box refine it."
+            "It is not stored. Words in the search box refine the search."
         )
     if ERROR_KEY in st.session_state:
         st.warning(escape_markdown(st.session_state.pop(ERROR_KEY)), icon=":material/broken_image:")

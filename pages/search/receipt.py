@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from core.records.reasons import reason_words
 from core.search.answer import Answer, Ranking
 from pages.ui.format import cost_line, escape_markdown, format_ms, format_usd
 
@@ -12,7 +13,7 @@ UNRANKED_ROWS = 10
 
 def show_receipt(answer: Answer) -> None:
     """Everything that determined the order, its times and its cost; hidden behind a toggle."""
-    if not st.toggle("Receipt", key="receipt", help="How this order came about, what it took and what it cost"):
+    if not st.toggle("Receipt", key="receipt", help="How the ranking was made, how long it took and what it cost"):
         return
     with st.container(border=True):
         st.dataframe(place_rows(answer), hide_index=True, width="stretch")
@@ -67,9 +68,9 @@ def _ranking_line(ranking: Ranking) -> str:
         f"{ranking.requests} request{'' if ranking.requests == 1 else 's'}",
     ]
     if ranking.failure is not None:
-        parts.append(f"{ranking.failure.cause} {ranking.failure.detail}".strip())
+        parts.append(f"{reason_words(ranking.failure.cause)} {ranking.failure.detail}".strip())
     if not ranking.price_known:
-        parts.append("price not known: the dearest known one was taken")
+        parts.append("price unknown: charged at the highest known rate")
     if ranking.unknown_usd:
         parts.append(f"up to {format_usd(ranking.unknown_usd)} more for requests without a reply")
     return " · ".join(parts)

@@ -26,7 +26,7 @@ from pages.ui.routes import image_address
 def show_turn(app: App, turn: SearchTurn) -> None:
     """The pictures of the turn, or advice if there are none."""
     if turn.follow_up is not None and turn.params.query:
-        interpreter = "Gemini" if turn.follow_up.by == "gemini" else "a plain rule"
+        interpreter = "Gemini" if turn.follow_up.by == "gemini" else "a simple rule"
         st.markdown(f"Understood by {interpreter} as **{escape_markdown(turn.params.query)}**. {turn.follow_up.note}")
     if turn.params.by_picture:
         show_reference(app, turn.collection, turn.params)
@@ -60,12 +60,12 @@ def show_reference(app: App, collection: str, params: SearchParams) -> None:
         st.image(image, width=96, alt=title)
         words = f" and **{escape_markdown(params.query)}**" if params.query else ""
         st.markdown(f"Pictures like **{escape_markdown(title)}**{words}", width="content")
-        st.button("Clear", icon=":material/close:", on_click=clear_picture, help="Search by this picture no longer")
+        st.button("Clear", icon=":material/close:", on_click=clear_picture, help="Stop searching by this picture")
 
 
 def show_nothing_found(params: SearchParams) -> None:
     if params.filters.active or params.min_similarity > 0:
-        st.info("No picture fits. Lower the least similarity, or loosen the filters.", icon=":material/search_off:")
+        st.info("No picture matches. Lower the minimum similarity or loosen the filters.", icon=":material/search_off:")
     else:
         st.info("This collection holds no pictures yet.", icon=":material/photo_library:")
         st.code("python -m core ingest FOLDER --collection NAME", language="bash")
@@ -94,7 +94,9 @@ def show_ranked(app: App, params: SearchParams, answer: Answer, ranking: Ranking
     best, others, collection = answer.hits[:count], answer.hits[count:], answer.result.collection
     thumbs = answer_thumbs(app, judged, "results", asset_ids(best))
     gallery(collection, best, "results", RESULT_ACTIONS, GalleryLayout("large", first=1, reasons=reasons), thumbs)
-    if others and st.toggle(f"Show {len(others)} more, the other candidates first", key="all", bind="query-params"):
+    if others and st.toggle(
+        f"Show {len(others)} more, starting with the other candidates", key="all", bind="query-params"
+    ):
         thumbs = answer_thumbs(app, judged, "others", asset_ids(others), count + 1)
         gallery(collection, others, "others", RESULT_ACTIONS, GalleryLayout(first=count + 1, reasons=reasons), thumbs)
         show_more(params, answer.result)
@@ -112,7 +114,7 @@ def show_more(params: SearchParams, result: SearchResult) -> None:
 
 def ranked_line(ranking: Ranking, chosen: int, answer: Answer) -> str:
     """`gemini-… chose 4 of 10 candidates · 1.2 s`."""
-    cached = " · remembered, at no cost" if ranking.outcome == "cached" else ""
+    cached = " · from the cache, at no cost" if ranking.outcome == "cached" else ""
     return (
         f"{escape_markdown(ranking.model)} chose {chosen} of {len(ranking.candidates)} candidates · "
         f"{format_ms(answer.stage_ms['total'])}{cached}"
@@ -133,7 +135,7 @@ def show_failure(ranking: Ranking) -> None:
 def _countdown(notice: str, until: datetime) -> None:
     left_s = (until - datetime.now(UTC)).total_seconds()
     with st.container(horizontal=True, vertical_alignment="center"):
-        wait = f" Asking again is possible in {duration(left_s)}." if left_s > 0 else ""
+        wait = f" You can ask again in {duration(left_s)}." if left_s > 0 else ""
         st.caption(f":material/timer: {notice}{wait}", width="content")
         if st.button("Ask again", disabled=left_s > 0, key="ask_again", type="tertiary"):
             discard_latest_turn()

@@ -17,7 +17,7 @@ def show_mock_server_notice(app: App) -> None:
     """Say so if rankings come from a mock server instead of Gemini."""
     if app.settings.mock_server_host and app.settings.gemini_api_key:
         host = escape_markdown(app.settings.mock_server_host)
-        st.caption(f":material/science: Rankings come from a stand-in at {host}, not from Gemini.")
+        st.caption(f":material/science: Rankings come from a mock server at {host}, not from Gemini.")
 
 
 def wait_for_demo() -> None:

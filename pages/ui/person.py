@@ -101,7 +101,7 @@ def _remembered(stamp: str) -> SessionConnection:
 def how_to_become(access: Access, role: Role) -> str:
     """What someone does on a page who wants to have this role, as an imperative."""
     how = access.how_to_become(role)
-    return f"{how}, under “Sign in” on the upper right" if access.asks_for_key else how
+    return f"{how}, under “Sign in” at the upper right" if access.asks_for_key else how
 
 
 def explain_unless_allowed(access: Access, action: Action) -> bool:

@@ -22,7 +22,7 @@ from tests.browser.conftest import NARROW, TIMEOUT_MS, WIDE, free_port, serving,
 pytestmark = pytest.mark.browser
 KEY = "a-key-that-no-page-may-show"
 MAP = ".st-key-map .js-plotly-plot"
-SUMMARY = re.compile(r"(\d+) clusters · (\d+) of 519 pictures in none")
+SUMMARY = re.compile(r"(\d+) clusters · (\d+) of 519 unclustered")
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +122,7 @@ def rename(page: Page, name: str) -> None:
 
 def save(page: Page, note: str) -> None:
     in_popover(page, "Save")
-    page.get_by_label("What is this revision about?").fill(note)
+    page.get_by_label("Note about this revision").fill(note)
     page.get_by_role("button", name="Save revision").click()
 
 
@@ -307,7 +307,7 @@ def merge_with_nearest(page: Page) -> None:
     page.get_by_role("option").filter(has_not_text="Select all").first.click()
     page.get_by_label("Merge with").press("Escape")
     settled(page)
-    page.get_by_role("button", name="Merge them").click()
+    page.get_by_role("button", name="Merge clusters").click()
 
 
 def test_a_link_opens_the_same_view_on_a_fresh_server(browser: Browser, curated: str, data: Path) -> None:
@@ -338,11 +338,11 @@ def test_the_second_to_save_sees_the_conflict_and_rebases_their_draft(browser: B
         save(first, "first")
         expect(first.get_by_text(re.compile(r"Saved as revision \d+"))).to_be_visible()
         save(second, "second")
-        expect(second.get_by_text(re.compile(r"First saved revision \d+ since you began"))).to_be_visible()
+        expect(second.get_by_text(re.compile(r"First saved revision \d+ after you began"))).to_be_visible()
         second.keyboard.press("Escape")
         settled(second)
-        second.get_by_role("button", name="Lay my changes on it").click()
-        expect(second.get_by_text(re.compile(r"Your changes now lie on revision \d+"))).to_be_visible()
+        second.get_by_role("button", name="Rebase my draft onto revision").click()
+        expect(second.get_by_text(re.compile(r"Your draft is now based on revision \d+"))).to_be_visible()
         expect(second.get_by_label("Exactly")).to_have_value("0.79")
         settled(second)
         save(second, "second again")
@@ -358,7 +358,7 @@ def test_at_390_pixels_everything_is_within_reach(browser: Browser, curated: str
             page.get_by_role("radio", name=section).click()
             settled(page)
             assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), section
-        for name in ("Undo", "Save", "Close", "Name", "Merge", "Not a group", "Whole map"):
+        for name in ("Undo", "Save", "Close", "Name", "Merge", "Mark as not a group", "Whole map"):
             button = page.get_by_role("button", name=name).first
             button.scroll_into_view_if_needed()
             box = button.bounding_box()
@@ -432,7 +432,7 @@ def test_the_keyboard_alone_moves_undoes_opens_renames_and_saves(browser: Browse
         page.keyboard.press("Enter")
         tab_to(page, page.get_by_role("textbox", name="Your name"))
         page.keyboard.type("Kay")
-        tab_to(page, page.get_by_label("What is this revision about?"))
+        tab_to(page, page.get_by_label("Note about this revision"))
         page.keyboard.type("typed")
         tab_to(page, page.get_by_role("button", name="Save revision"))
         page.keyboard.press("Enter")

@@ -71,7 +71,7 @@ def count_in_search(page: Page, address: str, title: str) -> int:
 def in_clusters_and_map(page: Page, address: str, title: str) -> tuple[int, int]:
     """How many pictures the clusters page counts, and how many of this title its map draws."""
     page.goto(f"{address}/clusters")
-    line = page.get_by_text("pictures in none")
+    line = page.get_by_text("unclustered")
     line.wait_for()
     settled(page)
     page.wait_for_function(f"({DRAWN})('x') >= 0")
@@ -91,7 +91,7 @@ def test_a_removed_picture_disappears_everywhere_and_undo_restores_it(
         assert count_in_search(other, server, title) == drawn == 1
         frame.get_by_role("checkbox").check()
         page.get_by_role("button", name="Remove 1").click()
-        page.get_by_role("button", name="Remove them").click()
+        page.get_by_role("button", name="Remove pictures").click()
         expect(page.get_by_text(f"1 picture removed from {DEMO}")).to_be_visible()
         expect(page.locator(".frame .title", has_text=title)).to_have_count(0)
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
@@ -124,10 +124,10 @@ def test_a_collection_is_deleted_once_its_name_is_typed(browser: Browser, server
     with visitor(browser) as page:
         page.goto(f"{server}/library?collection=holiday&care=Condition")
         page.get_by_role("button", name="Delete the collection").click()
-        expect(page.get_by_role("button", name="Delete it")).to_be_disabled()
+        expect(page.get_by_role("button", name="Delete collection")).to_be_disabled()
         page.get_by_label("Type its name to confirm").fill("holiday")
         page.get_by_label("Type its name to confirm").press("Enter")
-        page.get_by_role("button", name="Delete it").click()
+        page.get_by_role("button", name="Delete collection").click()
         expect(page.get_by_text("holiday is deleted")).to_be_visible()
         expect(page.locator(".st-key-open_demo")).to_be_visible()
         expect(page.locator(".st-key-open_holiday")).to_have_count(0)

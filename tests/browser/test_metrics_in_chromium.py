@@ -160,7 +160,7 @@ def test_figures_refresh_under_load_and_the_persons_view_stays(
         page.get_by_text("Requests", exact=True).click()
         first = page.get_by_test_id("stExpander").first
         first.locator("summary").click()
-        expect(page.get_by_text("The list rests while a receipt is open.")).to_be_visible()
+        expect(page.get_by_text("Paused while a receipt is open.")).to_be_visible()
         label, request = first.locator("summary").inner_text(), page.get_by_text("Request ·").inner_text()
         assert "a <b>red</b> flower in demo" in label
         page.wait_for_timeout(5000)  # some refreshes

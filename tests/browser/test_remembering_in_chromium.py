@@ -103,7 +103,7 @@ def test_saving_asks_for_a_name_and_remembers_it(data: Path, app: App, context: 
         page.get_by_role("button", name="Save revision").click()
         expect(page.get_by_text("Give your name first.")).to_be_visible()
         page.get_by_role("textbox", name="Your name").fill("Ada")
-        page.get_by_role("textbox", name="What is this revision about?").fill("the first")
+        page.get_by_role("textbox", name="Note about this revision").fill("the first")
         page.get_by_role("button", name="Save revision").dblclick()  # one click is enough, and two save once
         expect(page.get_by_text("Saved as revision")).to_be_visible()
         expect(page.get_by_role("button", name="Ada")).to_be_visible()

@@ -62,7 +62,7 @@ def sign_in(context: BrowserContext, page_address: str, who: str) -> Page:
 
 def save(page: Page, note: str) -> None:
     page.get_by_role("button", name="Save", exact=True).click()
-    page.get_by_label("What is this revision about?").fill(note)
+    page.get_by_label("Note about this revision").fill(note)
     page.get_by_role("button", name="Save revision").click()
 
 

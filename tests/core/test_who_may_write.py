@@ -79,7 +79,7 @@ EVIDENCE = {
     "the key": Evidence(True, entered=KEY),
     "a wrong key": Evidence(True, entered=Secret("x")),
     "no key": Evidence(True),
-    "the key remembered": Evidence(True, remembered=True),
+    "the key from the cache": Evidence(True, remembered=True),
     "the key remembered, revoked": Evidence(True, remembered=True, revoked=True),
     "not signed in": Evidence(sign_in=True),
     "not signed in, with the key": Evidence(True, True, KEY, remembered=True),

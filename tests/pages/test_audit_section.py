@@ -75,7 +75,7 @@ def test_an_admin_sees_who_did_what(admin: App) -> None:
     page = audit_page()
     assert sections(page) == ["Overview", "Requests", "Alerts", "Machine", "Sessions", "Audit log"]
     newest, oldest = rows(page)
-    assert list(newest) == ["When (UTC)", "Who", "What", "Collection", "On what", "Outcome", "From"]
+    assert list(newest) == ["When (UTC)", "Who", "What", "Collection", "Target", "Outcome", "From"]
     assert list(newest.values())[1:] == ["command line", "sign in", "–", "–", "done", "–"]
     assert list(oldest.values())[1:] == ["Ada", "publish", "birds", "revision 7", "done", "192.0.2.7"]
     assert datetime.fromisoformat(f"{newest['When (UTC)']}Z") <= datetime.now(UTC)
@@ -136,7 +136,7 @@ def test_a_name_is_no_formula_in_the_table_either(admin: App) -> None:
 def test_an_address_that_asks_for_nonsense_shows_the_newest(admin: App) -> None:
     admin.audit.record(ADA, "publish", "birds", "revision 7")
     page = audit_page(audit_action="<b>", audit_span="forever")
-    assert [row["On what"] for row in rows(page)] == ["revision 7"]
+    assert [row["Target"] for row in rows(page)] == ["revision 7"]
 
 
 def test_without_an_entry_it_says_so_and_offers_no_file(admin: App) -> None:
@@ -150,18 +150,18 @@ def test_older_entries_are_a_click_away_and_the_way_back_too(admin: App) -> None
     for number in range(2 * PAGE_SIZE + 1):
         admin.audit.record(ADA, "publish", "birds", f"revision {number}")
     page = audit_page()
-    assert (len(rows(page)), rows(page)[0]["On what"]) == (PAGE_SIZE, f"revision {2 * PAGE_SIZE}")
+    assert (len(rows(page)), rows(page)[0]["Target"]) == (PAGE_SIZE, f"revision {2 * PAGE_SIZE}")
     assert "Newer" not in labels(page)
     for _ in range(2):
         next(button for button in page.button if button.label == "Older").click().run()
-    assert [row["On what"] for row in rows(page)] == ["revision 0"]
+    assert [row["Target"] for row in rows(page)] == ["revision 0"]
     assert f"Entry {2 * PAGE_SIZE + 1}" in [caption.value for caption in page.caption]
     assert "Older" not in labels(page)
     next(button for button in page.button if button.label == "Newer").click().run()
-    assert rows(page)[-1]["On what"] == "revision 1"
+    assert rows(page)[-1]["Target"] == "revision 1"
     assert f"Entries {PAGE_SIZE + 1} to {2 * PAGE_SIZE}, the newest first" in [c.value for c in page.caption]
     page.text_input(key="audit_text").set_value("ada").run()
-    assert rows(page)[0]["On what"] == f"revision {2 * PAGE_SIZE}"
+    assert rows(page)[0]["Target"] == f"revision {2 * PAGE_SIZE}"
     assert "Newer" not in labels(page)
 
 

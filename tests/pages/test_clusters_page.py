@@ -350,7 +350,7 @@ def test_clusters_are_found_by_name_filtered_and_ordered() -> None:
     assert [r.number for r in filter_and_sort(rows, "", "Name", None)] == [0, 1, 2]
     assert [r.number for r in filter_and_sort(rows, "", "Loosest", None)] == [2, 1, 0]
     assert [r.number for r in filter_and_sort(rows, "", "Largest", "Named")] == [1]
-    assert [r.number for r in filter_and_sort(rows, "", "Largest", "At the border")] == [2]
+    assert [r.number for r in filter_and_sort(rows, "", "Largest", "Borderline")] == [2]
 
 
 def test_a_flow_title_has_the_count_and_both_clusters() -> None:

@@ -97,7 +97,7 @@ def test_above_the_searches_per_minute_the_page_counts_down_and_then_refuses(
     for query in ("blue", "green"):
         page.text_input(key="q").set_value(query).run()
         assert NOTICES["many_searches"] in lines(page)
-        assert " Asking again is possible in " in lines(page)
+        assert " You can ask again in " in lines(page)
         assert page.button(key="ask_again").disabled
         assert len(frames(page)) == 3
     page.text_input(key="q").set_value("red and blue").run()

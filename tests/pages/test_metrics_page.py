@@ -99,7 +99,7 @@ def test_key_figures_say_what_was_measured_and_whether_the_targets_are_met(measu
 def test_every_stage_is_compared_with_the_baseline(measured: App) -> None:
     log_search(measured, 402.0)
     rows = {row["Stage"]: row for row in metrics().dataframe[0].value.to_dict("records")}
-    assert rows["encode"] | {"Predecessor": "150 ms", "Verdict": "✗ worse"} == rows["encode"]
+    assert rows["encode"] | {"Baseline": "150 ms", "Verdict": "✗ worse"} == rows["encode"]
     assert abs(int(rows["encode"]["p95"].removesuffix(" ms")) - 201) <= 3  # percentiles are right to 1 %
     assert rows["total"]["Verdict"] == "✓ better"
 
@@ -111,7 +111,7 @@ def test_cost_is_compared_with_the_budgets_the_limit_and_the_baseline(measured: 
     page = metrics()
     text = words(page)
     assert "A search costs **$0.002**" in text
-    assert "10,000 searches a month cost :green[**$20.00**]; the predecessor's $31.00" in text
+    assert "10,000 searches a month cost :green[**$20.00**]; baseline: $31.00" in text
     bars = [bar.proto.text.replace("\\", "") for bar in page.get("progress")]
     assert bars == [
         "Today $0.50 of $2.00 for Gemini",
@@ -160,7 +160,7 @@ def test_the_slowest_and_the_most_expensive_come_first_with_their_receipts(measu
     assert ranked.uid in words(page)
     assert "too late" in words(page)
     assert page.dataframe[0].value.to_dict("records")[0]["Reason"] == "it is *red*"
-    page.segmented_control(key="order").set_value("Dearest").run()
+    page.segmented_control(key="order").set_value("Most expensive").run()
     assert "0\\.50" in page.expander[0].label
     assert {slow.uid, expensive.uid} <= {e.uid for e in measured.events.latest()}
 
@@ -197,7 +197,7 @@ def test_an_alert_that_fires_comes_first_with_its_value_and_advice(measured: App
     assert "The budget for Gemini is nearly spent: 95.0 % (threshold 80.0 %)" in first.replace("\\", "")
     assert "Raise CONTACTSHEET_DAILY_USD" in words(page)
     row = page.dataframe[0].value.to_dict("records")[0]
-    assert (row["Became"], row["Value"], row["Threshold"]) == ("firing", "95.0 %", "80.0 %")
+    assert (row["State"], row["Value"], row["Threshold"]) == ("firing", "95.0 %", "80.0 %")
 
 
 @pytest.mark.parametrize("name", ["search", "clusters", "library"])
@@ -288,7 +288,7 @@ def test_machine_and_collections_show_as_they_are(measured: App) -> None:
 
 def test_unknown_machine_figures_are_dashes_not_zeros() -> None:
     shown = figures(Machine(2, None, None, None, None, None, None, Capacity(1, 2), Capacity(3 * 10**9, 4 * 10**9)))
-    assert shown["Memory"] == ("–", "not told")
+    assert shown["Memory"] == ("–", "unknown")
     assert shown["Processor"] == ("…", "2 cores")
     assert shown["GPU memory"] == ("75 %", "3.0 GB of 4.0 GB")
 

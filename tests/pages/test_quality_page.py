@@ -168,7 +168,7 @@ def test_a_ranking_by_a_mock_server_is_marked_wherever_its_figures_are(judgeable
     run = replace(saved_run(judgeable), id=0, ranker="gemini", mock_server="127.0.0.1:8700")
     judgeable.quality.runs.save(run)
     page = open_quality()
-    who = "by a stand-in at 127.0.0.1:8700"
+    who = "by a mock server at 127.0.0.1:8700"
     assert who in page.selectbox(key="run").value
     assert text_of(page).replace("\\", "").count(f"ranked {who}") == 2
     assert f"ranked {who}" in outcome_line(run)
@@ -181,7 +181,7 @@ def test_a_mock_server_is_named_where_people_judge_blind(judgeable: App) -> None
         judgeable.settings, gemini_api_key=Secret("k"), gemini_endpoint="http://u:secret@fake.example/x"
     )
     text = text_of(open_quality(show="Judge blind")).replace("\\", "")
-    assert "Rankings come from a stand-in at fake.example, not from Gemini." in text
+    assert "Rankings come from a mock server at fake.example, not from Gemini." in text
     assert "secret" not in text
 
 
@@ -233,7 +233,7 @@ def test_one_evaluation_runs_at_a_time_and_can_be_stopped(judgeable: App, monkey
     with pytest.raises(QualityError, match="an evaluation is running"):
         evaluations.start(OPERATOR, EvaluationRequest("demo.jsonl", "demo", "vector"))
     evaluations.stop(OPERATOR)
-    assert wait(evaluations).message == "stopped; nothing of it is kept"
+    assert wait(evaluations).message == "stopped; nothing was saved"
 
 
 def test_an_unexpected_error_of_an_evaluation_is_shown(judgeable: App, monkeypatch: pytest.MonkeyPatch) -> None:

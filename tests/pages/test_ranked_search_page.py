@@ -138,7 +138,7 @@ def test_without_a_key_the_page_says_so_and_mentions_no_mock_server(
 
 def test_a_mock_server_is_named(served: App, server: MockGeminiServer) -> None:
     where = escape_markdown(server.address.removeprefix("http://"))
-    assert f":material/science: Rankings come from a stand-in at {where}, not from Gemini." in lines(visit())
+    assert f":material/science: Rankings come from a mock server at {where}, not from Gemini." in lines(visit())
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_the_time_until_a_retry_is_possible_is_counted_down(
     page = searched("red")
     (line,) = [line for line in lines(page) if NOTICES[cause] in line]
     assert line.startswith(":material/timer: ")
-    assert " Asking again is possible in " in line
+    assert " You can ask again in " in line
     assert page.button(key="ask_again").disabled
     assert len(galleries(page)[0]) == 3
 

@@ -63,7 +63,7 @@ def apply(plan: Plan, edit: Edit) -> Plan:
         case Rename(ref, name):
             return replace(plan, edits=(*plan.edits, Rename(ref, " ".join(name.split()))))
         case Unpin(asset_ids) if pins(plan).keys().isdisjoint(asset_ids):
-            raise ClusterError(f"none of the pictures chosen ({len(asset_ids)}) is pinned: there is nothing to let go")
+            raise ClusterError(f"none of the pictures chosen ({len(asset_ids)}) is pinned: there is nothing to unpin")
         case _:
             return replace(plan, edits=(*plan.edits, edit))
 

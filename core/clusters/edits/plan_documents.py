@@ -132,7 +132,7 @@ def _edits(document: Mapping[str, Any], name: str) -> tuple[Edit, ...]:
 def _edit(document: Any) -> Edit:
     name = _string(_item(document, "kind"))
     if name not in _KINDS:
-        raise ClusterError(f"{name[:40]!r} is no kind of edit: the document may be of a later version")
+        raise ClusterError(f"{name[:40]!r} is not a kind of edit: the document may be of a later version")
     kind = _KINDS[name]
     values = {field.name: _field(document, _stored_key(field.name)) for field in fields(kind)}
     if kind is Pin and values["to"] is None:

@@ -76,7 +76,7 @@ def _check_curation(edit: Edit) -> None:
         case PairConstraint(a, b, _):
             _check_pictures((a, b), "to judge")
         case _:
-            raise ClusterError(f"{type(edit).__name__} is no edit of a clustering")
+            raise ClusterError(f"{type(edit).__name__} is not an edit of a clustering")
 
 
 def _check_threshold(threshold: float) -> None:
@@ -114,7 +114,7 @@ def _check_name(name: str) -> None:
     if not name.strip():
         raise ClusterError("a cluster's name cannot be empty: write what its pictures have in common")
     if len(name) > MAX_NAME_LENGTH:
-        raise ClusterError(f"the name has {len(name)} characters, allowed are {MAX_NAME_LENGTH}: shorten it")
+        raise ClusterError(f"the name has {len(name)} characters, the limit is {MAX_NAME_LENGTH}: shorten it")
     if any(unicodedata.category(c) in _LINE_BREAKING_CATEGORIES or _is_unsafe(c) for c in name):
         raise ClusterError(f"the name {name!r} is not one line of plain text: type it again")
 
@@ -122,7 +122,7 @@ def _check_name(name: str) -> None:
 def _check_description(text: str) -> None:
     if len(text) > MAX_DESCRIPTION_LENGTH:
         raise ClusterError(
-            f"the description has {len(text)} characters, allowed are {MAX_DESCRIPTION_LENGTH}: shorten it"
+            f"the description has {len(text)} characters, the limit is {MAX_DESCRIPTION_LENGTH}: shorten it"
         )
     if any(_is_unsafe(c) or (unicodedata.category(c) == "Cc" and c not in "\n\t") for c in text):
         raise ClusterError("the description holds characters that are not text: type it again")

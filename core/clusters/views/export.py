@@ -136,7 +136,7 @@ def _read(data: bytes, name: str) -> list[tuple[str, str]]:
         return [(str(row["asset_id"]), _clean_name(str(row["cluster"] or ""))) for row in rows]
     except _READ_ERRORS as error:
         problem = type(error).__name__
-        raise ClusterError(f"{name} is no exported clustering ({problem}): export one to compare") from error
+        raise ClusterError(f"{name} is not an exported clustering ({problem}): export one to compare") from error
 
 
 def _clean_name(name: str) -> str:

@@ -82,7 +82,7 @@ class AllowedHosts:
             )
         if hostname(parts) not in self.hosts or parts.username is not None:
             allowed = ", ".join(sorted(self.hosts)) or "none"
-            raise AddressRefused("a host that is not allowed", f"{hostname(parts)[:100]!r}; allowed are {allowed}")
+            raise AddressRefused("a host that is not allowed", f"{hostname(parts)[:100]!r}; allowed: {allowed}")
         return parts
 
     def resolve(self, parts: SplitResult) -> ConnectionTarget:

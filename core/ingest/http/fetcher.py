@@ -134,7 +134,7 @@ class Fetcher:
         """The whole body. Raises FetchError, also where it is larger or takes longer than allowed."""
         deadline_s, chunks, size = self._environment.clock() + timeout_s, list[bytes](), 0
         if (response.length or 0) > max_bytes:
-            raise FetchError("too large a file", f"{response.length} bytes, allowed are {max_bytes}")
+            raise FetchError("too large a file", f"{response.length} bytes, the limit is {max_bytes}")
         for chunk in self.chunks(response):
             chunks.append(chunk)
             size += len(chunk)

@@ -42,7 +42,7 @@ def fetch_archive(fetcher: Fetcher, url: str, folder: Path, listener: ProgressLi
         raise ContactSheetError(f"the dataset cannot be downloaded: {error}; {kept}; {advice}") from error
     if not zipfile.is_zipfile(part):
         part.unlink()
-        raise ContactSheetError("what was downloaded is no ZIP, so it was removed: check the address of the dataset")
+        raise ContactSheetError("what was downloaded is not a ZIP, so it was removed: check the address of the dataset")
     part.replace(path)
     return path
 
@@ -89,7 +89,7 @@ def _is_complete(part: Path) -> bool:
 def _check_free_space(part: Path, missing: int, total: int) -> None:
     free = shutil.disk_usage(part.parent).free
     if total > MAX_ARCHIVE_BYTES:
-        raise FetchError("too large a file", f"{total} bytes, allowed are {MAX_ARCHIVE_BYTES}")
+        raise FetchError("too large a file", f"{total} bytes, the limit is {MAX_ARCHIVE_BYTES}")
     if missing > free:
         raise StoreError(f"{part.parent} has {free / MB:.0f} MB free, {missing / MB:.0f} are missing: free some space")
 

@@ -111,7 +111,7 @@ def _members(archive_path: Path) -> list[zipfile.ZipInfo]:
     largest = max((member.file_size for member in members), default=0)
     if len(members) > MAX_MEMBERS or largest > MAX_TABLE_BYTES:
         raise ContactSheetError(
-            f"{archive_path} unpacks to {len(members)} files of up to {largest} bytes: it is no dataset"
+            f"{archive_path} unpacks to {len(members)} files of up to {largest} bytes: it is not a dataset"
         )
     return members
 

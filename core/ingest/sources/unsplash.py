@@ -67,7 +67,9 @@ class UnsplashOptions:
     def check(self) -> None:
         """Raises ContactSheetError with the value that is not allowed."""
         if not MIN_WIDTH <= self.width <= MAX_WIDTH:
-            raise ContactSheetError(f"a width of {self.width} pixels cannot be had: choose {MIN_WIDTH} to {MAX_WIDTH}")
+            raise ContactSheetError(
+                f"a width of {self.width} pixels is not available: choose {MIN_WIDTH} to {MAX_WIDTH}"
+            )
         if not 1 <= self.threads <= MAX_THREADS:
             raise ContactSheetError(f"{self.threads} threads cannot download: choose 1 to {MAX_THREADS}")
         if self.limit is not None and self.limit < 1:

@@ -93,7 +93,7 @@ def read_photos(dataset: Path, reading: TableReading) -> Iterator[Photo]:
     for position, fields in read_rows(dataset, "photos", _REQUIRED_COLUMNS, _OPTIONAL_COLUMNS, reading):
         row = _PhotoRow(*fields)
         if not _PHOTO_ID.fullmatch(row.photo_id):
-            reading.report(position, f"{row.photo_id[:80]!r} is no photo's id")
+            reading.report(position, f"{row.photo_id[:80]!r} is not a photo id")
         elif not _is_url(row.photo_image_url):
             reading.report(position, f"photo {row.photo_id} has no address of a picture")
         elif row.photo_id not in seen:
@@ -130,7 +130,7 @@ def top_colours(
             text = f"{clean(name, MAX_KEYWORD_LENGTH).lower()} #{hex_code.removeprefix('#').upper()}".strip()
             top.add(photo_id, _number(ai_coverage or coverage), text)
         else:
-            reading.report(position, f"{hex_code[:40]!r} is no colour")
+            reading.report(position, f"{hex_code[:40]!r} is not a colour")
     return dict(top.by_photo())
 
 

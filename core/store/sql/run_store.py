@@ -29,7 +29,7 @@ class RunStore:
         """Store a run under a new id. Raises QualityError if its name is taken or too long."""
         if len(run.name) > MAX_RUN_NAME_LENGTH:
             raise QualityError(
-                f"the name has {len(run.name)} characters, allowed are {MAX_RUN_NAME_LENGTH}: shorten it"
+                f"the name has {len(run.name)} characters, the limit is {MAX_RUN_NAME_LENGTH}: shorten it"
             )
         document = json.dumps(run_to_document(replace(run, id=0)), ensure_ascii=False)
         row = (

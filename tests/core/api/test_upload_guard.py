@@ -132,7 +132,7 @@ def test_what_is_too_large_is_refused_before_it_is_read(server: Server) -> None:
     server.permits.offer("s", VIEWER, "query")
     reply = answer(server, "s", 1_000_000_000)
     assert (reply.status, reply.read) == (413, 0)
-    assert "1,000,000,000 bytes are too many, allowed are 2,097,152" in reply.text
+    assert "1,000,000,000 bytes are too many, the limit is 2,097,152" in reply.text
 
 
 @pytest.mark.parametrize("claimed", [None, 10, 2 * MB])

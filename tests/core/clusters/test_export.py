@@ -266,7 +266,7 @@ DAMAGED = [
 
 @pytest.mark.parametrize(("name", "data"), DAMAGED, ids=range(len(DAMAGED)))
 def test_a_damaged_file_is_refused_by_name(name: str, data: bytes) -> None:
-    with pytest.raises(ClusterError, match=f"^{name} (is no exported clustering|names no cluster)"):
+    with pytest.raises(ClusterError, match=f"^{name} (is not an exported clustering|names no cluster)"):
         import_edits(data, name, IDS)
 
 

@@ -130,7 +130,7 @@ def test_a_file_larger_than_any_picture_is_refused_without_being_read(app: App, 
         file.truncate(50 * 10**9)
     (failure,) = app.ingest(tmp_path, "c").failures
     assert failure.reason == "too large a file"
-    assert failure.detail == "50000 MB, allowed are 1600; CONTACTSHEET_MAX_MEGAPIXELS sets the limit"
+    assert failure.detail == "50000 MB, the limit is 1600; CONTACTSHEET_MAX_MEGAPIXELS sets the limit"
     with pytest.raises(BadImage, match="too large a file"):
         images.load(tmp_path / "sparse.tif")
 

@@ -148,7 +148,7 @@ def test_what_is_no_image_is_refused_with_its_reason(data: bytes, reason: str) -
 
 def test_the_pixel_limit_is_a_setting() -> None:
     data = saved(Image.new("1", (1100, 1000)), "PNG")
-    with pytest.raises(BadImage, match="1100×1000 is 1 megapixels, allowed are 1"):
+    with pytest.raises(BadImage, match="1100×1000 is 1 megapixels, the limit is 1"):
         images.decode(data, max_megapixels=1)
 
 

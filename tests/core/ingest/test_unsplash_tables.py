@@ -130,7 +130,7 @@ def test_damaged_rows_are_reported_by_file_and_line_and_the_others_are_kept(tmp_
     assert [(f.uri, f.reason, f.detail) for f in reading.failures()] == [
         ("photos.tsv000:3", "damaged row", "2 columns instead of 3"),
         ("photos.tsv000:7", "damaged row", "4 columns instead of 3"),
-        ("photos.tsv000:10", "damaged row", "'../g' is no photo's id"),
+        ("photos.tsv000:10", "damaged row", "'../g' is not a photo id"),
         ("photos.tsv000:11", "damaged row", "photo h has no address of a picture"),
     ]
 

@@ -170,7 +170,7 @@ def test_only_curators_silence(tmp_path: Path) -> None:
 
 
 def test_an_alert_that_there_is_none_of_cannot_be_silenced(world: World) -> None:
-    with pytest.raises(AlertError, match="no alert 'Spnt': take one of Spent, Slow"):
+    with pytest.raises(AlertError, match="no alert 'Spnt': choose one of Spent, Slow"):
         world.service.silence("Spnt", at(60), OPERATOR)
 
 

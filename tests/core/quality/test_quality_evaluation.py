@@ -215,7 +215,7 @@ RANKED = (answer("dog", [B, A], [A, B], usd=0.02), *VECTOR[1:])
 
 def test_a_lift_is_geminis_own_or_not_measured() -> None:
     assert lift(ranked_run(*RANKED, mock_server="127.0.0.1:8700")).not_measured == (
-        "ranked by a stand-in at 127.0.0.1:8700, not by Gemini"
+        "ranked by a mock server at 127.0.0.1:8700, not by Gemini"
     )
     assert lift(ranked_run(*RANKED, mock_server=None)).not_measured == NOT_RECORDED
     assert lift(run(*VECTOR)).not_measured == "Gemini ranked no query in this run"
@@ -262,7 +262,7 @@ def test_documents_and_lines_say_who_ranked() -> None:
     found = compare(first, second)
     assert difference_lines(found)[:2] == [
         "run 1: ranked by similarity",
-        "run 2: ranked by a stand-in at fake.example",
+        "run 2: ranked by a mock server at fake.example",
     ]
     assert comparison_document(found)["rankers"] == [
         {"ranker": "vector", "stand_in": None},
@@ -273,7 +273,7 @@ def test_documents_and_lines_say_who_ranked() -> None:
 def test_the_list_of_runs_says_who_ranked(run_store: RunStore) -> None:
     for mock_server in ("", "fake.example"):
         run_store.save(ranked_run(*RANKED, mock_server=mock_server))
-    assert [row.ranked_by for row in run_store.latest()] == ["by a stand-in at fake.example", "by Gemini"]
+    assert [row.ranked_by for row in run_store.latest()] == ["by a mock server at fake.example", "by Gemini"]
 
 
 def test_runs_from_before_this_was_recorded_are_read_and_do_not_claim_gemini(tmp_path: Path) -> None:
@@ -288,7 +288,7 @@ def test_runs_from_before_this_was_recorded_are_read_and_do_not_claim_gemini(tmp
         )
     store = RunStore(path)
     (row,), whole = store.latest(), store.get("old")
-    assert row.ranked_by == whole.ranked_by == "by Gemini or a stand-in (not recorded)"
+    assert row.ranked_by == whole.ranked_by == "by Gemini or a mock server (not recorded)"
     assert [o.order for o in whole.outcomes] == [o.order for o in ranked_run(*RANKED).outcomes]
 
 

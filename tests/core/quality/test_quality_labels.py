@@ -49,7 +49,7 @@ def test_a_label_set_is_read_as_it_stands(tmp_path: Path) -> None:
         (line(id="q9", query=7), "line 2: query is 7, not text"),
         (line(id="q9", relevent={}), "line 2: field 'relevent' is not known"),
         (line(id="q9", relevant=[A]), r"line 2: relevant is \["),
-        (line(id="q9", relevant={"dog.jpg": 1}), "line 2: 'dog.jpg' is no asset id"),
+        (line(id="q9", relevant={"dog.jpg": 1}), "line 2: 'dog.jpg' is not an asset id"),
         (line(id="q9", relevant={A: 3}), "line 2: grade 3 of aaaaaaaaaaaa"),
         (line(id="q9", relevant={A: True}), "line 2: grade True of"),
         (line(id="q9", relevant={A: 1.0}), "line 2: grade 1.0 of"),

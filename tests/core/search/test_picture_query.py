@@ -123,7 +123,7 @@ def test_a_file_that_is_no_picture_is_refused_with_the_reason(app: App, data: by
 
 
 def test_a_file_that_is_too_large_is_refused_before_it_is_decoded() -> None:
-    with pytest.raises(QueryError, match=r"the picture has 1\.5 MB, allowed are 1: choose a smaller one"):
+    with pytest.raises(QueryError, match=r"the picture has 1\.5 MB, the limit is 1: choose a smaller one"):
         read_query_picture(b"no picture" * 150_000, max_mb=1, max_megapixels=10)
 
 
