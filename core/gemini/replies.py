@@ -94,16 +94,14 @@ def _safe_reason(reason: Any, guard: Sequence[str], key: str) -> str:
     if not isinstance(reason, str):
         return ""
     line = one_line(reason[: 20 * MAX_REASON_LENGTH])
-    if leaks(line, guard, key):
-        return ""
-    return line if len(line) <= MAX_REASON_LENGTH else line[: MAX_REASON_LENGTH - 1].rstrip() + "…"
+    return "" if leaks(line, guard, key) else one_line(line, MAX_REASON_LENGTH)
 
 
 def _repeats(line: str, text: str, length: int) -> bool:
     """Whether the line contains `length` consecutive characters of the text, or all of a shorter text.
 
-    Spaces and case are ignored.
+    Spaces, invisible characters and case are ignored.
     """
-    line, text = ("".join(t.split()).casefold() for t in (line, text))
+    line, text = ("".join(c for c in t if c.isprintable() and c != " ").casefold() for t in (line, text))
     length = min(length, len(text))
     return bool(text) and any(text[i : i + length] in line for i in range(len(text) - length + 1))

@@ -10,6 +10,7 @@ from core.app import App
 from core.clusters.lineage.diff_sentences import describe_diff
 from core.clusters.views.export import FORMATS, export_centroids, export_clustering, import_edits
 from core.records.clusterings import Revision
+from core.text import counted
 from pages.clusters.draft_state import DraftState, apply_edit, notify, reporting_errors
 from pages.ui.format import escape_markdown
 from pages.ui.person import person
@@ -78,15 +79,15 @@ def import_clustering(app: App, collection: str, name: str, data: bytes) -> None
         edits, missing = import_edits(data, name, list(app.titles(collection)))
         for edit in edits:
             apply_edit(app, collection, edit)
-        absent = f" {missing} pictures of the file are not in {collection}." if missing else ""
-        notify(f"{name} has become {len(edits)} changes of your draft.{absent}")
+        absent = f" {counted(missing, 'picture')} of the file not in {collection}." if missing else ""
+        notify(f"{name} has become {counted(len(edits), 'change')} of your draft.{absent}")
 
 
 def revision_line(revision: Revision) -> str:
     """`Revision 3 · 41 clusters at 0.82 · published`."""
     parts = [
         f"**Revision {revision.id}**",
-        f"{revision.cluster_count} clusters at {revision.threshold:g}",
+        f"{counted(revision.cluster_count, 'cluster')} at {revision.threshold:g}",
         f"{revision.named_count} named",
     ]
     if revision.published:

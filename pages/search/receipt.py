@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from core.search.answer import Answer, Ranking
+from core.text import counted
 from pages.ui.format import cost_line, escape_markdown, format_ms, format_usd
 
 UNRANKED_ROWS = 10
@@ -64,7 +65,7 @@ def _ranking_line(ranking: Ranking) -> str:
         ranking.model_version or ranking.model,
         f"prompt {ranking.prompt_version}",
         ranking.send,
-        f"{ranking.requests} request{'' if ranking.requests == 1 else 's'}",
+        f"{counted(ranking.requests, 'request')}",
     ]
     if ranking.failure is not None:
         parts.append(f"{ranking.failure.cause} {ranking.failure.detail}".strip())
