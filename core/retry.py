@@ -27,7 +27,7 @@ class RetryTimes:
     `sleep` may raise to give up, as one does that has been cancelled; the error is raised as it is.
     """
 
-    sleep: Callable[[float], object] = time.sleep
+    sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic
     draw: Callable[[], float] = random.random
 

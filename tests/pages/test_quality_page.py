@@ -205,7 +205,7 @@ def test_an_evaluation_of_what_people_judged_is_started_from_the_page_and_opened
     assert not page.exception
     assert wait(resources.evaluations()).run == 1
     page.run()
-    assert "Run 1 is kept: 1 queries" in page.success[0].value.replace("\\", "")
+    assert "Run 1 is kept: 1 query" in page.success[0].value.replace("\\", "")
     assert page.selectbox(key="run").value.endswith("mine")
     assert not open_quality().success  # another person's page does not tell of it
 
