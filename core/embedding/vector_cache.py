@@ -22,9 +22,9 @@ class VectorCache:
 
     def get_or_encode(self, texts: Sequence[str], encode: Encode) -> NDArray[np.float32]:
         """(n, d) float32 for n texts; `encode` is called at most once, with the unknown texts without duplicates."""
-        vectors = {text: self._vectors.get(text) for text in texts}
-        missing = [text for text, vector in vectors.items() if vector is None]
+        known = {text: vector for text in texts if (vector := self._vectors.get(text)) is not None}
+        missing = [text for text in dict.fromkeys(texts) if text not in known]
         if missing:
             for text, vector in zip(missing, encode(missing), strict=True):
-                vectors[text] = self._vectors.setdefault(text, vector.copy())
-        return np.stack([vectors[text] for text in texts])
+                known[text] = self._vectors.setdefault(text, vector.copy())
+        return np.stack([known[text] for text in texts])
