@@ -13,6 +13,7 @@ from typing import Protocol
 from core.errors import NameMissing, NotAllowed
 from core.records.sessions import Account
 from core.settings import Secret
+from core.text import one_line
 
 MAX_NAME_LENGTH = 60
 HERE, UNNAMED = "here", "unnamed:"
@@ -95,7 +96,7 @@ class Person:
         """The name of their account, or the one they typed; empty if they gave none."""
         account = self.account
         text = (account.name or account.email or account.id) if account else self.name
-        return " ".join(text.split())[:MAX_NAME_LENGTH]
+        return one_line(text, MAX_NAME_LENGTH)
 
     @property
     def author(self) -> str:

@@ -74,7 +74,7 @@ class SessionService:
         """Leave a line in the audit log, unless this visitor has left many in the last hour."""
         if self._rates.take("sign-in failed", visitor, FAILURES_PER_HOUR, HOUR_S) is not None:
             return
-        target = one_line(reason)[:MAX_REASON_LENGTH]
+        target = one_line(reason, MAX_REASON_LENGTH)
         self._access.audit.record(Person(visitor=visitor), "sign-in failed", target=target, outcome="refused")
 
     def offer(self, person: Person, agent: str) -> tuple[str, str]:
@@ -181,12 +181,12 @@ def account_from_claims(claims: Mapping[str, Any], roles_claim: str) -> Account:
     Anyone may write an address into a form, so one counts only if the provider has verified it.
     """
     subject, issuer = _exact(claims.get("sub")), claims.get("iss", "")
-    if not subject or not isinstance(issuer, str) or issuer != one_line(issuer):
+    if not subject or (issuer != "" and not _exact(issuer)):
         raise NotAllowed("the identity provider did not say who signed in (no claim `sub`): see its settings")
     verified = claims.get("email_verified") in (True, "true")
     email = _exact(claims.get("email")) if verified else ""
     name = _text(claims.get("name")) or _text(claims.get("preferred_username")) or email
-    return Account(f"{issuer} {subject}".strip(), name[:MAX_NAME_LENGTH], email, _groups(claims, roles_claim))
+    return Account(f"{issuer} {subject}".strip(), one_line(name, MAX_NAME_LENGTH), email, _groups(claims, roles_claim))
 
 
 def _groups(claims: Mapping[str, Any], path: str) -> frozenset[str]:
@@ -213,7 +213,7 @@ def _text(value: Any) -> str:
 
 def _exact(value: Any) -> str:
     """A text that decides something: empty unless it is one line without invisible characters as it stands."""
-    return value if isinstance(value, str) and value == one_line(value) else ""
+    return value if isinstance(value, str) and value.isprintable() and value == one_line(value) else ""
 
 
 def _hash(token: str) -> str:

@@ -10,9 +10,9 @@ from typing import Any
 # -- words --------------------------------------------------------------------------------------------------------
 
 
-def counted(count: int, noun: str) -> str:
-    """`1 picture`, `25,000 pictures`."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+def counted(number: int, noun: str, plural: str | None = None) -> str:
+    """`1 picture`, `25,000 pictures`; a plural that is not the noun with an s is given: `0 queries`."""
+    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
 
 
 def listed(items: Sequence[str]) -> str:
@@ -22,8 +22,7 @@ def listed(items: Sequence[str]) -> str:
 
 def quoted(text: str, max_length: int = 60) -> str:
     """A name in quotation marks, on one line, shortened to at most `max_length` characters."""
-    line = " ".join(text.split())
-    return f"‘{line if len(line) <= max_length else line[: max_length - 1].rstrip() + '…'}’"
+    return f"‘{one_line(text, max_length)}’"
 
 
 def called(name: str) -> str:
@@ -41,9 +40,23 @@ def duration(seconds: float) -> str:
 # -- one-line-safe text -------------------------------------------------------------------------------------------
 
 
-def one_line(text: str) -> str:
-    """Text on one line, without control characters and invisible marks that change its direction."""
-    return " ".join("".join(c if unicodedata.category(c)[0] != "C" else " " for c in text).split())
+_SOFT_HYPHEN = "\u00ad"
+_JOINERS = "\u200c\u200d"  # they hold emoji together, and letters of Persian and Indian scripts
+_UNSAFE_CATEGORIES = ("Cc", "Cf", "Cs")
+
+
+def one_line(text: str, max_length: int | None = None) -> str:
+    """Text on one line, with an ellipsis where it is shortened to at most `max_length` characters.
+
+    Control characters, lone surrogates and invisible marks, such as those that change its direction, become spaces.
+    """
+    safe = "".join(" " if _is_unsafe(character) else character for character in text.replace(_SOFT_HYPHEN, ""))
+    line = " ".join(safe.split()).strip(f" {_JOINERS}")
+    return line if max_length is None or len(line) <= max_length else f"{line[: max_length - 1].rstrip()}…"
+
+
+def _is_unsafe(character: str) -> bool:
+    return unicodedata.category(character) in _UNSAFE_CATEGORIES and character not in _JOINERS
 
 
 def as_json(data: Any) -> str:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
 from core.access import Access, Action, Person
+from core.cache import LruCache
 from core.errors import NotAllowed, TooManyTries, UploadTooLarge
 from core.settings import Settings
 from core.store.sql.rate_limits import RateLimits
@@ -59,22 +59,18 @@ class UploadPermits:
         self, access: Access, rates: RateLimits, settings: Settings, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._access, self._rates, self._settings, self._clock = access, rates, settings, clock
-        self._lock, self._sessions = threading.Lock(), OrderedDict[str, _Session]()
+        self._lock, self._sessions = threading.Lock(), LruCache[str, _Session](MAX_SESSIONS)
 
     def offer(self, session: str, person: Person, kind: UploadKind) -> None:
         """From now on this session may upload files of this kind: a picture to search by, or files of curators."""
         with self._lock:
             known = self._sessions.setdefault(session, _Session())
             known.offers[kind] = person, self._clock() + PERMIT_S
-            self._sessions.move_to_end(session)
-            while len(self._sessions) > MAX_SESSIONS:
-                self._sessions.popitem(last=False)
 
     def withdraw(self, session: str, kind: UploadKind) -> None:
         """This session may upload no more files of this kind."""
         with self._lock:
-            if session in self._sessions:
-                self._sessions[session].offers.pop(kind, None)
+            self._known(session).offers.pop(kind, None)
 
     def begin(self, session: str, length: int | None, held: HeldBytes) -> UploadGrant:
         """Allow an upload of `length` bytes (None: not known); `held` tells the bytes in memory of some sessions.
@@ -87,7 +83,7 @@ class UploadPermits:
             grant = UploadGrant(session, kind, max_bytes, max_bytes if length is None else min(length, max_bytes))
             self._check_size(grant, length)
             self._check_held(grant, person, held)
-            self._sessions[session].coming.append(grant.expected_bytes)
+            self._known(session).coming.append(grant.expected_bytes)
         try:
             self._check_rate(person, kind)
         except BaseException:
@@ -98,13 +94,17 @@ class UploadPermits:
     def end(self, grant: UploadGrant) -> None:
         """The upload is over, however it ended."""
         with self._lock:
-            known = self._sessions.get(grant.session)
-            if known is not None and grant.expected_bytes in known.coming:
+            known = self._known(grant.session)
+            if grant.expected_bytes in known.coming:
                 known.coming.remove(grant.expected_bytes)
 
+    def _known(self, session: str) -> _Session:
+        """What is known of a session, which may be nothing."""
+        return self._sessions.get(session) or _Session()
+
     def _offer(self, session: str) -> tuple[Person, UploadKind]:
-        offers = self._sessions[session].offers if session in self._sessions else {}
-        current = {kind: person for kind, (person, until) in offers.items() if until > self._clock()}
+        offers = self._known(session).offers.items()
+        current = {kind: person for kind, (person, until) in offers if until > self._clock()}
         curator = current.get("collection")
         if curator is not None and self._access.role(curator) >= Action.ADD_PICTURES.role:
             return curator, "collection"
@@ -127,9 +127,9 @@ class UploadPermits:
             sessions, files = [grant.session], COLLECTION_FILES_HELD
         else:
             sessions, files = self._sessions_of(person), QUERY_FILES_HELD
-            if self._sessions[grant.session].coming:
+            if self._known(grant.session).coming:
                 raise TooManyTries("another picture is being uploaded: wait for it to end", 1.0)
-        coming = sum(sum(self._sessions[session].coming) for session in sessions)
+        coming = sum(sum(self._known(session).coming) for session in sessions)
         if held(sessions) + coming + grant.expected_bytes > files * grant.max_bytes:
             raise UploadTooLarge("too many files are waiting already: use or remove those first")
 

@@ -19,6 +19,7 @@ from core.jobs.background import BackgroundJobs
 from core.records.jobs import Job, ProgressListener, ignore
 from core.store.lance.snapshot import Snapshot, require_same_collection
 from core.store.objects.map_files import MapFiles, StoredMap
+from core.text import counted
 
 MAP_JOB = "map"
 MAX_CACHED_MAPS = 6
@@ -105,7 +106,7 @@ class AtlasService:
         fitted = np.ones(len(snapshot), bool)
         require_same_collection(collection, snapshot, self._snapshots(collection))
         self._maps(collection).put(StoredMap(snapshot.version, snapshot.ids, coordinates, fitted, SEED))
-        return f"{len(snapshot):,} pictures mapped"
+        return f"{counted(len(snapshot), 'picture')} mapped"
 
 
 def _provisional(snapshot: Snapshot) -> Map:

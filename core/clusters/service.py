@@ -37,6 +37,7 @@ from core.records.jobs import Job, ProgressListener, ignore
 from core.store.lance.snapshot import Snapshot, require_same_collection
 from core.store.objects.linkage_files import LinkageFiles
 from core.store.sql.revision_store import RevisionStore
+from core.text import counted
 
 LINKAGE_JOB = "link"
 INLINE_LINKAGE_LIMIT = 3_000  # pictures; the linkage of larger collections is computed by a background job
@@ -115,7 +116,7 @@ class ClusterService:
         linkage = average_linkage(snapshot.vectors, listener=listener, device=self._device)
         require_same_collection(collection, snapshot, self._sources.snapshots(collection))
         self._sources.linkages(collection).put(snapshot.version, snapshot.ids, linkage.z)
-        return f"{len(snapshot):,} pictures linked"
+        return f"{counted(len(snapshot), 'picture')} linked"
 
     def refresh(self, collection: str, author: str) -> Job | None:
         """Start a background job if the dendrogram is out of date.

@@ -24,7 +24,7 @@ from huggingface_hub.utils import WeakFileLock, build_hf_headers
 
 from core.embedding.hashes import file_checkpoint
 from core.embedding.hub import RemoteFile, RequiredFile, cached_path, find_remote, is_settled, publish
-from core.embedding.hub_errors import DOWNLOAD_ERRORS, ContentMismatch, explain, with_retries
+from core.embedding.hub_errors import DOWNLOAD_ERRORS, ContentMismatch, explain, with_hub_retries
 from core.errors import ModelUnavailable
 from core.records.jobs import DOWNLOAD_PHASE, Progress, ProgressListener, ignore
 
@@ -71,7 +71,7 @@ def _store(remote: RemoteFile, listener: ProgressListener) -> None:
             _check_free_space(remote)
             if remote.received < remote.size:
                 transient = (HfHubHTTPError, httpx2.TransportError)
-                with_retries(partial(_receive, remote, meter), transient, lambda: remote.received)
+                with_hub_retries(partial(_receive, remote, meter), transient, lambda: remote.received)
             _verify(remote)
             remote.partial.replace(remote.blob)
         publish(remote)

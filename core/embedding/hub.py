@@ -18,7 +18,7 @@ from urllib.parse import quote
 from huggingface_hub import constants, get_hf_file_metadata, try_to_load_from_cache
 from huggingface_hub.errors import FileMetadataError, HfHubHTTPError, HFValidationError, RemoteEntryNotFoundError
 
-from core.embedding.hub_errors import DOWNLOAD_ERRORS, with_retries
+from core.embedding.hub_errors import DOWNLOAD_ERRORS, with_hub_retries
 
 SAFE_NAME = re.compile(r"[\w-][\w.-]*")
 # Otherwise the first request of a process waits up to 3 s for a list of programs, to report which one runs it.
@@ -110,7 +110,7 @@ def find_remote(file: RequiredFile) -> RemoteFile | None:
     """The first of a file's names that the hub has; None if it has none of an optional file. Raises DOWNLOAD_ERRORS."""
     for name in file.names:
         try:
-            return with_retries(partial(_describe, file, name), HfHubHTTPError)
+            return with_hub_retries(partial(_describe, file, name), HfHubHTTPError)
         except RemoteEntryNotFoundError as error:
             absent = error
     if not file.optional:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -16,7 +15,9 @@ from huggingface_hub.errors import (
 )
 from huggingface_hub.utils import parse_ratelimit_headers
 
-MAX_RETRIES = 2  # in a row without receiving a byte
+from core.retry import RetryPolicy, with_retries
+
+ATTEMPTS = 3  # in a row without receiving a byte
 BACKOFF_S = 1.0  # before the first retry, then doubled
 MAX_WAIT_S = 30.0  # that a server may ask for
 DOWNLOAD_ERRORS = (httpx2.HTTPError, httpx2.InvalidURL, OSError)
@@ -29,26 +30,23 @@ class ContentMismatch(OSError):
     """A complete file differs from what the hub announced."""
 
 
-def with_retries(
+def with_hub_retries(
     attempt: Callable[[], Result],
     transient: type[Exception] | tuple[type[Exception], ...],
     received: Callable[[], int] = lambda: 0,
 ) -> Result:
-    """The result of `attempt`, repeated after `transient` errors.
+    """The result of `attempt`, repeated after `transient` errors; a row of them ends when `received()` bytes grow.
 
-    Raises the error once MAX_RETRIES attempts in a row have not made `received()`, a number of bytes, grow.
+    A hub's answer is transient only if its status is. Raises the last error.
     """
-    failures = 0
-    while True:
-        received_before = received()
-        try:
-            return attempt()
-        except transient as error:
-            failures = 0 if received() > received_before else failures + 1
-            wait_s = _wait_s(error, failures)
-            if failures > MAX_RETRIES or wait_s is None:
-                raise
-        time.sleep(wait_s)
+    policy = RetryPolicy(
+        is_transient=lambda error: isinstance(error, transient) and _may_pass(error),
+        attempts=ATTEMPTS,
+        first_wait_s=BACKOFF_S,
+        asked_s=_asked_s,
+        max_asked_s=MAX_WAIT_S,
+    )
+    return with_retries(attempt, policy, "a request to the model hub", received=received)
 
 
 def explain(error: Exception, repository: str, names: tuple[str, ...]) -> tuple[str, str]:
@@ -84,13 +82,14 @@ def _explain_status(error: HfHubHTTPError, repository: str, names: tuple[str, ..
     return f"it answers with status {status}", "try again later"
 
 
-def _wait_s(error: Exception, failures: int) -> float | None:
-    """Seconds until a retry makes sense; None if it does not."""
-    retry_after_s = 0.0
-    if isinstance(error, HfHubHTTPError):
-        if error.response.status_code not in TRANSIENT_STATUSES:
-            return None
-        headers = error.response.headers
-        limit, after = parse_ratelimit_headers(headers), headers.get("Retry-After", "")
-        retry_after_s = float(after) if after.isdigit() else float(limit.reset_in_seconds) if limit else 0.0
-    return max(retry_after_s, BACKOFF_S * 2 ** max(failures - 1, 0)) if retry_after_s <= MAX_WAIT_S else None
+def _may_pass(error: Exception) -> bool:
+    return not isinstance(error, HfHubHTTPError) or error.response.status_code in TRANSIENT_STATUSES
+
+
+def _asked_s(error: Exception) -> float:
+    """Seconds that the hub asks to be left alone; 0 if it does not ask."""
+    if not isinstance(error, HfHubHTTPError):
+        return 0.0
+    headers = error.response.headers
+    limit, after = parse_ratelimit_headers(headers), headers.get("Retry-After", "")
+    return float(after) if after.isdigit() else float(limit.reset_in_seconds) if limit else 0.0

@@ -15,6 +15,7 @@ from PIL import Image, ImageCms, PngImagePlugin, UnidentifiedImageError, _imagin
 from PIL.ExifTags import Base
 
 from core.errors import BadImage
+from core.text import one_line
 
 SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".png", ".webp", ".gif", ".tif", ".tiff", ".bmp", ".avif", ".heic", ".heif"}
@@ -236,5 +237,4 @@ def thumbnail(image: Image.Image, max_side_px: int = THUMBNAIL_PX) -> bytes:
 
 
 def _short_message(error: BaseException) -> str:
-    text = " ".join(str(error).split())
-    return text[:160] if text else type(error).__name__
+    return one_line(str(error), 160) or type(error).__name__

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+
+from core.cache import LruCache
 
 CAPACITY = 2_048
 
@@ -18,23 +18,13 @@ class VectorCache:
     """At most `capacity` vectors; the least recently used are evicted. May be shared between threads."""
 
     def __init__(self, capacity: int = CAPACITY) -> None:
-        self._capacity, self._lock = capacity, threading.Lock()
-        self._vectors: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
+        self._vectors = LruCache[str, NDArray[np.float32]](capacity)
 
     def get_or_encode(self, texts: Sequence[str], encode: Encode) -> NDArray[np.float32]:
         """(n, d) float32 for n texts; `encode` is called at most once, with the unknown texts without duplicates."""
-        with self._lock:
-            known = {text: self._vectors[text] for text in texts if text in self._vectors}
+        known = {text: vector for text in texts if (vector := self._vectors.get(text)) is not None}
         missing = [text for text in dict.fromkeys(texts) if text not in known]
         if missing:
-            known.update(zip(missing, encode(missing), strict=True))
-        self._store(known)
+            for text, vector in zip(missing, encode(missing), strict=True):
+                known[text] = self._vectors.setdefault(text, vector.copy())
         return np.stack([known[text] for text in texts])
-
-    def _store(self, vectors: dict[str, NDArray[np.float32]]) -> None:
-        with self._lock:
-            for text, vector in vectors.items():
-                self._vectors[text] = vector.copy()
-                self._vectors.move_to_end(text)
-            while len(self._vectors) > self._capacity:
-                self._vectors.popitem(last=False)

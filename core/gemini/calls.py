@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from core.gemini.breaker import CircuitBreaker
@@ -16,6 +17,7 @@ from core.gemini.prices import PricedUsage, PriceTable, TokenUsage
 from core.gemini.time_sources import TimeSources
 from core.gemini.transport import GeminiReply, GeminiRequest, GeminiTransport
 from core.logs import log
+from core.retry import RetryPolicy, RetryTimes, with_retries
 from core.settings import Secret
 from core.store.sql.spend_store import Share, SpendStore
 
@@ -83,6 +85,14 @@ class GeminiCalls:
         self._breaker = CircuitBreaker(times.clock)
         self._runner = DeadlineRunner(times.wait)
         self._last_failure: CallFailure | None = None
+        self._retry_policy = RetryPolicy(
+            is_transient=_is_transient,
+            first_wait_s=FIRST_BACKOFF_S,
+            jitter=0.5,
+            asked_s=self._asked_s,
+            last_attempt_s=MIN_TIMEOUT_S,
+        )
+        self._retry_times = RetryTimes(times.sleep, times.clock, times.jitter)
 
     @property
     def key(self) -> Secret:
@@ -99,23 +109,29 @@ class GeminiCalls:
 
         Its cost counts against `share` too, if there is one.
         """
-        end, outcome = self._times.clock() + deadline_s, CallOutcome()
-        while True:
-            failure = self._blocked(end - self._times.clock())
-            if failure is not None:
-                return replace(outcome, failure=failure)
-            try:
-                reply, outcome = self._attempt(request, end, outcome, share)
-            except GeminiError as error:
-                outcome = self._add_cost(outcome, error)
-                self._record_failure(error)
-                wait_s = self._backoff_s(error, outcome.requests, end - self._times.clock())
-                if wait_s is None:
-                    return replace(outcome, failure=self._give_up(error))
-                self._times.sleep(wait_s)
-            else:
-                self._breaker.record_success()
-                return replace(outcome, text=reply.text, model_version=reply.model_version)
+        call = _Call(request, share, self._times.clock() + deadline_s)
+        policy = replace(self._retry_policy, deadline_s=deadline_s)
+        try:
+            reply = with_retries(partial(self._attempt, call), policy, "a request to Gemini", self._retry_times)
+        except _Blocked as blocked:
+            return replace(call.outcome, failure=blocked.failure)
+        except GeminiError as error:
+            return replace(call.outcome, failure=self._give_up(error))
+        return replace(call.outcome, text=reply.text, model_version=reply.model_version)
+
+    def _attempt(self, call: _Call) -> GeminiReply:
+        """One request, its cost added to the call's outcome. Raises GeminiError; _Blocked if nothing may be sent."""
+        failure = self._blocked(call.end - self._times.clock())
+        if failure is not None:
+            raise _Blocked(failure)
+        try:
+            reply = self._charged_reply(call)
+        except GeminiError as error:
+            call.outcome = self._add_cost(call.outcome, error)
+            self._record_failure(error)
+            raise
+        self._breaker.record_success()
+        return reply
 
     def _blocked(self, left_s: float) -> CallFailure | None:
         """Why nothing may be sent now, if so."""
@@ -132,15 +148,15 @@ class GeminiCalls:
         lasts = failure is not None and failure.retry_at is not None and failure.retry_at > self._times.now()
         return failure if lasts else None
 
-    def _attempt(
-        self, request: GeminiRequest, end: float, outcome: CallOutcome, share: Share | None
-    ) -> tuple[GeminiReply, CallOutcome]:
+    def _charged_reply(self, call: _Call) -> GeminiReply:
         """One request, its cost reserved before and settled after. Raises GeminiError."""
-        max_cost = self._meter.price(request.max_usage)
-        reply = self._reply_before(end, request, self._meter.reserve(max_cost.usd, share), max_cost)
+        max_cost = self._meter.price(call.request.max_usage)
+        reply = self._reply_before(call.end, call.request, self._meter.reserve(max_cost.usd, call.share), max_cost)
         if reply.usage is None:
-            return reply, outcome.with_unknown_request(max_cost)
-        return reply, outcome.with_request(reply.usage, self._meter.price(reply.usage))
+            call.outcome = call.outcome.with_unknown_request(max_cost)
+        else:
+            call.outcome = call.outcome.with_request(reply.usage, self._meter.price(reply.usage))
+        return reply
 
     def _reply_before(self, end: float, request: GeminiRequest, reservation: int, max_cost: PricedUsage) -> GeminiReply:
         """Wait for a reply until the deadline; the request settles its own cost, late or not. Raises GeminiError."""
@@ -191,14 +207,10 @@ class GeminiCalls:
         elif error.cause not in NOT_SENT:
             self._breaker.record_success()  # it answered, if only to refuse
 
-    def _backoff_s(self, error: GeminiError, requests: int, left_s: float) -> float | None:
-        """Seconds until the next attempt, None if there is none: it would not help, or not end in time."""
-        quota_returns = error.cause == "quota_minute" and error.retry_after_s is not None
-        if not quota_returns and error.cause not in TRANSIENT:
-            return None
-        backoff_s = FIRST_BACKOFF_S * 2 ** (requests - 1) * (0.5 + self._times.jitter())
-        wait_s = max(backoff_s, error.retry_after_s or 0.0, self._breaker.wait_s())
-        return wait_s if wait_s + MIN_TIMEOUT_S < left_s else None
+    def _asked_s(self, error: Exception) -> float:
+        """Seconds that Gemini asks to be left alone, or that the circuit breaker leaves it alone anyway."""
+        asked_s = error.retry_after_s if isinstance(error, GeminiError) else None
+        return max(asked_s or 0.0, self._breaker.wait_s())
 
     def _give_up(self, error: GeminiError) -> CallFailure:
         """The error as the end of a call; one that the next call would meet again is remembered."""
@@ -207,6 +219,31 @@ class GeminiCalls:
         if failure.retry_at is not None:
             self._last_failure = failure
         return failure
+
+
+def _is_transient(error: Exception) -> bool:
+    if not isinstance(error, GeminiError):
+        return False
+    quota_returns = error.cause == "quota_minute" and error.retry_after_s is not None
+    return quota_returns or error.cause in TRANSIENT
+
+
+@dataclass
+class _Call:
+    """One call under way: until when it may last on the clock, and what its requests came to so far."""
+
+    request: GeminiRequest
+    share: Share | None
+    end: float
+    outcome: CallOutcome = CallOutcome()
+
+
+class _Blocked(Exception):
+    """Nothing may be sent now."""
+
+    def __init__(self, failure: CallFailure) -> None:
+        super().__init__(failure.cause)
+        self.failure = failure
 
 
 class _UnknownCostError(GeminiError):

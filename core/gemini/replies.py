@@ -47,9 +47,9 @@ def parse_refined_query(text: str, guard: Sequence[str] = (), key: str = "") -> 
     """
     document = _json(text)
     query = document.get("query") if isinstance(document, dict) else None
-    if not isinstance(query, str) or not one_line(query):
+    line = _printable_line(query) if isinstance(query, str) else ""
+    if not line:
         raise GeminiError("malformed", "JSON without a text `query`")
-    line = one_line(query)
     if leaks(line, guard, key):
         raise GeminiError("malformed", "the query repeats what nobody should see")
     return line[:MAX_REFINED_QUERY_LENGTH]
@@ -93,10 +93,13 @@ def _is_number(value: Any) -> TypeGuard[float]:
 def _safe_reason(reason: Any, guard: Sequence[str], key: str) -> str:
     if not isinstance(reason, str):
         return ""
-    line = one_line(reason[: 20 * MAX_REASON_LENGTH])
-    if leaks(line, guard, key):
-        return ""
-    return line if len(line) <= MAX_REASON_LENGTH else line[: MAX_REASON_LENGTH - 1].rstrip() + "…"
+    line = _printable_line(reason[: 20 * MAX_REASON_LENGTH])
+    return "" if leaks(line, guard, key) else one_line(line, MAX_REASON_LENGTH)
+
+
+def _printable_line(text: str) -> str:
+    """One line without anything invisible: not even joiners, which could hide that it repeats a guarded text."""
+    return one_line("".join(character if character.isprintable() else " " for character in text))
 
 
 def _repeats(line: str, text: str, length: int) -> bool:

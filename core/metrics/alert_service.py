@@ -15,6 +15,7 @@ from core.metrics.alert_state import step
 from core.records.alerts import Alert, AlertChange, AlertReading, AlertRule, Silence
 from core.records.jobs import ignore
 from core.store.sql.alert_store import AlertStore
+from core.text import one_line
 
 CHECK_INTERVAL = timedelta(seconds=1)
 WATCH_INTERVAL_S = 15.0
@@ -63,7 +64,7 @@ class AlertService:
         """Silence an alert until a time. Raises NotAllowed, StoreError, and AlertError if there is no such alert."""
         with self._access.acting(person, Action.SILENCE, target=name):
             self._require_rule(name)
-            silence = Silence(name, until.astimezone(UTC), person.author, " ".join(reason.split())[:MAX_REASON_LENGTH])
+            silence = Silence(name, until.astimezone(UTC), person.author, one_line(reason, MAX_REASON_LENGTH))
             self._store.silence(silence)
             return silence
 

@@ -12,17 +12,30 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
-from core.errors import SettingError
+from core.errors import ContactSheetError, SettingError
 from core.logs import log
 from core.records.alerts import Alert
+from core.retry import RetryPolicy, RetryTimes, with_retries
 from core.settings import Secret
 
-MAX_ATTEMPTS, INITIAL_DELAY_S, TIMEOUT_S = 3, 2.0, 5.0
+TIMEOUT_S = 5.0
 QUEUE_SIZE = 100
 _NEVER = "0001-01-01T00:00:00Z"
+
+
+class _NotTold(ContactSheetError):
+    """Why the receiver did not take an alert, without the URL; and whether it may take it later."""
+
+    def __init__(self, problem: str, transient: bool) -> None:
+        super().__init__(problem)
+        self.transient = transient
+
+
+RETRIES = RetryPolicy(lambda error: isinstance(error, _NotTold) and error.transient, attempts=3, first_wait_s=2.0)
 
 
 class Webhook:
@@ -32,7 +45,7 @@ class Webhook:
         """Start a daemon thread. Raises SettingError if the address is not an HTTP URL."""
         if not _is_http_url(address.reveal()):
             raise SettingError("CONTACTSHEET_ALERT_WEBHOOK must be an address that begins with http:// or https://")
-        self._address, self._sleep = address, sleep
+        self._address, self._times = address, RetryTimes(sleep)
         self._opener = urllib.request.build_opener(_NoRedirects)
         self._queue: queue.Queue[Alert] = queue.Queue(QUEUE_SIZE)
         threading.Thread(target=self._work, name="alert-webhook", daemon=True).start()
@@ -49,30 +62,24 @@ class Webhook:
             self._deliver(self._queue.get())
 
     def _deliver(self, alert: Alert) -> None:
-        problem = ""
-        for attempt in range(MAX_ATTEMPTS):
-            if attempt:
-                self._sleep(INITIAL_DELAY_S * 2 ** (attempt - 1))
-            problem, retry = self._post(alert)
-            if not retry:
-                break
-        if problem:
-            log("alerts", "the webhook was not told", logging.ERROR, alert=alert.rule.name, problem=problem)
+        try:
+            with_retries(partial(self._post, alert), RETRIES, "a post to the webhook", self._times)
+        except _NotTold as problem:
+            log("alerts", "the webhook was not told", logging.ERROR, alert=alert.rule.name, problem=str(problem))
 
-    def _post(self, alert: Alert) -> tuple[str, bool]:
-        """The problem, empty if there was none, without the URL; and whether a retry may help."""
+    def _post(self, alert: Alert) -> None:
+        """Post once. Raises _NotTold."""
         body = json.dumps(webhook_document(alert)).encode()
         request = urllib.request.Request(  # noqa: S310 - the scheme was checked
             self._address.reveal(), body, {"Content-Type": "application/json", "User-Agent": "contactsheet"}
         )
         try:
-            with self._opener.open(request, timeout=TIMEOUT_S):
-                return "", False
+            self._opener.open(request, timeout=TIMEOUT_S).close()
         except urllib.error.HTTPError as error:
             error.close()
-            return f"status {error.code}", error.code >= 500 or error.code == 429
+            raise _NotTold(f"status {error.code}", error.code >= 500 or error.code == 429) from None
         except (OSError, http.client.HTTPException, ValueError) as error:
-            return type(error).__name__, True
+            raise _NotTold(type(error).__name__, transient=True) from None
 
 
 def _is_http_url(address: str) -> bool:

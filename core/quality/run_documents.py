@@ -11,11 +11,12 @@ from core.quality.evaluation import MeanMeasures, scores, scores_by_kind
 from core.quality.relevance import RELEVANCE_MEASURES
 from core.records.evaluations import EvaluationRun, EvaluationRunSummary
 from core.store.sql.run_store import run_to_document
+from core.text import counted
 
 
 def scores_document(found: MeanMeasures) -> dict[str, Any]:
     """Every measure with its interval and the baseline's figure."""
-    measures = {m.name: {**asdict(found.measures[m.name]), "predecessor": m.baseline} for m in RELEVANCE_MEASURES}
+    measures = {m.name: {**asdict(found.measures[m.name]), "baseline": m.baseline} for m in RELEVANCE_MEASURES}
     return {"queries": found.count, "measures": measures}
 
 
@@ -100,8 +101,8 @@ def lift_line(found: Lift) -> str:
         return f"lift of Gemini's order: not measured ({found.not_measured})"
     gain, per_usd, per_s = found.gain, _figure(found.per_usd), _figure(found.per_s)
     return (
-        f"lift of Gemini's order over {found.queries} queries: {gain.value:+.3f} NDCG@4 ({gain.low:+.3f} to "
-        f"{gain.high:+.3f}), {per_usd} points per dollar, {per_s} per second"
+        f"lift of Gemini's order over {counted(found.queries, 'query', 'queries')}: {gain.value:+.3f} NDCG@4 "
+        f"({gain.low:+.3f} to {gain.high:+.3f}), {per_usd} points per dollar, {per_s} per second"
     )
 
 

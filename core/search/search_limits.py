@@ -15,6 +15,7 @@ from core.logs import log
 from core.settings import Settings
 from core.store.sql.rate_limits import RateLimits
 from core.store.sql.spend_store import Share
+from core.text import counted
 
 MINUTE_S = 60.0
 REFUSED_AT = 3  # times the searches per minute
@@ -52,8 +53,8 @@ class SearchLimits:
         per_minute = self._limit(person)
         wait_s = self._take("search", person, per_minute * REFUSED_AT) if per_minute else None
         if wait_s is not None:
-            count = per_minute * REFUSED_AT
-            raise TooManyTries(f"{count} searches a minute are the limit: try again in {math.ceil(wait_s)} s", wait_s)
+            searches = counted(per_minute * REFUSED_AT, "search", "searches")
+            raise TooManyTries(f"{searches} a minute are the limit: try again in {math.ceil(wait_s)} s", wait_s)
         return self._allowance(person, "ranked search", per_minute)
 
     def begin_follow_up(self, person: Person) -> Allowance:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from core.cache import OnceCache
 from core.embedding.encoder import Encoder
 from core.errors import ModelUnavailable, QueryError
 from core.metrics.stage_timer import StageTimer
@@ -28,7 +28,7 @@ MAX_EXAMPLE_LENGTH = 22
 
 @dataclass(frozen=True)
 class _Resident:
-    """One state of the collection in memory."""
+    """One state of the collection in memory, with the rows that recent filters leave."""
 
     change_token: int
     snapshot: Snapshot
@@ -36,6 +36,11 @@ class _Resident:
     columns: FilterColumns
     facets: Facets
     newest_first: NDArray[np.intp]
+    masks: OnceCache = field(default_factory=lambda: OnceCache(MAX_CACHED_MASKS))
+
+    def mask(self, filters: Filters) -> NDArray[np.bool_] | None:
+        """The rows that the filters leave; None if they leave all."""
+        return self.masks.get_or_create(filters, lambda: self.columns.mask(filters))
 
 
 class Searcher:
@@ -46,7 +51,6 @@ class Searcher:
         self._table, self._encoder = table, encoder
         self._lock = threading.Lock()
         self._resident: _Resident | None = None
-        self._masks: OrderedDict[tuple[int, Filters], NDArray[np.bool_] | None] = OrderedDict()
 
     @property
     def model(self) -> ModelCard:
@@ -116,7 +120,7 @@ class Searcher:
         """The newest `top` assets that pass the filters, with similarity 0: what a page shows before any query."""
         stages, resident = StageTimer(), self._current()
         with stages.stage("search"):
-            mask = self._mask(resident, filters)
+            mask = resident.mask(filters)
             rows = resident.newest_first if mask is None else resident.newest_first[mask[resident.newest_first]]
         newest = Matches(rows[:top], np.zeros(min(top, len(rows)), np.float32), len(rows))
         return self._load(resident, "", newest, stages)
@@ -147,7 +151,7 @@ class Searcher:
     ) -> SearchResult:
         resident = self._current()
         with stages.stage("search"):
-            mask = self._mask(resident, options.filters)
+            mask = resident.mask(options.filters)
             if excluded_row is not None:
                 mask = np.ones(len(resident.snapshot), bool) if mask is None else mask.copy()
                 mask[excluded_row] = False
@@ -179,17 +183,7 @@ class Searcher:
             token = self._table.change_token()
             if self._resident is None or self._resident.change_token != token:
                 self._resident = _make_resident(token, self._table.snapshot())
-                self._masks.clear()
             return self._resident
-
-    def _mask(self, resident: _Resident, filters: Filters) -> NDArray[np.bool_] | None:
-        key = (resident.change_token, filters)
-        with self._lock:
-            if key not in self._masks:
-                self._masks[key] = resident.columns.mask(filters)
-                while len(self._masks) > MAX_CACHED_MASKS:
-                    self._masks.popitem(last=False)
-            return self._masks[key]
 
 
 def normalize_query(query: str) -> str:

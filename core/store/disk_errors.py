@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from core.errors import StoreError
+from core.text import one_line
 
 # LanceDB passes on Rust errors as text: only the number of the operating system error is stable.
 _ADVICE = {
@@ -43,7 +44,7 @@ def _wrap_errors(folder: Path, problem: str, kept: str) -> Iterator[None]:
 
 
 def _explain(error: Exception) -> tuple[str, str]:
-    text = " ".join(str(error).split())
+    text = one_line(str(error))
     for number, cause_and_advice in _ADVICE.items():
         if getattr(error, "errno", None) == number or f"os error {number})" in text:
             return cause_and_advice

@@ -17,6 +17,7 @@ from core.clusters.views.cluster_view import BORDERLINE_MARGIN, ClusterView
 from core.clusters.views.partition import Cluster
 from core.clusters.views.print_sheet import MAX_PRINTED, render_print_sheet
 from core.errors import ClusterError
+from core.text import counted
 from pages.clusters.draft_state import DraftState, apply_edit, rerun_explorer
 from pages.ui.format import escape_markdown
 from pages.ui.gallery import GalleryActions, GalleryLayout, find_similar, gallery, open_picture
@@ -119,7 +120,7 @@ def figures_line(opened: OpenCluster, borderline_count: int) -> str:
     nearest, similarity = (values[0] for values in view.statistics.neighbours([number]))
     near = f" · nearest: {escape_markdown(opened.names[nearest])} ({similarity:.3f})" if nearest >= 0 else ""
     return (
-        f"{view.sizes[number]:,} pictures · cohesion {view.statistics.cohesion[number]:.3f} · "
+        f"{counted(int(view.sizes[number]), 'picture')} · cohesion {view.statistics.cohesion[number]:.3f} · "
         f"{borderline_count} borderline · {opened.cluster.pinned} pinned{near}"
     )
 
@@ -155,7 +156,7 @@ def print_popover(app: App, state: DraftState, opened: OpenCluster) -> None:
         if not st.toggle("Prepare a contact sheet", key=f"print_{cluster.id}"):
             return
         ids = opened.asset_ids
-        subtitle = f"{len(ids):,} pictures of {state.collection}, grouped at {cluster.threshold:g}"
+        subtitle = f"{counted(len(ids), 'picture')} of {state.collection}, grouped at {cluster.threshold:g}"
         sheet = render_print_sheet(opened.name, subtitle, app.pictures(state.collection, ids[: MAX_PRINTED + 1]))
         st.download_button(
             "Contact sheet",
@@ -283,9 +284,8 @@ def branch_popover(app: App, state: DraftState, opened: OpenCluster) -> None:
             st.caption("This cluster was assembled by hand, so it is not a branch of the dendrogram.")
             return
         sizes = ", ".join(str(len(rows)) for rows in found.pieces[:MAX_SIZES_LISTED])
-        count = len(found.pieces)
         st.caption(
-            f"{count} piece{'' if count == 1 else 's'} of {sizes} pictures"
+            f"{counted(len(found.pieces), 'piece')} of {sizes} pictures"
             + (", with others that it would join." if found.grows else ".")
         )
         first_ids = [opened.view.asset_ids[int(rows[0])] for rows in found.pieces[:MAX_PIECES_SHOWN]]

@@ -11,6 +11,7 @@ import streamlit as st
 from core.app import App
 from core.clusters.curation import cluster_name
 from core.clusters.views.cluster_view import BORDERLINE_MARGIN, ClusterView
+from core.text import counted
 from pages.clusters.draft_state import DraftState, rerun_explorer
 from pages.ui.gallery import GalleryCard, cards
 
@@ -34,7 +35,7 @@ class ClusterRow(NamedTuple):
     @property
     def caption(self) -> str:
         """`41 pictures · cohesion 0.86 · 3 borderline · next to Boats`."""
-        parts = [f"{self.size:,} pictures", f"cohesion {self.cohesion:.2f}"]
+        parts = [f"{counted(self.size, 'picture')}", f"cohesion {self.cohesion:.2f}"]
         if self.borderline:
             parts.append(f"{self.borderline} borderline")
         if self.neighbour:

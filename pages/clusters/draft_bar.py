@@ -71,10 +71,9 @@ def headline(state: DraftState) -> str:
     """One line: the draft and its number of changes, or the revision."""
     base = f"revision {state.parent.id}" if state.parent else "nothing saved yet"
     if state.unsaved:
-        count = f"{state.unsaved} change{'' if state.unsaved == 1 else 's'}"
         on = f" on {base}" if state.parent else ""
         whose = f" of {escape_markdown(state.opened.record.author)}" if state.opened and state.foreign else ""
-        return f":material/edit_note: **Draft{whose}**{on} · {count} not saved"
+        return f":material/edit_note: **Draft{whose}**{on} · {counted(state.unsaved, 'change')} not saved"
     published = " · published" if state.parent_is_published else ""
     return f":material/bookmark: **{base[0].upper()}{base[1:]}**{published}"
 
@@ -110,7 +109,7 @@ def save_revision(app: App, state: DraftState, note: str) -> None:
     for name in ("draft", "t", "min"):
         st.query_params.pop(name, None)
     st.session_state.pop("conflict", None)
-    notify(f"Saved as revision {revision.id}: {revision.cluster_count} clusters.", success=True)
+    notify(f"Saved as revision {revision.id}: {counted(revision.cluster_count, 'cluster')}.")
 
 
 def publish_button(app: App, state: DraftState) -> None:

@@ -6,6 +6,7 @@ import streamlit as st
 
 from core.app import App
 from core.clusters.views.cluster_view import ClusterView
+from core.text import counted
 from pages.clusters.cluster_detail import show_open_cluster
 from pages.clusters.cluster_list import show_clusters
 from pages.clusters.dial import show_dial
@@ -76,7 +77,10 @@ def cluster_summary(view: ClusterView) -> str:
     """One line: the numbers of clusters, of unclustered pictures and of newly assigned ones."""
     unclustered = int((view.labels < 0).sum())
     new_count = len(view.base.new_rows)
-    parts = [f"{len(view.clusters):,} clusters", f"{unclustered:,} of {len(view.labels):,} unclustered"]
+    parts = [
+        f"{counted(len(view.clusters), 'cluster')}",
+        f"{unclustered:,} of {counted(len(view.labels), 'picture')} in none",
+    ]
     if new_count:
         parts.append(f"{new_count:,} new pictures assigned")
     return " · ".join(parts)

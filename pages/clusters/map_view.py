@@ -16,6 +16,7 @@ from core.atlas.service import Map
 from core.clusters.views.cluster_view import ClusterView
 from core.errors import TooManyTries
 from core.records.searches import SearchOptions
+from core.text import counted
 from pages.clusters.cluster_detail import cluster_names
 from pages.clusters.draft_state import DraftState
 from pages.clusters.map_component import MapData, draw_map
@@ -144,7 +145,7 @@ def show_fit_status(app: App, state: DraftState, atlas: Map) -> None:
     elif atlas.refit_suggested:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.caption(
-                f"{atlas.placed:,} pictures were placed beside their neighbours since the map was computed.",
+                f"{counted(atlas.placed, 'picture')} placed beside their neighbours since the map was made.",
                 width="content",
             )
             if state.may_edit:

@@ -8,6 +8,7 @@ from core.app import App
 from core.clusters.lineage.diff import AssetMove
 from core.clusters.lineage.diff_sentences import describe_diff
 from core.clusters.views.cluster_view import ClusterView
+from core.text import counted
 from pages.clusters.draft_state import DraftState
 from pages.ui.format import escape_markdown
 from pages.ui.gallery import GalleryActions, GalleryLayout, find_similar, gallery, open_picture
@@ -41,5 +42,4 @@ def flow_title(flow: AssetMove, names: dict[str, str]) -> str:
     def label(cluster_id: str | None) -> str:
         return escape_markdown(names.get(cluster_id) or cluster_id) if cluster_id else "unclustered"
 
-    count = len(flow.asset_ids)
-    return f"**{count} picture{'' if count == 1 else 's'}**: {label(flow.before)} → {label(flow.after)}"
+    return f"**{counted(len(flow.asset_ids), 'picture')}**: {label(flow.before)} → {label(flow.after)}"

@@ -79,7 +79,7 @@ def import_clustering(app: App, collection: str, name: str, data: bytes) -> None
         edits, missing = import_edits(data, name, list(app.titles(collection)))
         for edit in edits:
             apply_edit(app, collection, edit)
-        absent = f" {missing} pictures of the file are not in {collection}." if missing else ""
+        absent = f" {counted(missing, 'picture')} of the file are not in {collection}." if missing else ""
         notify(f"{name} was imported as {counted(len(edits), 'edit')} in your draft.{absent}", success=True)
 
 
@@ -87,7 +87,7 @@ def revision_line(revision: Revision) -> str:
     """`Revision 3 · 41 clusters at 0.82 · published`."""
     parts = [
         f"**Revision {revision.id}**",
-        f"{revision.cluster_count} clusters at {revision.threshold:g}",
+        f"{counted(revision.cluster_count, 'cluster')} at {revision.threshold:g}",
         f"{revision.named_count} named",
     ]
     if revision.published:

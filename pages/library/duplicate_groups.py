@@ -111,14 +111,14 @@ def show_copies(app: App, collection: str, found: Duplicates, curator: bool) -> 
     if not found.copies:
         return
     titles = app.titles(collection)
-    shown = st.expander(f"{len(found.copies):,} pictures lie in several files", key="copies", on_change="rerun")
+    shown = st.expander(f"{counted(len(found.copies), 'picture')} in several files", key="copies", on_change="rerun")
     if not shown.open:
         return
     with shown:
         st.caption("The same bytes: the collection holds each picture once. Spare files can be deleted on the disk.")
         for asset_id, uris in list(found.copies.items())[:MAX_COPIES]:
             if asset_id in titles:
-                st.markdown(f"**{escape_markdown(titles[asset_id])}** · {len(uris)} files")
+                st.markdown(f"**{escape_markdown(titles[asset_id])}** · {counted(len(uris), 'file')}")
                 st.text("\n".join(uris if curator else map(file_name, uris)))
         if len(found.copies) > MAX_COPIES:
             st.caption(f"The first {MAX_COPIES} of {len(found.copies):,} are listed.")

@@ -10,6 +10,7 @@ from core.access import Person
 from core.app import App
 from core.errors import ContactSheetError
 from core.records.jobs import Job
+from core.text import counted
 from pages.ui.format import escape_markdown
 from pages.ui.person import person
 from pages.ui.progress import progress_text
@@ -100,7 +101,7 @@ def _show_failures(app: App, job: Job) -> None:
     if not reasons:
         return
     total = sum(count for _, count in reasons)
-    shown = st.expander(f"{total} files were skipped", key=f"failures_{job.id}", on_change="rerun")
+    shown = st.expander(f"{counted(total, 'file')} skipped", key=f"failures_{job.id}", on_change="rerun")
     if not shown.open:
         return
     with shown:

@@ -9,6 +9,7 @@ import streamlit as st
 from core.access import Action
 from core.errors import ContactSheetError
 from core.records.assets import Collection
+from core.text import counted
 from pages.library.add_pictures import show_add_pictures
 from pages.library.collection_detail import open_collection, show_open_collection
 from pages.library.job_list import show_jobs
@@ -52,7 +53,7 @@ def show_collection_card(collection: Collection) -> None:
     st.markdown(f"**{escape_markdown(collection.name)}**")
     sibling = f" · beside {escape_markdown(collection.sibling_of)}" if collection.sibling_of else ""
     st.caption(
-        f"{collection.size:,} pictures · {format_bytes(collection.bytes_on_disk)} · "
+        f"{counted(collection.size, 'picture')} · {format_bytes(collection.bytes_on_disk)} · "
         f"{escape_markdown(model_label(collection.model.name))}{sibling}"
     )
     with st.container(horizontal=True, vertical_alignment="center"):

@@ -85,7 +85,8 @@ def removal_popover(app: App, collection: str, picked: Sequence[str]) -> None:
         return
     with st.popover(f"Remove {len(picked)}", icon=":material/delete:", key="remove_popover"):
         st.write(
-            f"{counted(len(picked), 'picture')} leave search, clusters and map at once. The files stay where they are."
+            f"Take {counted(len(picked), 'picture')} out of search, clusters and map at once. "
+            "The files stay where they are."
         )
         st.button(
             "Remove pictures",

@@ -60,7 +60,7 @@ def bin_actions(app: App, collection: str, count: int, picked: list[str]) -> Non
     )
     with st.popover("Empty the bin", icon=":material/delete_forever:", key="empty_bin_popover"):
         st.write(
-            f"{counted(count, 'picture')} are forgotten for good, here and not on the disk: "
+            f"Forget {counted(count, 'picture')} for good, here and not on the disk: "
             "the same files, added again, are new."
         )
         st.button(

@@ -10,8 +10,7 @@ import streamlit as st
 from core.app import App
 from core.metrics.summary import SEARCHES_PER_MONTH, TARGET_ERROR_RATE, TARGET_P95_MS, StageLatency, Summary
 from core.records.events import SEARCH_KINDS, STAGES, EventWindow
-from core.records.reasons import reason_words
-from core.text import duration
+from core.text import counted, duration
 from pages.metrics.charts import COST, LATENCY, SERVICES, TRAFFIC, cost_rows, latency_rows, traffic_rows
 from pages.metrics.time_spans import SPANS
 from pages.ui.format import escape_markdown, format_ms, format_usd, sentence
@@ -167,7 +166,8 @@ def closing_line(summary: Summary) -> str:
     kinds = ", ".join(f"{kind} {n:,}" for kind, n in sorted(summary.requests_by_kind.items())) or "none"
     began = summary.began_at
     up = f"{duration(summary.uptime_s)} since the first event, {began:%-d %B %Y, %H:%M}" if began else "no event yet"
-    return f"Requests of all kinds: {kinds} · {summary.images:,} pictures processed · {up} · times are UTC"
+    pictures = counted(summary.images, "picture")
+    return f"Requests of all kinds: {kinds} · {pictures} decoded and handed over · {up} · times are UTC"
 
 
 def percent(value: float | None) -> str:

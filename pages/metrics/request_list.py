@@ -11,7 +11,7 @@ import streamlit as st
 from core.app import App
 from core.errors import ContactSheetError
 from core.records.events import SEARCH_KINDS, Event
-from core.records.reasons import reason_words
+from core.text import counted
 from pages.metrics.time_spans import SPANS
 from pages.ui.format import cost_line, escape_markdown, format_ms, format_usd
 
@@ -32,7 +32,7 @@ def show_requests(app: App, span_name: str, collection: str | None) -> None:
     )
     events, paused = listed_requests(app, span_name, collection, order)
     days = app.settings.event_days
-    st.caption("Paused while a receipt is open." if paused else f"Receipts are kept for {days} days.")
+    st.caption("Paused while a receipt is open." if paused else f"Receipts are kept for {counted(days, 'day')}.")
     if not events:
         st.info("No search was made in this time.", icon=":material/search_off:")
     for event in events:

@@ -8,6 +8,7 @@ from core.access import Action
 from core.app import App
 from core.errors import ContactSheetError
 from core.records.evaluations import RankerName
+from core.text import counted
 from pages.quality.evaluation_job import (
     EvaluationRequest,
     EvaluationRunner,
@@ -44,7 +45,7 @@ def evaluation_form(app: App, evaluations: EvaluationRunner, collection: str) ->
     judged = len(app.quality.judging.label_set(collection).queries)
     sets = {name: f"{name}, as committed" for name in committed_label_sets()}
     if judged:
-        sets[""] = f"what people judged here: {judged} {'query' if judged == 1 else 'queries'}"
+        sets[""] = f"what people judged here: {counted(judged, 'query', 'queries')}"
     labels = st.selectbox("Label set", list(sets), format_func=lambda name: sets[name], key="labels")
     if labels == "":
         st.caption("Pictures that nobody judged count as not relevant, so these figures are a lower bound.")

@@ -15,6 +15,7 @@ from core.quality.floor import FLOOR_FILE, read_floors
 from core.quality.label_sets import EVAL_FOLDER, LabelSet, read_label_set
 from core.records.evaluations import EvaluationRun, RankerName
 from core.records.jobs import Cancelled, Progress
+from core.text import counted
 
 
 @dataclass(frozen=True)
@@ -107,15 +108,15 @@ def load_labels(app: App, request: EvaluationRequest) -> LabelSet:
 
 def outcome_line(run: EvaluationRun) -> str:
     """One line: the run, and which labels or rankings were not available."""
-    parts = [f"Run {run.id} is saved: {len(run.outcomes)} queries in {run.seconds:.1f} s"]
+    parts = [f"Run {run.id} is kept: {counted(len(run.outcomes), 'query', 'queries')} in {run.seconds:.1f} s"]
     if run.mock_server:
         parts.append(f"ranked {run.ranked_by}")
     if run.usd:
         parts.append(f"${run.usd:.4f}")
     if run.absent:
-        parts.append(f"{run.absent} labelled pictures are not in {run.collection}")
+        parts.append(f"{counted(run.absent, 'labelled picture')} not in {run.collection}")
     if run.unanswerable:
-        parts.append(f"{run.unanswerable} queries left out for that")
+        parts.append(f"{counted(run.unanswerable, 'query', 'queries')} left out for that")
     if run.fallbacks:
-        parts.append(f"{run.fallbacks} queries by similarity because Gemini gave no order")
+        parts.append(f"{counted(run.fallbacks, 'query', 'queries')} by similarity because Gemini gave no order")
     return " · ".join(parts)

@@ -9,6 +9,7 @@ import streamlit as st
 from core.app import DEMO, App
 from core.errors import ContactSheetError
 from core.records.evaluations import EvaluationRunSummary
+from core.text import counted
 from pages.quality.blind_judging import show_blind_judging
 from pages.quality.evaluation_form import newly_saved_run, show_evaluation
 from pages.quality.run_comparison import show_comparison
@@ -81,7 +82,7 @@ def show_satisfaction(app: App, collection: str) -> None:
             f"in the last {SATISFACTION_DAYS} days. The thumbs are under the results on the Search page."
         )
         return
-    parts = [f"{share.value:.0%} of {count} thumbs are up ({share.low:.0%} to {share.high:.0%})"]
+    parts = [f"{counted(count, 'thumb')}, {share.value:.0%} up ({share.low:.0%} to {share.high:.0%})"]
     for ranker, name in RANKER_NAMES.items():
         ranker_share, ranker_count = app.quality.judging.satisfaction(since, until, collection, ranker)
         if ranker_share is not None:

@@ -7,6 +7,7 @@ import streamlit as st
 from core.app import App
 from core.quality.comparison import Comparison, QueryChange
 from core.records.evaluations import EvaluationRunSummary
+from core.text import counted
 from pages.quality.graded_pictures import show_graded_pictures
 from pages.quality.query_table import query_table
 from pages.quality.run_figures import change_rows, difference_rows, outcome_label, run_label
@@ -43,10 +44,11 @@ def show_differences(comparison: Comparison) -> None:
         hide_index=True,
         column_config={"Difference": SIGNED, "From": SIGNED, "To": SIGNED, "Verdict": st.column_config.Column(" ")},
     )
-    alone = f" {comparison.unpaired} queries that only one of them asked are left out." if comparison.unpaired else ""
+    unpaired = counted(comparison.unpaired, "query", "queries")
+    alone = f" Left out: {unpaired} that only one of them asked." if comparison.unpaired else ""
     st.caption(
-        f"Second less first over the {len(comparison.changes)} queries of both, with 95 % intervals of the paired "
-        f"bootstrap: the same queries are drawn for both runs.{alone} The first is ranked "
+        f"Second less first over {counted(len(comparison.changes), 'query', 'queries')} of both, with 95 % intervals "
+        f"of the paired bootstrap: the same queries are drawn for both runs.{alone} The first is ranked "
         f"{escape_markdown(comparison.first.ranked_by)}, the second {escape_markdown(comparison.second.ranked_by)}."
     )
 

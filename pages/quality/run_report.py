@@ -9,6 +9,7 @@ from core.quality.comparison import Lift
 from core.quality.evaluation import scores, scores_by_kind
 from core.quality.relevance import RELEVANCE_MEASURES
 from core.records.evaluations import EvaluationRun, QueryOutcome
+from core.text import counted
 from pages.quality.graded_pictures import show_graded_pictures
 from pages.quality.query_table import query_table
 from pages.quality.run_figures import (
@@ -37,14 +38,15 @@ def show_run(app: App, run: EvaluationRun) -> None:
     """The whole report."""
     follow_picture_links(app, run.collection)
     facts = [
-        f"{len(run.outcomes)} queries of {run.labels} on {run.collection}",
+        f"{counted(len(run.outcomes), 'query', 'queries')} of {run.labels} on {run.collection}",
         f"ranked {run.ranked_by}",
         run.model,
         utc_time(run.at),
         f"{run.seconds:.1f} s",
     ]
     if run.absent:
-        facts.append(f"{run.absent} labelled pictures are not in the collection, {run.unanswerable} queries left out")
+        left_out = counted(run.unanswerable, "query", "queries")
+        facts.append(f"{counted(run.absent, 'labelled picture')} not in the collection, {left_out} left out")
     st.caption(escape_markdown(" · ".join(facts)))
     show_measures(run)
     show_lift(app.quality.lift(run))
@@ -80,8 +82,9 @@ def show_lift(lift: Lift) -> None:
         if value is not None
     ]
     st.markdown(
-        f"**Lift of Gemini's order** over {lift.queries} queries: {gain.value:+.3f} NDCG@4 ({gain.low:+.3f} to "
-        f"{gain.high:+.3f}{chance}); {escape_markdown(', '.join(rates)) or 'price and time are not known'}."
+        f"**Lift of Gemini's order** over {counted(lift.queries, 'query', 'queries')}: {gain.value:+.3f} NDCG@4 "
+        f"({gain.low:+.3f} to {gain.high:+.3f}{chance}); "
+        f"{escape_markdown(', '.join(rates)) or 'price and time are not known'}."
     )
 
 

@@ -6,6 +6,7 @@ import streamlit as st
 
 from core.records.reasons import reason_words
 from core.search.answer import Answer, Ranking
+from core.text import counted
 from pages.ui.format import cost_line, escape_markdown, format_ms, format_usd
 
 UNRANKED_ROWS = 10
@@ -65,7 +66,7 @@ def _ranking_line(ranking: Ranking) -> str:
         ranking.model_version or ranking.model,
         f"prompt {ranking.prompt_version}",
         ranking.send,
-        f"{ranking.requests} request{'' if ranking.requests == 1 else 's'}",
+        f"{counted(ranking.requests, 'request')}",
     ]
     if ranking.failure is not None:
         parts.append(f"{reason_words(ranking.failure.cause)} {ranking.failure.detail}".strip())

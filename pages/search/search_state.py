@@ -81,7 +81,7 @@ def minimum_similarity(slider: float) -> float:
 def result_summary(params: SearchParams, result: SearchResult) -> str:
     """One line about a result: how many of how many, and the time it took."""
     count, matching = len(result.hits), result.matching
-    pictures = f"{count} of {matching} pictures" if matching > count else counted(count, "picture")
+    pictures = f"{count:,} of {counted(matching, 'picture')}" if matching > count else counted(count, "picture")
     if not params.has_query:
         return f"The newest {pictures}" if matching > count else pictures
     return f"{pictures}, the most similar first · {format_ms(result.stage_ms['total'])}"

@@ -13,6 +13,7 @@ from core.api.session_guard import SIGN_IN_COOKIE
 from core.app import App
 from core.errors import ContactSheetError
 from core.settings import Secret
+from core.text import one_line
 from pages.ui import resources
 from pages.ui.format import escape_markdown, sentence
 from pages.ui.person import CONNECTION_KEY, CURATOR_KEY, NAME_KEY, connection_of_session, has_ended, person
@@ -49,7 +50,9 @@ def show_person(app: App) -> None:
     with_key = "Curator" if app.access.is_curator(who) else "Sign in"
     label = who.given_name or (with_key if app.access.asks_for_key else "Your name")
     what = "Your name and the curator key" if app.access.asks_for_key else "Your name, as others see it"
-    with st.popover(escape_markdown(_shortened(label)), icon=":material/person:", help=what, key="person"):
+    with st.popover(
+        escape_markdown(one_line(label, MAX_LABEL_LENGTH)), icon=":material/person:", help=what, key="person"
+    ):
         _show_name_and_key(app, who)
     _claim_session()
 
@@ -83,7 +86,9 @@ def _show_account(app: App) -> None:
         _show_refusal()
         _tell_failure()
         return
-    with st.popover(escape_markdown(_shortened(who.given_name)), icon=":material/person:", key="person"):
+    with st.popover(
+        escape_markdown(one_line(who.given_name, MAX_LABEL_LENGTH)), icon=":material/person:", key="person"
+    ):
         role = app.access.role(who)
         lines = [who.account.email, f"Signed in as {'an admin' if role is Role.ADMIN else f'a {role.label}'}."]
         st.caption("  \n".join(escape_markdown(line) for line in lines if line))
@@ -96,11 +101,6 @@ def _tell_failure() -> None:
     if failure and not st.session_state.get(TOLD_KEY):
         st.session_state[TOLD_KEY] = True
         st.toast(failure, icon=":material/error:", duration="long")
-
-
-def _shortened(name: str) -> str:
-    """A name that leaves room for the page's title on a phone."""
-    return name if len(name) <= MAX_LABEL_LENGTH else f"{name[: MAX_LABEL_LENGTH - 1].rstrip()}…"
 
 
 def _sign_in() -> None:

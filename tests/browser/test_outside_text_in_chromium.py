@@ -143,7 +143,7 @@ def test_of_clusters_and_revisions(page: Page, address: str) -> None:
 def test_of_jobs(page: Page, address: str) -> None:
     visit(page, address, "library")
     expect_text(page.get_by_test_id("stCaptionContainer").filter(has_text=TEXT))
-    page.get_by_text("1 files were skipped").click()
+    page.get_by_text("1 file skipped").click()
     expect_text(page.get_by_test_id("stExpander"), FILE)
     expect_text(page.get_by_test_id("stExpander"))
     assert foreign_links(page) == []

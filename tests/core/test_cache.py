@@ -4,8 +4,10 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from core.cache import OnceCache
+from core.cache import LruCache, OnceCache
 
 
 class Factory:
@@ -69,3 +71,35 @@ def test_threads_that_request_the_same_key_wait_for_the_one_that_creates_it() ->
 def test_a_value_may_be_created_from_another_cached_one() -> None:
     cache = OnceCache(2)
     assert cache.get_or_create("sum", lambda: cache.get_or_create("part", lambda: 20) + 1) == 21
+
+
+def test_what_was_used_last_stays_and_listing_is_no_use() -> None:
+    cache = LruCache[str, int](2)
+    assert (cache.setdefault("a", 1), cache.setdefault("b", 2), cache.setdefault("a", 9)) == (1, 2, 1)
+    cache.setdefault("c", 3)
+    assert cache.items() == [("a", 1), ("c", 3)]
+    assert cache.get("a") == 1
+    cache.setdefault("d", 4)
+    assert (cache.get("a"), cache.get("b"), cache.get("c"), cache.get("d")) == (1, None, None, 4)
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 8))), st.integers(1, 5))
+def test_a_cache_holds_the_keys_used_last(steps: list[tuple[bool, int]], max_entries: int) -> None:
+    cache, used = LruCache[int, str](max_entries), list[int]()
+    for stores, key in steps:
+        found = cache.setdefault(key, str(key)) if stores else cache.get(key)
+        assert found == (str(key) if stores or key in used else None)
+        if found is not None:
+            used = [*(other for other in used if other != key), key][-max_entries:]
+    assert [key for key, _ in cache.items()] == used
+
+
+def test_threads_never_see_more_than_fits_nor_another_keys_value() -> None:
+    cache = LruCache[int, int](16)
+
+    def work(seed: int) -> bool:
+        keys = [(seed * 31 + i * 7) % 64 for i in range(2_000)]
+        return all(cache.setdefault(key, key) == key and len(cache.items()) <= 16 for key in keys)
+
+    with ThreadPoolExecutor(8) as threads:
+        assert all(threads.map(work, range(8)))

@@ -24,7 +24,12 @@ class SecondsClock:
     """The same in seconds."""
 
     def __init__(self) -> None:
-        self.seconds = 1_000_000.0
+        self.seconds, self.slept = 1_000_000.0, list[float]()
 
     def __call__(self) -> float:
         return self.seconds
+
+    def sleep(self, seconds: float) -> None:
+        """Nobody waits: the clock moves on, and remembers by how much."""
+        self.slept.append(seconds)
+        self.seconds += seconds

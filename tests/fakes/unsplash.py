@@ -15,6 +15,7 @@ import time
 import zipfile
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
 from pathlib import Path
@@ -24,7 +25,7 @@ from urllib.parse import parse_qs, urlsplit
 from PIL import Image
 
 from core.ingest.http.allowed_hosts import Address, Network
-from core.ingest.http.fetcher import FetchEnvironment, RetryPolicy
+from core.ingest.http.fetcher import FETCH_RETRIES, FetchEnvironment
 from core.ingest.http.rate_limiter import RateLimit
 from core.ingest.sources import demo
 
@@ -83,8 +84,8 @@ def loopback_environment(rate_limit: RateLimit = RateLimit(requests_per_s=10_000
     """A test's environment: both hosts have addresses, plain HTTP to this machine is allowed, retries come at once."""
     addresses = {HOST: ["127.0.0.1"], INSIDE: ["10.1.2.3"]}
     network = Network(lambda host, _: addresses[host], _is_localhost, ("http",))
-    retry_policy = RetryPolicy(backoff_s=0.01, read_timeout_s=10.0)
-    return FetchEnvironment(network, retry_policy=retry_policy, rate_limit=rate_limit)
+    retry_policy = replace(FETCH_RETRIES, first_wait_s=0.01)
+    return FetchEnvironment(network, retry_policy=retry_policy, read_timeout_s=10.0, rate_limit=rate_limit)
 
 
 def _is_localhost(address: Address) -> bool:

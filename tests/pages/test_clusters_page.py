@@ -160,7 +160,7 @@ def test_an_exported_clustering_is_imported_as_edits_of_the_draft(grouped: App) 
     page.file_uploader(key="import_file").set_value(("groups.csv", file, "text/csv")).run()
     page.button(key="import").click().run()
     assert "Mine" in [frame["title"] for frame in galleries(open_clusters())[-1]]
-    assert "1 pictures of the file are not in many" in text_of(page).replace("\\", "")
+    assert "1 picture of the file not in many" in text_of(page).replace("\\", "")
 
 
 def test_a_viewer_moves_the_slider_and_changes_nothing(grouped: App, monkeypatch: pytest.MonkeyPatch) -> None:

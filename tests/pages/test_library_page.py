@@ -259,7 +259,7 @@ def test_duplicates_are_side_by_side_and_the_others_removed_with_one_click(libra
     assert not page.exception
     assert [f["title"] for f in frames(page)] == ["Green", "small.jpg"]
     assert frames(page)[1]["reason"].startswith("10 × 20 · ")
-    assert any("1 pictures lie in several files" in e.label for e in page.expander)
+    assert any("1 picture in several files" in e.label for e in page.expander)
     keep = page.selectbox(key=f"keep_{id_of(library, 'Green')}_2")
     keep.select(id_of(library, "small.jpg")).run()
     page.button(key=f"others_{id_of(library, 'Green')}").click().run()

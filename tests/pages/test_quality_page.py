@@ -198,14 +198,14 @@ def test_an_evaluation_of_what_people_judged_is_started_from_the_page_and_opened
     red = judgeable.search("red", "demo", 1).hits[0].asset.id
     judgeable.quality.judging.judge(Person(over_loopback=True), "demo", "red", Vote(red, True, "vector", 1))
     page = open_quality()
-    assert "100% of 1 thumbs are up" in text_of(page)
+    assert "1 thumb, 100% up" in text_of(page)
     page.selectbox(key="labels").select("").run()
     page.text_input(key="run_name").set_value("mine").run()
     next(b for b in page.button if b.label == "Evaluate demo").click().run()
     assert not page.exception
     assert wait(resources.evaluations()).run == 1
     page.run()
-    assert "Run 1 is kept: 1 queries" in page.success[0].value.replace("\\", "")
+    assert "Run 1 is kept: 1 query" in page.success[0].value.replace("\\", "")
     assert page.selectbox(key="run").value.endswith("mine")
     assert not open_quality().success  # another person's page does not tell of it
 
@@ -308,4 +308,4 @@ def test_figures_of_a_run(judgeable: App) -> None:
     assert committed_label_sets() == ["demo.jsonl"]
     line = outcome_line(replace(run, id=4, absent=2, unanswerable=1))
     assert line.startswith("Run 4 is kept: 3 queries in")
-    assert line.endswith("2 labelled pictures are not in demo · 1 queries left out for that")
+    assert line.endswith("2 labelled pictures not in demo · 1 query left out for that")

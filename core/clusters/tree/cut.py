@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from core.clusters.tree.linkage import Linkage
 from core.errors import ClusterError
+from core.text import counted
 
 Keys = Sequence[str] | NDArray[np.integer]
 
@@ -115,7 +116,9 @@ def _clusters(
 def _ranks(linkage: Linkage, keys: Keys) -> NDArray[np.integer]:
     values = np.asarray(keys)
     if len(values) != linkage.n:
-        raise ClusterError(f"there are {len(values)} keys for {linkage.n} rows: give one to each row")
+        raise ClusterError(
+            f"there are {counted(len(values), 'key')} for {counted(linkage.n, 'row')}: give one to each row"
+        )
     return values if np.issubdtype(values.dtype, np.integer) else np.unique(values, return_inverse=True)[1]
 
 

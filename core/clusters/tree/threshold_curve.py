@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.clusters.tree.linkage import Linkage
+from core.text import counted
 
 MAX_MOVED_SHARE = 0.02  # of the rows may change their group within a plateau
 MIN_WIDTH = 0.01  # of a plateau, in similarity
@@ -84,7 +85,8 @@ class ThresholdPlateau:
         """Why to use this threshold, as a sentence."""
         span = f"from {self.lowest:.2f} to {self.highest:.2f}"
         steady = f"hardly change {span} ({100 * self.moved:.1f} % of the pictures move)"
-        grouped = f"{self.groups} groups hold {100 * self.share:.0f} % of the pictures"
+        verb = "holds" if self.groups == 1 else "hold"
+        grouped = f"{counted(self.groups, 'group')} {verb} {100 * self.share:.0f} % of the pictures"
         return f"the groups {steady if self.moved >= 0.0005 else f'stay the same {span}'}: {grouped}"
 
 

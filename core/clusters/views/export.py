@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -17,13 +16,12 @@ from core.clusters.edits.model import ClusterRef, Edit, Move, Rename
 from core.clusters.edits.validation import MAX_NAME_LENGTH
 from core.errors import ClusterError
 from core.records.clusterings import Clustering, ClusterRecord, Revision
-from core.text import escape_formula, unescape_formula
+from core.text import escape_formula, one_line, unescape_formula
 
 Format = Literal["csv", "json", "parquet"]
 FORMATS: tuple[Format, ...] = ("csv", "json", "parquet")
 MAX_CLUSTERS = 10_000
 _COLUMNS = ("asset_id", "title", "cluster_id", "cluster")
-_BIDI_CONTROLS = ("LRE", "RLE", "PDF", "LRO", "RLO", "LRI", "RLI", "FSI", "PDI")
 # What json, csv and pyarrow raise for files that are truncated, overwritten or of another kind.
 _READ_ERRORS = (ValueError, KeyError, TypeError, OSError, RecursionError, csv.Error, pa.ArrowException)
 
@@ -133,22 +131,10 @@ def _read(data: bytes, name: str) -> list[tuple[str, str]]:
             rows = list(csv.DictReader(io.StringIO(data.decode("utf-8-sig"))))
             for row in rows:
                 row["cluster"] = unescape_formula(row["cluster"] or "")
-        return [(str(row["asset_id"]), _clean_name(str(row["cluster"] or ""))) for row in rows]
+        return [(str(row["asset_id"]), one_line(str(row["cluster"] or ""))) for row in rows]
     except _READ_ERRORS as error:
         problem = type(error).__name__
         raise ClusterError(f"{name} is not an exported clustering ({problem}): export one to compare") from error
-
-
-def _clean_name(name: str) -> str:
-    """A name on one line, without control characters, lone surrogates and bidirectional formatting characters."""
-    return " ".join("".join(filter(_is_printable, name)).split())
-
-
-def _is_printable(character: str) -> bool:
-    if character.isspace():
-        return True
-    is_bidi_control = unicodedata.bidirectional(character) in _BIDI_CONTROLS
-    return not is_bidi_control and unicodedata.category(character) not in ("Cc", "Cs")
 
 
 def export_centroids(clustering: Clustering) -> bytes:

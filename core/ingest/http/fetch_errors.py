@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 from core.errors import ContactSheetError
+from core.text import counted
 
 NOT_FOUND = "not found"
 UNREACHABLE = "the server cannot be reached"
@@ -66,7 +67,7 @@ def transport_errors(host: str) -> Iterator[None]:
     except ssl.SSLCertVerificationError as error:
         raise FetchError("the certificate is not trusted", f"{host}: {error.verify_message}") from error
     except http.client.IncompleteRead as error:
-        raise FetchError(CUT_OFF, f"{host}: {len(error.partial)} bytes came", transient=True) from error
+        raise FetchError(CUT_OFF, f"{host}: {counted(len(error.partial), 'byte')} came", transient=True) from error
     except http.client.InvalidURL as error:
         raise FetchError("not an address that can be fetched", host) from error
     except TimeoutError as error:

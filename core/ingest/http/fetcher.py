@@ -26,6 +26,7 @@ from core.ingest.http.allowed_hosts import AllowedHosts, ConnectionTarget, Netwo
 from core.ingest.http.fetch_errors import CUT_OFF, FetchError, status_error, transport_errors
 from core.ingest.http.rate_limiter import RateLimit, RateLimiter
 from core.records.jobs import Cancelled
+from core.retry import RetryPolicy, RetryTimes, with_retries
 
 USER_AGENT = "contact-sheet/1"
 MAX_REDIRECTS = 5
@@ -36,14 +37,17 @@ Result = TypeVar("Result")
 _PoolKey = tuple[str, str, int]
 
 
-@dataclass(frozen=True)
-class RetryPolicy:
-    """How often a transient error is retried, and how long to wait for what."""
+def _asked_s(error: Exception) -> float:
+    return error.retry_after_s if isinstance(error, FetchError) else 0.0
 
-    max_retries: int = 4  # in a row without receiving a byte
-    backoff_s: float = 1.0  # before the first retry, then doubled; times a random factor from 0.5 to 1.5
-    max_wait_s: float = 300.0  # that a server may ask for
-    read_timeout_s: float = 20.0
+
+FETCH_RETRIES = RetryPolicy(
+    is_transient=lambda error: isinstance(error, FetchError) and error.transient,
+    attempts=5,
+    jitter=0.5,
+    asked_s=_asked_s,
+    max_asked_s=300.0,
+)
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,8 @@ class FetchEnvironment:
     jitter: Callable[[], float] = random.random
     wait: Callable[[threading.Event, float], object] = threading.Event.wait
     tls_context: Callable[[], ssl.SSLContext] = ssl.create_default_context
-    retry_policy: RetryPolicy = field(default_factory=RetryPolicy)
+    retry_policy: RetryPolicy = FETCH_RETRIES
+    read_timeout_s: float = 20.0
     rate_limit: RateLimit = field(default_factory=RateLimit)
 
 
@@ -95,7 +100,6 @@ class Fetcher:
 
     def __init__(self, allowed_hosts: AllowedHosts, environment: FetchEnvironment) -> None:
         self._allowed_hosts, self._environment = allowed_hosts, environment
-        self._retry_policy = environment.retry_policy
         self._stopped, self._lock = threading.Event(), threading.Lock()
         self._idle: dict[_PoolKey, list[_Connection]] = {}
         self._in_use: set[_Connection] = set()
@@ -145,23 +149,13 @@ class Fetcher:
         return b"".join(chunks)
 
     def with_retries(self, attempt: Callable[[], Result], received: Callable[[], int] = lambda: 0) -> Result:
-        """The result of `attempt`, repeated after transient errors.
+        """The result of `attempt`, repeated after transient errors; a row of them ends when `received()` bytes grow.
 
-        Raises its FetchError once `max_retries` attempts in a row have not made `received()`, a number of bytes, grow.
+        Raises its last FetchError, or Cancelled from a wait that `stop` ends.
         """
-        policy, failures = self._retry_policy, 0
-        while True:
-            received_before = received()
-            try:
-                return attempt()
-            except FetchError as error:
-                failures = 1 if received() > received_before else failures + 1
-                too_long = error.retry_after_s > policy.max_wait_s
-                if not error.transient or too_long or failures > policy.max_retries:
-                    raise
-                backoff_s = policy.backoff_s * 2 ** (failures - 1) * (0.5 + self._environment.jitter())
-                wait_s = max(error.retry_after_s, backoff_s)
-            self._sleep(wait_s)
+        environment = self._environment
+        times = RetryTimes(self._sleep, environment.clock, environment.jitter)
+        return with_retries(attempt, environment.retry_policy, "a download", times, received)
 
     def stop(self) -> None:
         """Abort all waits and reads: it raises Cancelled or FetchError."""
@@ -179,7 +173,7 @@ class Fetcher:
         if error is None:
             return
         if error.retry_after_s:  # for all threads, not only the one that received this answer
-            self._rate_limiter.pause(host, min(error.retry_after_s, self._retry_policy.max_wait_s))
+            self._rate_limiter.pause(host, min(error.retry_after_s, self._environment.retry_policy.max_asked_s))
         raise error
 
     @contextmanager
@@ -208,7 +202,7 @@ class Fetcher:
         with transport_errors(hostname(parts)):
             target = self._allowed_hosts.resolve(parts)
             tls = self._tls if target.scheme == "https" else None
-            connection = _Connection(target, self._retry_policy.read_timeout_s, tls)
+            connection = _Connection(target, self._environment.read_timeout_s, tls)
             with self._lock:
                 self._in_use.add(connection)
             try:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
+from core.text import one_line
+
 MAX_TITLE_LENGTH, MAX_TEXT_LENGTH, MAX_KEYWORD_LENGTH, MAX_KEYWORDS = 300, 5_000, 80, 100
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 _DATE_FORMATS = ("%Y:%m:%d %H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d", "%Y:%m:%d", "%Y%m%d", "%Y-%m", "%Y")
 
 
 def clean(text: object, length: int = MAX_TEXT_LENGTH) -> str:
     """`text` as one paragraph of at most `length` characters that any store can hold and any page can show."""
-    raw = str(text if text is not None else "")
-    printable = _CONTROL.sub(" ", raw.encode("utf-8", "replace").decode("utf-8"))
-    return " ".join(printable.split())[:length]
+    return one_line(str(text if text is not None else ""))[:length]
 
 
 def clean_keywords(words: Iterable[object]) -> tuple[str, ...]:

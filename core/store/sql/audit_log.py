@@ -124,8 +124,7 @@ def _escaped(text: str) -> str:
 
 
 def _line(text: str, max_length: int = MAX_LENGTH) -> str:
-    line = one_line(text)
-    return line if len(line) <= max_length else line[: max_length - 1].rstrip() + "…"
+    return one_line(text, max_length)
 
 
 def _entry(row: sqlite3.Row) -> AuditEntry:

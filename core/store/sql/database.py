@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import sqlite3
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from core.errors import StoreError
+from core.retry import RetryPolicy, with_retries
 from core.store.disk_errors import wrap_write_errors
 from core.store.sql.migrations import CONTACTSHEET, Migration
 
-BUSY_TIMEOUT_S, RETRY_INTERVAL_S = 5.0, 0.01
+BUSY_TIMEOUT_S = 5.0
 
 
 class Database:
@@ -104,13 +104,9 @@ class Database:
 
 def _use_wal(connection: sqlite3.Connection) -> None:
     """Switch to WAL. If several processes create a database at once, SQLite refuses this without its usual timeout."""
-    deadline = time.monotonic() + BUSY_TIMEOUT_S
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
-                raise
-            time.sleep(RETRY_INTERVAL_S)
-        else:
-            return
+    policy = RetryPolicy(_is_busy, first_wait_s=0.01, max_wait_s=0.1, deadline_s=BUSY_TIMEOUT_S)
+    with_retries(lambda: connection.execute("PRAGMA journal_mode = WAL"), policy, "opening a new database")
+
+
+def _is_busy(error: Exception) -> bool:
+    return isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY

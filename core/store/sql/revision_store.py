@@ -20,6 +20,7 @@ from core.records.assets import utc_now
 from core.records.clusterings import Clustering, NewRevision, Publication, Revision, RevisionConflict
 from core.store.sql.clustering_encoding import EncodedClustering, decode, encode, pack, wrap_damage
 from core.store.sql.database import Database
+from core.text import one_line
 
 MAX_REVISION_NAME_LENGTH = 80
 _COLUMNS = (
@@ -130,7 +131,7 @@ class RevisionStore:
 
     def set_name(self, revision_id: int, name: str) -> Revision:
         """Name a revision, which protects it from pruning; an empty name removes it."""
-        name = " ".join(name.split())
+        name = one_line(name)
         if len(name) > MAX_REVISION_NAME_LENGTH:
             raise ClusterError(
                 f"a revision's name has up to {MAX_REVISION_NAME_LENGTH} characters, not {len(name)}: shorten it"

@@ -275,7 +275,7 @@ def test_the_number_of_cached_views_is_limited(app: App, linked: list[int]) -> N
         app.clusters.view("c", Plan(0.6 + 0.001 * step))
     cached = app.clusters._cached_base("c")
     assert cached is not None
-    assert len(cached.views._slots) == module.MAX_VIEWS
+    assert len(cached.views._slots.items()) == module.MAX_VIEWS
     again = app.clusters.view("c", Plan(0.5))
     assert again is not first
     assert again.labels.tolist() == first.labels.tolist()

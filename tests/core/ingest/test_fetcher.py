@@ -14,7 +14,7 @@ import pytest
 
 from core.ingest.http.allowed_hosts import AllowedHosts, Network
 from core.ingest.http.fetch_errors import AddressRefused, FetchError, parse_retry_after, transport_errors
-from core.ingest.http.fetcher import FetchEnvironment, Fetcher, RetryPolicy
+from core.ingest.http.fetcher import FetchEnvironment, Fetcher
 from core.ingest.http.rate_limiter import RateLimit, RateLimiter
 from core.records.jobs import Cancelled
 
@@ -114,7 +114,7 @@ def environment(clock: Clock, resolve: Callable[[str, int], list[str]] = resolve
         now=lambda: NOW,
         jitter=lambda: 0.5,
         wait=clock.wait,
-        retry_policy=RetryPolicy(read_timeout_s=5.0),
+        read_timeout_s=5.0,
         rate_limit=RateLimit(requests_per_s=1e6),
     )
 

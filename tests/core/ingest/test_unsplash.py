@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 from core.errors import CollectionBusy, ContactSheetError
-from core.ingest.http.fetcher import RetryPolicy
+from core.ingest.http.fetcher import FETCH_RETRIES
 from core.ingest.http.rate_limiter import RateLimit
 from core.ingest.sources import unsplash_images
 from core.ingest.sources.unsplash import UnsplashIngest, UnsplashOptions, assets_by_photo, count_by_reason
@@ -171,7 +171,7 @@ def test_an_undecodable_picture_is_retried_and_then_reported(
     monkeypatch.setattr(flawless, "picture", lambda n, width: good(n, width)[: -400 if n == 1 else None])
     report = unsplash(tmp_path).ingest(str(flawless.write_tables(tmp_path / "t")), "c", UnsplashOptions(WIDTH, limit=3))
     assert [f.reason for f in report.failures] == ["truncated"]
-    assert (report.added, flawless.requests[photo_id(1)]) == (2, 1 + RetryPolicy().max_retries)
+    assert (report.added, flawless.requests[photo_id(1)]) == (2, FETCH_RETRIES.attempts)
 
 
 def test_damaged_rows_are_among_the_failures(flawless: FakeUnsplash, tmp_path: Path) -> None:

@@ -156,6 +156,7 @@ def test_a_reason_that_holds_eight_characters_of_the_key_is_left_empty(
 
 def test_a_short_key_is_guarded_whole() -> None:
     assert reason_of("the key is s3cret", "s3cret") == ""
+    assert reason_of("the key is s\u200d3\u200bcr\u00adet", "s3cret") == ""
     assert reason_of("the key is s3cre", "s3cret") != ""
     assert reason_of("no key is set", "") == "no key is set"
 
