@@ -109,7 +109,7 @@ def save_revision(app: App, state: DraftState, note: str) -> None:
     for name in ("draft", "t", "min"):
         st.query_params.pop(name, None)
     st.session_state.pop("conflict", None)
-    notify(f"Saved as revision {revision.id}: {counted(revision.cluster_count, 'cluster')}.")
+    notify(f"Saved as revision {revision.id}: {counted(revision.cluster_count, 'cluster')}.", success=True)
 
 
 def publish_button(app: App, state: DraftState) -> None:

@@ -79,7 +79,7 @@ def cluster_summary(view: ClusterView) -> str:
     new_count = len(view.base.new_rows)
     parts = [
         f"{counted(len(view.clusters), 'cluster')}",
-        f"{unclustered:,} of {counted(len(view.labels), 'picture')} in none",
+        f"{unclustered:,} of {len(view.labels):,} unclustered",
     ]
     if new_count:
         parts.append(f"{new_count:,} new pictures assigned")

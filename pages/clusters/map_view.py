@@ -145,7 +145,7 @@ def show_fit_status(app: App, state: DraftState, atlas: Map) -> None:
     elif atlas.refit_suggested:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.caption(
-                f"{counted(atlas.placed, 'picture')} placed beside their neighbours since the map was made.",
+                f"{counted(atlas.placed, 'picture')} placed beside their neighbours since the map was computed.",
                 width="content",
             )
             if state.may_edit:

@@ -10,6 +10,7 @@ import streamlit as st
 from core.app import App
 from core.metrics.summary import SEARCHES_PER_MONTH, TARGET_ERROR_RATE, TARGET_P95_MS, StageLatency, Summary
 from core.records.events import SEARCH_KINDS, STAGES, EventWindow
+from core.records.reasons import reason_words
 from core.text import counted, duration
 from pages.metrics.charts import COST, LATENCY, SERVICES, TRAFFIC, cost_rows, latency_rows, traffic_rows
 from pages.metrics.time_spans import SPANS
@@ -167,7 +168,7 @@ def closing_line(summary: Summary) -> str:
     began = summary.began_at
     up = f"{duration(summary.uptime_s)} since the first event, {began:%-d %B %Y, %H:%M}" if began else "no event yet"
     pictures = counted(summary.images, "picture")
-    return f"Requests of all kinds: {kinds} · {pictures} decoded and handed over · {up} · times are UTC"
+    return f"Requests of all kinds: {kinds} · {pictures} processed · {up} · times are UTC"
 
 
 def percent(value: float | None) -> str:

@@ -11,6 +11,7 @@ import streamlit as st
 from core.app import App
 from core.errors import ContactSheetError
 from core.records.events import SEARCH_KINDS, Event
+from core.records.reasons import reason_words
 from core.text import counted
 from pages.metrics.time_spans import SPANS
 from pages.ui.format import cost_line, escape_markdown, format_ms, format_usd

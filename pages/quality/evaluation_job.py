@@ -108,7 +108,7 @@ def load_labels(app: App, request: EvaluationRequest) -> LabelSet:
 
 def outcome_line(run: EvaluationRun) -> str:
     """One line: the run, and which labels or rankings were not available."""
-    parts = [f"Run {run.id} is kept: {counted(len(run.outcomes), 'query', 'queries')} in {run.seconds:.1f} s"]
+    parts = [f"Run {run.id} is saved: {counted(len(run.outcomes), 'query', 'queries')} in {run.seconds:.1f} s"]
     if run.mock_server:
         parts.append(f"ranked {run.ranked_by}")
     if run.usd:
