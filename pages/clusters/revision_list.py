@@ -79,7 +79,7 @@ def import_clustering(app: App, collection: str, name: str, data: bytes) -> None
         edits, missing = import_edits(data, name, list(app.titles(collection)))
         for edit in edits:
             apply_edit(app, collection, edit)
-        absent = f" {counted(missing, 'picture')} of the file are not in {collection}." if missing else ""
+        absent = f" Not in {collection}: {counted(missing, 'picture')} of the file." if missing else ""
         notify(f"{name} was imported as {counted(len(edits), 'edit')} in your draft.{absent}", success=True)
 
 

@@ -99,6 +99,6 @@ def test_a_viewers_session_uploads_a_picture_to_search_by_and_nothing_larger_fro
         page.get_by_role("link", name="Library").first.click()
         settled(page)
         status, text = page.evaluate(PUT, [f"{session}/another", 3_000_000])
-        assert (status, "allowed are 1,048,576" in text) == (413, True)
+        assert (status, "the limit is 1,048,576" in text) == (413, True)
         status, text = page.evaluate(PUT, [session.rpartition("/")[0] + "/no-session/f", 1000])
         assert (status, "may upload nothing" in text) == (403, True)

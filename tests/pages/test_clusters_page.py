@@ -83,7 +83,7 @@ def report(page: AppTest, key: str, **state: object) -> AppTest:
 
 
 def text_of(page: AppTest) -> str:
-    return " ".join(element.value for element in (*page.markdown, *page.caption, *page.warning))
+    return " ".join(element.value for element in (*page.markdown, *page.caption, *page.warning, *page.success))
 
 
 def test_the_page_shows_the_clusters_of_the_collection(grouped: App) -> None:
@@ -160,13 +160,13 @@ def test_an_exported_clustering_is_imported_as_edits_of_the_draft(grouped: App) 
     page.file_uploader(key="import_file").set_value(("groups.csv", file, "text/csv")).run()
     page.button(key="import").click().run()
     assert "Mine" in [frame["title"] for frame in galleries(open_clusters())[-1]]
-    assert "1 picture of the file not in many" in text_of(page).replace("\\", "")
+    assert "Not in many: 1 picture of the file" in text_of(page).replace("\\", "")
 
 
 def test_a_viewer_moves_the_slider_and_changes_nothing(grouped: App, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(person_module, "connection_of_session", lambda: SessionConnection(False))
     page = open_clusters()
-    assert "nothing is changed for others" in text_of(page)
+    assert "nothing changes for others" in text_of(page)
     set_dial(page, threshold=0.9)
     assert page.query_params["t"] in ("0.9", ["0.9"])
     assert grouped.curation.unsaved_draft(OPERATOR, "many") is None
@@ -193,8 +193,10 @@ def draft_of(app: App, name: str) -> OpenDraft:
     return app.curation.edit(person, app.curation.open(person, "many"), SetThreshold(0.9))
 
 
-@pytest.mark.parametrize(("owner", "line"), [("Ada <b>", "is Ada <b>’s"), ("", "of someone who gave no name")])
-def test_the_draft_of_someone_else_can_only_be_looked_at(grouped: App, owner: str, line: str) -> None:
+@pytest.mark.parametrize(
+    ("owner", "line"), [("Ada <b>", "belongs to Ada <b>;"), ("", "belongs to someone without a name")]
+)
+def test_the_draft_of_someone_else_can_only_be_viewed(grouped: App, owner: str, line: str) -> None:
     draft = draft_of(grouped, owner)
     page = opened_by_address(draft.record.id, "Bob")
     assert line in text_of(page).replace("\\", "")

@@ -208,7 +208,7 @@ def test_a_map_that_failed_is_not_made_again_by_who_looks_but_by_a_curator(
         page.run()
         clusters()
     assert len(spawned) == 1
-    assert "The map could not be made" in lines(page)
+    assert "The map could not be computed" in lines(page)
     assert f"retry_job_{spawned[0].id}" not in {button.key for button in page.button}
     enter_key(page).button(key=f"retry_job_{spawned[0].id}").click().run()
     assert not page.exception

@@ -165,7 +165,7 @@ def test_the_slowest_and_the_most_expensive_come_first_with_their_receipts(measu
     assert {slow.uid, expensive.uid} <= {e.uid for e in measured.events.latest()}
 
 
-def test_the_list_rests_while_a_receipt_is_open(measured: App) -> None:
+def test_the_list_is_paused_while_a_receipt_is_open(measured: App) -> None:
     first = log_search(measured, 500.0)
     page = metrics("Requests")
     page.session_state[f"receipt_{first.uid}"] = True
@@ -173,7 +173,7 @@ def test_the_list_rests_while_a_receipt_is_open(measured: App) -> None:
     log_search(measured, 900.0)
     page.run()
     assert len(page.expander) == 1
-    assert "rests" in words(page)
+    assert "Paused" in words(page)
     page.session_state[f"receipt_{first.uid}"] = False
     page.run()
     assert len(page.expander) == 2
@@ -333,7 +333,10 @@ def test_costs_are_stacked_by_service_within_their_window() -> None:
 
 
 def test_reasons_are_shares_of_all_searches_the_most_frequent_first() -> None:
-    assert [row["Reason"] for row in reason_rows({"a": 1, "b": 3}, 8)] == ["b", "a"]
+    assert [row["Reason"] for row in reason_rows({"timeout": 1, "QueryError": 3}, 8)] == [
+        "Query error",
+        "Gemini did not answer in time",
+    ]
     assert reason_rows({"b": 2}, 8)[0]["Share"] == "25.0%"
 
 

@@ -81,7 +81,7 @@ def test_an_empty_page_explains_how_to_start(judgeable: App) -> None:
     page = visit("", show="Runs")
     page.switch_page("pages/quality/page.py").run()
     assert not page.exception
-    assert "Nothing was evaluated yet" in text_of(page)
+    assert "Nothing has been evaluated yet" in text_of(page)
     assert "nobody judged results of demo" in text_of(page)
     assert [b.label for b in page.button if b.key != "remember_me"] == ["Evaluate demo"]
 
@@ -101,7 +101,7 @@ def test_a_run_is_shown_with_intervals_best_possible_values_and_baselines(judgea
     page = open_quality()
     assert [m.label for m in page.metric] == ["Precision@4", "Recall@10", "NDCG@4", "MRR", "Query success"]
     text = text_of(page)
-    assert "predecessor: 0.87" in text
+    assert "baseline: 0.87" in text
     assert "predecessor: 94%" in text
     assert "predecessor: none told" in text
     assert "not measured (GEMINI\\_API\\_KEY is not set)" in text
@@ -205,7 +205,7 @@ def test_an_evaluation_of_what_people_judged_is_started_from_the_page_and_opened
     assert not page.exception
     assert wait(resources.evaluations()).run == 1
     page.run()
-    assert "Run 1 is kept: 1 query" in page.success[0].value.replace("\\", "")
+    assert "Run 1 is saved: 1 query" in page.success[0].value.replace("\\", "")
     assert page.selectbox(key="run").value.endswith("mine")
     assert not open_quality().success  # another person's page does not tell of it
 
@@ -307,5 +307,5 @@ def test_figures_of_a_run(judgeable: App) -> None:
     assert grade_captions(["a", "x"], lost.relevant) == {"a": "partly", "x": "not relevant"}
     assert committed_label_sets() == ["demo.jsonl"]
     line = outcome_line(replace(run, id=4, absent=2, unanswerable=1))
-    assert line.startswith("Run 4 is kept: 3 queries in")
+    assert line.startswith("Run 4 is saved: 3 queries in")
     assert line.endswith("2 labelled pictures not in demo · 1 query left out for that")

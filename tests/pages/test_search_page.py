@@ -65,7 +65,7 @@ def test_an_example_becomes_the_query(served: App) -> None:
 def test_nothing_found_says_how_to_find_more(served: App) -> None:
     page = visit(q="red", floor="1.0", keyword="cold")
     assert frames(page) == []
-    assert "Lower the least similarity" in page.info[0].value
+    assert "Lower the minimum similarity" in page.info[0].value
 
 
 def test_an_empty_collection_says_how_to_fill_it(served: App, tmp_path: Path) -> None:

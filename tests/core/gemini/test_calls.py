@@ -248,7 +248,7 @@ def test_nothing_is_sent_when_spending_cannot_be_recorded_and_that_is_not_report
     outcome = make_calls(client, spend=BrokenSpend(database, Budgets(1, 1), clock.now)).send(REQUEST, DEADLINE_S)
     assert outcome.failure is not None
     assert (outcome.failure.cause, outcome.requests, client.timeouts_s) == ("unmetered", 0, [])
-    assert "cannot be written down" in outcome.failure.notice
+    assert "cannot be recorded" in outcome.failure.notice
 
 
 class UnsettledSpend(SpendStore):

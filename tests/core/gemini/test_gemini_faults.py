@@ -18,6 +18,7 @@ from PIL import Image
 
 from core.app import App
 from core.gemini.failures import NOTICES, Cause
+from core.records.money import pico_usd, usd
 from core.search.answer import Answer, RankingOutcome
 from core.settings import Secret
 from tests.fakes.gemini import MockGeminiServer, nothing_listening
@@ -206,7 +207,8 @@ class Searched:
         assert event is not None
         assert ranking is not None
         assert (event.outcome, event.reason) == ("ok" if outcome == "ranked" else "fallback", cause or "")
-        assert event.gemini_usd == ranking.usd == self.answer.cost.gemini_usd
+        assert ranking.usd == self.answer.cost.gemini_usd
+        assert event.gemini_usd == usd(pico_usd(ranking.usd))
         usage = ranking.usage
         tokens = (event.prompt_tokens, event.cached_tokens, event.output_tokens, event.thought_tokens)
         assert tokens == (usage.prompt, usage.cached, usage.output, usage.thoughts)

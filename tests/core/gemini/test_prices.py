@@ -114,7 +114,7 @@ ROW = 'model = "m"\nfrom = 2026-01-01\ninput = 1\noutput = 2\n'
         ("price = []", "holds no prices"),
         ("price = 3", "holds no prices"),
         ("price = [3]", "has a row that is not a price"),
-        ("[[price]]\n" + ROW.replace("model", "name"), r"no price \(.*KeyError"),
+        ("[[price]]\n" + ROW.replace("model", "name"), r"not a price \(.*KeyError"),
         ("[[price]]\n" + ROW.replace("output = 2", "output = -2"), "holds something that is not a price"),
         ("[[price]]\n" + ROW.replace("input = 1", "input = nan"), "holds something that is not a price"),
         ("[[price]]\n" + ROW.replace("input = 1", "input = inf"), "holds something that is not a price"),

@@ -143,7 +143,7 @@ def test_names_are_given_once_and_unknown_runs_are_named_in_the_error(run_store:
     run_store.save(run(*VECTOR, name="before"))
     with pytest.raises(QualityError, match="a run is named 'before' already"):
         run_store.save(run(*VECTOR, name="before"))
-    with pytest.raises(QualityError, match="allowed are 80"):
+    with pytest.raises(QualityError, match="the limit is 80"):
         run_store.save(run(*VECTOR, name="x" * 81))
     for which in (99, "unknown", ""):
         with pytest.raises(QualityError, match=f"there is no run {which!r}"):

@@ -43,7 +43,7 @@ def test_a_label_set_is_read_as_it_stands(tmp_path: Path) -> None:
     [
         ("{", "line 2: not JSON"),
         ("[" * 5000, "line 2: not JSON"),
-        ("[1]", "line 2: .* no JSON object"),
+        ("[1]", "line 2: .* not a JSON object"),
         (line(id=""), "line 2: id is missing"),
         (line(id="q9", query=" "), "line 2: query is missing"),
         (line(id="q9", query=7), "line 2: query is 7, not text"),
