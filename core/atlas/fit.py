@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,10 +17,8 @@ SEED = 42
 NEIGHBOURS_PHASE, LAYOUT_PHASE = "map: neighbours", "map: layout"
 LARGE, EPOCHS_LARGE, EPOCHS_SMALL = 10_000, 200, 500
 SPREAD, MIN_DISTANCE = 1.0, 0.1
-# UMAP starts within 10 units; its layouts end at about 30.
-FIRST_EXTENT, FIRST_LEARNING_RATE = 10.0, 1.0
-REFIT_EXTENT, REFIT_LEARNING_RATE = 30.0, 0.25
-NOISE = 1e-4
+FIRST_LEARNING_RATE, REFIT_LEARNING_RATE = 1.0, 0.05
+NOISE, HALVINGS = 1e-5, 40
 MAX_GAP_SHARE, GAP_ITERATIONS, MIN_POINTS_FOR_GAPS = 0.06, 8, 64
 REPORT_INTERVAL_S = 0.25
 
@@ -39,7 +38,7 @@ def fit_map(
     with the direction of greatest variance horizontal.
 
     `start` (n, 2) is an earlier map with new assets placed on it: the layout starts there, with a lower learning rate,
-    and is aligned to it, so that people find pictures where they were. They move a tenth as far as from scratch, and
+    and is aligned to it, so that people find pictures where they were. They move much less far than from scratch, and
     new pictures can still get an area of their own.
 
     16 vectors and fewer are shown by their two principal components. `listener` receives rows, then epochs of the
@@ -53,7 +52,7 @@ def fit_map(
         coordinates = frame_map(_without_fit(vectors))
     else:
         neighbours = _nearest_neighbours(vectors, listener)
-        coordinates = frame_map(_layout(neighbours, _layout_start(vectors, start), seed, listener))
+        coordinates = frame_map(_layout(vectors, neighbours, start, seed, listener))
     return coordinates if start is None else align_map(coordinates, start, np.arange(len(start)))
 
 
@@ -145,57 +144,54 @@ def _nearest_neighbours(vectors: NDArray[np.float32], listener: ProgressListener
     return _Neighbours(rows, np.maximum(distances, 0))
 
 
-@dataclass(frozen=True, eq=False)
-class _LayoutStart:
-    """Where a layout starts: coordinates (n, 2), the extent they are scaled to, and the initial learning rate."""
+def turn_to_square(coordinates: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The map (n, 2), turned so that it is as wide as high.
 
-    coordinates: NDArray[np.float32]
-    extent: float
-    learning_rate: float
-
-    def points(self, random: np.random.RandomState) -> NDArray[np.float32]:
-        """The scaled coordinates with some noise, because points that start together are never separated."""
-        centred = self.coordinates - self.coordinates.min(axis=0)
-        scaled = centred * (self.extent / (float(np.ptp(self.coordinates, axis=0).max()) or 1.0))
-        return np.asarray(scaled + random.normal(scale=NOISE, size=scaled.shape), np.float32)
-
-
-def _layout_start(vectors: NDArray[np.float32], earlier: NDArray[np.float32] | None) -> _LayoutStart:
-    if earlier is None:
-        return _LayoutStart(principal_components(vectors), FIRST_EXTENT, FIRST_LEARNING_RATE)
-    return _LayoutStart(earlier, REFIT_EXTENT, REFIT_LEARNING_RATE)
+    UMAP stretches each axis of what it starts from to 10 units, which then leaves the proportions as they are. There is
+    always such an angle: after a quarter turn, width and height have changed places.
+    """
+    low, high, turned = 0.0, np.pi / 2, coordinates
+    is_wide = np.subtract(*np.ptp(coordinates, axis=0)) > 0
+    for _ in range(HALVINGS):
+        angle = (low + high) / 2
+        turned = coordinates @ np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+        still = (np.subtract(*np.ptp(turned, axis=0)) > 0) == is_wide
+        low, high = (angle, high) if still else (low, angle)
+    return np.asarray(turned, np.float32)
 
 
-def _layout(neighbours: _Neighbours, start: _LayoutStart, seed: int, listener: ProgressListener) -> NDArray[np.float32]:
-    """UMAP's graph of these neighbours, laid out from `start`."""
-    rows, distances = neighbours.rows, neighbours.distances
-    epochs = EPOCHS_LARGE if len(rows) > LARGE else EPOCHS_SMALL
+def _layout(
+    vectors: NDArray[np.float32],
+    neighbours: _Neighbours,
+    earlier: NDArray[np.float32] | None,
+    seed: int,
+    listener: ProgressListener,
+) -> NDArray[np.float32]:
+    """UMAP of these neighbours, from an earlier map or the two principal components."""
+    epochs = EPOCHS_LARGE if len(vectors) > LARGE else EPOCHS_SMALL
     listener(Progress(LAYOUT_PHASE, 0, epochs))
     # Compiles for seconds, the first time for half a minute.
-    from umap import layouts, umap_  # type: ignore[import-untyped]
+    from umap import UMAP  # type: ignore[import-untyped]
 
-    random = np.random.RandomState(seed)
-    graph = umap_.fuzzy_simplicial_set(rows, NEIGHBOURS, random, "cosine", knn_indices=rows, knn_dists=distances)[0]
-    graph.data[graph.data < graph.data.max() / epochs] = 0  # these would be sampled in no epoch
-    graph.eliminate_zeros()
-    edges, points = graph.tocoo(), start.points(random)
-    a, b = umap_.find_ab_params(SPREAD, MIN_DISTANCE)
-    result = layouts.optimize_layout_euclidean(
-        head_embedding=points,
-        tail_embedding=points,
-        head=edges.row,
-        tail=edges.col,
+    start = turn_to_square(principal_components(vectors) if earlier is None else earlier)
+    # Points that start together are never separated.
+    noise = np.random.default_rng(seed).normal(scale=NOISE * (float(np.ptp(start)) or 1.0), size=start.shape)
+    warnings.filterwarnings("ignore", "precomputed_knn", module="umap")  # of what a later transform() would lack
+    umap = UMAP(
+        n_neighbors=NEIGHBOURS,
+        metric="cosine",
+        precomputed_knn=(neighbours.rows, neighbours.distances),
+        disconnection_distance=np.inf,
+        init=start + noise.astype(np.float32),
         n_epochs=epochs,
-        n_vertices=len(points),
-        epochs_per_sample=umap_.make_epochs_per_sample(edges.data, epochs),
-        a=a,
-        b=b,
-        rng_state=random.randint(np.iinfo(np.int32).min, np.iinfo(np.int32).max, 3).astype(np.int64),
-        initial_alpha=start.learning_rate,
-        move_other=True,
+        learning_rate=FIRST_LEARNING_RATE if earlier is None else REFIT_LEARNING_RATE,
+        spread=SPREAD,
+        min_dist=MIN_DISTANCE,
+        random_state=seed,
+        n_jobs=1,
         tqdm_kwds=_progress_bar(listener, epochs),
     )
-    return np.asarray(result, np.float32)
+    return np.asarray(umap.fit_transform(vectors), np.float32)
 
 
 def _progress_bar(listener: ProgressListener, epochs: int) -> dict[str, Any]:

@@ -69,7 +69,8 @@ def _ranking_line(ranking: Ranking) -> str:
         f"{counted(ranking.requests, 'request')}",
     ]
     if ranking.failure is not None:
-        parts.append(f"{reason_words(ranking.failure.cause)} {ranking.failure.detail}".strip())
+        detail = f" ({ranking.failure.detail})" if ranking.failure.detail else ""
+        parts.append(f"{reason_words(ranking.failure.cause)}{detail}")
     if not ranking.price_known:
         parts.append("price unknown: charged at the highest known rate")
     if ranking.unknown_usd:

@@ -102,7 +102,7 @@ def test_a_run_is_shown_with_intervals_best_possible_values_and_baselines(judgea
     assert [m.label for m in page.metric] == ["Precision@4", "Recall@10", "NDCG@4", "MRR", "Query success"]
     text = text_of(page)
     assert "baseline: 0.87" in text
-    assert "predecessor: 94%" in text
+    assert "baseline: 94%" in text
     assert "predecessor: none told" in text
     assert "not measured (GEMINI\\_API\\_KEY is not set)" in text
     assert "never published" in text

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from core.atlas.fit import LAYOUT_PHASE, NEIGHBOURS_PHASE, align_map, close_gaps, fit_map, frame_map
+from core.atlas.fit import LAYOUT_PHASE, NEIGHBOURS_PHASE, align_map, close_gaps, fit_map, frame_map, turn_to_square
 from core.atlas.placement import neighbour_recall, place_points
 from core.errors import ClusterError
 from core.records.jobs import Cancelled, Progress
@@ -71,6 +72,22 @@ def test_a_refit_leaves_pictures_about_where_they_were(fitted: NDArray[np.float3
     )
 
 
+def test_a_refit_keeps_the_proportions_of_an_elongated_map() -> None:
+    along = np.linspace(0, np.pi / 2, N)
+    noise = np.random.default_rng(3).normal(0, 0.02, (N, 30))
+    vectors = unit(np.column_stack([np.cos(along), np.sin(along), noise]))
+    start = fit_map(vectors)
+    assert np.ptp(start[:, 1]) < 1
+    refit = fit_map(vectors, start=start)
+    assert np.median(np.linalg.norm(refit - start, axis=1)) < 0.2
+
+
+def test_a_fit_warns_of_nothing() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fit_map(VECTORS[:40])
+
+
 def test_progress_is_reported_for_rows_and_then_for_epochs() -> None:
     reports: list[Progress] = []
     fit_map(VECTORS, listener=reports.append)
@@ -104,6 +121,7 @@ ODD: dict[str, Callable[[], Vectors]] = {
     "orthogonal": lambda: np.eye(64, dtype=np.float32),
     "along a line": lambda: unit(np.column_stack([np.ones(90), np.linspace(0, 1, 90)])),
     "all zero": lambda: np.zeros((40, 8), np.float32),
+    "one opposite to a crowd of equals": lambda: np.repeat(np.float32([[0, 1], [0, -1]]), [80, 1], axis=0),
     "just enough for a fit": lambda: unit(np.random.default_rng(2).standard_normal((17, 8))),
 }
 
@@ -159,6 +177,16 @@ def test_vectors_that_cannot_be_mapped_are_refused_by_name() -> None:
         ClusterError, match=r"a map of 400 pictures cannot start from \(399, 2\): place newcomers first"
     ):
         fit_map(VECTORS, start=np.zeros((399, 2), np.float32))
+
+
+@given(hnp.arrays(np.float64, st.tuples(st.integers(3, 20), st.just(2)), elements=st.floats(-50, 50, width=16)))
+def test_a_map_can_be_turned_so_that_it_is_as_wide_as_high(coordinates: NDArray[np.float64]) -> None:
+    turned = turn_to_square(coordinates.astype(np.float32))
+    width, height = np.ptp(turned, axis=0)
+    assert width == pytest.approx(height, rel=1e-3, abs=1e-4)
+    assert np.linalg.norm(np.diff(turned, axis=0), axis=1) == pytest.approx(
+        np.linalg.norm(np.diff(coordinates, axis=0), axis=1), rel=1e-3, abs=1e-4
+    )
 
 
 maps = hnp.arrays(
