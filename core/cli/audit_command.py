@@ -2,49 +2,57 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, datetime
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import click
+
 from core.access import OPERATOR
-from core.cli.command_parser import OpenApp, add_command, finish_command
-from core.cli.metrics_commands import span
+from core.cli.command_context import CommandContext, Span, json_option, pass_context
 from core.cli.output import print_json
 from core.metrics.audit_export import FORMATS, entry_document
 from core.records.audit import AuditEntry, AuditFilter
+from core.text import counted
 
 
-def add_audit_command(
-    commands: Any, open_app: OpenApp, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+class ExportFile(click.ParamType[Path]):
+    """A file whose ending is that of a format."""
+
+    name = "file"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Raises click.BadParameter."""
+        path = Path(value)
+        if _format(path) not in FORMATS:
+            self.fail(f"{value!r} does not end in {' or '.join(f'.{name}' for name in FORMATS)}", param, ctx)
+        return path
+
+
+@click.command(short_help="Print the audit log: who did what.")
+@click.option(
+    "--since", type=Span(), default="7d", show_default=True, metavar="SPAN", help="How far back: 30m, 12h, 90d."
+)
+@click.option("--action", default="", metavar="NAME", help="Only this action, as the log calls it: publish.")
+@click.option("--grep", "text", default="", metavar="TEXT", help="Only entries with this text in any column.")
+@click.option("--output", type=ExportFile(), metavar="FILE", help="Write them to a .csv or .jsonl file.")
+@json_option
+@pass_context
+def audit(
+    context: CommandContext, since: timedelta, action: str, text: str, output: Path | None, as_json: bool
 ) -> None:
-    """Add the command to the parser of all commands."""
-    parser = add_command(
-        commands, "audit", "who did what: the audit log", "Print the audit log, the newest entry first."
-    )
-    parser.add_argument(
-        "--since", type=span, default="7d", metavar="SPAN", help="how far back: 30m, 12h, 90d (default: 7d)"
-    )
-    parser.add_argument("--action", default="", metavar="NAME", help="only this action, as the log calls it: publish")
-    parser.add_argument("--grep", default="", metavar="TEXT", help="only entries with this text in any column")
-    parser.add_argument("--output", type=_exported_file, metavar="FILE", help="write them to a .csv or .jsonl file")
-
-    def run(options: argparse.Namespace) -> int:
-        wanted = AuditFilter(options.grep, options.action, now() - options.since)
-        entries = open_app().audit.entries(OPERATOR, wanted)
-        if options.output:
-            count = _write(options.output, entries)
-            document = {"output": str(options.output), "entries": count}
-            print_json(document) if options.json else print(f"{options.output}: {count} entries")
-        elif options.json:
-            print_json({"entries": [entry_document(entry) for entry in entries]})
-        else:
-            _print_lines(entries)
-        return 0
-
-    finish_command(parser, run)
+    """Print the audit log, who did what, the newest entry first."""
+    entries = context.open_app().audit.entries(OPERATOR, AuditFilter(text, action, context.now() - since))
+    if output:
+        count = _write(output, entries)
+        document = {"output": str(output), "entries": count}
+        print_json(document) if as_json else print(f"{output}: {counted(count, 'entry', 'entries')}")
+    elif as_json:
+        print_json({"entries": [entry_document(entry) for entry in entries]})
+    else:
+        _print_lines(entries)
 
 
 def entry_line(entry: AuditEntry) -> str:
@@ -63,14 +71,6 @@ def _print_lines(entries: Iterable[AuditEntry]) -> None:
         print("no entries: --since 365d looks further back", file=sys.stderr)
 
 
-def _exported_file(text: str) -> Path:
-    """Raises argparse.ArgumentTypeError unless the name's ending is that of a format."""
-    path = Path(text)
-    if _format(path) not in FORMATS:
-        raise argparse.ArgumentTypeError(f"{text!r} does not end in {' or '.join(f'.{name}' for name in FORMATS)}")
-    return path
-
-
 def _format(path: Path) -> str:
     return path.suffix.lower().removeprefix(".")
 
@@ -79,7 +79,7 @@ def _write(path: Path, entries: Iterable[AuditEntry]) -> int:
     """Write all entries, or leave what was there; returns how many."""
     count, part = 0, path.with_name(f"{path.name}.part")
 
-    def counted() -> Iterator[AuditEntry]:
+    def counting() -> Iterator[AuditEntry]:
         nonlocal count
         for entry in entries:
             count += 1
@@ -87,7 +87,7 @@ def _write(path: Path, entries: Iterable[AuditEntry]) -> int:
 
     try:
         with part.open("w", encoding="utf-8", newline="") as file:
-            file.writelines(FORMATS[_format(path)](counted()))
+            file.writelines(FORMATS[_format(path)](counting()))
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)

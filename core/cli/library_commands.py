@@ -2,103 +2,108 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from typing import Any
 
+import click
+
 from core.access import OPERATOR, Action
-from core.cli.command_parser import OpenApp, add_collection_option, add_command, finish_command
+from core.cli.command_context import (
+    CommandContext,
+    collection_option,
+    json_option,
+    pass_context,
+    required_collection_option,
+)
 from core.cli.output import print_json
 from core.cli.progress_bar import ProgressBar
 from core.errors import CollectionError
 from core.records.audit import STARTED
+from core.text import counted
 
 
-def add_library_commands(commands: Any, open_app: OpenApp) -> None:
-    """Add the commands to the parser of all commands."""
-    run = _LibraryCommands(open_app)
-    for name, help_text, function in (
-        ("remove", "take pictures out of a collection, into its bin", run.remove),
-        ("put-back", "put pictures of the bin back (all of them if none is named)", run.put_back),
-    ):
-        parser = add_command(commands, name, help_text)
-        parser.add_argument("ids", nargs="+" if name == "remove" else "*", metavar="ID", help="pictures, by their ids")
-        parser.add_argument("--collection", required=True, metavar="NAME", help="the collection")
-        finish_command(parser, function)
-    duplicates = add_command(commands, "duplicates", "list what a collection holds more than once")
-    add_collection_option(duplicates)
-    finish_command(duplicates, run.duplicates)
-    _add_reembed(commands, run)
-    switch = add_command(commands, "switch", "let a collection's name mean the one beside it")
-    switch.add_argument("collection", metavar="NAME", help="the collection")
-    switch.add_argument("to", metavar="BESIDE", help="the collection that `reembed` made")
-    finish_command(switch, run.switch)
+@click.command(short_help="Move pictures to the bin.")
+@click.argument("ids", nargs=-1, required=True, metavar="ID…")
+@required_collection_option
+@json_option
+@pass_context
+def remove(context: CommandContext, ids: tuple[str, ...], collection: str, as_json: bool) -> None:
+    """Move pictures, named by their ids, to the bin of their collection. Files on disk stay."""
+    removed = context.open_app().removal.remove(OPERATOR, collection, list(ids))
+    if not removed:
+        raise CollectionError(f"{collection} has none of {counted(len(ids), 'picture')} named: check the ids")
+    _print_result(as_json, {"collection": collection, "removed": removed}, f"{removed} removed")
 
 
-def _add_reembed(commands: Any, run: _LibraryCommands) -> None:
-    parser = add_command(commands, "reembed", "embed a collection with another model, beside the old one")
-    parser.add_argument("collection", metavar="NAME", help="the collection")
-    parser.add_argument("--model", required=True, metavar="MODEL", help="the model, as CONTACTSHEET_MODEL takes it")
-    parser.add_argument("--as", dest="name", metavar="NAME", help="the new collection's name (default: NAME-new)")
-    parser.add_argument("--thumbnails", action="store_true", help="use the thumbnail where the original is gone")
-    finish_command(parser, run.reembed)
+@click.command("put-back", short_help="Put pictures back from the bin.")
+@click.argument("ids", nargs=-1, metavar="[ID…]")
+@required_collection_option
+@json_option
+@pass_context
+def put_back(context: CommandContext, ids: tuple[str, ...], collection: str, as_json: bool) -> None:
+    """Put pictures back from the bin, all of them if none is named."""
+    removal = context.open_app().removal
+    restored = removal.restore(OPERATOR, collection, list(ids) or removal.removed_ids(collection))
+    _print_result(as_json, {"collection": collection, "put_back": restored}, f"{restored} put back")
 
 
-class _LibraryCommands:
-    def __init__(self, open_app: OpenApp) -> None:
-        self._open_app = open_app
-
-    def remove(self, options: argparse.Namespace) -> int:
-        removed = self._open_app().removal.remove(OPERATOR, options.collection, options.ids)
-        if not removed:
-            raise CollectionError(f"{options.collection} has none of these {len(options.ids)} pictures: check the ids")
-        return _print_result(options, {"collection": options.collection, "removed": removed}, f"{removed} removed")
-
-    def put_back(self, options: argparse.Namespace) -> int:
-        removal = self._open_app().removal
-        ids = options.ids or removal.removed_ids(options.collection)
-        restored = removal.restore(OPERATOR, options.collection, ids)
-        return _print_result(options, {"collection": options.collection, "put_back": restored}, f"{restored} put back")
-
-    def duplicates(self, options: argparse.Namespace) -> int:
-        app = self._open_app()
-        with ProgressBar(sys.stderr) as bar:
-            found = app.searches.duplicates(OPERATOR, options.collection, bar.show)
-        if options.json:
-            groups = [{"keep": g.keep, "others": [{"id": i, "cosine": s} for i, s in g.others]} for g in found.groups]
-            print_json({"collection": options.collection, "groups": groups, "copies": dict(found.copies)})
-            return 0
-        for group in found.groups:
-            print(f"keep {group.keep}")
-            for asset_id, similarity in group.others:
-                print(f"     {asset_id}  {similarity:.4f}")
-        print(f"{len(found.groups)} groups of near-identical pictures, {len(found.copies)} files at several places")
-        return 0
-
-    def reembed(self, options: argparse.Namespace) -> int:
-        app, name = self._open_app(), options.name or f"{options.collection}-new"
-        target = f"{name}, with {options.model}"
-        app.audit.record(OPERATOR, Action.EMBED_AGAIN.label, options.collection, target, STARTED)
-        with ProgressBar(sys.stderr) as bar:
-            report = app.reembedding.embed(
-                OPERATOR.author, options.collection, options.model, name, options.thumbnails, bar.show
-            )
-        for failure in report.failures:
-            print(f"left out  {failure.uri}: {failure.reason}", file=sys.stderr)
-        document = {"collection": name, "added": report.added, "known": report.known, "left_out": len(report.failures)}
-        line = f"{name}: {report.added} embedded, {report.known} were there, {len(report.failures)} left out"
-        return _print_result(options, document, f"{line}; python -m core switch {options.collection} {name}")
-
-    def switch(self, options: argparse.Namespace) -> int:
-        old_name = self._open_app().reembedding.switch(OPERATOR, options.collection, options.to)
-        document = {"collection": options.collection, "old": old_name}
-        line = f"{options.collection} is what {options.to} was; the old one is {old_name}"
-        return _print_result(options, document, line)
+@click.command()
+@collection_option()
+@json_option
+@pass_context
+def duplicates(context: CommandContext, collection: str, as_json: bool) -> None:
+    """List what a collection holds more than once."""
+    app = context.open_app()
+    with ProgressBar(sys.stderr) as bar:
+        found = app.searches.duplicates(OPERATOR, collection, bar.show)
+    if as_json:
+        groups = [{"keep": g.keep, "others": [{"id": i, "cosine": s} for i, s in g.others]} for g in found.groups]
+        print_json({"collection": collection, "groups": groups, "copies": dict(found.copies)})
+        return
+    for group in found.groups:
+        print(f"keep {group.keep}")
+        for asset_id, similarity in group.others:
+            print(f"     {asset_id}  {similarity:.4f}")
+    groups_found = f"{counted(len(found.groups), 'group')} of near-identical pictures"
+    print(f"{groups_found}, {counted(len(found.copies), 'picture')} in several files")
 
 
-def _print_result(options: argparse.Namespace, document: dict[str, Any], line: str) -> int:
-    if options.json:
+@click.command(short_help="Embed a collection with another model.")
+@click.argument("collection", metavar="NAME")
+@click.option("--model", required=True, metavar="MODEL", help="The model, as CONTACTSHEET_MODEL takes it.")
+@click.option("--as", "name", metavar="NAME", help="Name of the new collection.  [default: NAME-new]")
+@click.option("--thumbnails", is_flag=True, help="Use the thumbnail where the original is gone.")
+@json_option
+@pass_context
+def reembed(
+    context: CommandContext, collection: str, model: str, name: str | None, thumbnails: bool, as_json: bool
+) -> None:
+    """Embed a collection with another model, in a new collection beside it."""
+    app, name = context.open_app(), name or f"{collection}-new"
+    app.audit.record(OPERATOR, Action.EMBED_AGAIN.label, collection, f"{name}, with {model}", STARTED)
+    with ProgressBar(sys.stderr) as bar:
+        report = app.reembedding.embed(OPERATOR.author, collection, model, name, thumbnails, bar.show)
+    for failure in report.failures:
+        print(f"left out  {failure.uri}: {failure.reason}", file=sys.stderr)
+    document = {"collection": name, "added": report.added, "known": report.known, "left_out": len(report.failures)}
+    line = f"{name}: {report.added} embedded, {report.known} known already, {len(report.failures)} left out"
+    _print_result(as_json, document, f"{line}; to use it: python -m core switch {collection} {name}")
+
+
+@click.command(short_help="Use the re-embedded collection from now on.")
+@click.argument("collection", metavar="NAME")
+@click.argument("to", metavar="BESIDE")
+@json_option
+@pass_context
+def switch(context: CommandContext, collection: str, to: str, as_json: bool) -> None:
+    """Let the name of a collection stand for BESIDE, which `reembed` made; the old one gets another name."""
+    old_name = context.open_app().reembedding.switch(OPERATOR, collection, to)
+    line = f"{collection} now is what {to} was; the old one is {old_name}"
+    _print_result(as_json, {"collection": collection, "old": old_name}, line)
+
+
+def _print_result(as_json: bool, document: dict[str, Any], line: str) -> None:
+    if as_json:
         print_json(document)
     else:
         print(line)
-    return 0

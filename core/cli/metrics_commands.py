@@ -2,55 +2,34 @@
 
 from __future__ import annotations
 
-import argparse
-import re
-from collections.abc import Callable
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from core.cli.command_parser import OpenApp, finish_command
+import click
+
+from core.cli.command_context import CommandContext, Span, json_option, pass_context
 from core.cli.output import print_json
 from core.metrics.summary import SEARCHES_PER_MONTH, BaselineTarget, StageLatency, Summary
-from core.text import duration
-
-_UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
-_MAX_SPAN = timedelta(days=3660)
+from core.records.reasons import reason_words
+from core.text import counted, duration
 
 
-def add_metrics_commands(
-    commands: Any, open_app: OpenApp, now: Callable[[], datetime] = lambda: datetime.now(UTC)
-) -> None:
-    """Add the command to the parser of all commands."""
-    parser = commands.add_parser(
-        "metrics",
-        help="what searches took, cost and how they ended",
-        description="Percentiles, rates and costs of the searches of the last minutes, hours or days.",
-    )
-    parser.add_argument(
-        "--since", type=span, default="1h", metavar="SPAN", help="how far back: 30m, 12h, 7d (default: 1h)"
-    )
-    parser.add_argument("--collection", metavar="NAME", help="only this collection (default: all)")
-
-    def run(options: argparse.Namespace) -> int:
-        until = now()
-        summary = open_app().metrics(until - options.since, until, options.collection)
-        if options.json:
-            print_json(document(summary))
-        else:
-            print("\n".join(lines(summary)))
-        return 0
-
-    finish_command(parser, run)
-
-
-def span(text: str) -> timedelta:
-    """`90m`, `12h` or `7d`. Raises argparse.ArgumentTypeError."""
-    found = re.fullmatch(r"([1-9][0-9]{0,6})([mhd])", text)
-    length = int(found[1]) * _UNITS[found[2]] if found else None
-    if length is None or length > _MAX_SPAN:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a span like 30m, 12h or 7d, of at most 3660 days")
-    return length
+@click.command(short_help="Print latency, cost and outcomes of searches.")
+@click.option(
+    "--since", type=Span(), default="1h", show_default=True, metavar="SPAN", help="How far back: 30m, 12h, 7d."
+)
+@click.option("--collection", metavar="NAME", help="Only this collection.  [default: all]")
+@json_option
+@pass_context
+def metrics(context: CommandContext, since: timedelta, collection: str | None, as_json: bool) -> None:
+    """Print how long searches took, what they cost and how they ended."""
+    until = context.now()
+    summary = context.open_app().metrics(until - since, until, collection)
+    if as_json:
+        print_json(document(summary))
+    else:
+        print("\n".join(lines(summary)))
 
 
 def document(summary: Summary) -> dict[str, Any]:
@@ -75,20 +54,29 @@ def lines(summary: Summary) -> list[str]:
     return [
         _searches_line(summary),
         _rates_line(summary),
-        *(f"    {count:>8,}  {reason}" for reason, count in sorted(summary.reasons.items(), key=lambda r: -r[1])),
-        f"{'':<8}{'p50 ms':>10}{'p95 ms':>10}{'p99 ms':>10}{'predecessor':>14}",
+        *(
+            f"    {count:>8,}  {reason_words(reason)}"
+            for reason, count in sorted(summary.reasons.items(), key=lambda r: -r[1])
+        ),
+        f"{'':<8}{'p50 ms':>10}{'p95 ms':>10}{'p99 ms':>10}{'baseline':>14}",
         *map(_latency_line, summary.latencies),
         *map(_target_line, summary.targets),
         *_money_lines(summary),
         f"requests {', '.join(f'{kind} {n:,}' for kind, n in summary.requests_by_kind.items()) or 'none'}",
-        f"images   {summary.images:,} decoded and handed over",
+        f"images   {summary.images:,} processed",
         _uptime_line(summary),
     ]
 
 
 def _searches_line(summary: Summary) -> str:
     where = f" in {summary.collection}" if summary.collection else ""
-    return f"{summary.searches:,} searches{where} from {_minute(summary.since)} to {_minute(summary.until)} UTC"
+    searches, since, until = counted(summary.searches, "search", "searches"), summary.since, summary.until
+    return f"{searches}{where} from {_minute(since)} to {_minute(until)} UTC"
+
+
+def _reason_line(reason: tuple[str, int]) -> str:
+    code, count = reason
+    return f"    {count:>8,}  {reason_words(code)}"
 
 
 def _rates_line(summary: Summary) -> str:
@@ -126,7 +114,7 @@ def _money_lines(summary: Summary) -> list[str]:
     projected = f"{SEARCHES_PER_MONTH:,} searches {summary.projected_month_usd:.2f} USD"
     return [
         f"a search {sum(per_search.values()):.6f} USD: {parts}",
-        f"a month  of {projected}, the predecessor's {summary.baseline_month_usd:g} USD",
+        f"a month  of {projected}, baseline {summary.baseline_month_usd:g} USD",
         spent,
     ]
 

@@ -2,77 +2,87 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from datetime import datetime
-from functools import partial
 from typing import Any
 
-from core.cli.command_parser import DEMO, OpenApp, add_collection_option, finish_command
+import click
+
+from core.cli.command_context import DEMO, CommandContext, collection_option, json_option, pass_context
 from core.cli.output import print_json
 from core.cli.progress_bar import ProgressBar
 from core.ingest.metadata.cleaning import parse_date
-from core.records.assets import Filters
+from core.records.assets import Filters, Orientation
 from core.search.answer import Answer
 
 MAX_TOP = 10_000
 
 
-def add_search_command(commands: Any, open_app: OpenApp) -> None:
-    """Add the command to the parser of all commands."""
-    parser = commands.add_parser(
-        "search", help="find pictures by words", description="Find the pictures of a collection that fit the words."
-    )
-    parser.add_argument("query", metavar="QUERY", help="what the picture should show")
-    add_collection_option(parser)
-    parser.add_argument("--top", type=_top, default=10, metavar="N", help="how many results (default: 10)")
-    parser.add_argument("--floor", type=float, default=-1.0, metavar="COSINE", help="the least similarity, -1 to 1")
-    parser.add_argument("--source", action="append", default=[], metavar="NAME", help="only this source; repeatable")
-    parser.add_argument("--keyword", action="append", default=[], metavar="WORD", help="only this keyword; repeatable")
-    shapes = ("landscape", "portrait", "square")
-    parser.add_argument(
-        "--orientation", action="append", default=[], choices=shapes, help="only this shape; repeatable"
-    )
-    parser.add_argument("--rank", action="store_true", help="let Gemini put the first ones in order (costs money)")
-    parser.add_argument("--since", type=_date, metavar="DATE", help="only pictures made on this day or later")
-    parser.add_argument("--until", type=_date, metavar="DATE", help="only pictures made on this day or earlier")
-    finish_command(parser, partial(_search, open_app))
+class Day(click.ParamType[datetime]):
+    """A date, or a moment."""
+
+    name = "date"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """Raises click.BadParameter."""
+        moment = value if isinstance(value, datetime) else parse_date(value)
+        if moment is None:
+            self.fail(f"{value!r} is not a date like 2026-01-31", param, ctx)
+        return moment
 
 
-def _top(text: str) -> int:
-    number = int(text)
-    if not 1 <= number <= MAX_TOP:
-        raise argparse.ArgumentTypeError(f"{number} is not between 1 and {MAX_TOP}")
-    return number
-
-
-def _date(text: str) -> datetime:
-    moment = parse_date(text)
-    if moment is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a date like 2026-01-31")
-    return moment
-
-
-def _search(open_app: OpenApp, options: argparse.Namespace) -> int:
-    app = open_app()
+@click.command(short_help="Find pictures by words.")
+@click.argument("query")
+@collection_option()
+@click.option(
+    "--top", type=click.IntRange(1, MAX_TOP), default=10, show_default=True, metavar="N", help="Number of results."
+)
+@click.option("--floor", type=float, default=-1.0, metavar="COSINE", help="Minimum similarity, from -1 to 1.")
+@click.option("--source", "sources", multiple=True, metavar="NAME", help="Only this source; repeatable.")
+@click.option("--keyword", "keywords", multiple=True, metavar="WORD", help="Only this keyword; repeatable.")
+@click.option(
+    "--orientation",
+    "orientations",
+    multiple=True,
+    type=click.Choice(("landscape", "portrait", "square")),
+    help="Only this shape; repeatable.",
+)
+@click.option("--rank", is_flag=True, help="Let Gemini rank the first results, which costs money.")
+@click.option("--since", type=Day(), metavar="DATE", help="Only pictures taken on this day or later.")
+@click.option("--until", type=Day(), metavar="DATE", help="Only pictures taken on this day or earlier.")
+@json_option
+@pass_context
+def search(
+    context: CommandContext,
+    query: str,
+    collection: str,
+    top: int,
+    floor: float,
+    sources: tuple[str, ...],
+    keywords: tuple[str, ...],
+    orientations: tuple[Orientation, ...],
+    rank: bool,
+    since: datetime | None,
+    until: datetime | None,
+    as_json: bool,
+) -> None:
+    """Find the pictures of a collection that match the words of QUERY."""
+    app = context.open_app()
     with ProgressBar(sys.stderr) as bar:
-        if options.collection == DEMO:
+        if collection == DEMO:
             app.ensure_demo(bar.show)
-        app.warm(options.collection, bar.show)
-    filters = Filters(
-        tuple(options.source), tuple(options.keyword), tuple(options.orientation), options.since, options.until
-    )
-    answer = app.search(options.query, options.collection, options.top, filters, options.floor, options.rank)
-    if options.json:
-        print_json(search_document(answer, options.top))
-        return 0
+        app.warm(collection, bar.show)
+    filters = Filters(sources, keywords, orientations, since, until)
+    answer = app.search(query, collection, top, filters, floor, rank)
+    if as_json:
+        print_json(search_document(answer, top))
+        return
     if answer.ranking is not None and answer.ranking.failure is not None:
         print(answer.ranking.failure.notice, file=sys.stderr)
-    for rank, hit in enumerate(answer.hits[: options.top], 1):
-        print(f"{rank:>4}  {hit.similarity:.4f}  {hit.asset.title}  {hit.asset.uris[0] if hit.asset.uris else ''}")
+    for place, hit in enumerate(answer.hits[:top], 1):
+        print(f"{place:>4}  {hit.similarity:.4f}  {hit.asset.title}  {hit.asset.uris[0] if hit.asset.uris else ''}")
     if not answer.hits:
         print("nothing found: lower --floor or loosen the filters", file=sys.stderr)
-    return 0
 
 
 def search_document(answer: Answer, top: int) -> dict[str, Any]:

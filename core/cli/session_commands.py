@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from core.access import OPERATOR
-from core.cli.command_parser import OpenApp, add_command, finish_command
+from core.cli.command_context import CommandContext, json_option, pass_context
 from core.cli.output import print_json
 from core.records.sessions import BrowserSession
 from core.sessions import session_owner
@@ -17,25 +18,18 @@ if TYPE_CHECKING:
     from core.app import App
 
 
-def add_sessions_command(commands: Any, open_app: OpenApp) -> None:
-    """Add the command to the parser of all commands."""
-    parser = add_command(
-        commands,
-        "sessions",
-        "who is signed in, and signing someone out",
-        "List browsers that are signed in, or that remember a name or the curator key; those seen last come first.",
-    )
-    parser.add_argument(
-        "--end", metavar="ID", help="end this session instead, in all tabs and server processes at once"
-    )
-
-    def run(options: argparse.Namespace) -> int:
-        if options.end is not None:
-            return end(open_app(), options.end, options.json)
-        list_sessions(open_app(), options.json)
-        return 0
-
-    finish_command(parser, run)
+@click.command(short_help="List who is signed in, or end a session.")
+@click.option(
+    "--end", "ended", metavar="ID", help="End this session instead, in all tabs and server processes at once."
+)
+@json_option
+@pass_context
+def sessions(context: CommandContext, ended: str | None, as_json: bool) -> int:
+    """List who is signed in or remembered by a browser, those seen last first; or end a session."""
+    if ended is not None:
+        return end(context.open_app(), ended, as_json)
+    list_sessions(context.open_app(), as_json)
+    return 0
 
 
 def end(app: App, session: str, as_json: bool) -> int:

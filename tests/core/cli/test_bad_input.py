@@ -68,7 +68,7 @@ def test_every_bad_file_is_reported_with_its_reason_and_the_others_are_added(app
 def test_the_command_line_reports_each_bad_file_on_one_line(
     pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], app: App
 ) -> None:
-    monkeypatch.setattr("core.cli.main._open_app", lambda: app)
+    monkeypatch.setattr("core.cli.command_context._open_app", lambda: app)
     names = [b"line\nbreak.jpg", b"esc\x1b[31m.jpg", b"turn\xe2\x80\xaeed.jpg", b"\xff\xfe.jpg", b"x" * 251 + b".jpg"]
     for name in names:
         (pictures / os.fsdecode(name)).write_bytes(b"no picture")

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import argparse
 import io
 import json
 import os
@@ -8,10 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
 from core.app import App
+from core.cli import command_context
 from core.cli import main as cli
+from core.cli.command_reference import command_reference
 from core.cli.progress_bar import ProgressBar, describe
 from core.doctor import examine
 from core.errors import SettingError
@@ -23,7 +25,7 @@ from core.text import duration
 @pytest.fixture
 def run(app: App, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     """Run a command against the App of this test: (exit code, standard output, standard error)."""
-    monkeypatch.setattr(cli, "_open_app", lambda: app)
+    monkeypatch.setattr(command_context, "_open_app", lambda: app)
 
     def command(*arguments: object) -> tuple[int, str, str]:
         code = cli.main([str(a) for a in arguments])
@@ -129,7 +131,7 @@ def test_stopping_by_hand_says_that_nothing_is_lost(
     def stop() -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "_open_app", stop)
+    monkeypatch.setattr(command_context, "_open_app", stop)
     assert cli.main(["collections"]) == 1
     assert "run the command again to go on" in capsys.readouterr().err
 
@@ -140,40 +142,62 @@ def test_a_folder_one_may_not_write_is_one_line(
     def refuse() -> None:
         raise PermissionError(13, "Permission denied", "/read-only")
 
-    monkeypatch.setattr(cli, "_open_app", refuse)
+    monkeypatch.setattr(command_context, "_open_app", refuse)
     assert cli.main(["collections"]) == 1
     assert capsys.readouterr().err.startswith("error: /read-only: Permission denied: ")
 
 
 @pytest.mark.parametrize("value", ["0", "10001", "many"])
 def test_an_impossible_number_of_results_is_refused(value: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        cli.main(["search", "x", "--top", value])
+    assert cli.main(["search", "x", "--top", value]) == 2
     assert "--top" in capsys.readouterr().err
 
 
 def test_a_date_that_is_none_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        cli.main(["search", "x", "--since", "soon"])
+    assert cli.main(["search", "x", "--since", "soon"]) == 2
     assert "2026-01-31" in capsys.readouterr().err
 
 
-def subparsers() -> dict[str, argparse.ArgumentParser]:
-    (action,) = [a for a in cli._parser()._actions if isinstance(a, argparse._SubParsersAction)]
-    return action.choices
-
-
 def test_every_command_and_option_has_help_and_json() -> None:
-    for name, parser in subparsers().items():
-        assert parser.description, name
-        assert any("--json" in a.option_strings for a in parser._actions), name
-        assert all(a.help for a in parser._actions), name
+    for name, command in cli.commands.commands.items():
+        options = [parameter for parameter in command.params if isinstance(parameter, click.Option)]
+        assert command.help, name
+        assert any("--json" in option.opts for option in options), name
+        assert all(option.help for option in options), name
 
 
-def test_every_command_is_in_the_reference() -> None:
-    reference = (PROJECT / "docs" / "reference" / "commands.md").read_text(encoding="utf-8")
-    for name in subparsers():
-        assert f"python -m core {name}" in reference
+def test_the_list_of_commands_cuts_no_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["--help"]) == 0
+    _, _, listed = capsys.readouterr().out.partition("Commands:")
+    assert all(line.endswith((".", ")", "")) and not line.endswith("...") for line in listed.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        ([], "Usage: python -m core"),
+        (["serch"], "No such command 'serch'"),
+        (["search"], "Missing argument 'QUERY'"),
+        (["search", "x", "--tip", "3"], "No such option '--tip'"),
+        (["search", "x", "--top"], "Option '--top' requires an argument"),
+        (["ingest", "folder"], "Missing option '--collection'"),
+        (["revisions", "burn"], "'burn' is not one of"),
+        (["metrics", "--since", "soon"], "'soon' is not a span like 30m, 12h or 7d"),
+        (["sessions", "--end", "x", "\udcff"], "unexpected extra argument"),
+    ],
+)
+def test_wrong_usage_ends_with_exit_code_2_on_standard_error(
+    arguments: list[str], problem: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(arguments) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert problem in captured.err
+
+
+def test_the_reference_is_made_from_the_commands() -> None:
+    committed = (PROJECT / "docs" / "reference" / "commands.md").read_text(encoding="utf-8")
+    assert committed == command_reference(), "run: python -m core.cli.command_reference > docs/reference/commands.md"
 
 
 def test_the_module_runs_and_refuses_a_wrong_setting_in_one_line() -> None:

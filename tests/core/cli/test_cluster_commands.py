@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from core.app import App
+from core.cli import command_context
 from core.cli import main as cli
 from core.clusters import service as cluster_service
 from core.settings import Secret, Settings
@@ -36,7 +37,7 @@ def app(data: Path) -> App:
 @pytest.fixture
 def run(app: App, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """Run a command on the collection `c`: (exit code, standard output, standard error)."""
-    monkeypatch.setattr(cli, "_open_app", lambda: app)
+    monkeypatch.setattr(command_context, "_open_app", lambda: app)
 
     def command(*arguments: object, collection: str = "c") -> tuple[int, str, str]:
         code = cli.main([*map(str, arguments), "--collection", collection])
@@ -294,7 +295,7 @@ def test_the_command_line_holds_the_curators_key_that_its_settings_hold(
 ) -> None:
     settings = Settings(data=data, model="local-dir:colour", model_is_explicit=True, curator_key=Secret("key"))
     app = App(settings, Collections(data / "collections"), lambda *_: ColourEncoder())
-    monkeypatch.setattr(cli, "_open_app", lambda: app)
+    monkeypatch.setattr(command_context, "_open_app", lambda: app)
     assert cli.main(["revisions", "save", "--collection", "c"]) == 0
     assert cli.main(["revisions", "prune", "--collection", "c"]) == 0
     captured = capsys.readouterr()

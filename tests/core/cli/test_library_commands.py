@@ -7,13 +7,14 @@ import pytest
 from PIL import Image
 
 from core.app import App
+from core.cli import command_context
 from core.cli import main as cli
 
 
 @pytest.fixture
 def run(app: App, pictures: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     """Run a command against an App whose collection `c` holds red, green and blue: (exit code, output, errors)."""
-    monkeypatch.setattr(cli, "_open_app", lambda: app)
+    monkeypatch.setattr(command_context, "_open_app", lambda: app)
     app.ingest(pictures, "c")
 
     def command(*arguments: object) -> tuple[int, str, str]:

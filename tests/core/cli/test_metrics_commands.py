@@ -1,17 +1,18 @@
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import click
 import pytest
 
 from core.app import App
-from core.cli.metrics_commands import add_metrics_commands, span
+from core.cli.command_context import Span
 from core.metrics.summary import BASELINE_MS, GeminiSpending, summarise
 from core.records.events import STAGES, Event, EventWindow
+from tests.fakes.commands import run_command
 
 NOW = datetime(2026, 11, 20, 12, 30, tzinfo=UTC)
 Run = Callable[..., str]
@@ -20,17 +21,14 @@ Run = Callable[..., str]
 @pytest.fixture
 def run(app: App, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run `metrics` at a fixed moment: what it prints."""
-    parser = argparse.ArgumentParser()
 
     def print_json(document: Any) -> None:
         print(json.dumps(document, allow_nan=False))
 
     monkeypatch.setattr("core.cli.metrics_commands.print_json", print_json)
-    add_metrics_commands(parser.add_subparsers(), lambda: app, lambda: NOW)
 
     def command(*arguments: str) -> str:
-        options = parser.parse_args(["metrics", *arguments])
-        assert options.run(options) == 0
+        assert run_command(app, "metrics", *arguments, now=NOW) == 0
         return capsys.readouterr().out
 
     return command
@@ -149,13 +147,13 @@ def test_an_empty_log_is_reported_without_figures(run: Run) -> None:
     ],
 )
 def test_a_span_is_minutes_hours_or_days(text: str, length: timedelta) -> None:
-    assert span(text) == length
+    assert Span().convert(text, None, None) == length
 
 
 @pytest.mark.parametrize("text", ["", "1", "h", "0h", "-1h", "1.5h", "9999999d", "1 h", "1w"])
 def test_what_is_no_span_is_refused(text: str) -> None:
-    with pytest.raises(argparse.ArgumentTypeError, match="is not a span like 30m, 12h or 7d"):
-        span(text)
+    with pytest.raises(click.BadParameter, match="is not a span like 30m, 12h or 7d"):
+        Span().convert(text, None, None)
 
 
 def test_a_summary_is_made_of_windows_alone() -> None:

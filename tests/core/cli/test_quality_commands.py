@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,11 +9,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import click
 import pytest
 
 from core.access import OPERATOR, Person
 from core.app import App
-from core.cli.quality_commands import add_quality_commands
 from core.embedding.hashes import content_id
 from core.errors import ContactSheetError, QualityError
 from core.quality.comparison import NO_KEY
@@ -25,6 +24,7 @@ from core.search.answer import Answer, Ranking
 from core.store.sql.judgement_store import JudgementStore
 from core.store.sql.run_store import RunStore
 from tests.fakes.colour_app import open_table
+from tests.fakes.commands import run_command
 from tests.fakes.encoder import ColourEncoder
 
 Run = Callable[..., dict[str, Any]]
@@ -72,11 +72,7 @@ def run(opened: SimpleNamespace) -> Callable[..., int]:
     """Run a command on the collection `c` and give its exit code."""
 
     def command(*arguments: object) -> int:
-        parser = argparse.ArgumentParser()
-        add_quality_commands(parser.add_subparsers(required=True), lambda: opened)
-        options = parser.parse_args([*map(str, arguments)])
-        code: int = options.run(options)
-        return code
+        return run_command(opened, *arguments)
 
     return command
 
@@ -294,6 +290,6 @@ def test_a_blind_list_pools_both_orders_of_one_search(quality: QualityService, p
 
 def test_every_command_says_what_it_does(run: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
     for command in ("evaluate", "compare", "validate", "judgements", "weak-labels", "zero-shot"):
-        with pytest.raises(SystemExit, match="0"):
+        with pytest.raises(click.exceptions.Exit, match="0"):
             run(command, "--help")
         assert "--json" in capsys.readouterr().out

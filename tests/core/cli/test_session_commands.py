@@ -6,6 +6,7 @@ import pytest
 
 from core.access import OPERATOR, Person, RoleRules
 from core.app import App
+from core.cli import command_context
 from core.cli import main as cli
 
 CLAIMS = {"iss": "https://id.example", "sub": "17", "name": "Ann Lee", "groups": ["desk"]}
@@ -16,7 +17,7 @@ FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko Firefox/140.0"
 def signing_in(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
     """The command's App is one whose people sign in."""
     app.access.sign_in = RoleRules(frozenset({"desk"}))
-    monkeypatch.setattr(cli, "_open_app", lambda: app)
+    monkeypatch.setattr(command_context, "_open_app", lambda: app)
 
 
 def sign_in(app: App, **claims: object) -> str:

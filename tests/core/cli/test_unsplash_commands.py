@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable
 from typing import Any
 
@@ -8,9 +7,9 @@ import pytest
 
 from core.access import Person
 from core.cli import unsplash_commands
-from core.cli.unsplash_commands import add_unsplash_command
 from core.ingest.sources.unsplash import UnsplashOptions
 from core.records.jobs import Failure, IngestReport
+from tests.fakes.commands import run_command
 
 FAILURES = (Failure("https://unsplash.com/photos/a", "not found"), Failure("https://unsplash.com/photos/b", "cut off"))
 
@@ -50,11 +49,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Run:
     def run(app: FakeApp, *arguments: str) -> tuple[int, list[tuple[IngestReport, bool]]]:
         printed: list[tuple[IngestReport, bool]] = []
         monkeypatch.setattr(unsplash_commands, "print_report", lambda *report: printed.append(report))
-        parser = argparse.ArgumentParser()
-        opened: Any = lambda: app  # noqa: E731
-        add_unsplash_command(parser.add_subparsers(), opened)
-        options = parser.parse_args(["ingest-unsplash", *arguments])
-        return options.run(options), printed
+        return run_command(app, "ingest-unsplash", *arguments), printed
 
     return run
 

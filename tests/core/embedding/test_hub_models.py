@@ -14,6 +14,7 @@ from PIL import Image
 from safetensors.torch import save
 
 from core.app import open_app
+from core.cli import command_context
 from core.cli import main as cli
 from core.doctor import examine
 from core.embedding import models
@@ -122,7 +123,7 @@ def test_a_model_is_downloaded_ahead_of_time_and_the_doctor_knows(
     tiny: FakeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings = Settings(data=tmp_path / "data", model=NAME, model_is_explicit=True)
-    monkeypatch.setattr(cli, "_open_app", lambda: open_app(settings))
+    monkeypatch.setattr(command_context, "_open_app", lambda: open_app(settings))
 
     def doctor() -> str:
         return next(check.found for check in examine(lambda: settings) if check.name == "model")

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from core.access import OPERATOR
 from core.app import App
+from core.cli import command_context
 from core.cli import main as cli
 from core.errors import CollectionError, ContactSheetError, QualityError
 from core.ingest.sources.unsplash import UnsplashOptions
@@ -90,7 +91,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 def lite(dataset: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> App:
     """The App of the command line."""
     app = colour_app(dataset[0])
-    monkeypatch.setattr(cli, "_open_app", lambda: app)
+    monkeypatch.setattr(command_context, "_open_app", lambda: app)
     return app
 
 

@@ -104,7 +104,7 @@ def test_the_command_line_tells_a_full_disk_in_one_line(
     disk: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     app = colour_app(disk / "data")
-    monkeypatch.setattr("core.cli.main._open_app", lambda: app)
+    monkeypatch.setattr("core.cli.command_context._open_app", lambda: app)
     leave_free(disk, 130)  # enough for the line of the audit log
     assert main(["ingest", str(pictures), "--collection", "c"]) == 1
     (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error:")]
@@ -136,7 +136,7 @@ def test_a_read_only_data_folder_is_told_in_one_line_and_can_be_read(
         colour_app(disk / "data").ingest(pictures, "c")
         gc.collect()  # the event log of an App keeps its database open
     subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
-    monkeypatch.setattr("core.cli.main._open_app", lambda: colour_app(disk / "data"))
+    monkeypatch.setattr("core.cli.command_context._open_app", lambda: colour_app(disk / "data"))
     assert main(["ingest", str(pictures), "--collection", "c"]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"error: {disk}/data")

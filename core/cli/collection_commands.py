@@ -1,0 +1,75 @@
+"""The commands that fill collections and list them: ingest, demo, collections."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from core.access import OPERATOR, Action
+from core.cli.command_context import DEMO, FILE, CommandContext, json_option, pass_context
+from core.cli.output import print_json, print_report
+from core.cli.progress_bar import ProgressBar
+from core.records.assets import Collection
+from core.records.audit import STARTED
+
+
+@click.command(short_help="Add images to a collection.")
+@click.argument("path", type=FILE)
+@click.option("--collection", required=True, metavar="NAME", help="The collection; created if it is new.")
+@click.option("--captions", type=FILE, metavar="FILE", help="Descriptions by file name, .csv or .jsonl.")
+@click.option("--source", metavar="NAME", help="Where the images come from, to filter by.  [default: the folder]")
+@json_option
+@pass_context
+def ingest(
+    context: CommandContext, path: Path, collection: str, captions: Path | None, source: str | None, as_json: bool
+) -> None:
+    """Add the images of a folder, or one image file, to a collection."""
+    app = context.open_app()
+    app.audit.record(OPERATOR, Action.ADD_PICTURES.label, collection, "a folder", STARTED)
+    with ProgressBar(sys.stderr) as bar:
+        report = app.ingest(path, collection, captions, source, bar.show)
+    print_report(report, as_json)
+
+
+@click.command()
+@json_option
+@pass_context
+def demo(context: CommandContext, as_json: bool) -> None:
+    """Build the demo collection, unless it is complete."""
+    app = context.open_app()
+    with ProgressBar(sys.stderr) as bar:
+        report = app.ensure_demo(bar.show)
+    if report is not None:  # only now it is known that there was something to add
+        app.audit.record(OPERATOR, Action.ADD_PICTURES.label, DEMO, "the demo collection")
+        print_report(report, as_json)
+    elif as_json:
+        print_json({"collection": DEMO, "added": 0})
+
+
+@click.command()
+@json_option
+@pass_context
+def collections(context: CommandContext, as_json: bool) -> None:
+    """List the collections."""
+    found = context.open_app().collections()
+    if as_json:
+        print_json({"collections": [_collection_document(collection) for collection in found]})
+        return
+    for c in found:
+        print(f"{c.name:<24} {c.size:>8} images  {c.bytes_on_disk / 1e6:>9.1f} MB  {c.model.name}")
+    if not found:
+        print("no collections yet: python -m core ingest FOLDER --collection NAME", file=sys.stderr)
+
+
+def _collection_document(collection: Collection) -> dict[str, Any]:
+    return {
+        "name": collection.name,
+        "model": vars(collection.model),
+        "size": collection.size,
+        "created_at": collection.created_at.isoformat(),
+        "bytes_on_disk": collection.bytes_on_disk,
+        "beside": collection.sibling_of,
+    }
