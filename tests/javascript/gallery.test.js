@@ -13,7 +13,8 @@ beforeEach(() => {
 })
 
 function frames(...ids) {
-  return ids.map((id, i) => ({ id, url: `./images/demo/${id}`, title: `Picture ${id}`, number: i + 1, similarity: "0.500" }))
+  const frame = (id) => ({ id, url: `./images/demo/${id}`, title: `Picture ${id}`, similarity: "0.500" })
+  return ids.map((id, i) => ({ ...frame(id), number: i + 1 }))
 }
 
 function render(changes = {}) {
@@ -24,7 +25,7 @@ function render(changes = {}) {
 
 const all = (selector) => [...root.querySelectorAll(selector)]
 const frame = (id) => root.querySelector(`.frame[data-id="${id}"]`)
-const pressed = (id) => [...frame(id).querySelectorAll(".thumb")].find((thumb) => thumb.ariaPressed === "true")?.dataset.which
+const pressed = (id) => frame(id).querySelector('.thumb[aria-pressed="true"]')?.dataset.which
 const ids = () => all(".frame").map((item) => item.dataset.id)
 
 function pick(id, on = true) {
@@ -47,7 +48,8 @@ test("a text from outside is never HTML", () => {
   render({ frames: [{ ...frames("a")[0], title: text, credit: text, reason: text, similarity: text }] })
   assert.equal(all("img").length, 1)
   assert.equal(all("script").length, 0)
-  for (const part of ["title", "credit", "reason", "similarity"]) assert.equal(root.querySelector(`.${part}`).textContent, text)
+  for (const part of ["title", "credit", "reason", "similarity"])
+    assert.equal(root.querySelector(`.${part}`).textContent, text)
   fire(root.querySelector("img"), "error")
   assert.equal(all("img, script").length, 0)
   assert.equal(root.querySelector(".missing-title").textContent, text)

@@ -14,7 +14,8 @@ beforeEach(() => {
   reports = []
   observers = new Set()
   pages += 1
-  globalThis.getComputedStyle = () => ({ getPropertyValue: (name) => (name === "--st-background-color" ? " #ffffff" : " #000000") })
+  const colours = { "--st-background-color": " #ffffff" }
+  globalThis.getComputedStyle = () => ({ getPropertyValue: (name) => colours[name] ?? " #000000" })
   globalThis.ResizeObserver = class {
     constructor(resized) {
       this.resized = resized
