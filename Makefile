@@ -1,9 +1,9 @@
 # make run    install what is needed, build the demo collection, serve the dashboard
-# make test   the suite, in parallel; test-core, test-pages and test-browser are its parts
+# make test   the suite, in parallel; test-core, test-pages, test-browser and test-js are its parts
 # make test-all  the suite with every random trial: ten times the kills, races and mutations; before a release, every night
 # make demo-gemini  a mock server for Gemini on this computer, to try ranking without a key
 # make validate  compare search quality with the recorded floor
-# make check  what CI runs: lint, types, directions, tests with coverage
+# make check  what CI runs: lint, types, directions, tests with coverage; lint-js and test-js are skipped without npm
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -12,16 +12,16 @@ WORKERS ?= auto
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 COVERAGE = --cov=core --cov-report=term-missing:skip-covered --cov-fail-under=90
 
-.PHONY: run test test-core test-pages test-browser test-all check lint validate bench bench-compare demo-gemini
+.PHONY: run test test-core test-pages test-browser test-js test-all check lint lint-js validate bench bench-compare demo-gemini
 
 run: .venv/.installed
 	@$(BIN)/python -m core demo
 	@$(BIN)/streamlit run streamlit_app.py
 
-test: .venv/.installed-dev .venv-oidc/.installed
+test: .venv/.installed-dev .venv-oidc/.installed test-js
 	$(PYTEST)
 
-test-core: .venv/.installed-dev
+test-core: .venv/.installed-dev test-js
 	$(PYTEST) tests --ignore=tests/pages --ignore=tests/browser
 
 test-pages: .venv/.installed-dev .venv-oidc/.installed
@@ -30,17 +30,28 @@ test-pages: .venv/.installed-dev .venv-oidc/.installed
 test-browser: .venv/.installed-dev .venv-oidc/.installed
 	$(PYTEST) tests/browser
 
-test-all: .venv/.installed-dev .venv-oidc/.installed
+test-all: .venv/.installed-dev .venv-oidc/.installed test-js
 	ALL_TRIALS=1 $(PYTEST) --durations=20
 
-check: .venv/.installed-dev .venv-oidc/.installed lint
+check: .venv/.installed-dev .venv-oidc/.installed lint test-js
 	$(PYTEST) --durations=20 $(COVERAGE)
 
-lint: .venv/.installed-dev
+lint: .venv/.installed-dev lint-js
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+ifneq ($(shell command -v npm 2>/dev/null),)
+lint-js: node_modules/.package-lock.json
+	npm run --silent lint
+
+test-js: node_modules/.package-lock.json
+	node --test --test-reporter=spec tests/javascript/*.test.js
+else
+lint-js test-js:
+	@echo "make $@ was skipped: npm was not found. Install Node.js 18.18 or newer with npm." >&2; test -z "$$CI"
+endif
 
 validate: .venv/.installed-dev
 	@$(BIN)/python -m core validate
@@ -74,4 +85,8 @@ bench: .venv/.installed-dev
 .venv-oidc/.installed: tests/requirements-oidc-provider.txt | .venv/bin/python
 	$(PYTHON) -m venv .venv-oidc
 	.venv-oidc/bin/python -m pip install --disable-pip-version-check -r tests/requirements-oidc-provider.txt
+	@touch $@
+
+node_modules/.package-lock.json: package.json package-lock.json
+	npm ci
 	@touch $@

@@ -64,34 +64,45 @@ class Dial {
     this.steady = at("steady")
     this.tip = at("tip")
     this.outbox = new Outbox(data.heard)
-    this.root = root
-    this.slider.oninput = () => this.set("threshold", round(Number(this.slider.value), 3))
+    this.mounted = new AbortController()
+    this.listen(this.slider, "input", () => this.set("threshold", round(Number(this.slider.value), 3)))
     for (const [name, field] of Object.entries(this.numbers)) this.bindField(name, field)
-    this.plot.onpointerdown = (event) => this.drag(event)
-    this.plot.onpointermove = (event) => this.hover(event)
-    this.plot.onpointerleave = () => (this.tip.hidden = true)
+    this.listen(this.plot, "pointerdown", (event) => this.drag(event))
+    this.listen(this.plot, "pointermove", (event) => this.hover(event))
+    this.listen(this.plot, "pointerleave", () => (this.tip.hidden = true))
+  }
+
+  listen(node, event, listener) {
+    node.addEventListener(event, listener, { signal: this.mounted.signal })
+  }
+
+  destroy() {
+    this.mounted.abort()
+    clearTimeout(this.outbox.timer)
   }
 
   bindField(name, field) {
-    field.oninput = () => (field.dataset.typing = "yes")
-    field.onchange = () => {
+    const kind = name === "smallest" ? "whole number" : "number"
+    this.listen(field, "input", () => (field.dataset.typing = "yes"))
+    this.listen(field, "change", () => {
       delete field.dataset.typing
       const value = Number(field.value)
-      const fits = field.value !== "" && !field.validity.rangeUnderflow && !field.validity.rangeOverflow
-      field.setCustomValidity(fits ? "" : `A number from ${field.min} to ${field.max}`)
-      if (fits) this.set(name, name === "smallest" ? Math.round(value) : value)
+      const inRange = field.value !== "" && !field.validity.rangeUnderflow && !field.validity.rangeOverflow
+      const fits = inRange && (kind === "number" || Number.isInteger(value))
+      field.setCustomValidity(fits ? "" : `A ${kind} from ${field.min} to ${field.max}`)
+      if (fits) this.set(name, value)
       else field.reportValidity()
-    }
-    field.onblur = () => {
+    })
+    this.listen(field, "blur", () => {
       delete field.dataset.typing
       field.setCustomValidity("")
       this.show()
-    }
-    field.onkeydown = (event) => {
+    })
+    this.listen(field, "keydown", (event) => {
       if (event.key !== "Escape") return
       delete field.dataset.typing
       this.show()
-    }
+    })
   }
 
   set(name, value) {
@@ -129,7 +140,7 @@ class Dial {
 
   position(threshold) {
     const { lowest } = this.data
-    return Math.min(1, Math.max(0, (threshold - lowest) / (1 - lowest)))
+    return lowest < 1 ? Math.min(1, Math.max(0, (threshold - lowest) / (1 - lowest))) : 0
   }
 
   draw({ curve, plateaus, published }) {
@@ -178,7 +189,7 @@ class Dial {
     node.textContent = threshold.toFixed(3)
     node.title = `A steady threshold: ${reason}`
     node.setAttribute("aria-label", `Steady threshold ${threshold.toFixed(3)}`)
-    node.onclick = () => this.set("threshold", threshold)
+    this.listen(node, "click", () => this.set("threshold", threshold))
     return node
   }
 
@@ -197,6 +208,7 @@ class Dial {
   }
 
   hover(event) {
+    if (!this.data.curve) return
     if (event.buttons & 1 && this.plot.hasPointerCapture(event.pointerId)) this.set("threshold", this.thresholdAt(event))
     const { at, groups, share } = this.data.curve
     const target = this.thresholdAt(event)
@@ -214,8 +226,11 @@ export default function ({ data, parentElement, setStateValue }) {
   if (!dials.has(parentElement)) dials.set(parentElement, new Dial(parentElement, data))
   const dial = dials.get(parentElement)
   dial.update(data, (message) => setStateValue("asked", message))
-  return () => {
-    clearTimeout(dial.outbox.timer)
+  dial.unmount = () => {
+    dial.destroy()
     dials.delete(parentElement)
   }
+  // Streamlit also ends a call that a newer one has overtaken, while the dial goes on.
+  const { unmount } = dial
+  return () => dial.unmount === unmount && unmount()
 }

@@ -43,25 +43,32 @@ class PlotlyMap {
     this.node = node
     this.drawing = Promise.resolve()
     this.clicked = [] // rows
-    this.resizing = new ResizeObserver(() => this.drawn && this.plotly.Plots.resize(node))
+    this.resizing = new ResizeObserver(() => this.plotly.Plots.resize(node))
   }
 
   update(data, report) {
     this.report = report
     this.data = data
-    this.drawing = this.drawing.then(() => this.draw(data)).catch(({ message }) => (this.node.textContent = message))
+    this.drawing = this.drawing
+      .then(() => this.draw(data))
+      .catch(({ message }) => this.data && (this.node.textContent = message))
   }
 
   async draw(data) {
-    if (data !== this.data) return // a newer one is queued
-    this.plotly = await plotly(data.plotly)
-    if (!this.drawn) this.node.replaceChildren() // an error message
+    if (data !== this.data) return // a newer one is queued, or the map is gone
+    const loaded = await plotly(data.plotly)
+    if (data !== this.data) return
+    this.plotly = loaded
+    if (!this.shown) this.node.replaceChildren() // an error message
     await this.plotly.react(this.node, this.traces(data), this.layout(data), CONFIG)
-    this.rows = data.rows
-    if (this.shownLook !== data.look) this.seen = this.range()
-    this.shownLook = data.look
-    if (this.drawn) return
-    this.drawn = true
+    if (!this.data) return
+    const before = this.shown
+    this.shown = data // what events of the drawing refer to
+    if (before?.look !== data.look) this.seen = this.range()
+    if (!before) this.listen()
+  }
+
+  listen() {
     this.node.on("plotly_selected", (event) => event && this.select(event))
     this.node.on("plotly_deselect", () => {
       this.clicked = []
@@ -101,36 +108,34 @@ class PlotlyMap {
     const boxes = drawn.filter(({ type }) => type === "rect").map(({ x0, y0, x1, y1 }) => ({ x: [x0, x1], y: [y0, y1] }))
     const paths = drawn.filter(({ type }) => type === "path").map(({ path }) => corners(path))
     const lassos = paths.filter(({ x }) => x.length > 2) // a click is a path with a single corner
-    const onPoints = points.filter(({ curveNumber }) => curveNumber === 0)
-    this.clicked = boxes.length || lassos.length ? [] : onPoints.map(({ pointNumber }) => this.rows[pointNumber])
-    this.report("selection", {
-      version: this.data.version,
-      rows: this.clicked,
-      box: boxes,
-      lasso: lassos,
-    })
+    const { version, rows } = this.shown
+    const onPoints = points.filter(({ curveNumber, pointNumber }) => curveNumber === 0 && pointNumber in rows)
+    this.clicked = boxes.length || lassos.length ? [] : onPoints.map(({ pointNumber }) => rows[pointNumber])
+    this.report("selection", { version, rows: this.clicked, box: boxes, lasso: lassos })
   }
 
   reportRange() {
-    if (!this.data.partly) return
+    if (!this.shown.partly) return
     clearTimeout(this.settling)
     this.settling = setTimeout(() => {
       const seen = this.range()
-      if (String(seen) === String(this.seen)) return
+      if (!seen || String(seen) === String(this.seen)) return
       this.seen = seen
-      this.report("seen", { look: this.data.look, box: seen })
+      this.report("seen", { look: this.shown.look, box: seen })
     }, SETTLED_MS)
   }
 
   range() {
-    const { xaxis, yaxis } = this.node.layout
-    return [xaxis.range[0], yaxis.range[0], xaxis.range[1], yaxis.range[1]]
+    // The visible part, [x0, y0, x1, y1]; null as long as Plotly has none.
+    const [x, y] = [this.node.layout.xaxis?.range, this.node.layout.yaxis?.range]
+    return x && y ? [x[0], y[0], x[1], y[1]] : null
   }
 
   destroy() {
+    this.data = null
     clearTimeout(this.settling)
     this.resizing.disconnect()
-    if (this.drawn) this.plotly.purge(this.node)
+    this.plotly?.purge(this.node)
   }
 }
 
@@ -141,5 +146,11 @@ export default function ({ data, parentElement, setStateValue }) {
   if (!maps.has(node)) maps.set(node, new PlotlyMap(node))
   const map = maps.get(node)
   map.update(data, setStateValue)
-  return () => map.destroy()
+  map.unmount = () => {
+    map.destroy()
+    maps.delete(node)
+  }
+  // Streamlit also ends a call that a newer one has overtaken, while the map goes on.
+  const { unmount } = map
+  return () => map.unmount === unmount && unmount()
 }

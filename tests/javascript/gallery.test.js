@@ -1,0 +1,196 @@
+import assert from "node:assert/strict"
+import { beforeEach, test } from "node:test"
+import component from "../../pages/ui/gallery.js"
+import { fire, openPage, passes } from "./page.js"
+
+let root, reports, state
+
+beforeEach(() => {
+  root = openPage('<div class="sheet" role="list"></div>')
+  globalThis.getComputedStyle = () => ({ gridTemplateColumns: "160px 160px 160px" })
+  reports = []
+  state = { size: "medium", pickable: true, thumbs: {}, acknowledged: 0, frames: frames("a", "b", "c", "d", "e") }
+})
+
+function frames(...ids) {
+  const frame = (id) => ({ id, url: `./images/demo/${id}`, title: `Picture ${id}`, similarity: "0.500" })
+  return ids.map((id, i) => ({ ...frame(id), number: i + 1 }))
+}
+
+function render(changes = {}) {
+  state = { ...state, ...changes }
+  const report = (name, value) => reports.push(structuredClone([name, value]))
+  component({ data: state, parentElement: root, setTriggerValue: report, setStateValue: report })
+}
+
+const all = (selector) => [...root.querySelectorAll(selector)]
+const frame = (id) => root.querySelector(`.frame[data-id="${id}"]`)
+const pressed = (id) => frame(id).querySelector('.thumb[aria-pressed="true"]')?.dataset.which
+const ids = () => all(".frame").map((item) => item.dataset.id)
+
+function pick(id, on = true) {
+  const box = frame(id).querySelector(".pick")
+  box.checked = on
+  fire(box, "change")
+}
+
+// -- pictures -------------------------------------------------------------------------------------------------
+
+test("pictures are shown in the order given, with number, title and similarity", () => {
+  render()
+  assert.deepEqual(ids(), ["a", "b", "c", "d", "e"])
+  assert.equal(frame("b").querySelector(".caption").textContent, "2Picture b0.500")
+  assert.equal(frame("b").querySelector("img").src, "https://sheet.example/images/demo/b")
+})
+
+test("a text from outside is never HTML", () => {
+  const text = '<img src=x onerror="alert(1)"><script>alert(2)</script>'
+  render({ frames: [{ ...frames("a")[0], title: text, credit: text, reason: text, similarity: text }] })
+  assert.equal(all("img").length, 1)
+  assert.equal(all("script").length, 0)
+  for (const part of ["title", "credit", "reason", "similarity"])
+    assert.equal(root.querySelector(`.${part}`).textContent, text)
+  fire(root.querySelector("img"), "error")
+  assert.equal(all("img, script").length, 0)
+  assert.equal(root.querySelector(".missing-title").textContent, text)
+})
+
+test("in place of a picture that does not load stands its title, and a click still opens it", () => {
+  render()
+  fire(frame("b").querySelector("img"), "error")
+  assert.equal(frame("b").querySelector(".missing .missing-title").textContent, "Picture b")
+  assert.equal(frame("b").querySelector("img"), null)
+  frame("b").querySelector(".missing-title").click()
+  assert.deepEqual(reports, [["opened", "b"]])
+})
+
+test("the same pictures are not built again, so that focus stays", () => {
+  render()
+  frame("b").querySelector(".open").focus()
+  render({ size: "large", frames: frames("a", "b", "c", "d", "e") })
+  assert.equal(document.activeElement, frame("b").querySelector(".open"))
+  assert.ok(root.querySelector(".sheet").classList.contains("large"))
+})
+
+test("cards offer no search for their like", () => {
+  render({ cards: true, pickable: false, thumbs: null })
+  assert.equal(all(".similar, .pick, .thumb").length, 0)
+})
+
+// -- opening --------------------------------------------------------------------------------------------------
+
+test("a click opens the picture under it when pictures changed meanwhile", () => {
+  render()
+  render({ frames: frames("c", "x", "a") })
+  all(".open")[0].click()
+  frame("x").querySelector("img").click()
+  frame("a").querySelector(".similar").click()
+  assert.deepEqual(reports, [["opened", "c"], ["opened", "x"], ["similar", "a"]])
+})
+
+test("a sheet without a place draws nothing", () => {
+  root.replaceChildren()
+  render()
+  assert.equal(root.childNodes.length, 0)
+})
+
+// -- keyboard -------------------------------------------------------------------------------------------------
+
+for (const [key, from, to] of [
+  ["ArrowRight", "a", "b"],
+  ["ArrowLeft", "b", "a"],
+  ["ArrowDown", "b", "e"],
+  ["ArrowUp", "e", "b"],
+  ["ArrowLeft", "a", "a"],
+  ["ArrowRight", "e", "e"],
+  ["ArrowDown", "c", "c"],
+  ["ArrowUp", "a", "a"],
+]) {
+  test(`${key} in three columns goes from ${from} to ${to}`, () => {
+    render()
+    const start = frame(from).querySelector(".open")
+    start.focus()
+    const event = fire(start, "keydown", { key })
+    assert.equal(document.activeElement, frame(to).querySelector(".open"))
+    assert.equal(event.defaultPrevented, from !== to) // the page scrolls where focus does not move
+  })
+}
+
+test("other keys are left to the browser", () => {
+  render()
+  const start = frame("a").querySelector(".open")
+  start.focus()
+  assert.ok(!fire(start, "keydown", { key: "Enter" }).defaultPrevented)
+  assert.equal(document.activeElement, start)
+})
+
+test("arrows in a checkbox do not move to another picture", () => {
+  render()
+  const box = frame("a").querySelector(".pick")
+  box.focus()
+  fire(box, "keydown", { key: "ArrowRight" })
+  assert.equal(document.activeElement, box)
+})
+
+test("arrows move among the pictures that are shown now", () => {
+  render()
+  render({ frames: frames("x", "y") })
+  frame("x").querySelector(".open").focus()
+  fire(document.activeElement, "keydown", { key: "ArrowRight" })
+  assert.equal(document.activeElement, frame("y").querySelector(".open"))
+})
+
+// -- picks ----------------------------------------------------------------------------------------------------
+
+test("all that is picked is reported, and what is no more is not", () => {
+  render()
+  pick("b")
+  pick("d")
+  pick("b", false)
+  assert.deepEqual(reports, [["picked", ["b"]], ["picked", ["b", "d"]], ["picked", ["d"]]])
+})
+
+test("picks stay when more pictures are shown", () => {
+  render()
+  pick("b")
+  render({ frames: frames("a", "b", "c", "d", "e", "f") })
+  assert.ok(frame("b").querySelector(".pick").checked)
+  pick("f")
+  assert.deepEqual(reports.at(-1), ["picked", ["b", "f"]])
+})
+
+// -- thumbs ---------------------------------------------------------------------------------------------------
+
+test("a thumb is shown at once, and a second click takes it back", () => {
+  render()
+  frame("a").querySelector(".up").click()
+  assert.equal(pressed("a"), "up")
+  frame("a").querySelector(".up").click()
+  assert.equal(pressed("a"), undefined)
+  assert.deepEqual(reports.at(-1)[1].map(([, id, which]) => [id, which]), [["a", "up"], ["a", ""]])
+})
+
+test("clicks in the same millisecond are numbered one after the other", () => {
+  render()
+  passes(1000)
+  frame("a").querySelector(".up").click()
+  frame("b").querySelector(".down").click()
+  assert.deepEqual(reports.at(-1), ["clicks", [[1000, "a", "up"], [1001, "b", "down"]]])
+})
+
+test("a click outweighs an answer that is older than it, and no other", () => {
+  render()
+  passes(1000)
+  frame("a").querySelector(".up").click()
+  render({ thumbs: { a: false } })
+  assert.equal(pressed("a"), "up")
+  render({ acknowledged: 1000 })
+  assert.equal(pressed("a"), "down")
+})
+
+test("a sheet keeps its latest 200 clicks", () => {
+  render()
+  for (let i = 0; i < 201; i += 1) frame(i ? "a" : "b").querySelector(".up").click()
+  assert.equal(reports.at(-1)[1].length, 200)
+  assert.ok(reports.at(-1)[1].every(([, id]) => id === "a"))
+})
