@@ -31,7 +31,7 @@ def remove(context: CommandContext, ids: tuple[str, ...], collection: str, as_js
     """Move pictures, named by their ids, to the bin of their collection. Files on disk stay."""
     removed = context.open_app().removal.remove(OPERATOR, collection, list(ids))
     if not removed:
-        raise CollectionError(f"{collection} has none of {counted(len(ids), 'picture')} named: check the ids")
+        raise CollectionError(f"{collection} holds none of the pictures named ({len(ids)}): check the ids")
     _print_result(as_json, {"collection": collection, "removed": removed}, f"{removed} removed")
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from core.errors import StoreError
 from core.records.money import MAX_USD, pico_usd, usd
 from core.store.sql.daily_alias import daily_alias
 from core.store.sql.database import Database
@@ -59,7 +60,7 @@ class SpendStore:
         day = self._now().date()
         with self._database.transaction() as db:
             payer = daily_alias(db, day.isoformat(), share.payer) if share else None
-            maximum, (today, month) = pico_usd(max_usd), _spent(db, day.isoformat())
+            maximum, (today, month) = _pico(max_usd), _spent(db, day.isoformat())
             if today + maximum > _limit(self.budgets.daily_usd):
                 return "day"
             if month + maximum > _limit(self.budgets.monthly_usd):
@@ -74,7 +75,7 @@ class SpendStore:
     def settle(self, reservation: int, cost_usd: float) -> None:
         """Replace a reservation by the actual cost of the request."""
         with self._database.transaction() as db:
-            db.execute("UPDATE spend SET pico_usd = ?, settled = 1 WHERE id = ?", (pico_usd(cost_usd), reservation))
+            db.execute("UPDATE spend SET pico_usd = ?, settled = 1 WHERE id = ?", (_pico(cost_usd), reservation))
 
     def spent(self) -> Spending:
         """The spending that counts against the budgets now."""
@@ -86,6 +87,13 @@ class SpendStore:
         with self._database.reading() as db:
             day = self._now().date().isoformat()
             return int(db.execute("SELECT count(*) FROM spend WHERE day = ?", (day,)).fetchone()[0])
+
+
+def _pico(amount_usd: float) -> int:
+    try:
+        return pico_usd(amount_usd)
+    except ValueError as error:
+        raise StoreError(f"the cost of a request cannot be recorded: {error}") from error
 
 
 def _limit(budget_usd: float) -> int:

@@ -63,7 +63,7 @@ def test_cluster_lists_the_clusters_the_largest_first(run: Run) -> None:
     code, out, err = run("cluster")
     assert code == 0
     assert [line.split()[0] for line in out.splitlines()] == ["4", "3"]
-    assert err.splitlines()[-1] == "2 clusters at 0.82, 1 pictures in none"
+    assert err.splitlines()[-1] == "2 clusters at 0.82, 1 picture unclustered"
 
 
 def test_cluster_lists_members_where_asked(run: Run) -> None:
@@ -133,8 +133,8 @@ def test_a_branch_is_given_by_two_pictures_in_any_order(run: Run, app: App) -> N
         (["cluster", "--threshold", "7"], "a threshold of 7.0 is not possible"),
         (["cluster", "--threshold", "nan"], "a threshold of nan is not possible"),
         (["cluster", "--smallest", "0"], "the smallest cluster cannot have 0 pictures"),
-        (["cluster", "--branch", "zzz=0.9"], "0 pictures have an id that begins with 'zzz'"),
-        (["cluster", "--branch", "=0.9"], "0 pictures have an id that begins with ''"),
+        (["cluster", "--branch", "zzz=0.9"], "0 pictures with an id that begins with 'zzz'"),
+        (["cluster", "--branch", "=0.9"], "0 pictures with an id that begins with ''"),
         (["cluster", "--branch", "nothing"], "'nothing' is not a branch"),
         (["revisions", "publish", "99"], "there is no revision 99"),
         (["revisions", "publish"], "publish needs 1 revision: revisions publish 3"),
@@ -165,7 +165,7 @@ def test_an_ambiguous_id_prefix_is_refused(run: Run, app: App, tmp_path: Path) -
     twice = next(start for start in starts if starts.count(start) > 1)
     code, _, err = run("cluster", "--branch", f"{twice}=0.9")
     assert code == 1
-    assert f"{starts.count(twice)} pictures have an id that begins with '{twice}': write more digits" in err
+    assert f"{starts.count(twice)} pictures with an id that begins with '{twice}': write more digits" in err
 
 
 @pytest.mark.parametrize("command", [["cluster"], ["revisions"], ["revisions", "save"], ["assign"]])
@@ -314,7 +314,7 @@ def test_assign_places_who_has_no_place_and_rehearses_another_threshold(run: Run
     code, out, err = run("assign", "--threshold", 0.97)
     assert code == 0
     assert all(line.endswith("Red → new") for line in out.splitlines())
-    assert err.splitlines()[-1] == f"{len(out.splitlines())} of the last 10 pictures would go elsewhere"
+    assert err.splitlines()[-1] == f"{len(out.splitlines())} of the last 10 pictures would be assigned differently"
     found = document(run, "assign", "--threshold", 0.97, "--last", 3)
     assert found["tried"] == 3
     assert {name for change in found["changes"] for name in change} <= {
@@ -345,5 +345,5 @@ def test_a_file_that_is_no_export_is_refused_in_one_line(run: Run, tmp_path: Pat
     (tmp_path / "odd.csv").write_text("a,b\n1,2\n")
     code, _, err = run("revisions", "import", "--input", tmp_path / "odd.csv")
     assert (code, len(err.strip().splitlines())) == (1, 1)
-    assert "is no exported clustering" in err
+    assert "is not an exported clustering" in err
     assert "import needs a file" in run("revisions", "import")[2]

@@ -40,14 +40,14 @@ def test_pictures_are_removed_and_put_back(run, app: App, pictures: Path) -> Non
 
 def test_removing_what_is_not_there_fails_with_one_line(run) -> None:
     code, out, err = run("remove", "f" * 64, "--collection", "c")
-    assert (code, out, err) == (1, "", "error: c has none of these 1 pictures: check the ids\n")
+    assert (code, out, err) == (1, "", "error: c holds none of the pictures named (1): check the ids\n")
 
 
 def test_duplicates_are_listed(run, app: App, pictures: Path) -> None:
     Image.open(pictures / "red.png").resize((20, 10)).save(pictures / "small.png")
     (pictures / "copy.jpg").write_bytes((pictures / "green.jpg").read_bytes())
     app.ingest(pictures, "c")
-    assert "1 groups of near-identical pictures, 1 files at several places" in run("duplicates", "--collection", "c")[1]
+    assert "1 group of near-identical pictures, 1 picture in several files" in run("duplicates", "--collection", "c")[1]
     found = json.loads(run("duplicates", "--collection", "c", "--json")[1])
     titles = app.titles("c")
     assert [(titles[g["keep"]], [titles[o["id"]] for o in g["others"]]) for g in found["groups"]] == [
@@ -59,7 +59,10 @@ def test_duplicates_are_listed(run, app: App, pictures: Path) -> None:
 def test_a_collection_is_embedded_again_and_switched(run, app: App, pictures: Path) -> None:
     (pictures / "red.png").unlink()
     code, out, err = run("reembed", "c", "--model", "other")
-    assert (code, out) == (0, "c-new: 2 embedded, 0 were there, 1 left out; python -m core switch c c-new\n")
+    assert (code, out) == (
+        0,
+        "c-new: 2 embedded, 0 known already, 1 left out; to use it: python -m core switch c c-new\n",
+    )
     assert f"left out  {pictures / 'red.png'}: no original file any more" in err
     assert run("reembed", "c", "--model", "other", "--thumbnails")[1].startswith("c-new: 1 embedded, 2 were there")
     assert run("switch", "c", "c-new")[1] == "c is what c-new was; the old one is c-old\n"

@@ -117,7 +117,7 @@ def test_people_read_the_same_in_lines(app: App, run: Run) -> None:
     output = run()
     assert "99 searches from 2026-11-20 11:30 to 2026-11-20 12:30 UTC" in output
     assert "answered 99.0%" in output
-    assert "timeout" in output
+    assert "Gemini did not answer in time" in output
     assert "150 ms  better" in output
     assert "25 ms  worse" in output
     assert "target   errors 1.0%, below 1%: missed" in output

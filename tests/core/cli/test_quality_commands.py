@@ -148,7 +148,7 @@ def test_a_gemini_evaluation_without_a_key_says_that_its_lift_is_not_measured(
     assert run("evaluate", labels, "--collection", "c", "--ranker", "gemini") == 0
     out, err = capsys.readouterr()
     assert f"not measured ({NO_KEY})" in out
-    assert "queries shown by similarity because Gemini gave no order: 2" in err
+    assert "queries shown by similarity because Gemini did not rank them: 2" in err
 
 
 def test_a_ranking_from_a_mock_server_is_marked_as_such(
@@ -165,7 +165,7 @@ def test_a_ranking_from_a_mock_server_is_marked_as_such(
         return replace(answer, ranking=Ranking("ranked", ())) if ranked else answer
 
     opened.quality = make_quality(ranked, "127.0.0.1:8700")
-    ranked_by = "ranked by a stand-in at 127.0.0.1:8700"
+    ranked_by = "ranked by a mock server at 127.0.0.1:8700"
     command_line = ("evaluate", labels, "--collection", "c", "--ranker", "gemini")
     assert run_json(*command_line)["stand_in"] == "127.0.0.1:8700"
     capsys.readouterr()
