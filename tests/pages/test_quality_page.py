@@ -103,7 +103,7 @@ def test_a_run_is_shown_with_intervals_best_possible_values_and_baselines(judgea
     text = text_of(page)
     assert "baseline: 0.87" in text
     assert "baseline: 94%" in text
-    assert "predecessor: none told" in text
+    assert "baseline: none given" in text
     assert "not measured (GEMINI\\_API\\_KEY is not set)" in text
     assert "never published" in text
     assert page.selectbox(key="run").value.startswith("1 · three.jsonl on demo · by similarity")

@@ -121,7 +121,7 @@ def test_people_read_the_same_in_lines(app: App, run: Run) -> None:
     assert "150 ms  better" in output
     assert "25 ms  worse" in output
     assert "target   errors 1.0%, below 1%: missed" in output
-    assert "the predecessor's 31 USD" in output
+    assert "baseline 31 USD" in output
     assert "uptime   30:00:00 since the first event, 2026-11-19 06:30 UTC" in output
 
 

@@ -176,7 +176,7 @@ def test_a_ranking_from_a_mock_server_is_marked_as_such(
     assert run("compare", "1", "2") == run("compare") == 0
     out = capsys.readouterr().out
     assert f"run 2: {ranked_by}" in out
-    assert out.count("by a stand-in at 127.0.0.1:8700") == 4
+    assert out.count("by a mock server at 127.0.0.1:8700") == 4
 
 
 def test_two_runs_are_compared_by_name_or_number(

@@ -183,7 +183,7 @@ def test_a_cluster_is_referred_to_by_its_smallest_ids() -> None:
         (Unpin((A,)), "none of the pictures chosen .1. is pinned"),
         (MarkNoGroup(ClusterRef(()), True), "named by 1 to 128"),
         (PairConstraint(A, A, True), "chosen twice"),
-        ("no edit", "str is no edit"),
+        ("no edit", "str is not an edit"),
     ],
 )
 def test_an_invalid_edit_is_refused_with_a_sentence(edit: Edit, complaint: str) -> None:

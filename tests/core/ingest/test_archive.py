@@ -132,7 +132,7 @@ def test_a_download_that_cannot_be_resumed_starts_over(storage: Storage, tmp_pat
 
 def test_what_is_no_zip_is_removed(storage: Storage, tmp_path: Path) -> None:
     storage.data = b"<html>sign in</html>"
-    with pytest.raises(ContactSheetError, match="is no ZIP, so it was removed"):
+    with pytest.raises(ContactSheetError, match="is not a ZIP, so it was removed"):
         download(storage, tmp_path)
     assert not list(tmp_path.glob("*.part"))
 
