@@ -65,6 +65,6 @@ def test_a_collection_is_embedded_again_and_switched(run, app: App, pictures: Pa
     )
     assert f"left out  {pictures / 'red.png'}: no original file any more" in err
     assert run("reembed", "c", "--model", "other", "--thumbnails")[1].startswith("c-new: 1 embedded, 2 known already")
-    assert run("switch", "c", "c-new")[1] == "c is what c-new was; the old one is c-old\n"
+    assert run("switch", "c", "c-new")[1] == "c now is what c-new was; the old one is c-old\n"
     listed = json.loads(run("collections", "--json")[1])["collections"]
     assert [(c["name"], c["beside"]) for c in listed] == [("c", ""), ("c-old", "c")]
