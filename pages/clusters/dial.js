@@ -213,7 +213,7 @@ class Dial {
     const { at, groups, share } = this.data.curve
     const target = this.thresholdAt(event)
     const i = at.reduce((best, value, j) => (Math.abs(value - target) < Math.abs(at[best] - target) ? j : best), 0)
-    this.tip.textContent = `${at[i].toFixed(3)}: ${groups[i]} clusters, ${share[i].toFixed(0)} % of the pictures in them`
+    this.tip.textContent = `${at[i].toFixed(3)}: ${groups[i]} clusters, ${share[i].toFixed(0)} % of pictures clustered`
     this.tip.style.left = `${100 * this.position(at[i])}%`
     this.tip.classList.toggle("right", this.position(at[i]) > 0.5)
     this.tip.hidden = false

@@ -93,8 +93,8 @@ def cards(page: Page) -> Locator:
 
 
 def set_exactly(page: Page, value: str) -> None:
-    page.get_by_label("Exactly").fill(value)
-    page.get_by_label("Exactly").press("Enter")
+    page.get_by_label("Exact value").fill(value)
+    page.get_by_label("Exact value").press("Enter")
     acknowledged(page)
 
 
@@ -156,7 +156,7 @@ def test_the_slider_updates_everything_and_each_move_can_be_undone(browser: Brow
         before = colours(page)
         for _ in range(24):  # 0.82 to 0.7, faster than the server answers
             threshold(page).press("ArrowLeft")
-        expect(page.get_by_label("Exactly")).to_have_value("0.7")
+        expect(page.get_by_label("Exact value")).to_have_value("0.7")
         expect(threshold(page)).to_have_attribute("aria-valuetext", "0.700")
         acknowledged(page)
         expect(headline(page)).to_contain_text("1 change not saved")
@@ -181,7 +181,7 @@ def test_a_typed_threshold_is_stored_exactly(browser: Browser, curated: str) -> 
         settled(page)
         page.reload()
         summary(page)
-        expect(page.get_by_label("Exactly")).to_have_value("0.823457")
+        expect(page.get_by_label("Exact value")).to_have_value("0.823457")
 
 
 def test_values_set_while_the_server_is_down_are_sent_to_the_next_one(browser: Browser, data: Path) -> None:
@@ -198,10 +198,10 @@ def test_values_set_while_the_server_is_down_are_sent_to_the_next_one(browser: B
             expect(page.locator(".dial")).to_have_attribute("aria-busy", "true")
             with serving(data, port):
                 acknowledged(page)
-                expect(page.get_by_label("Exactly")).to_have_value("0.78")
+                expect(page.get_by_label("Exact value")).to_have_value("0.78")
                 page.reload()
                 summary(page)
-                expect(page.get_by_label("Exactly")).to_have_value("0.78")
+                expect(page.get_by_label("Exact value")).to_have_value("0.78")
 
 
 @pytest.mark.parametrize("size", [WIDE, NARROW])
@@ -323,7 +323,7 @@ def test_a_link_opens_the_same_view_on_a_fresh_server(browser: Browser, curated:
     with serving(data) as fresh, visitor(browser) as page:
         page.goto(f"{fresh}{link.path}?{link.query}")
         assert summary(page) == seen
-        expect(page.get_by_label("Exactly")).to_have_value("0.7654")
+        expect(page.get_by_label("Exact value")).to_have_value("0.7654")
         expect(page.get_by_role("heading", name="Linked")).to_be_visible()
         expect(page.get_by_text(re.compile("they join at")).first).to_be_visible()
         expect(headline(page)).to_contain_text("2 changes not saved")
@@ -343,7 +343,7 @@ def test_the_second_to_save_sees_the_conflict_and_rebases_their_draft(browser: B
         settled(second)
         second.get_by_role("button", name="Rebase my draft onto revision").click()
         expect(second.get_by_text(re.compile(r"Your draft is now based on revision \d+"))).to_be_visible()
-        expect(second.get_by_label("Exactly")).to_have_value("0.79")
+        expect(second.get_by_label("Exact value")).to_have_value("0.79")
         settled(second)
         save(second, "second again")
         expect(second.get_by_text(re.compile(r"Saved as revision \d+"))).to_be_visible()

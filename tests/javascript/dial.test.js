@@ -231,7 +231,7 @@ test("dragging on the curve moves the threshold along", () => {
 
 test("pointing at the curve tells the nearest point of it", () => {
   point("pointermove", { clientX: 210 })
-  assert.equal(at("tip").textContent, "0.500: 8 clusters, 80 % of the pictures in them")
+  assert.equal(at("tip").textContent, "0.500: 8 clusters, 80 % of pictures clustered")
   assert.ok(!at("tip").hidden)
   point("pointerleave")
   assert.ok(at("tip").hidden)
