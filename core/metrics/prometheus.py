@@ -117,6 +117,7 @@ class MetricsCollector(Collector):
 
     def _label(self, collection: str) -> str:
         """The first hundred collections have their own label as long as the process lives; the rest share one."""
+        collection = _encodable(collection)
         with self._lock:
             if len(self._labelled) < MAX_COLLECTIONS:
                 self._labelled.setdefault(collection)
@@ -154,7 +155,7 @@ def _stage_families(totals: EventTotals) -> Iterator[Metric]:
     for values, sketches in sorted(parts.items()):
         sketch = LatencySketch.merge_all(sketches)
         buckets = [(str(bound), sketch.count_at_most(bound * 1000)) for bound in BOUNDS_S]
-        family.add_metric(_encodable(values), [*buckets, ("+Inf", sketch.count)], sketch.sum_ms / 1000)
+        family.add_metric(list(map(_encodable, values)), [*buckets, ("+Inf", sketch.count)], sketch.sum_ms / 1000)
     yield family
 
 
@@ -210,10 +211,10 @@ def _gauge(name: str, about: str, labels: Sequence[str], values: Values, unit: s
 
 def _filled(family: CounterMetricFamily | GaugeMetricFamily, values: Values) -> Metric:
     for labels, value in values:
-        family.add_metric(_encodable(labels), value)
+        family.add_metric(list(map(_encodable, labels)), value)
     return family
 
 
-def _encodable(labels: Iterable[str]) -> list[str]:
-    """Labels with lone surrogates escaped, which no encoding of text has and some file names do."""
-    return [label.encode("utf-8", "backslashreplace").decode() for label in labels]
+def _encodable(label: str) -> str:
+    """A label with lone surrogates escaped, which no encoding of text has and some file names do."""
+    return label.encode("utf-8", "backslashreplace").decode()

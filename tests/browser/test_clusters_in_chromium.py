@@ -388,8 +388,8 @@ def test_without_the_key_sliders_move_but_nothing_can_be_saved(browser: Browser,
                 page.get_by_role("radio", name=section).click()
                 settled(page)
                 writing = re.compile(
-                    "^(Save|Undo|Redo|Rename|Name|Merge|Not a group|Split off|Move|Pin|Publish|Restore|Same group|"
-                    "Different|Confirm it|Cut the branch here)"
+                    "^(Save|Undo|Redo|Rename|Name|Merge|Mark as not a group|Split off|Move|Pin|Publish|Restore|"
+                    "Same group|Different|Confirm name|Cut the branch here)"
                 )
                 expect(page.get_by_role("button", name=writing)).to_have_count(0)
             assert KEY not in page.content()

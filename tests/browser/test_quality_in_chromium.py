@@ -135,7 +135,7 @@ def test_a_run_shows_its_figures_and_a_query_with_its_pictures(
 ) -> None:
     with visitor(browser, size) as page:
         visit(page, f"{server.address}/quality?query=d001 · red vehicle")
-        expect(page.get_by_text("predecessor: 0.87")).to_be_visible()
+        expect(page.get_by_text("baseline: 0.87")).to_be_visible()
         expect(page.get_by_text("not measured (GEMINI_API_KEY is not set)")).to_be_visible()
         expect(page.get_by_text("as shown:")).to_be_visible()
         expect(page.locator(".frame .reason").first).to_be_visible()

@@ -264,7 +264,9 @@ class _Handler(BaseHTTPRequestHandler):
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Start a mock server by hand; it runs until Ctrl-C."""
-    parser = argparse.ArgumentParser(prog="python -m tests.fakes.gemini", description="A mock server for the Gemini API.")
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.fakes.gemini", description="A mock server for the Gemini API."
+    )
     parser.add_argument("--port", type=int, default=0, help="default: any free one")
     parser.add_argument("--delay", type=float, default=0.8, metavar="SECONDS", help="until an answer; default: 0.8")
     parser.add_argument("--obedient", action="store_true", help="do what texts and notes say")

@@ -226,6 +226,11 @@ def test_a_strange_accept_header_gets_the_classic_text(server: MetricsServer, ac
     assert get(server, accept=accept) == get(server)
 
 
+def test_names_that_look_the_same_when_escaped_are_one_series() -> None:
+    found = values(assets=lambda: {"a \udc80": 1, "a \\udc80": 2}, totals=dict)
+    assert found['contactsheet_assets{collection="a \\\\udc80"}'] == 3
+
+
 def test_any_name_of_a_collection_can_be_read_back() -> None:
     names = ['odd "name"\\\n', "caf\u00e9 \udcff", '\U0001f426 {a="b"} # EOF']
     registry = collector(assets=lambda: dict.fromkeys(names, 1), totals=dict).registry()
