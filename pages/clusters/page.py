@@ -8,7 +8,7 @@ from core.app import DEMO, App
 from core.errors import ContactSheetError
 from pages.clusters.explorer import show_explorer
 from pages.ui import resources
-from pages.ui.format import escape_markdown
+from pages.ui.format import escape_markdown, sentence
 from pages.ui.header import collection_header
 from pages.ui.job_retry import retry_job_button
 from pages.ui.notices import wait_for_demo
@@ -68,4 +68,4 @@ def _show_link_job(app: App, collection: str, waiting: bool) -> None:
 try:
     main()
 except ContactSheetError as error:
-    st.error(escape_markdown(str(error)), icon=":material/error:")
+    st.error(escape_markdown(sentence(str(error))), icon=":material/error:")

@@ -15,7 +15,7 @@ from pages.library.outcome_notice import CHANGED, NOTICE, show_notice
 from pages.library.picture_list import PAGE_KEY, PICKED_KEY, browse_pictures
 from pages.library.reembed_form import show_model
 from pages.library.removed_pictures import show_bin
-from pages.ui.format import escape_markdown
+from pages.ui.format import escape_markdown, sentence
 
 SECTIONS = {
     "Pictures": browse_pictures,
@@ -75,4 +75,4 @@ def _show_detail(app: App, collection: str) -> None:
     try:
         SECTIONS[section](app, collection)
     except ContactSheetError as error:
-        st.error(escape_markdown(str(error)), icon=":material/error:")
+        st.error(escape_markdown(sentence(str(error))), icon=":material/error:")

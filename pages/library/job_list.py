@@ -11,7 +11,7 @@ from core.app import App
 from core.errors import ContactSheetError
 from core.records.jobs import Job
 from core.text import counted
-from pages.ui.format import escape_markdown
+from pages.ui.format import escape_markdown, sentence
 from pages.ui.person import person
 from pages.ui.progress import progress_text
 from pages.ui.streamlit_internals import uninterrupted
@@ -83,7 +83,7 @@ def _action_button(job: Job, label: str, action: Callable[[Person, int], object]
     st.button(label, key=f"{label.lower()}_{job.id}", icon=icon, on_click=control_job, args=(action, job.id))
     refusal = st.session_state.get(REFUSAL_KEY)
     if refusal and refusal[0] == job.id:
-        st.error(escape_markdown(refusal[1]))
+        st.error(escape_markdown(sentence(refusal[1])))
 
 
 @uninterrupted

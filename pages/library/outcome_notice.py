@@ -11,7 +11,7 @@ import streamlit as st
 from core.app import App
 from core.errors import ContactSheetError
 from core.text import counted
-from pages.ui.format import escape_markdown
+from pages.ui.format import escape_markdown, sentence
 from pages.ui.person import person
 from pages.ui.streamlit_internals import uninterrupted
 
@@ -36,7 +36,7 @@ def show_notice(app: App) -> None:
             return
         with st.container(horizontal=True, vertical_alignment="center"):
             if notice.refused:
-                st.error(escape_markdown(notice.text), icon=":material/error:")
+                st.error(escape_markdown(sentence(notice.text)), icon=":material/error:")
             else:
                 st.success(escape_markdown(notice.text), icon=":material/check:")
             if notice.removed:

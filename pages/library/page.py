@@ -14,7 +14,7 @@ from pages.library.add_pictures import show_add_pictures
 from pages.library.collection_detail import open_collection, show_open_collection
 from pages.library.job_list import show_jobs
 from pages.ui import resources
-from pages.ui.format import escape_markdown, format_bytes, model_label
+from pages.ui.format import escape_markdown, format_bytes, model_label, sentence
 from pages.ui.person import explain_unless_allowed
 from pages.ui.sign_in import show_person
 from pages.ui.uploads import withdraw_upload
@@ -78,4 +78,4 @@ def show_collection_card(collection: Collection) -> None:
 try:
     main()
 except ContactSheetError as error:
-    st.error(escape_markdown(str(error)), icon=":material/error:")
+    st.error(escape_markdown(sentence(str(error))), icon=":material/error:")

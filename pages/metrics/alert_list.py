@@ -13,7 +13,7 @@ from core.app import App
 from core.errors import ContactSheetError
 from core.records.alerts import Alert, AlertChange, AlertRule
 from core.text import duration
-from pages.ui.format import escape_markdown
+from pages.ui.format import escape_markdown, sentence
 from pages.ui.person import explain_unless_allowed, person
 from pages.ui.resources import MonitoringServices
 from pages.ui.streamlit_internals import uninterrupted
@@ -82,7 +82,7 @@ def silence_form(app: App, alerts: Sequence[Alert]) -> None:
     st.subheader("Silence an alert", anchor=False)
     refusal = st.session_state.get(REFUSAL_KEY)
     if refusal:
-        st.error(escape_markdown(refusal), icon=":material/error:")
+        st.error(escape_markdown(sentence(refusal)), icon=":material/error:")
     if not explain_unless_allowed(app.access, Action.SILENCE):
         return
     titles = {alert.rule.name: alert.rule.title for alert in alerts}
@@ -158,7 +158,7 @@ def show_destinations(app: App, services: MonitoringServices) -> None:
         else "No webhook is set (CONTACTSHEET_ALERT_WEBHOOK)."
     )
     if services.error:
-        st.warning(escape_markdown(services.error), icon=":material/lan:")
+        st.warning(escape_markdown(sentence(services.error)), icon=":material/lan:")
     prometheus = ""
     if services.address:
         prometheus = f"Prometheus finds the metrics at `{services.address}/metrics`."

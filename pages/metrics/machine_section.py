@@ -13,7 +13,7 @@ from core.metrics.image_counts import BASELINE_PERCENT, delivered_percent
 from core.metrics.machine import Capacity, Machine
 from core.records.assets import StorageStats
 from core.records.encoded_images import ImageOutcome
-from pages.ui.format import escape_markdown, format_bytes
+from pages.ui.format import escape_markdown, format_bytes, sentence
 
 PREVIOUS_READING_KEY = "machine_before"
 NOT_AVAILABLE = "unknown"
@@ -79,7 +79,7 @@ def show_collections(app: App) -> None:
     elif not errors:
         st.info("There are no collections yet.", icon=":material/photo_library:")
     for error in errors:
-        st.warning(escape_markdown(error), icon=":material/folder_off:")
+        st.warning(escape_markdown(sentence(error)), icon=":material/folder_off:")
 
 
 def read_stats(app: App) -> tuple[list[StorageStats], list[str]]:

@@ -16,7 +16,7 @@ from pages.metrics.request_list import show_requests
 from pages.metrics.session_section import SESSION_SECTION, show_sessions
 from pages.metrics.time_spans import DEFAULT_SPAN, SPANS
 from pages.ui import resources
-from pages.ui.format import escape_markdown
+from pages.ui.format import escape_markdown, sentence
 from pages.ui.person import person
 from pages.ui.sign_in import show_person
 
@@ -78,7 +78,7 @@ def live(show: Callable[[], None], every_s: float | None = REFRESH_S) -> None:
         try:
             show()
         except ContactSheetError as error:
-            st.error(escape_markdown(str(error)), icon=":material/error:")
+            st.error(escape_markdown(sentence(str(error))), icon=":material/error:")
 
     st.fragment(refresh, run_every=every_s)()
 
@@ -86,4 +86,4 @@ def live(show: Callable[[], None], every_s: float | None = REFRESH_S) -> None:
 try:
     main()
 except ContactSheetError as error:
-    st.error(escape_markdown(str(error)), icon=":material/error:")
+    st.error(escape_markdown(sentence(str(error))), icon=":material/error:")

@@ -15,7 +15,7 @@ from pages.quality.evaluation_job import (
     EvaluationState,
     committed_label_sets,
 )
-from pages.ui.format import escape_markdown
+from pages.ui.format import escape_markdown, sentence
 from pages.ui.person import explain_unless_allowed, person
 from pages.ui.progress import show_progress
 from pages.ui.streamlit_internals import uninterrupted
@@ -88,9 +88,9 @@ def show_evaluation_progress(app: App, evaluations: EvaluationRunner) -> None:
 def show_outcome(latest: EvaluationState) -> None:
     """The outcome of the evaluation that this person waited for."""
     if latest.run is None:
-        st.error(escape_markdown(latest.message), icon=":material/error:")
+        st.error(escape_markdown(sentence(latest.message)), icon=":material/error:")
     else:
-        st.success(escape_markdown(latest.message), icon=":material/check:")
+        st.success(escape_markdown(sentence(latest.message)), icon=":material/check:")
 
 
 def newly_saved_run(evaluations: EvaluationRunner) -> int | None:

@@ -16,7 +16,7 @@ from pages.quality.run_comparison import show_comparison
 from pages.quality.run_figures import run_label
 from pages.quality.run_report import show_run
 from pages.ui import resources
-from pages.ui.format import escape_markdown
+from pages.ui.format import escape_markdown, sentence
 from pages.ui.header import collection_header
 from pages.ui.notices import wait_for_demo
 
@@ -94,4 +94,4 @@ def show_satisfaction(app: App, collection: str) -> None:
 try:
     main()
 except ContactSheetError as error:
-    st.error(escape_markdown(str(error)), icon=":material/error:")
+    st.error(escape_markdown(sentence(str(error))), icon=":material/error:")

@@ -15,7 +15,7 @@ from pages.search.results import show_newest, show_turn
 from pages.search.search_state import SearchParams
 from pages.search.turns import shorten
 from pages.ui import resources
-from pages.ui.format import escape_markdown
+from pages.ui.format import escape_markdown, sentence
 from pages.ui.header import collection_header
 from pages.ui.notices import show_mock_server_notice, wait_for_demo
 
@@ -43,7 +43,7 @@ def show_search(app: App, collection: str, params: SearchParams) -> None:
     try:
         turn = current_turn(app, collection, params)
     except TooManyTries as error:
-        st.warning(escape_markdown(str(error)), icon=":material/timer:")
+        st.warning(escape_markdown(sentence(str(error))), icon=":material/timer:")
         st.button("Search again", icon=":material/replay:", key="search_again")
         show_earlier_turns([shorten(turn) for turn in conversation()])
         return
@@ -91,4 +91,4 @@ def use_example() -> None:
 try:
     main()
 except ContactSheetError as error:
-    st.error(escape_markdown(str(error)), icon=":material/error:")
+    st.error(escape_markdown(sentence(str(error))), icon=":material/error:")

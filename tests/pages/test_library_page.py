@@ -300,7 +300,7 @@ def test_a_collection_is_embedded_again_and_switched_over(library: App, pictures
     page = open_collection("Model", "birds")
     page.text_input(key="reembed_model").set_value(" ")
     page.button(key="FormSubmitter:reembed-Embed again").click().run()
-    assert shows(page, "no model was named")
+    assert shows(page, "No model was named")
     page.text_input(key="reembed_model").set_value("colour")
     page.button(key="FormSubmitter:reembed-Embed again").click().run()
     assert not page.exception
@@ -346,5 +346,5 @@ def test_an_error_is_shown_and_the_page_stays(library: App, pictures: Path) -> N
     page.text_input(key="typed_birds").set_value("birds").run()
     with ingest_lock(library.settings.data / "collections" / "birds"):
         page.button(key="delete").click().run()
-    assert shows(page, "another ingest into birds is running")
+    assert shows(page, "Another ingest into birds is running")
     assert "birds" in library.collection_names()

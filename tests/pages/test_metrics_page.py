@@ -265,7 +265,7 @@ def test_a_refused_silence_is_reported(measured: App) -> None:
     page = metrics("Alerts")
     measured.access.curator_key = Secret("key")
     page.button[-1].click().run()
-    assert "only curators may silence alerts" in page.error[0].value.replace("\\", "")
+    assert "Only curators may silence alerts" in page.error[0].value.replace("\\", "")
 
 
 def test_the_page_says_whether_metrics_are_served_and_where(measured: App) -> None:
