@@ -107,7 +107,7 @@ def open_first(page: Page) -> None:
 
 def in_popover(page: Page, opener: str) -> None:
     settled(page)
-    page.get_by_role("button", name=opener).first.click()
+    page.get_by_role("button", name=re.compile(rf"\b{opener}\b")).first.click()
 
 
 def rename(page: Page, name: str) -> None:
