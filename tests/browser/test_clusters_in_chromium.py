@@ -13,6 +13,8 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from core.app import DEMO, open_app
+from core.atlas import service
+from core.atlas.fit import frame_map, principal_components
 from core.settings import Settings
 from core.store.objects.map_files import MapFiles, StoredMap
 from pages.clusters.map_view import MAX_POINTS
@@ -250,9 +252,14 @@ def test_a_click_shows_its_picture_until_it_is_deselected(browser: Browser, cura
         expect(page.get_by_text("Click a point, or draw a lasso or a box")).to_be_visible()
 
 
-def test_zooming_into_a_large_map_draws_more_of_its_points(browser: Browser, tmp_path: Path) -> None:
+def test_zooming_into_a_large_map_draws_more_of_its_points(
+    browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     app = open_app(Settings(data=tmp_path / "data", model="bundled", model_is_explicit=True))
     create_planted_collection(app, "many", MAX_POINTS + 1_000)
+    # A map that is there from the start: one that comes meanwhile replaces what is zoomed into.
+    monkeypatch.setattr(service, "fit_map", lambda vectors, **_: frame_map(principal_components(vectors)))
+    app.atlas.fit("many")
     with serving(tmp_path / "data") as address, visitor(browser) as page:
         page.goto(f"{address}/clusters?collection=many")
         expect(page.get_by_text(f"{MAX_POINTS:,} of {MAX_POINTS + 1_000:,} points are drawn")).to_be_visible()
