@@ -59,7 +59,7 @@ def collections(context: CommandContext, as_json: bool) -> None:
         print_json({"collections": [_collection_document(collection) for collection in found]})
         return
     for c in found:
-        print(f"{c.name:<24} {c.size:>8} images  {c.bytes_on_disk / 1e6:>9.1f} MB  {c.model.name}")
+        print(f"{c.name:<24} {c.size:>8} pictures  {c.bytes_on_disk / 1e6:>9.1f} MB  {c.model.name}")
     if not found:
         print("no collections yet: python -m core ingest FOLDER --collection NAME", file=sys.stderr)
 

@@ -14,6 +14,8 @@ _HEAD = f"""\
 
 Made from the code by `python -m core.cli.command_reference > docs/reference/commands.md`; a test compares it.
 
+`python` is the environment's own: write `.venv/bin/python`, or `source .venv/bin/activate` first.
+
 Every command takes `--help`, and `--json` to print [one JSON document](json.md) on standard output. Progress and errors
 go to standard error. Exit code 0; 1 with one line that says what to do; 2 for wrong usage.
 

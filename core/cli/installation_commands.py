@@ -18,7 +18,7 @@ from core.cli.progress_bar import ProgressBar
 def download_model(context: CommandContext, model: str | None, as_json: bool) -> None:
     """Download a model, so that it can be used later without a network.
 
-    MODEL is by default that of the setting CONTACTSHEET_MODEL.
+    Without MODEL it is the one that the setting CONTACTSHEET_MODEL names.
     """
     app = context.open_app()
     with ProgressBar(sys.stderr) as bar:

@@ -47,12 +47,12 @@ def put_back(context: CommandContext, ids: tuple[str, ...], collection: str, as_
     _print_result(as_json, {"collection": collection, "put_back": restored}, f"{restored} put back")
 
 
-@click.command()
+@click.command(short_help="List duplicate pictures.")
 @collection_option()
 @json_option
 @pass_context
 def duplicates(context: CommandContext, collection: str, as_json: bool) -> None:
-    """List what a collection holds more than once."""
+    """List near-identical pictures, and files stored more than once."""
     app = context.open_app()
     with ProgressBar(sys.stderr) as bar:
         found = app.searches.duplicates(OPERATOR, collection, bar.show)
@@ -96,7 +96,7 @@ def reembed(
 @json_option
 @pass_context
 def switch(context: CommandContext, collection: str, to: str, as_json: bool) -> None:
-    """Let the name of a collection stand for BESIDE, which `reembed` made; the old one gets another name."""
+    """Make NAME refer to BESIDE, the re-embedded collection; the old one is kept under another name."""
     old_name = context.open_app().reembedding.switch(OPERATOR, collection, to)
     line = f"{collection} now is what {to} was; the old one is {old_name}"
     _print_result(as_json, {"collection": collection, "old": old_name}, line)

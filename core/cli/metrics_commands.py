@@ -113,7 +113,7 @@ def _money_lines(summary: Summary) -> list[str]:
     parts = ", ".join(f"{service} {usd:.6f}" for service, usd in per_search.items())
     projected = f"{SEARCHES_PER_MONTH:,} searches {summary.projected_month_usd:.2f} USD"
     return [
-        f"a search {sum(per_search.values()):.6f} USD: {parts}",
+        f"cost per search {sum(per_search.values()):.6f} USD: {parts}",
         f"a month  of {projected}, baseline {summary.baseline_month_usd:g} USD",
         spent,
     ]

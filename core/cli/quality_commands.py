@@ -186,7 +186,7 @@ def judgements(context: CommandContext, output: Path | None, collection: str, as
     default=LIMITS.downloads,
     show_default=True,
     metavar="N",
-    help="That make a photo relevant.",
+    help="Downloads that make a photo relevant.",
 )
 @click.option(
     "--photos",
@@ -194,7 +194,7 @@ def judgements(context: CommandContext, output: Path | None, collection: str, as
     default=LIMITS.photos,
     show_default=True,
     metavar="N",
-    help="Relevant photos that make a search a query.",
+    help="Relevant photos needed for a search to count as a query.",
 )
 @click.option(
     "--queries", type=COUNT, default=LIMITS.queries, show_default=True, metavar="N", help="Maximum number of queries."

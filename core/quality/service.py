@@ -178,16 +178,16 @@ class QualityService:
     def blind_pool(
         self, person: Person, query: str, collection: str, depth: int, seed: str
     ) -> tuple[PooledPicture, ...]:
-        """The first `depth` pictures of Gemini's order and of the vector order in one shuffled list, to judge blind.
+        """The first `depth` pictures of the vector order and, where Gemini ranked, of its order in one shuffled
+        list, to judge blind.
 
         Both orders come from one search of the person. Raises QueryError, CollectionError, ModelUnavailable,
         TooManyTries.
         """
         answer = self._target.search(person, query, collection, True)
-        orders = {
-            "gemini": [hit.asset.id for hit in answer.hits],
-            "vector": [hit.asset.id for hit in answer.result.hits],
-        }
+        orders = {"vector": [hit.asset.id for hit in answer.result.hits]}
+        if answer.ranking is not None and answer.ranking.failure is None:
+            orders["gemini"] = [hit.asset.id for hit in answer.hits]
         return pool_rankings(orders, depth, seed)
 
 
@@ -195,7 +195,7 @@ def _fit(labels: LabelSet, collection: str, snapshot: Snapshot) -> ApplicableLab
     fitted = fit_to_collection(labels, frozenset(snapshot.ids))
     if not fitted.queries:
         raise QualityError(
-            f"{collection} holds none of the pictures that {labels.name} names ({fitted.absent}): choose the "
-            "collection it was made for with --collection"
+            f"{collection} holds none of the pictures labelled in {labels.name} ({fitted.absent}): choose the "
+            "collection that the labels were made for"
         )
     return fitted

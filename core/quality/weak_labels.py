@@ -58,7 +58,7 @@ class WeakLabels:
         asset_ids = self._photos(collection)
         if not asset_ids:
             raise QualityError(
-                f"{collection} holds no photo of an Unsplash dataset, and conversions are of nothing else: add some "
+                f"{collection} holds no photo of an Unsplash dataset, and only those have download records: add some "
                 "with `python -m core ingest-unsplash`, or choose their collection with --collection"
             )
         labels = weak_labels(self._conversions(place, listener), asset_ids, limits, f"conversions-{collection}.jsonl")

@@ -46,7 +46,9 @@ def labelled_folder(folder: Path) -> LabelledFolder:
     try:
         by_class = {entry.name: _pictures(entry) for entry in sorted(folder.iterdir()) if _is_class(entry)}
     except OSError as error:
-        raise QualityError(f"{folder} cannot be read ({error.strerror}): choose a folder with one per class") from error
+        raise QualityError(
+            f"{folder} cannot be read ({error.strerror}): choose a folder with one subfolder per class"
+        ) from error
     found = {name: pictures for name, pictures in by_class.items() if pictures}
     if len(found) < 2:
         raise QualityError(f"{folder} has {len(found)} sub-folders with pictures: make one for each class")

@@ -134,7 +134,8 @@ def show_members(app: App, state: DraftState, opened: OpenCluster, borderline: S
     rows = [*borderline, *(row for row in opened.rows if row not in set(borderline))]
     shown = int(st.session_state.get("members_shown", PAGE_SIZE))
     if borderline:
-        st.caption(f"The first {len(borderline)} are borderline: nearly as close to another cluster.")
+        first = "The first picture is" if len(borderline) == 1 else f"The first {len(borderline)} pictures are"
+        st.caption(f"{first} borderline: nearly as close to another cluster.")
     ids = [opened.view.asset_ids[row] for row in rows[:shown]]
     similarities = [float(opened.view.statistics.similarity[row]) for row in rows[:shown]]
     on_pick = (lambda ids: st.session_state.update(picked=ids)) if state.may_edit else None
@@ -285,7 +286,7 @@ def branch_popover(app: App, state: DraftState, opened: OpenCluster) -> None:
             return
         sizes = ", ".join(str(len(rows)) for rows in found.pieces[:MAX_SIZES_LISTED])
         st.caption(
-            f"{counted(len(found.pieces), 'piece')} of {sizes} pictures"
+            f"{counted(len(found.pieces), 'piece')}: {sizes} pictures"
             + (", with others that it would join." if found.grows else ".")
         )
         first_ids = [opened.view.asset_ids[int(rows[0])] for rows in found.pieces[:MAX_PIECES_SHOWN]]

@@ -34,14 +34,14 @@ class ClusterRow(NamedTuple):
 
     @property
     def caption(self) -> str:
-        """`41 pictures · cohesion 0.86 · 3 borderline · next to Boats`."""
+        """`41 pictures · cohesion 0.86 · 3 borderline · nearest: Boats`."""
         parts = [f"{counted(self.size, 'picture')}", f"cohesion {self.cohesion:.2f}"]
         if self.borderline:
             parts.append(f"{self.borderline} borderline")
         if self.neighbour:
-            parts.append(f"next to {self.neighbour}")
+            parts.append(f"nearest: {self.neighbour}")
         if self.no_group:
-            parts.append("no group")
+            parts.append("not a group")
         return " · ".join(parts)
 
 
@@ -70,7 +70,7 @@ def show_clusters(app: App, state: DraftState, view: ClusterView) -> None:
     names = [cluster_name(c, s) for c, s in zip(view.clusters, suggestions, strict=True)]
     found = filter_and_sort(cluster_rows(view, names, {order, only}), words or "", order, only)
     if not found:
-        st.info("No cluster matches. Lower the threshold or loosen the filters.", icon=":material/search_off:")
+        st.info("No cluster matches. Change the name, the filter or the threshold.", icon=":material/search_off:")
         return
     shown = int(st.session_state.get("clusters_shown", PAGE_SIZE))
     rows = with_neighbours(view, found[:shown], names)

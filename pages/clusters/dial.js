@@ -187,8 +187,8 @@ class Dial {
     const node = document.createElement("button")
     node.type = "button"
     node.textContent = threshold.toFixed(3)
-    node.title = `A steady threshold: ${reason}`
-    node.setAttribute("aria-label", `Steady threshold ${threshold.toFixed(3)}`)
+    node.title = `A stable threshold: ${reason}`
+    node.setAttribute("aria-label", `Stable threshold ${threshold.toFixed(3)}`)
     this.listen(node, "click", () => this.set("threshold", threshold))
     return node
   }

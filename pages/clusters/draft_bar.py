@@ -117,7 +117,7 @@ def publish_button(app: App, state: DraftState) -> None:
     parent = state.parent
     if state.unsaved or parent is None or state.parent_is_published:
         return
-    what = "New pictures are then assigned to these clusters, and everyone sees them first."
+    what = "New pictures will be assigned to these clusters, and everyone sees this revision first."
     icon, args = ":material/publish:", (app, state, parent.id)
     if person().given_name:
         st.button("Publish", icon=icon, key="publish", help=what, on_click=publish_revision, args=args)

@@ -94,7 +94,7 @@ def _open_draft(app: App, collection: str) -> OpenDraft | None:
         left = app.curation.unsaved_draft(who, collection)
         if left is not None:
             st.query_params["draft"] = left.record.id
-        return left
+            return _renamed_draft(app, left)
     return None
 
 

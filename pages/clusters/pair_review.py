@@ -49,10 +49,10 @@ def show_pair(app: App, state: DraftState, view: ClusterView, pair: BorderlinePa
             address = image_address(state.collection, hit.asset.id)
             st.image(address, width=150, caption=escape_markdown(hit.asset.title))
         with st.container(width="content"):
-            st.caption(f"{'together' if joined else 'apart'} now · they join at {pair.similarity:.4f}")
+            st.caption(f"{'Together' if joined else 'Apart'} now; they join at {pair.similarity:.3f}")
             if state.may_edit:
                 with st.container(horizontal=True):
-                    for label, same in (("Same group", True), ("Different", False)):
+                    for label, same in (("Same cluster", True), ("Different clusters", False)):
                         st.button(
                             label,
                             key=f"{'same' if same else 'different'}_{position}",

@@ -63,7 +63,7 @@ def import_popover(app: App, state: DraftState) -> None:
         file = st.file_uploader(
             "An exported clustering", type=list(FORMATS), key="import_file", max_upload_size=limit_mb
         )
-        st.caption("Its groups become edits in your draft: review, undo or save them.")
+        st.caption("Its clusters and all their names become edits in your draft: review, undo or save them.")
         st.button(
             "Import as draft",
             key="import",

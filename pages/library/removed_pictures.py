@@ -27,7 +27,7 @@ def show_bin(app: App, collection: str) -> None:
     limit = int(st.session_state.get("bin_shown", PAGE_SIZE))
     removed = app.removal.removed(collection, 0, limit)
     pictures = counted(count, "picture")
-    st.caption(f"{pictures} in the bin. As long as they are here, adding the same files leaves them out.")
+    st.caption(f"{pictures} in the bin. While a picture is here, adding the same file leaves it out.")
     if curator:
         picked = [r.asset.id for r in removed if r.asset.id in set(st.session_state.get(PICKED_KEY, ()))]
         with st.container(horizontal=True, vertical_alignment="center"):

@@ -55,11 +55,11 @@ def _usage(capacity: Capacity | None, without: str) -> tuple[str, str]:
 
 
 def images_line(totals: Mapping[ImageOutcome, int]) -> str:
-    """`Images served: 12,345 · 99.98 % delivered (baseline: 98 %), by this process since it started`."""
+    """`Pictures served: 12,345 · 99.98 % delivered (baseline: 98 %), by this process since it started`."""
     percent = delivered_percent(totals)
     delivered = "none requested yet" if percent is None else f"{percent:.2f} % delivered"
     return (
-        f"Images served: {totals['served']:,} · {delivered} (baseline: {BASELINE_PERCENT} %), "
+        f"Pictures served: {totals['served']:,} · {delivered} (baseline: {BASELINE_PERCENT} %), "
         "by this process since it started"
     )
 

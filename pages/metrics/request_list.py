@@ -12,7 +12,7 @@ from core.app import App
 from core.errors import ContactSheetError
 from core.records.events import SEARCH_KINDS, Event
 from core.records.reasons import reason_words
-from core.text import counted
+from core.text import counted, one_line
 from pages.metrics.time_spans import SPANS
 from pages.ui.format import cost_line, escape_markdown, format_ms, format_usd
 
@@ -60,7 +60,8 @@ def listed_requests(app: App, span_name: str, collection: str | None, order: str
 
 def request_title(event: Event) -> str:
     """`2.3 s · $0.0004 · "red sail" in demo · 22 November, 14:02:11`."""
-    query = str(event.detail.get("query", ""))[:60] or ("a picture" if event.kind == "search" else event.kind)
+    unnamed = {"search": "a picture", "refine": "a follow-up", "late": "a late answer"}
+    query = one_line(str(event.detail.get("query", "")), 60) or unnamed.get(event.kind, event.kind)
     where = f" in {event.collection}" if event.collection else ""
     parts = [
         format_ms(event.stage_ms.get("total", 0.0)),

@@ -33,13 +33,14 @@ class JudgingPool:
 
 def show_blind_judging(app: App, collection: str) -> None:
     """A query, its pictures with thumbs; then what these say about the two orders."""
-    st.caption(
-        f"The first {DEPTH} pictures by similarity and the first {DEPTH} by Gemini come in one shuffled list. Judge "
-        "each by whether it answers the query; whose it was is shown at the end."
-    )
-    if not app.settings.gemini_api_key:
+    if app.settings.gemini_api_key:
+        st.caption(
+            f"The first {DEPTH} pictures by similarity and the first {DEPTH} by Gemini come in one shuffled list. "
+            "Judge each by whether it answers the query; where it came from is shown at the end."
+        )
+    else:
         st.info(
-            "GEMINI_API_KEY is not set, so there is one order only. Thumbs count as labels all the same.",
+            "No Gemini key is set, so only the order by similarity is judged. Your thumbs still count as labels.",
             icon=":material/info:",
         )
     show_mock_server_notice(app)

@@ -11,9 +11,11 @@ RANKER_TITLES = {"vector": "By similarity", "gemini": "By Gemini"}
 
 
 def reveal_rows(pool: Sequence[PooledPicture], thumbs: Mapping[str, bool]) -> list[dict[str, str]]:
-    """A row per order: how many of its first pictures that were judged are good."""
+    """A row per order that there is: how many of its first pictures that were judged are good."""
     rows = []
     for ranker, name in RANKER_TITLES.items():
+        if not any(ranker in picture.positions for picture in pool):
+            continue
         row = {"Order": name}
         for depth in (SHOWN, DEPTH):
             judged = [
@@ -37,5 +39,6 @@ def place_captions(pool: Sequence[PooledPicture]) -> dict[str, str]:
 
 
 def same_order(pool: Sequence[PooledPicture]) -> bool:
-    """Whether both orders are the same: Gemini gave none, or agrees."""
-    return all(p.positions.get("vector") == p.positions.get("gemini") for p in pool)
+    """Whether there is nothing to compare: Gemini gave no order, or the same."""
+    is_ranked = any("gemini" in p.positions for p in pool)
+    return not is_ranked or all(p.positions.get("vector") == p.positions.get("gemini") for p in pool)

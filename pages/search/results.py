@@ -67,8 +67,7 @@ def show_nothing_found(params: SearchParams) -> None:
     if params.filters.active or params.min_similarity > 0:
         st.info("No picture matches. Lower the minimum similarity or loosen the filters.", icon=":material/search_off:")
     else:
-        st.info("This collection holds no pictures yet.", icon=":material/photo_library:")
-        st.code("python -m core ingest FOLDER --collection NAME", language="bash")
+        st.info("This collection has no pictures yet. Add some on the Library page.", icon=":material/photo_library:")
 
 
 def show_answer(app: App, params: SearchParams, answer: Answer) -> None:

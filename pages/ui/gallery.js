@@ -31,7 +31,7 @@ function caption(frame) {
   line.append(element("span", "number", String(frame.number)), element("span", "title", frame.title))
   if (frame.similarity) {
     const score = element("span", "similarity", frame.similarity)
-    score.title = "cosine similarity to the query"
+    score.title = "Cosine similarity"
     line.append(score)
   }
   return line

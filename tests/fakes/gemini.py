@@ -42,7 +42,7 @@ from tests.fakes.gemini_ranking import answer
 from tests.fakes.gemini_reply import EnumEncoder, LedgerRow, WireReply, answered, blocked, page, refused, reset
 from tests.fakes.gemini_request import BadRequest, parse
 
-MANUAL_KEY = "stand-in"
+MANUAL_KEY = "mock"
 MAX_REQUESTS = 64
 PATH = re.compile(r"/v1beta/models/([^/:]+):generateContent")
 
@@ -64,7 +64,7 @@ class MockGeminiServer:
         self._ledger: list[LedgerRow] = []
         self._lock = threading.Lock()
         self._server = _Server(self, port)
-        threading.Thread(target=self._server.serve_forever, args=(0.01,), name="gemini-stand-in", daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.01,), name="gemini-mock", daemon=True).start()
 
     @property
     def address(self) -> str:
@@ -128,7 +128,7 @@ class MockGeminiServer:
             self._count += 1
             self._requests.append(wire)
             step = self._scripted.popleft() if self._scripted else self._always
-            return step, f"stand-in-{self._count:06d}"
+            return step, f"mock-{self._count:06d}"
 
     def close(self) -> None:
         """Stop answering; whoever still waits is cut off."""
@@ -232,7 +232,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _head(self, code: int, content_type: str, length: int) -> bytes:
         lines = (
             f"HTTP/1.1 {code} {self.responses.get(code, ('',))[0]}",
-            "Server: gemini-stand-in",
+            "Server: gemini-mock",
             f"Content-Type: {content_type}",
             f"Content-Length: {length}",
             "",
@@ -274,7 +274,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     with MockGeminiServer(MANUAL_KEY, given.delay, given.obedient, given.port) as server:
         server.always(FAULTS[given.fault] if given.fault else AnswerStep())
-        print(f"The Gemini stand-in listens at {server.address} with the key {MANUAL_KEY!r}. Try the app with it:")
+        print(f"The mock server listens at {server.address} with the key {MANUAL_KEY!r}. Try the app with it:")
         print(f"  GEMINI_API_KEY={MANUAL_KEY} CONTACTSHEET_GEMINI_ENDPOINT={server.address} make run")
         print(f"What was billed: {server.address}/ledger. Ctrl-C ends it.", flush=True)
         with suppress(KeyboardInterrupt):

@@ -102,7 +102,7 @@ def quota(*exceeded: str, retry_after: str | None = None) -> ErrorStep:
 
 
 def bad_key() -> ErrorStep:
-    info = _detail("ErrorInfo", reason="API_KEY_INVALID", domain="googleapis.com", metadata={"service": "stand-in"})
+    info = _detail("ErrorInfo", reason="API_KEY_INVALID", domain="googleapis.com", metadata={"service": "mock"})
     message = "API key not valid. Please pass a valid API key."
     return ErrorStep(
         400, "INVALID_ARGUMENT", message, (info, _detail("LocalizedMessage", locale="en", message=message))

@@ -137,7 +137,7 @@ def _trailer(row: LedgerRow, tokens: Mapping[str, int], response_id: str, enum: 
     }
     details = [{"modality": enum(name, MODALITIES), "tokenCount": count} for name, count in tokens.items()]
     usage: dict[str, Any] = {name: count for name, count in counts.items() if count} | {"promptTokensDetails": details}
-    return {"usageMetadata": usage, "modelVersion": f"{row.model}-stand-in", "responseId": response_id}
+    return {"usageMetadata": usage, "modelVersion": f"{row.model}-mock", "responseId": response_id}
 
 
 def _json_reply(code: int, body: Wire, row: LedgerRow) -> WireReply:

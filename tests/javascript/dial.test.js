@@ -247,10 +247,10 @@ test("without a curve nothing is drawn and pointing tells nothing", () => {
   assert.equal(at("exact").value, "0.6")
 })
 
-test("a steady threshold is one click away, and its reason is text", () => {
+test("a stable threshold is one click away, and its reason is text", () => {
   answer({ plateaus: [{ threshold: 0.6, lowest: 0.55, highest: 0.65, reason: "<b>stays</b>" }] })
   const button = at("steady").querySelector("button")
-  assert.equal(button.title, "A steady threshold: <b>stays</b>")
+  assert.equal(button.title, "A stable threshold: <b>stays</b>")
   assert.equal(root.querySelector("b b"), null)
   button.click()
   assert.deepEqual(sent, [{ asked: { session: "first", threshold: [1, 0.6] } }])

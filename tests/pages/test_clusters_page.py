@@ -197,8 +197,10 @@ def draft_of(app: App, name: str) -> OpenDraft:
     ("owner", "line"), [("Ada <b>", "belongs to Ada <b>;"), ("", "belongs to someone without a name")]
 )
 def test_the_draft_of_someone_else_can_only_be_viewed(grouped: App, owner: str, line: str) -> None:
+    page = named(open_clusters(), "Bob")
     draft = draft_of(grouped, owner)
-    page = opened_by_address(draft.record.id, "Bob")
+    page.query_params["draft"] = draft.record.id
+    page.run()
     assert line in text_of(page).replace("\\", "")
     assert not {"save", "publish", "undo"} & {button.key for button in page.button}
     set_dial(page, threshold=0.7)
@@ -220,6 +222,13 @@ def test_who_enters_a_name_goes_on_with_the_draft_begun_without_one(grouped: App
     assert not page.exception
     stored = grouped.curation.draft(draft.record.id)
     assert (stored.record.author, stored.history.can_redo) == ("Ada", True)
+
+
+def test_who_enters_a_name_goes_on_with_the_draft_that_the_page_had_opened_by_itself(grouped: App) -> None:
+    draft = draft_of(grouped, "")
+    page = named(open_clusters(), "Ada")
+    assert "undo" in {button.key for button in page.button}
+    assert grouped.curation.draft(draft.record.id).record.author == "Ada"
 
 
 def test_one_cluster_opens_with_its_pictures_and_closes(grouped: App) -> None:

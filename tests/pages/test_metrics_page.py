@@ -354,6 +354,6 @@ def test_a_badge_names_the_first_alert_and_counts_the_others() -> None:
     assert badge_label(active).endswith(" and 2 more]")
 
 
-def test_a_request_without_words_is_named_by_its_kind() -> None:
+def test_a_request_without_words_is_named_by_what_it_was() -> None:
     assert "a picture in demo" in request_title(Event("x", "search", NOW, "demo"))
-    assert "refine" in request_title(Event("x", "refine", NOW))
+    assert "a follow\\-up" in request_title(Event("x", "refine", NOW))

@@ -257,7 +257,7 @@ def test_only_curators_start_evaluations(judgeable: App) -> None:
 
 def test_judging_blind_shows_one_list_without_its_origin_until_the_end(judgeable: App) -> None:
     page = open_quality(show="Judge blind")
-    assert "there is one order only" in text_of(page)
+    assert "only the order by similarity is judged" in text_of(page)
     page.text_input(key="judge").set_value("red").run()
     (frames,) = galleries(page)
     assert len(frames) == 3

@@ -132,7 +132,7 @@ def test_without_a_key_the_page_says_so_and_mentions_no_mock_server(
 ) -> None:
     page = searched("red")
     assert f":material/info: {NOTICES['no_key']}" in lines(page)
-    assert "stand-in" not in markdown_of(page).replace("\\", "")
+    assert "mock server" not in markdown_of(page).replace("\\", "")
     assert server.ledger == []
 
 
@@ -231,7 +231,7 @@ def test_the_receipt_shows_times_tokens_and_cost(served: App, server: MockGemini
         f"{row.prompt_tokens:,} prompt (of them 1,000 cached), {row.candidates_tokens:,} output, 120 thoughts"
     )
     assert "Gemini $0.0" in receipt_line(page, "Cost")
-    assert receipt_line(page, "Ranking") == f"ranked · {MODEL}-stand-in · prompt 1 · images · 1 request"
+    assert receipt_line(page, "Ranking") == f"ranked · {MODEL}-mock · prompt 1 · images · 1 request"
     event = served.events.get(receipt_line(page, "Request"))
     assert event is not None
     assert event.gemini_usd > 0

@@ -110,5 +110,5 @@ def _without(branches: tuple[Branch, ...], leaf_ids: tuple[str, ...]) -> tuple[B
 def _cleared(branches: tuple[Branch, ...], leaf_ids: tuple[str, ...]) -> tuple[Branch, ...]:
     remaining = _without(branches, leaf_ids)
     if len(remaining) == len(branches):
-        raise ClusterError("this branch has no threshold of its own: there is nothing to clear")
+        raise ClusterError("this branch has no separate threshold: there is nothing to clear")
     return remaining

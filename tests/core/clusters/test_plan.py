@@ -159,7 +159,7 @@ def test_a_cluster_is_referred_to_by_its_smallest_ids() -> None:
         (SetBranch(Branch((A, B), float("inf"))), "threshold of inf"),
         (SetBranch(Branch((A, B, C), 0.5)), "one or two pictures, not by 3"),
         (SetBranch(Branch((A, A), 0.5)), "chosen twice"),
-        (ClearBranch((A, B)), "no threshold of its own"),
+        (ClearBranch((A, B)), "no separate threshold"),
         (Rename(REF, "  "), "cannot be empty"),
         (Rename(REF, "x" * 81), "81 characters, the limit is 80"),
         (Rename(REF, "two\nlines"), "not one line"),

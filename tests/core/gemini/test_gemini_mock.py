@@ -60,7 +60,7 @@ def test_pictures_are_ranked_by_the_colours_that_the_query_names(ask: Ask) -> No
     assert order(response) == [2, 1, 3]
     assert ranked(response)[0] == {"n": 2, "score": 0.6, "reason": "100% of it is red"}
     assert response.candidates[0].finish_reason.name == "STOP"
-    assert response.model_version == f"{MODEL}-stand-in"
+    assert response.model_version == f"{MODEL}-mock"
 
 
 @pytest.mark.parametrize(("query", "best"), [("a dark street", 2), ("a sunny day", 1), ("something grey", 3)])
