@@ -42,17 +42,15 @@ def duration(seconds: float) -> str:
 
 _SOFT_HYPHEN = "\u00ad"
 _JOINERS = "\u200c\u200d"  # they hold emoji together, and letters of Persian and Indian scripts
-_UNSAFE_CATEGORIES = ("Cc", "Cf")
+_UNSAFE_CATEGORIES = ("Cc", "Cf", "Cs")
 
 
 def one_line(text: str, max_length: int | None = None) -> str:
     """Text on one line, with an ellipsis where it is shortened to at most `max_length` characters.
 
-    Control characters and invisible marks, such as those that change its direction, become spaces; lone surrogates,
-    which stand for bytes that are no text, become question marks.
+    Control characters, lone surrogates and invisible marks, such as those that change its direction, become spaces.
     """
-    text = text.replace(_SOFT_HYPHEN, "").encode("utf-8", "replace").decode()
-    safe = "".join(" " if _is_unsafe(character) else character for character in text)
+    safe = "".join(" " if _is_unsafe(character) else character for character in text.replace(_SOFT_HYPHEN, ""))
     line = " ".join(safe.split()).strip(f" {_JOINERS}")
     return line if max_length is None or len(line) <= max_length else f"{line[: max_length - 1].rstrip()}…"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -51,7 +52,8 @@ class IngestRunner:
         sidecar = read_sidecar(captions) if captions else Sidecar({})
         listener(Progress("load model", 0, 0))
         table = self._table(collection, listener)
-        describe = _describe(folder, sidecar, clean(source or folder.resolve().name, MAX_TITLE_LENGTH))
+        name = source or os.fsencode(folder.resolve().name).decode("utf-8", "replace")  # whatever bytes it has
+        describe = _describe(folder, sidecar, clean(name, MAX_TITLE_LENGTH))
         files = image_files(folder) if only is None else files_by_uri(only)
         return self.ingest(table, IngestInput(files, describe), listener)
 

@@ -180,7 +180,7 @@ def test_every_retry_is_logged_once_and_in_the_same_form(
     clock: SecondsClock, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(logging.getLogger("contactsheet"), "propagate", True)
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.INFO, "contactsheet")
     run(
         Script(Hiccup("the server failed\n(status 503)"), OSError("https://token@host")),
         clock,

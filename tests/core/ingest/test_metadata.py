@@ -101,7 +101,7 @@ def test_damaged_metadata_does_not_cost_the_picture(xmp: bytes) -> None:
 
 
 def test_text_from_outside_loses_control_characters_and_direction_marks() -> None:
-    assert clean("a\x00b\nc\u202edrow\ud800 ", 100) == "a b c drow?"
+    assert clean("a\x00b\nc\u202edrow\ud800 ", 100) == "a b c drow"
     assert clean(None) == ""
     assert clean("x" * 20, 5) == "xxxxx"
 
