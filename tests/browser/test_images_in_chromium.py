@@ -108,7 +108,7 @@ def test_the_metrics_page_says_how_many_pictures_were_delivered(browser: Browser
         page.goto(fresh)
         images(page)
         page.goto(f"{fresh}/metrics?section=Machine")
-        expect(page.get_by_text("Images served: 24 · 100.00 % delivered")).to_be_visible()
+        expect(page.get_by_text("Pictures served: 24 · 100.00 % delivered")).to_be_visible()
 
 
 def test_below_a_base_path_pictures_load_as_well(browser: Browser, demo_data: Path) -> None:

@@ -18,6 +18,7 @@ from core.settings import Settings
 from core.store.lance.collections import Collections
 from core.store.sql.database import Database
 from core.store.sql.job_store import JobStore
+from core.text import one_line
 from tests.browser.conftest import serving, settled, visitor
 
 pytestmark = pytest.mark.browser
@@ -112,7 +113,7 @@ def test_of_a_search(page: Page, address: str) -> None:
     expect_text(page.get_by_test_id("stMarkdownContainer").filter(has_text="Pictures like"))
     assert foreign_links(page) == []
     visit(page, address, "metrics", section="Requests")
-    expect_text(page.get_by_test_id("stExpander").filter(has_text="e.example"), TEXT[:60].strip())
+    expect_text(page.get_by_test_id("stExpander").filter(has_text="e.example"), one_line(TEXT, 60))
     assert foreign_links(page) == []
 
 

@@ -179,14 +179,17 @@ def test_a_wait_that_is_cancelled_ends_it_all(clock: SecondsClock) -> None:
 def test_every_retry_is_logged_once_and_in_the_same_form(
     clock: SecondsClock, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(logging.getLogger("contactsheet"), "propagate", True)
-    caplog.set_level(logging.INFO, "contactsheet")
+    logged, logger = list[str](), logging.getLogger("contactsheet")
+    handler = logging.Handler()
+    handler.emit = lambda record: logged.append(record.getMessage())  # type: ignore[method-assign]
+    monkeypatch.setattr(logger, "handlers", [handler])  # of no other test, whatever it left
+    caplog.set_level(logging.INFO, logger.name)
     run(
         Script(Hiccup("the server failed\n(status 503)"), OSError("https://token@host")),
         clock,
         replace(POLICY, is_transient=lambda _: True),
     )
-    assert [record.getMessage() for record in caplog.records] == [
+    assert logged == [
         "a test failed and is tried again failures=1 wait_s=1.0 cause=the server failed (status 503)",
         "a test failed and is tried again failures=2 wait_s=2.0 cause=OSError",
     ]
