@@ -1,7 +1,7 @@
 """Amounts of money as whole numbers of pico-USD, 10**-12 USD, so that sums are exact however they are grouped.
 
-A request's costs are rounded once, to the nearest pico-USD, when they are recorded. The largest amount is what a 64-bit
-integer holds, as SQLite's do: 9,223,372 USD.
+A request's costs are rounded once, to the nearest pico-USD, when they are recorded; sums of earlier versions once as a
+whole. The largest amount is what a 64-bit integer holds, as SQLite's do: 9,223,372 USD.
 """
 
 from __future__ import annotations

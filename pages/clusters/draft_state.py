@@ -104,7 +104,7 @@ def _renamed_draft(app: App, opened: OpenDraft) -> OpenDraft:
     before = replace(who, name=owned.get(draft_id, who.name))
     if opened.is_owned_by(who):
         owned[draft_id] = who.name
-    elif opened.is_owned_by(before) and app.access.is_curator(who):
+    elif is_unnamed(opened.record.owner) and opened.is_owned_by(before) and app.access.is_curator(who):
         with suppress(DraftConflict):  # another window of theirs was first
             opened = app.curation.hand_over(before, opened, who)
             owned[draft_id] = who.name

@@ -15,6 +15,7 @@ from core.records.money import MAX_PICO_USD, MAX_USD, PICO_PER_USD, pico_usd, us
 from core.store.sql.database import Database
 from core.store.sql.event_log import EventLog
 from core.store.sql.migrations import CONTACTSHEET, EVENTS, Migration
+from core.store.sql.released_usd import pico_usd_from_real
 from core.store.sql.spend_store import Budgets, SpendStore
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -114,3 +115,10 @@ def test_sums_stay_at_the_largest_amount_that_can_be_stored(tmp_path: Path) -> N
         log.append(Event(str(number), "search", NOON, "c", gemini_usd=float(MAX_USD)))
     log.fold()
     assert log.totals()["search", "c"].usd["gemini"] == usd(MAX_PICO_USD)
+
+
+@pytest.mark.parametrize(
+    ("amount", "pico"), [(math.inf, MAX_PICO_USD), (-math.inf, 0), (-0.5, 0), (1e300, MAX_PICO_USD)]
+)
+def test_an_amount_that_was_none_keeps_no_database_from_opening(amount: float, pico: int) -> None:
+    assert pico_usd_from_real(amount) == pico

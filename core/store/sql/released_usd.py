@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from core.records.money import MAX_PICO_USD, PICO_PER_USD
 
 _PLACES = 1074
@@ -10,8 +12,9 @@ _SHIFT_BYTES = 2
 
 def pico_usd_from_real(usd: float) -> int:
     """Pico-USD of an amount; nothing for one below 0 and the largest one for one above, which none was meant to be."""
-    numerator, denominator = float(usd).as_integer_ratio()
-    return _rounded(numerator, denominator)
+    if not math.isfinite(usd):
+        return MAX_PICO_USD if usd > 0 else 0
+    return _rounded(*usd.as_integer_ratio())
 
 
 def pico_usd_from_binary(data: bytes) -> int:
