@@ -16,7 +16,7 @@ from core.text import counted
 
 def scores_document(found: MeanMeasures) -> dict[str, Any]:
     """Every measure with its interval and the baseline's figure."""
-    measures = {m.name: {**asdict(found.measures[m.name]), "baseline": m.baseline} for m in RELEVANCE_MEASURES}
+    measures = {m.name: {**asdict(found.measures[m.name]), "predecessor": m.baseline} for m in RELEVANCE_MEASURES}
     return {"queries": found.count, "measures": measures}
 
 

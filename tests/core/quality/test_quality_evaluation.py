@@ -112,7 +112,7 @@ def test_a_run_is_the_same_after_it_was_a_document() -> None:
 def test_the_document_says_measures_costs_and_the_baselines_figures() -> None:
     reported = evaluation_document(run(answer("dog", [B, A], [A, B], usd=0.25), *VECTOR[1:]), None)
     assert reported["usd"] == 0.25
-    assert reported["scores"]["measures"]["precision@4"]["baseline"] == 0.87
+    assert reported["scores"]["measures"]["precision@4"]["predecessor"] == 0.87
     assert reported["kinds"]["colour"]["queries"] == 1
     assert [outcome["query"] for outcome in reported["outcomes"]] == ["dog", "cat", "red"]
     assert "lift" not in reported
