@@ -50,7 +50,7 @@ class _Slot:
 class OnceCache:
     """An LRU cache that creates each value once: threads wait for the one that creates it, but only for the same key.
 
-    Thread-safe.
+    A value that is evicted while it is created may be created again. Thread-safe.
     """
 
     def __init__(self, max_entries: int) -> None:

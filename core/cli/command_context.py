@@ -31,7 +31,7 @@ def _open_app() -> App:
 
 @dataclass(frozen=True)
 class CommandContext:
-    """What a command runs with: a way to open the App, which it does once at most, and the time."""
+    """What a command runs with: how to open the App, and the time."""
 
     open_app: Callable[[], App] = lambda: _open_app()
     now: Callable[[], datetime] = lambda: datetime.now(UTC)

@@ -27,7 +27,7 @@ QUEUE_SIZE = 100
 _NEVER = "0001-01-01T00:00:00Z"
 
 
-class _NotTold(ContactSheetError):
+class _NotSent(ContactSheetError):
     """Why the receiver did not take an alert, without the URL; and whether it may take it later."""
 
     def __init__(self, problem: str, transient: bool) -> None:
@@ -35,7 +35,7 @@ class _NotTold(ContactSheetError):
         self.transient = transient
 
 
-RETRIES = RetryPolicy(lambda error: isinstance(error, _NotTold) and error.transient, attempts=3, first_wait_s=2.0)
+RETRIES = RetryPolicy(lambda error: isinstance(error, _NotSent) and error.transient, attempts=3, first_wait_s=2.0)
 
 
 class Webhook:
@@ -64,11 +64,17 @@ class Webhook:
     def _deliver(self, alert: Alert) -> None:
         try:
             with_retries(partial(self._post, alert), RETRIES, "a post to the webhook", self._times)
-        except _NotTold as problem:
-            log("alerts", "the webhook was not told", logging.ERROR, alert=alert.rule.name, problem=str(problem))
+        except _NotSent as problem:
+            log(
+                "alerts",
+                "an alert was not sent to the webhook",
+                logging.ERROR,
+                alert=alert.rule.name,
+                problem=str(problem),
+            )
 
     def _post(self, alert: Alert) -> None:
-        """Post once. Raises _NotTold."""
+        """Post once. Raises _NotSent."""
         body = json.dumps(webhook_document(alert)).encode()
         request = urllib.request.Request(  # noqa: S310 - the scheme was checked
             self._address.reveal(), body, {"Content-Type": "application/json", "User-Agent": "contactsheet"}
@@ -77,9 +83,9 @@ class Webhook:
             self._opener.open(request, timeout=TIMEOUT_S).close()
         except urllib.error.HTTPError as error:
             error.close()
-            raise _NotTold(f"status {error.code}", error.code >= 500 or error.code == 429) from None
+            raise _NotSent(f"status {error.code}", error.code >= 500 or error.code == 429) from None
         except (OSError, http.client.HTTPException, ValueError) as error:
-            raise _NotTold(type(error).__name__, transient=True) from None
+            raise _NotSent(type(error).__name__, transient=True) from None
 
 
 def _is_http_url(address: str) -> bool:

@@ -51,8 +51,9 @@ FALLBACK_WORDS: dict[Cause, str] = {
     "paused": "Gemini failed several times in a row and is not asked for a moment",
     "unmetered": "the cost of Gemini cannot be recorded, so nothing is sent",
 }
-# Of many requests by different people: shorter, and addressed to nobody.
-_SUMMARY_WORDS: dict[str, str] = {
+# Of many requests by different people: some shorter, and addressed to nobody.
+_WORDS: dict[str, str] = {
+    **{str(code): words for code, words in FALLBACK_WORDS.items()},
     "budget_day": "daily budget for Gemini used up",
     "budget_month": "monthly budget for Gemini used up",
     "budget_visitor": "a visitor's share of Gemini used up",
@@ -66,4 +67,4 @@ _WORD_START = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 def reason_words(code: str) -> str:
     """A reason of the event log for people: a code in words, the class of an error as words (`query error`)."""
-    return ({**FALLBACK_WORDS} | _SUMMARY_WORDS).get(code) or _WORD_START.sub(" ", code).lower()
+    return _WORDS.get(code) or _WORD_START.sub(" ", code).lower()

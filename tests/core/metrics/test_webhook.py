@@ -145,7 +145,7 @@ def test_the_address_is_in_no_log(pauses: Pauses, spoken: queue.Queue[str]) -> N
         pass
     Webhook(Secret(address), pauses)(FIRING)
     line = spoken.get(timeout=PATIENCE_S)
-    assert "was not told" in line
+    assert "was not sent" in line
     assert "token-123" not in line
     assert "127.0.0.1" not in line
     assert len(pauses.taken) == 2
