@@ -22,7 +22,7 @@ class AlertStore:
 
     def __init__(self, path: Path) -> None:
         """Open or create the database. Raises StoreError."""
-        self._database = Database(path, ALERTS, durable=False)
+        self._database = Database(path, ALERTS, durable=False, expendable=True)
 
     def claim(self, now: datetime, interval: timedelta) -> bool:
         """Whether the caller should measure now; False if someone has within `interval`. Raises StoreError."""

@@ -7,6 +7,7 @@ import logging
 import sqlite3
 import zlib
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -59,11 +60,12 @@ class EventLog:
         retention: Retention = Retention(),
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """Raises StoreError."""
-        self._database, self._retention, self._now = Database(path, EVENTS, durable=False), retention, now
-        self._writer = EventWriter(path)
-        while self._lag() >= FOLD_EVERY and self._try_fold():
-            pass
+        self._database = Database(path, EVENTS, durable=False, expendable=True)
+        self._retention, self._now = retention, now
+        self._writer = EventWriter(self._database)
+        with suppress(StoreError):  # whoever reads or writes events is told
+            while self._lag() >= FOLD_EVERY and self._try_fold():
+                pass
 
     # -- writing --------------------------------------------------------------------------------------------
 

@@ -25,7 +25,7 @@ class RateLimits:
 
     def __init__(self, path: Path, max_rows: int = MAX_ROWS, now: Callable[[], float] = time.time) -> None:
         """`now` is the time in seconds, the same for all processes. Raises StoreError."""
-        self._database = Database(path, LIMITS, durable=False, stays_open=True)
+        self._database = Database(path, LIMITS, durable=False, stays_open=True, expendable=True)
         self._max_rows, self._now = max_rows, now
 
     def take(self, kind: str, key: str, limit: int, window_s: float) -> float | None:

@@ -23,7 +23,7 @@ class RunStore:
     """The runs of all processes. May be shared between threads."""
 
     def __init__(self, path: Path, max_unnamed: int = MAX_UNNAMED_RUNS) -> None:
-        self._database, self._max_unnamed = Database(path, QUALITY), max_unnamed
+        self._database, self._max_unnamed = Database(path, QUALITY, expendable=True), max_unnamed
 
     def save(self, run: EvaluationRun) -> EvaluationRun:
         """Store a run under a new id. Raises QualityError if its name is taken or too long."""

@@ -196,7 +196,7 @@ def test_a_failed_transaction_changes_nothing(tmp_path: Path) -> None:
 def test_a_database_that_cannot_be_opened_is_a_clear_error(tmp_path: Path) -> None:
     (tmp_path / "contactsheet.db").mkdir()
     with pytest.raises(StoreError, match="cannot be opened"):
-        Database(tmp_path / "contactsheet.db")
+        JobStore(Database(tmp_path / "contactsheet.db")).latest()
 
 
 def test_jobs_are_counted_by_state_and_failures_from_a_moment_on(tmp_path: Path) -> None:

@@ -147,6 +147,12 @@ def test_a_read_only_data_folder_is_told_in_one_line_and_can_be_read(
         for write in (table.compact, lambda: table.add_uris({next(iter(contents(table))): ["/x"]})):
             with pytest.raises(StoreError, match="the disk is read-only"):
                 write()
+        app = colour_app(disk / "data")
+        assert len(app.search("anything", "c").hits) == 10
+        assert [collection.size for collection in app.collections()] == [80]
+        assert (app.library.jobs(), app.clusters.revisions.list("c"), app.monitor.jobs_by_state()) == ([], (), {})
+        assert main(["collections"]) == 0
+        assert "80 pictures" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -204,7 +210,8 @@ def _one_picture(folder: Path) -> Path:
 def test_a_place_where_no_folder_can_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StoreError, match="could not be written"):
-        Database(tmp_path / "file" / "sub" / "contactsheet.db")
+        with Database(tmp_path / "file" / "sub" / "contactsheet.db").reading():
+            pass
 
 
 def test_files_of_the_table_that_are_gone_are_told(tmp_path: Path) -> None:

@@ -82,6 +82,11 @@ def test_a_database_of_every_earlier_version_becomes_as_a_new_one_and_keeps_its_
             assert {column.replace("usd", "pico_usd") for column in was.keys() - now.keys()} <= now.keys()
 
 
+def open_now(path: Path, steps: tuple[Migration, ...]) -> None:
+    with Database(path, steps).reading():
+        pass
+
+
 def test_migrations_have_different_names() -> None:
     for steps in DATABASES.values():
         assert len({step.name for step in steps}) == len(steps)
@@ -105,16 +110,18 @@ def test_a_migration_that_fails_leaves_the_database_as_it_was(tmp_path: Path) ->
         ("CREATE TABLE extra (x INTEGER)", "DELETE FROM jobs", "DROP TABLE rankings", "SELECT * FROM nowhere"),
     )
     with pytest.raises(StoreError, match=r"no such table: nowhere\): nothing was changed"):
-        Database(path, (*CONTACTSHEET, broken))
+        open_now(path, (*CONTACTSHEET, broken))
     assert (schema(path), contents(path), query(path, "PRAGMA user_version")) == before
     Database(path)
 
 
 def test_the_migrations_before_one_that_fails_stay(tmp_path: Path) -> None:
     path = tmp_path / "a.db"
+    first, broken = Migration("t", ("CREATE TABLE t (a)",)), ("CREATE TABLE extra (x)", "SELECT * FROM nowhere")
+    Database(path, (first,))
     with pytest.raises(StoreError, match="nowhere"):
-        Database(path, (BIRDS, Migration("broken", ("CREATE TABLE extra (x)", "SELECT * FROM nowhere"))))
-    assert (tables(path), query(path, "PRAGMA user_version")) == (["birds"], [(1,)])
+        open_now(path, (first, BIRDS, Migration("broken", broken)))
+    assert (tables(path), query(path, "PRAGMA user_version")) == (["birds", "t"], [(2,)])
 
 
 def test_a_statement_may_hold_semicolons(tmp_path: Path) -> None:
@@ -135,4 +142,11 @@ def test_a_database_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     with sqlite3.connect(path) as db:
         db.execute("PRAGMA user_version = 99")
     with pytest.raises(StoreError, match="update"):
-        Database(path)
+        open_now(path, CONTACTSHEET)
+
+
+def test_a_new_database_is_there_with_its_whole_schema_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    with pytest.raises(StoreError, match="nowhere"):
+        open_now(path, (BIRDS, Migration("broken", ("SELECT * FROM nowhere",))))
+    assert list(tmp_path.iterdir()) == []
