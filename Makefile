@@ -15,7 +15,7 @@ COVERAGE = --cov=core --cov-report=term-missing:skip-covered --cov-fail-under=90
 .PHONY: run test test-core test-pages test-browser test-js test-all check lint lint-js validate bench bench-compare demo-gemini
 
 run: .venv/.installed
-	@$(BIN)/python -m core demo
+	@$(BIN)/python -m core demo || echo "The dashboard starts without the demo collection." >&2
 	@$(BIN)/streamlit run streamlit_app.py
 
 test: .venv/.installed-dev .venv-oidc/.installed test-js

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from core.clusters.views.naming import load_common_words
 from core.embedding import gpu
 from core.embedding.encoder import Encoder
 from core.embedding.encoder_registry import EncoderRegistry, LoadEncoder, encoder_loader
-from core.errors import ContactSheetError
+from core.errors import CollectionError, ContactSheetError, StoreError
 from core.gemini.calls import GeminiCalls
 from core.gemini.client import GeminiClient
 from core.gemini.prices import TokenUsage, load_prices
@@ -44,7 +45,16 @@ from core.quality.judging import JudgingService
 from core.quality.relevance import DEPTH
 from core.quality.service import EvaluationTarget, QualityOptions, QualityService
 from core.quality.weak_labels import WeakLabels
-from core.records.assets import Asset, Collection, CollectionCondition, Filters, Hit, ModelCard, StorageStats
+from core.records.assets import (
+    Asset,
+    Collection,
+    CollectionCondition,
+    DamagedCollection,
+    Filters,
+    Hit,
+    ModelCard,
+    StorageStats,
+)
 from core.records.clusterings import Revision
 from core.records.jobs import IngestReport, Job, ProgressListener, ignore
 from core.records.searches import SearchOptions
@@ -161,8 +171,12 @@ class App:
     # -- collections ----------------------------------------------------------------------------------------
 
     def collections(self) -> list[Collection]:
-        """All collections, by name."""
-        return [self._collections.describe(name) for name in self._collections.names()]
+        """All collections that can be opened, by name."""
+        return self._collections.survey()[0]
+
+    def survey_collections(self) -> tuple[list[Collection], list[DamagedCollection]]:
+        """All collections by name, and those that cannot be opened."""
+        return self._collections.survey()
 
     def collection_names(self) -> list[str]:
         """The names of all collections, sorted; the demo collection is always among them."""
@@ -208,7 +222,11 @@ class App:
         )
 
     def _sizes(self) -> dict[str, int]:
-        return {name: self._opened.table(name).count() for name in self._collections.names()}
+        sizes = {}
+        for name in self._collections.names():
+            with suppress(CollectionError, StoreError):  # a damaged one has no size
+                sizes[name] = self._opened.table(name).count()
+        return sizes
 
     # -- ingest ---------------------------------------------------------------------------------------------
 

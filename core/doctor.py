@@ -16,6 +16,8 @@ from urllib.parse import urlsplit
 from core import __version__
 from core.errors import ContactSheetError
 from core.settings import Settings
+from core.store.sql.damage import check_file, set_aside_files
+from core.store.stores import DATABASES
 from core.text import listed
 
 PACKAGES = (
@@ -65,6 +67,7 @@ def _settings_checks(settings: Settings) -> list[Check]:
         _bundled_model,
         _data_folder,
         _collections,
+        _databases,
         _gemini_key,
         _curators,
     )
@@ -141,11 +144,18 @@ def _data_folder(settings: Settings) -> Check:
 def _collections(settings: Settings) -> Check:
     from core.store.lance.collections import Collections
 
-    collections = Collections(settings.data / "collections")
-    found = [f"{c.name} ({c.size}, {c.model.name})" for c in map(collections.describe, collections.names())]
-    return Check(
-        "collections", True, ", ".join(found) or "none yet", "" if found else "make run builds the demo collection"
-    )
+    collections, damaged = Collections(settings.data / "collections").survey()
+    found = [f"{c.name} ({c.size}, {c.model.name})" for c in collections] + [f"{d.name} (damaged)" for d in damaged]
+    advice = "; ".join(d.message for d in damaged) or ("" if found else "make run builds the demo collection")
+    return Check("collections", not damaged, ", ".join(found) or "none yet", advice)
+
+
+def _databases(settings: Settings) -> Check:
+    for name in DATABASES:
+        check_file(settings.data / name)  # its error becomes the check's
+    aside = [path.name for path in set_aside_files(settings.data)]
+    advice = "they were damaged, and new ones were begun: delete them, or keep them to look into" if aside else ""
+    return Check("databases", True, f"set aside: {listed(aside)}" if aside else "none damaged", advice)
 
 
 def _gemini_key(settings: Settings) -> Check:

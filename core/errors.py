@@ -30,6 +30,17 @@ class CollectionError(ContactSheetError):
     """A collection is missing, has a name that is not allowed, or does not match what is written to it."""
 
 
+class CollectionDamaged(CollectionError):
+    """What is on disk is not the collection that was written there; `cause` says why, in a few words."""
+
+    def __init__(self, name: str, cause: str) -> None:
+        self.name, self.cause = name, cause
+        super().__init__(
+            f"collection {name} is damaged ({cause}), the others are not: restore it with"
+            f" `python -m core restore PLACE --collection {name}`, or delete it"
+        )
+
+
 class CollectionBusy(ContactSheetError):
     """Another process is writing to the collection."""
 

@@ -54,13 +54,15 @@ def demo(context: CommandContext, as_json: bool) -> None:
 @pass_context
 def collections(context: CommandContext, as_json: bool) -> None:
     """List the collections."""
-    found = context.open_app().collections()
+    found, damaged = context.open_app().survey_collections()
+    for collection in damaged:
+        print(f"damaged: {collection.message}", file=sys.stderr)
     if as_json:
-        print_json({"collections": [_collection_document(collection) for collection in found]})
+        print_json({"collections": [_collection_document(c) for c in found], "damaged": [vars(d) for d in damaged]})
         return
     for c in found:
         print(f"{c.name:<24} {c.size:>8} pictures  {c.bytes_on_disk / 1e6:>9.1f} MB  {c.model.name}")
-    if not found:
+    if not found and not damaged:
         print("no collections yet: python -m core ingest FOLDER --collection NAME", file=sys.stderr)
 
 

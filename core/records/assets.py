@@ -104,6 +104,14 @@ class Collection:
 
 
 @dataclass(frozen=True)
+class DamagedCollection:
+    """A collection that cannot be opened: its name, and the line that says why and what to do."""
+
+    name: str
+    message: str
+
+
+@dataclass(frozen=True)
 class StorageStats:
     """A collection on disk: its rows are in `fragments` files; readers can still open `versions` versions of it."""
 

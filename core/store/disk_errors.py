@@ -20,6 +20,10 @@ _ADVICE = {
 }
 
 
+# KeyError and OverflowError: columns and dates of a damaged file.
+_EXPECTED = (OSError, RuntimeError, ValueError, KeyError, OverflowError)
+
+
 @contextmanager
 def wrap_write_errors(folder: Path) -> Iterator[None]:
     """Around a write below `folder`: raises StoreError for whatever the disk or LanceDB raise."""
@@ -38,15 +42,26 @@ def wrap_read_errors(folder: Path) -> Iterator[None]:
 def _wrap_errors(folder: Path, problem: str, kept: str) -> Iterator[None]:
     try:
         yield
-    except (OSError, RuntimeError, ValueError) as error:
+    except BaseException as error:
+        if not isinstance(error, _EXPECTED) and not _is_panic(error):
+            raise
         cause, advice = _explain(error)
         raise StoreError(f"{folder} {problem} ({cause}): {kept}; {advice}") from error
 
 
-def _explain(error: Exception) -> tuple[str, str]:
+def _is_panic(error: BaseException) -> bool:
+    """Whether LanceDB gave up on a file; such an error is no Exception, and its type has no name to import."""
+    return type(error).__name__ == "PanicException"
+
+
+def reason(error: BaseException) -> str:
+    """What went wrong, in a few words: LanceDB's own end with a place in its source."""
+    return one_line(str(error)).split(", /")[0][:200] or type(error).__name__
+
+
+def _explain(error: BaseException) -> tuple[str, str]:
     text = one_line(str(error))
     for number, cause_and_advice in _ADVICE.items():
         if getattr(error, "errno", None) == number or f"os error {number})" in text:
             return cause_and_advice
-    cause = text.split(", /")[0][:200] or type(error).__name__
-    return cause, "try again, and restore the folder from a backup if it stays"
+    return reason(error), "try again; if it stays, `python -m core verify` says what is damaged"

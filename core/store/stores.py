@@ -24,6 +24,9 @@ from core.store.sql.run_store import RunStore
 from core.store.sql.session_store import SessionStore
 from core.store.sql.spend_store import Budgets, SpendStore
 
+# The files of a data folder that SQLite writes, those that nothing can replace first.
+DATABASES = ("contactsheet.db", "judgements.db", "quality.db", "events.db", "alerts.db", "limits.db")
+
 
 @dataclass(frozen=True)
 class Stores:

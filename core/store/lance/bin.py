@@ -34,8 +34,14 @@ class RemovedAsset:
 class Bin:
     """The rows of one bin. Its table is created with the first asset. Writers must hold the write lock."""
 
-    def __init__(self, folder: Path, table: str, dimension: int) -> None:
-        self._folder, self._name, self._dimension = folder, table + SUFFIX, dimension
+    def __init__(self, folder: Path, table: str) -> None:
+        self._folder, self._name = folder, table + SUFFIX
+
+    @classmethod
+    def open(cls, folder: Path, table: str) -> list[Any]:
+        """The LanceDB table of the bin beside a table, if there is one."""
+        bin_ = cls(folder, table)
+        return [bin_._open()] if bin_._exists() else []
 
     def ids(self) -> set[bytes]:
         """The ids of all assets in it as 32 raw bytes each."""
@@ -69,7 +75,7 @@ class Bin:
 
     def rows(self, ids: Sequence[str]) -> pa.Table:
         """The rows with these ids, with the columns of the collection."""
-        return _query(self._open(), ids, schema.arrow_schema(self._dimension).names).to_arrow()
+        return _query(self._open(), ids, schema.COLUMNS).to_arrow()
 
     def add(self, rows: pa.Table, removed_by: str, removed_at: datetime) -> None:
         """Add rows of the collection, in one commit."""

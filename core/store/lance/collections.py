@@ -9,31 +9,42 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import uuid
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from itertools import count
 from pathlib import Path
 from typing import Any
 
-from core.errors import CollectionError
-from core.records.assets import Collection, ModelCard, utc_now
+import pyarrow as pa
+
+from core.errors import CollectionDamaged, CollectionError, StoreError
+from core.records.assets import Collection, DamagedCollection, ModelCard, utc_now
 from core.records.jobs import ignore
-from core.store.disk_errors import wrap_read_errors, wrap_write_errors
+from core.store.disk_errors import reason, wrap_read_errors, wrap_write_errors
 from core.store.lance import schema
-from core.store.lance.bin import SUFFIX
+from core.store.lance.bin import SUFFIX, Bin
 from core.store.lance.table import AssetTable
 from core.store.objects.locks import ingest_lock, write_lock
-from core.store.objects.names import check_collection_name
+from core.store.objects.names import check_collection_name, is_collection_name
 
 DESCRIPTION = "collection.json"
 TABLE = "assets"
 DELETED = ".deleted-"
+_TABLE_NAME = re.compile(rf"{TABLE}(-[0-9]+)?")
 
-# MIGRATIONS[v - 1] upgrades a table from schema version v to v + 1. Each must be idempotent.
-MIGRATIONS: tuple[Callable[[Any], None], ...] = ()
+
+def _add_checksums(table: Any) -> None:
+    missing = [field for field in schema.CHECKSUM_FIELDS if field.name not in table.schema.names]
+    if missing:
+        table.add_columns(pa.schema(missing))
+
+
+# MIGRATIONS[v - 1] upgrades a table, or the bin beside it, from schema version v to v + 1. Each must be idempotent.
+MIGRATIONS: tuple[Callable[[Any], None], ...] = (_add_checksums,)
 
 
 class Collections:
@@ -43,8 +54,19 @@ class Collections:
         self._folder = folder
 
     def names(self) -> list[str]:
-        """The names of all collections, sorted."""
+        """The names of all collections, also of damaged ones, sorted."""
         return sorted(name for home in self._homes() for name in (home.name, *_read_siblings(home)))
+
+    def survey(self) -> tuple[list[Collection], list[DamagedCollection]]:
+        """All collections by name, and those that cannot be opened. One damaged collection hides no other."""
+        found, damaged = [], []
+        for name in self.names():
+            try:
+                found.append(self.describe(name))
+            except (CollectionError, StoreError) as error:
+                if name in self.names():  # it was not just deleted
+                    damaged.append(DamagedCollection(name, str(error)))
+        return found, damaged
 
     def siblings(self, name: str) -> tuple[str, ...]:
         """The siblings of a collection: the same pictures under other models. Empty for a sibling itself."""
@@ -52,7 +74,8 @@ class Collections:
 
     def change_token(self, name: str) -> tuple[int, int]:
         """A value that changes when `name` may map to another table. Raises CollectionError if there is none."""
-        status = (self._home(name) / DESCRIPTION).stat()
+        with _damage(name):
+            status = (self._home(name) / DESCRIPTION).stat()
         return status.st_ino, status.st_mtime_ns
 
     def describe(self, name: str) -> Collection:
@@ -73,9 +96,9 @@ class Collections:
         Raises CollectionError if there is none of that name, or if a newer Contact Sheet wrote it.
         """
         about, home = self._read(name), self._home(name)
-        with wrap_read_errors(home):
+        with _damage(name), wrap_read_errors(home):
             table = _connect(home).open_table(about.get("table", TABLE))
-        if about["schema"] < schema.VERSION:
+        if about["schema"] < schema.VERSION and os.access(home, os.W_OK):  # one that cannot be written can be read
             self._migrate(name, table, about)
         return AssetTable(name, ModelCard(**about["model"]), table, home)
 
@@ -166,14 +189,12 @@ class Collections:
             # next collection of that name would inherit them.
             forget(name)
             with write_lock(home), wrap_write_errors(home):
-                about = self._read(name)
                 if home.name == name:
-                    (home / DESCRIPTION).unlink()
                     # Moved before the locks are released, so that a new collection of the name has a folder of its own.
                     home.rename(home.with_name(f".{name}{DELETED}{uuid.uuid4().hex}"))
                 else:
                     description = _read_description(home)
-                    del description["beside"][name]
+                    about = description["beside"].pop(name)
                     _write_description(home, description)
                     for folder in _table_folders(home, about):
                         _remove(folder)
@@ -184,12 +205,12 @@ class Collections:
     def _homes(self) -> list[Path]:
         if not self._folder.is_dir():
             return []
-        return [folder for folder in self._folder.iterdir() if (folder / DESCRIPTION).is_file()]
+        return [home for home in self._folder.iterdir() if is_collection_name(home.name) and _is_home(home)]
 
     def _home(self, name: str) -> Path:
         """The folder that holds a collection. Raises CollectionError if there is none of that name."""
         own = self._folder / check_collection_name(name)
-        if (own / DESCRIPTION).is_file():
+        if _is_home(own):
             return own
         found = next((home for home in self._homes() if name in _read_siblings(home)), None)
         if found is None:
@@ -211,8 +232,10 @@ class Collections:
     def _migrate(self, name: str, table: Any, about: dict[str, Any]) -> None:
         home = self._home(name)
         with write_lock(home), wrap_write_errors(home):
+            tables = [table, *Bin.open(home, about.get("table", TABLE))]
             for step in MIGRATIONS[about["schema"] - 1 : schema.VERSION - 1]:
-                step(table)
+                for each in tables:
+                    step(each)
             self._rewrite(name, {**self._read(name), "schema": schema.VERSION})
             table.checkout_latest()
 
@@ -224,21 +247,61 @@ class Collections:
         _write_description(home, about)
 
 
-def _read_description(home: Path) -> dict[str, Any]:
-    """The description in a folder: of the collection itself, and under `beside` of its siblings."""
-    path = home / DESCRIPTION
+def _is_home(folder: Path) -> bool:
+    """Whether a folder holds a collection: its description, or rows whose description is gone.
+
+    What an interrupted creation leaves has no rows.
+    """
     try:
-        about: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise CollectionError(f"{path} cannot be read ({error}): restore it from a backup") from error
-    return about
+        return (folder / DESCRIPTION).exists() or any(folder.glob("*.lance/data/*.lance"))
+    except OSError:  # a folder that cannot be read
+        return True
+
+
+@contextmanager
+def _damage(name: str) -> Iterator[None]:
+    """Around opening a collection: raises CollectionDamaged for what is neither a full disk nor a lack of rights."""
+    try:
+        yield
+    except StoreError as error:
+        raise CollectionDamaged(name, reason(error.__cause__ or error)) from error
+    except OSError as error:
+        raise CollectionDamaged(name, f"{DESCRIPTION}: {error.strerror}") from error
+
+
+def _read_description(home: Path) -> dict[str, Any]:
+    """The description in a folder: of the collection itself, and under `beside` of its siblings.
+
+    Raises CollectionDamaged if it is none.
+    """
+    try:
+        about = json.loads((home / DESCRIPTION).read_text(encoding="utf-8"))
+        for entry in (about, *about.get("beside", {}).values()):
+            _check_entry(entry)
+    except OSError as error:
+        raise CollectionDamaged(home.name, f"{DESCRIPTION}: {error.strerror}") from error
+    except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
+        raise CollectionDamaged(home.name, f"{DESCRIPTION} is no description of a collection") from error
+    return dict(about)
+
+
+def _check_entry(entry: Any) -> None:
+    """Raises AttributeError, KeyError, TypeError or ValueError unless this describes one table."""
+    model = ModelCard(**entry["model"])
+    if not (isinstance(model.name, str) and isinstance(model.checkpoint, str) and 0 < model.dimension < 1 << 20):
+        raise ValueError(f"{model} is no model")
+    if not (isinstance(entry["schema"], int) and entry["schema"] > 0):
+        raise ValueError(f"{entry['schema']} is no schema")
+    if not _TABLE_NAME.fullmatch(entry.get("table", TABLE)):
+        raise ValueError(f"{entry['table']} is no table")
+    datetime.fromisoformat(entry["created_at"])
 
 
 def _read_siblings(home: Path) -> dict[str, Any]:
     """The descriptions of the siblings in a folder; empty if they cannot be read."""
     try:
         siblings: dict[str, Any] = _read_description(home).get("beside", {})
-    except CollectionError:
+    except CollectionDamaged:
         return {}
     return siblings
 

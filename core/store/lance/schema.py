@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from core.records.assets import Asset, Description
 
-VERSION = 1
+VERSION = 2
 _TIME = pa.timestamp("us", tz="UTC")
 
 
@@ -33,17 +33,26 @@ def arrow_schema(dimension: int) -> pa.Schema:
             pa.field("height", pa.int32()),
             pa.field("thumbnail", pa.binary()),
             pa.field("vector", pa.list_(pa.float32(), dimension)),
+            *CHECKSUM_FIELDS,
         ]
     )
 
 
-ASSET_COLUMNS = [f.name for f in arrow_schema(1) if f.name not in ("thumbnail", "vector")]
+def checksum_column(part: str) -> str:
+    """The column with the checksums of a part of the rows; null where an older version wrote the row."""
+    return f"{part}_checksum"
+
+
+CHECKSUM_FIELDS = [pa.field(checksum_column(part), pa.int64()) for part in ("thumbnail", "vector", "metadata")]
+_CHECKSUM_COLUMNS = [field.name for field in CHECKSUM_FIELDS]
+ASSET_COLUMNS = [f.name for f in arrow_schema(1) if f.name not in ("thumbnail", "vector", *_CHECKSUM_COLUMNS)]
+COLUMNS = [*ASSET_COLUMNS, "thumbnail", "vector", *_CHECKSUM_COLUMNS]
 
 
 def to_table(assets: Iterable[Asset], thumbnails: Iterable[bytes], vectors: NDArray[np.float32]) -> pa.Table:
-    """Rows for `arrow_schema`; the three arguments are parallel, `vectors` is (n, d) float32."""
+    """Rows for `arrow_schema` without checksums; the three arguments are parallel, `vectors` is (n, d) float32."""
     rows = [_row(asset) for asset in assets]
-    schema = arrow_schema(vectors.shape[1])
+    schema = pa.schema([field for field in arrow_schema(vectors.shape[1]) if field not in CHECKSUM_FIELDS])
     columns: list[Any] = [[row[name] for row in rows] for name in ASSET_COLUMNS]
     flat = pa.array(np.ascontiguousarray(vectors, dtype=np.float32).ravel())
     vector_column = pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1])

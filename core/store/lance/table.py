@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from core.errors import CollectionError
@@ -15,6 +17,7 @@ from core.records.assets import Asset, ModelCard
 from core.store.disk_errors import wrap_read_errors, wrap_write_errors
 from core.store.lance import schema
 from core.store.lance.bin import Bin, RemovedAsset, ids_filter
+from core.store.lance.checksums import checksums, with_checksums
 from core.store.lance.snapshot import COLUMNS, Snapshot, read_snapshot
 from core.store.objects.locks import write_lock
 
@@ -24,6 +27,8 @@ VERSION_RETENTION = timedelta(hours=1)
 TEMPORARY_FILES = ".tmp*"
 # Rows per batch of a full read.
 READ_BATCH_SIZE = 8_192
+# Rows of an older version that get their checksums whenever a collection is compacted: each is written anew.
+SEALED_WITH_COMPACTION, SEAL_ALL = 20_000, 1 << 31
 # Rows per batch moved between a collection and its bin: their thumbnails are in memory.
 MOVE_BATCH_SIZE = 2_000
 
@@ -36,7 +41,7 @@ class AssetTable:
 
     def __init__(self, name: str, model: ModelCard, table: Any, folder: Path) -> None:
         self.name, self.model, self.folder, self._table = name, model, folder, table
-        self.bin = Bin(folder, str(table.name), model.dimension)
+        self.bin = Bin(folder, str(table.name))
 
     def count(self) -> int:
         """The number of assets."""
@@ -90,7 +95,7 @@ class AssetTable:
         """
         self._check(vectors, len(assets))
         first = list({asset.id: row for row, asset in reversed(list(enumerate(assets)))}.values())[::-1]
-        rows = schema.to_table(assets, thumbnails, vectors).take(first)
+        rows = with_checksums(schema.to_table(assets, thumbnails, vectors).take(first))
         with write_lock(self.folder), wrap_write_errors(self.folder):
             result = self._latest().merge_insert("id").when_not_matched_insert_all().execute(rows)
         return int(result.num_inserted_rows)
@@ -103,11 +108,11 @@ class AssetTable:
             changed = {i: uris for i, uris in merged.items() if uris != known[i]}
             if not changed:
                 return
-            rows = self._query(list(changed), self._columns).to_arrow().select(self._columns)
+            rows = self._query(list(changed), schema.COLUMNS).to_arrow().select(schema.COLUMNS)
             ids = rows["id"].to_pylist()
             column = rows.schema.get_field_index("uris")
             rows = rows.set_column(column, rows.schema.field("uris"), [[list(changed[i]) for i in ids]])
-            self._table.merge_insert("id").when_matched_update_all().execute(rows)
+            self._table.merge_insert("id").when_matched_update_all().execute(_resealed(rows))
 
     def fragments_and_versions(self) -> tuple[int, int]:
         """The number of data files, and of versions that readers can still open; compaction lowers both."""
@@ -123,7 +128,7 @@ class AssetTable:
         with write_lock(self.folder), wrap_write_errors(self.folder):
             self._latest()
             for chunk in _chunks(ids):
-                rows = self._query(chunk, self._columns).to_arrow().select(self._columns)
+                rows = self._query(chunk, schema.COLUMNS).to_arrow().select(schema.COLUMNS)
                 if len(rows):
                     self.bin.add(rows, removed_by, removed_at)
             return int(self._table.delete(ids_filter(ids)).num_deleted_rows) if ids else 0
@@ -138,7 +143,7 @@ class AssetTable:
             restored, binned = 0, {raw.hex() for raw in self.bin.ids()}
             for chunk in _chunks([i for i in ids if i in binned]):
                 merge = self._table.merge_insert("id").when_not_matched_insert_all()
-                restored += int(merge.execute(self.bin.rows(chunk).select(self._columns)).num_inserted_rows)
+                restored += int(merge.execute(self.bin.rows(chunk).select(schema.COLUMNS)).num_inserted_rows)
             self.bin.remove(ids)
         return restored
 
@@ -171,10 +176,25 @@ class AssetTable:
             table = self._latest()
             if not any(index.columns == ["id"] for index in table.list_indices()):
                 table.create_index("id", config=BTree())
+            self._seal(SEALED_WITH_COMPACTION)
             table.optimize(cleanup_older_than=VERSION_RETENTION, delete_unverified=True)
             self.bin.compact(VERSION_RETENTION)
             for file in self.folder.rglob(TEMPORARY_FILES):
                 file.unlink()
+
+    def seal(self) -> int:
+        """Give checksums to rows that an older version wrote; returns how many. Raises CollectionBusy."""
+        with write_lock(self.folder), wrap_write_errors(self.folder):
+            return self._seal()
+
+    def _seal(self, limit: int | None = None) -> int:
+        self._latest()
+        unsealed = f"{schema.checksum_column('metadata')} IS NULL"
+        rows = self._table.search().where(unsealed).select(["id"]).limit(limit or SEAL_ALL).to_arrow()
+        for chunk in _chunks(rows["id"].to_pylist()):
+            content = self._query(chunk, schema.COLUMNS).to_arrow().select(schema.COLUMNS)
+            self._table.merge_insert("id").when_matched_update_all().execute(with_checksums(content))
+        return len(rows)
 
     def _latest(self) -> Any:
         self._table.checkout_latest()
@@ -182,10 +202,6 @@ class AssetTable:
 
     def _query(self, ids: Sequence[str], columns: list[str]) -> Any:
         return self._table.search().where(ids_filter(ids)).select(columns).limit(max(1, len(ids)))
-
-    @property
-    def _columns(self) -> list[str]:
-        return [*schema.ASSET_COLUMNS, "thumbnail", "vector"]
 
     def _rows(self, ids: Sequence[str], columns: list[str]) -> list[dict[str, Any]]:
         if not ids:
@@ -204,6 +220,13 @@ class AssetTable:
         if not np.allclose(norms, 1.0, atol=1e-3):
             worst = norms[np.argmax(np.abs(np.nan_to_num(norms, nan=0.0) - 1))]
             raise CollectionError(f"collection {self.name} takes vectors of unit length, not of {worst:.4g}")
+
+
+def _resealed(rows: pa.Table) -> pa.Table:
+    """Rows whose metadata was changed, with its new checksum; that of a row without checksums stays unknown."""
+    name = schema.checksum_column("metadata")
+    new = pc.if_else(rows[name].is_valid(), pa.array(checksums(rows, "metadata")), None)
+    return rows.set_column(rows.schema.get_field_index(name), rows.schema.field(name), new)
 
 
 def _chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -15,9 +15,14 @@ _UNPRINTABLE = re.compile(r"[%\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\
 _SAFE = "/-_.~ !$&'()*+,;=:@[]{}^`|\"<>#?\\"
 
 
+def is_collection_name(name: str) -> bool:
+    """Whether a collection may have this name."""
+    return _ALLOWED.match(name) is not None
+
+
 def check_collection_name(name: str) -> str:
     """Return `name` if it is a valid collection name. Raises CollectionError otherwise."""
-    if not _ALLOWED.match(name):
+    if not is_collection_name(name):
         allowed = "1 to 63 of a-z, 0-9, - and _, starting with a letter or digit"
         raise CollectionError(f"{name!r} cannot name a collection: use {allowed}")
     return name

@@ -7,8 +7,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from core.store.sql.database import BUSY_TIMEOUT_S, Database
 from core.store.sql.damage import inode_of
+from core.store.sql.database import BUSY_TIMEOUT_S, Database
 
 
 class EventWriter:

@@ -226,7 +226,7 @@ def test_a_damaged_description_is_an_error_that_names_the_file(tmp_path: Path) -
     folder = tmp_path / "collections"
     Collections(folder).create("birds", MODEL)
     (folder / "birds" / "collection.json").write_text("{")
-    with pytest.raises(CollectionError, match=r"collection\.json cannot be read"):
+    with pytest.raises(CollectionError, match=r"birds is damaged \(collection\.json is no description"):
         Collections(folder).describe("birds")
 
 
@@ -234,11 +234,15 @@ def test_an_older_table_is_migrated_when_it_is_opened(tmp_path: Path, monkeypatc
     folder = tmp_path / "collections"
     fill(Collections(folder).create("birds", MODEL), 2)
     steps: list[int] = []
-    monkeypatch.setattr(schema, "VERSION", 3)
+    monkeypatch.setattr(schema, "VERSION", 4)
     monkeypatch.setattr(
         collections_module,
         "MIGRATIONS",
-        (lambda table: steps.append(table.count_rows()), lambda table: table.add_columns({"stars": "cast(0 as int)"})),
+        (
+            *collections_module.MIGRATIONS,
+            lambda table: steps.append(table.count_rows()),
+            lambda table: table.add_columns({"stars": "cast(0 as int)"}),
+        ),
     )
     assert Collections(folder).open("birds").count() == 2
     assert Collections(folder).open("birds").assets([asset(1).id])[0][0] == asset(1)
