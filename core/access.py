@@ -54,6 +54,9 @@ class Action(Enum):
     EMBED_AGAIN = ("embed again", Role.CURATOR, "embed collections again")
     SWITCH = ("switch", Role.CURATOR, "switch collections over")
     RECOMPUTE_MAP = ("recompute map", Role.CURATOR, "recompute the map")
+    BACK_UP = ("back up", Role.CURATOR, "make backups")
+    RESTORE_BACKUP = ("restore backup", Role.CURATOR, "restore from backups")
+    VERIFY = ("verify", Role.CURATOR, "verify collections")
     FIND_DUPLICATES = ("find duplicates", Role.CURATOR, "look for duplicates")
     # the rest
     EVALUATE = ("evaluate", Role.CURATOR, "start evaluations")

@@ -28,6 +28,15 @@ from core.ingest.sources import demo
 from core.ingest.sources.unsplash import UnsplashIngest, UnsplashOptions, assets_by_photo
 from core.jobs.background import BackgroundJobs, JobFunction
 from core.key_guard import KeyGuard
+from core.library.backup.restorer import Restorer
+from core.library.backup.service import (
+    BACKUP_JOB,
+    RESTORE_JOB,
+    VERIFY_JOB,
+    BackupSchedule,
+    BackupService,
+)
+from core.library.backup.writer import BackupWriter
 from core.library.condition import collection_condition
 from core.library.image_service import ImageService
 from core.library.originals import file_size, read_original
@@ -35,6 +44,7 @@ from core.library.reembedder import Reembedder
 from core.library.reembedding import EMBED_JOB, ReembeddingService
 from core.library.removal import RemovalService
 from core.library.service import INGEST_JOB, UNSPLASH_JOB, LibraryService
+from core.library.verification import Verifier
 from core.logs import configure_logging, log
 from core.metrics.audit import AuditService
 from core.metrics.machine import Capacity
@@ -107,6 +117,7 @@ class App:
         self._build_search()
         self._build_clusters()
         self._build_library()
+        self.backups = self._build_backups()
         self.quality = self._build_quality()
         sources = MonitorSources(stores.events, stores.jobs, stores.spend, self._sizes, _gpu_memory)
         self.monitor = Monitor(settings, sources, self.access)
@@ -149,6 +160,19 @@ class App:
         reembedder = Reembedder(collections, self.encoders, settings.max_megapixels)
         self.reembedding = ReembeddingService(
             collections, reembedder, self._background, self.access, self._after_switch
+        )
+
+    def _build_backups(self) -> BackupService:
+        settings, collections = self.settings, self._collections
+        every = timedelta(hours=settings.backup_hours) if settings.backup_hours else None
+        return BackupService(
+            BackupWriter(settings.data, collections),
+            Restorer(settings.data, collections, self._stores),
+            Verifier(collections, self._stores, settings.data, self.encoders.get, settings.max_megapixels),
+            self._background,
+            self.access,
+            BackupSchedule(settings.backup, every, timedelta(days=settings.backup_days)),
+            self._opened.forget,
         )
 
     def _build_quality(self) -> QualityService:
@@ -257,6 +281,9 @@ class App:
             MAP_JOB: lambda job, listener: self.atlas.fit(job.collection, listener),
             UNSPLASH_JOB: self._unsplash_of_job,
             EMBED_JOB: self.reembedding.run,
+            BACKUP_JOB: self.backups.run_backup,
+            RESTORE_JOB: self.backups.run_restore,
+            VERIFY_JOB: self.backups.run_verification,
         }
         return self._background.run(job_id, functions)
 

@@ -125,6 +125,7 @@ def _names(text: str) -> frozenset[str]:
 MODEL = SettingKind(_model, "`MODEL/PRETRAINED`, `MODEL/FILE`, `hf-hub:NAME`, `local-dir:FOLDER` or `bundled`")
 GEMINI_MODEL = SettingKind(_matching(r"[a-z0-9][a-z0-9.\-]*"), "a Gemini model's name")
 URL = SettingKind(_url, "an address like `http://127.0.0.1:8700`")
+OPTIONAL_FOLDER = SettingKind(lambda text: _path(text) if text else None, "a folder")
 FOLDERS = SettingKind(_folders, "folders, separated by `:` (`;` on Windows)")
 HOST = SettingKind(_matching(r"[A-Za-z0-9][A-Za-z0-9.\-]*"), "an address of this computer")
 HOSTS = SettingKind(_hosts, "host names, separated by `,`")

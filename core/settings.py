@@ -159,6 +159,17 @@ class Settings:
         "The file with secrets, and with `[auth]` for signing in.",
         value=PROJECT / ".streamlit" / "secrets.toml",
     )
+    backup: Path | None = _setting(
+        "",
+        kinds.OPTIONAL_FOLDER,
+        "Where backups are kept, best on another disk; unset, they are made only where a command says.",
+    )
+    backup_hours: int = _setting(
+        "24", kinds.whole(0, 8760), "Hours from one backup that the dashboard makes by itself to the next; 0: none."
+    )
+    backup_days: int = _setting(
+        "30", kinds.whole(1, 3650), "Days after which a backup is deleted; the newest one is always kept."
+    )
     max_megapixels: int = _setting(
         "200", kinds.whole(1, 2000), "A larger image is reported and left out, before it is decoded."
     )
@@ -281,7 +292,7 @@ class Settings:
         values["CONTACTSHEET_UNSPLASH_HOSTS"] = ",".join(self.unsplash_hosts)
         values["CONTACTSHEET_HOSTS"] = ",".join(self.hosts)
         values["CONTACTSHEET_CURATORS"], values["CONTACTSHEET_ADMINS"] = ",".join(self.curators), ",".join(self.admins)
-        return {name: str(value) for name, value in values.items()}
+        return {name: "" if value is None else str(value) for name, value in values.items()}
 
     def export(self, environ: MutableMapping[str, str] = os.environ) -> None:
         """Set what libraries read from the environment themselves; call it before they are imported."""

@@ -37,6 +37,14 @@ def duration(seconds: float) -> str:
     return f"{hours}:{minutes_left:02}:{seconds_left:02}" if hours else f"{minutes_left}:{seconds_left:02}"
 
 
+def format_bytes(count: int) -> str:
+    """A number of bytes in decimal units: `15.1 MB`."""
+    value, units = float(count), ["bytes", "kB", "MB", "GB"]
+    while value >= 1000 and len(units) > 1:
+        value, units = value / 1000, units[1:]
+    return f"{value:.0f} bytes" if units[0] == "bytes" else f"{value:.1f} {units[0]}"
+
+
 # -- one-line-safe text -------------------------------------------------------------------------------------------
 
 

@@ -13,6 +13,7 @@ import click
 
 from core import __version__
 from core.cli.audit_command import audit
+from core.cli.backup_commands import backup, restore, verify
 from core.cli.cluster_commands import assign, cluster, map_collection, revisions
 from core.cli.collection_commands import collections, demo, ingest
 from core.cli.command_context import CommandContext
@@ -44,6 +45,7 @@ for _command in (
     *(ingest, ingest_unsplash, search),
     *(cluster, revisions, assign, map_collection),
     *(collections, remove, put_back, duplicates, reembed, switch),
+    *(backup, restore, verify),
     *(metrics, audit, sessions),
     *(evaluate, compare, validate, judgements, weak_labels, zero_shot),
     *(demo, download_model, doctor, run_job),

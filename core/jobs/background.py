@@ -21,7 +21,7 @@ from filelock import FileLock, Timeout
 from core.errors import ContactSheetError
 from core.logs import log
 from core.records.assets import utc_now
-from core.records.jobs import Cancelled, IngestReport, Job, JobState, Progress, ProgressListener
+from core.records.jobs import Cancelled, IngestReport, Job, JobResult, JobState, Progress, ProgressListener
 from core.settings import PROJECT
 from core.store.sql.job_store import JobStore
 
@@ -29,7 +29,7 @@ PROGRESS_INTERVAL_S = 0.5
 START_GRACE_S = 60.0
 MAX_REASONS_SHOWN = 5
 
-JobFunction = Callable[[Job, ProgressListener], IngestReport | str]
+JobFunction = Callable[[Job, ProgressListener], IngestReport | JobResult | str]
 
 
 class BackgroundJobs:
@@ -105,8 +105,9 @@ class BackgroundJobs:
         reason = "its process ended unexpectedly (it may have been killed, or run out of memory)"
         self._finish(job.id, "crashed", f"{reason}; what was committed is kept: resume to go on", None)
 
-    def _finish(self, job_id: int, state: JobState, message: str, report: IngestReport | None) -> None:
-        counts = (report.added, report.known, report.failures) if report else (0, 0, ())
+    def _finish(self, job_id: int, state: JobState, message: str, report: IngestReport | JobResult | None) -> None:
+        added, known = (report.added, report.known) if isinstance(report, IngestReport) else (0, 0)
+        counts = (added, known, report.failures if report else ())
         if self._jobs.end(job_id, state, message, *counts):
             level = logging.INFO if state in ("done", "cancelled") else logging.ERROR
             log(
@@ -154,7 +155,7 @@ class _JobProgress:
 
 def _outcome(
     job: Job, functions: Mapping[str, JobFunction], listener: ProgressListener
-) -> tuple[JobState, str, IngestReport | None]:
+) -> tuple[JobState, str, IngestReport | JobResult | None]:
     function = functions.get(job.kind)
     if function is None:
         return "failed", f"this version knows no jobs of the kind {job.kind}: start it again from its page", None
@@ -166,6 +167,8 @@ def _outcome(
         return "failed", str(error), None
     except Exception as error:  # noqa: BLE001 - the end of a job is recorded whatever ended it
         return "failed", f"{type(error).__name__}: {error}; what was committed is kept: resume to go on", None
+    if isinstance(result, JobResult):
+        return "done" if result.succeeded else "failed", result.message, result
     return ("done", result, None) if isinstance(result, str) else ("done", report_summary(result), result)
 
 

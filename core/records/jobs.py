@@ -19,7 +19,7 @@ class Failure:
     detail: str = ""
 
 
-DOWNLOAD_PHASE = "download model"
+DOWNLOAD_PHASE, BACKUP_PHASE, RESTORE_PHASE = "download model", "back up", "restore"
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ class Progress:
 
     @property
     def unit(self) -> str:
-        """What is counted: images, or MB (a million bytes) while a model is downloaded."""
-        return "MB" if self.phase == DOWNLOAD_PHASE else "images"
+        """What is counted: images, or MB (a million bytes) while files are copied or downloaded."""
+        return "MB" if self.phase in (DOWNLOAD_PHASE, BACKUP_PHASE, RESTORE_PHASE) else "images"
 
 
 ProgressListener = Callable[[Progress], None]
@@ -59,6 +59,15 @@ class IngestReport:
     seconds: float
     images_per_s: float
     removed: int = 0
+
+
+@dataclass(frozen=True)
+class JobResult:
+    """How a job that adds no pictures ended: one line, what of it failed, and whether it did what it should."""
+
+    message: str
+    failures: tuple[Failure, ...] = ()
+    succeeded: bool = True
 
 
 JobState = Literal["queued", "running", "done", "failed", "cancelled", "crashed"]

@@ -11,12 +11,14 @@ from core.store.objects.linkage_files import LinkageFiles
 from core.store.objects.map_files import MapFiles
 from core.store.sql.assignment_store import AssignmentStore
 from core.store.sql.audit_log import AuditLog
+from core.store.sql.damage import set_aside_files
 from core.store.sql.database import Database
 from core.store.sql.draft_store import DraftStore
 from core.store.sql.event_log import EventLog
 from core.store.sql.event_retention import Retention
 from core.store.sql.job_store import JobStore
 from core.store.sql.judgement_store import JudgementStore
+from core.store.sql.migrations import ALERTS, CONTACTSHEET, EVENTS, JUDGEMENTS, LIMITS, QUALITY
 from core.store.sql.ranking_cache import RankingCache
 from core.store.sql.rate_limits import RateLimits
 from core.store.sql.revision_store import RevisionStore
@@ -24,8 +26,15 @@ from core.store.sql.run_store import RunStore
 from core.store.sql.session_store import SessionStore
 from core.store.sql.spend_store import Budgets, SpendStore
 
-# The files of a data folder that SQLite writes, those that nothing can replace first.
-DATABASES = ("contactsheet.db", "judgements.db", "quality.db", "events.db", "alerts.db", "limits.db")
+# The files of a data folder that SQLite writes, those that nothing can replace first, with their schemas.
+DATABASES = {
+    "contactsheet.db": CONTACTSHEET,
+    "judgements.db": JUDGEMENTS,
+    "quality.db": QUALITY,
+    "events.db": EVENTS,
+    "alerts.db": ALERTS,
+    "limits.db": LIMITS,
+}
 
 
 @dataclass(frozen=True)
@@ -47,10 +56,12 @@ class Stores:
     linkages: CollectionFolders[LinkageFiles]
     maps: CollectionFolders[MapFiles]
     downloads: CollectionFolders[Path]
+    set_aside_before: frozenset[Path] = frozenset()
 
     @classmethod
     def open(cls, data: Path, budgets: Budgets, retention: Retention) -> Stores:
-        """Open or create the stores below `data`. Raises StoreError."""
+        """Open or create the stores below `data`. A store that cannot be opened says so when it is used."""
+        set_aside_before = frozenset(set_aside_files(data))
         database = Database(data / "contactsheet.db")
         return cls(
             jobs=JobStore(database),
@@ -68,7 +79,12 @@ class Stores:
             linkages=CollectionFolders(data / "linkages", LinkageFiles),
             maps=CollectionFolders(data / "maps", MapFiles),
             downloads=CollectionFolders(data / "unsplash", Path),
+            set_aside_before=set_aside_before,
         )
+
+    def newly_set_aside(self, data: Path) -> list[Path]:
+        """The databases that turned out to be damaged since these stores were opened, under their new names."""
+        return [path for path in set_aside_files(data) if path not in self.set_aside_before]
 
     def of_collections(self) -> tuple[CollectionStore, ...]:
         """Every store that holds something about collections; drafts and assignments before the revisions they name.

@@ -9,12 +9,12 @@ import streamlit as st
 from core.access import Action
 from core.errors import ContactSheetError
 from core.records.assets import Collection
-from core.text import counted
+from core.text import counted, format_bytes
 from pages.library.add_pictures import show_add_pictures
 from pages.library.collection_detail import open_collection, show_open_collection
 from pages.library.job_list import show_jobs
 from pages.ui import resources
-from pages.ui.format import escape_markdown, format_bytes, model_label, sentence
+from pages.ui.format import escape_markdown, model_label, sentence
 from pages.ui.person import explain_unless_allowed
 from pages.ui.sign_in import show_person
 from pages.ui.uploads import withdraw_upload

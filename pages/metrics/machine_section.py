@@ -13,7 +13,8 @@ from core.metrics.image_counts import BASELINE_PERCENT, delivered_percent
 from core.metrics.machine import Capacity, Machine
 from core.records.assets import StorageStats
 from core.records.encoded_images import ImageOutcome
-from pages.ui.format import escape_markdown, format_bytes, sentence
+from core.text import format_bytes
+from pages.ui.format import escape_markdown, sentence
 
 PREVIOUS_READING_KEY = "machine_before"
 NOT_AVAILABLE = "unknown"

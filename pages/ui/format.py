@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from core.records.assets import Asset, file_name
+from core.text import format_bytes
 
 # Shows nothing and copies as nothing, but what stands on both sides of it is never read together.
 _BREAK = ":small[]"
@@ -36,14 +37,6 @@ def escape_markdown(text: str) -> str:
 def sentence(text: str) -> str:
     """An error's text as a page says it: it begins with a capital letter."""
     return text[:1].upper() + text[1:]
-
-
-def format_bytes(count: int) -> str:
-    """A number of bytes in decimal units: `15.1 MB`."""
-    value, units = float(count), ["bytes", "kB", "MB", "GB"]
-    while value >= 1000 and len(units) > 1:
-        value, units = value / 1000, units[1:]
-    return f"{value:.0f} bytes" if units[0] == "bytes" else f"{value:.1f} {units[0]}"
 
 
 def model_label(name: str) -> str:

@@ -13,8 +13,9 @@ from core.jobs.background import BackgroundJobs
 from core.records.jobs import Failure, IngestReport, Job
 from core.settings import Secret
 from core.store.objects.locks import ingest_lock
+from core.text import format_bytes
 from pages.ui import person as person_module
-from pages.ui.format import escape_markdown, format_bytes, model_label
+from pages.ui.format import escape_markdown, model_label
 from pages.ui.person import SessionConnection
 from tests.pages.conftest import frames, visit
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from hashlib import blake2b
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from core.store.lance import schema
 
 # The parts of a row, each with a checksum in a column of its own.
-PARTS = ("thumbnail", "vector", "metadata")
+RowPart = Literal["thumbnail", "vector", "metadata"]
+PARTS: tuple[RowPart, ...] = ("thumbnail", "vector", "metadata")
 _METADATA = [name for name in schema.ASSET_COLUMNS if name != "id"]
 
 
@@ -30,7 +31,7 @@ def with_checksums(rows: pa.Table) -> pa.Table:
     return rows
 
 
-def checksums(rows: pa.Table | pa.RecordBatch, part: str) -> NDArray[np.int64]:
+def checksums(rows: pa.Table | pa.RecordBatch, part: RowPart) -> NDArray[np.int64]:
     """The checksums (n,) int64 of one part of each row: 8 bytes of BLAKE2b of its id and its content."""
     contents = {"thumbnail": _thumbnails, "vector": _vectors, "metadata": _metadata}[part](rows)
     pairs = zip(rows["id"].to_pylist(), contents, strict=True)
@@ -38,12 +39,14 @@ def checksums(rows: pa.Table | pa.RecordBatch, part: str) -> NDArray[np.int64]:
     return np.frombuffer(b"".join(digests), ">i8").astype(np.int64)
 
 
-def damaged_parts(rows: pa.Table | pa.RecordBatch) -> list[tuple[str, str]]:
+def damaged_parts(rows: pa.Table | pa.RecordBatch) -> list[tuple[str, RowPart]]:
     """The id and the part of whatever is not what was written. A row without checksums was written by an older version
     and passes.
     """
-    found = []
+    found = list[tuple[str, RowPart]]()
     for part in PARTS:
+        if schema.checksum_column(part) not in rows.schema.names:
+            continue
         stored = rows[schema.checksum_column(part)]
         known = np.asarray(stored.is_valid())
         differs = known & (checksums(rows, part) != stored.fill_null(0).to_numpy(zero_copy_only=False))

@@ -12,7 +12,7 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from itertools import count
@@ -33,7 +33,8 @@ from core.store.objects.names import check_collection_name, is_collection_name
 
 DESCRIPTION = "collection.json"
 TABLE = "assets"
-DELETED = ".deleted-"
+DELETED, DAMAGED, STAGING = ".deleted-", ".damaged-", ".restoring-"
+RESTORING = "restoring"  # in the description of a collection whose restore has not come to its end
 _TABLE_NAME = re.compile(rf"{TABLE}(-[0-9]+)?")
 
 
@@ -176,6 +177,70 @@ class Collections:
         """What `set_built_from` recorded, or None; also if there is no such collection. Opens no table."""
         return self._read(name).get("built_from") if name in self.names() else None
 
+    def home(self, name: str) -> Path:
+        """The folder that holds a collection and its siblings; its name is that of the collection. Raises
+        CollectionError if there is none of that name.
+        """
+        return self._home(name)
+
+    def rename_siblings(self, name: str, names: Mapping[str, str]) -> None:
+        """Give the siblings of a collection the names that `names` has for them; nobody else may use it meanwhile."""
+        home = self._folder / name
+        about = _read_description(home)
+        siblings = {names[old]: entry for old, entry in about.get("beside", {}).items()}
+        with wrap_write_errors(home):
+            _write_description(home, {**about, "beside": siblings} if siblings else about)
+
+    def is_whole(self, name: str) -> bool:
+        """Whether a collection can be opened, as far as that can be told without reading its rows."""
+        try:
+            self.open(name)
+        except (CollectionError, StoreError):
+            return False
+        return True
+
+    @contextmanager
+    def staging(self, name: str) -> Iterator[Path]:
+        """A folder on the same disk in which a collection of that name can be put together; it is gone afterwards.
+
+        What an interrupted process left there before is deleted.
+        """
+        check_collection_name(name)
+        with wrap_write_errors(self._folder):
+            for folder in self._folder.glob(f"{STAGING}*"):
+                _remove(folder)
+            parent = self._folder / f"{STAGING}{uuid.uuid4().hex}"
+            (parent / name).mkdir(parents=True)
+        try:
+            yield parent / name
+        finally:
+            _remove(parent)
+
+    def put(self, staged: Path, finish: Callable[[], None]) -> Path | None:
+        """Make a collection of a folder from `staging`, in the place of one of its name, if there is one.
+
+        Until `finish` has returned it counts as damaged, so that one whose rows in other stores are not there yet is
+        never used. Returns the folder of a damaged one that it replaced, which is kept under another name. Raises
+        CollectionBusy.
+        """
+        name, home = staged.name, self._folder / staged.name
+        about = _read_description(staged)
+        with ingest_lock(home), write_lock(home), wrap_write_errors(home):
+            was_damaged = _is_home(home) and not self.is_whole(name)
+            interrupted = was_damaged and _is_being_restored(home)
+            _write_description(staged, {**about, RESTORING: True})
+            kept = was_damaged and not interrupted
+            old = home.with_name(f".{name}{DAMAGED if kept else DELETED}{uuid.uuid4().hex}")
+            home.rename(old)
+            staged.rename(home)
+        finish()
+        with write_lock(home), wrap_write_errors(home):
+            _write_description(home, about)
+        if not kept:
+            with wrap_write_errors(self._folder):
+                _remove(old)
+        return old if kept else None
+
     def delete(self, name: str, forget: Callable[[str], None] = ignore) -> None:
         """Delete a collection, with its siblings: one write removes it from the list, its files follow.
 
@@ -222,7 +287,9 @@ class Collections:
         home = self._home(name)
         about = _read_description(home)
         if home.name != name:
-            about = about["beside"][name]
+            about = {**about["beside"][name], **{key: about[key] for key in (RESTORING,) if key in about}}
+        if RESTORING in about:
+            raise CollectionDamaged(name, "its restore was interrupted: run it again")
         if about["schema"] > schema.VERSION:
             raise CollectionError(
                 f"collection {name} has schema {about['schema']}, this version knows up to {schema.VERSION}: update"
@@ -283,6 +350,13 @@ def _read_description(home: Path) -> dict[str, Any]:
     except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
         raise CollectionDamaged(home.name, f"{DESCRIPTION} is no description of a collection") from error
     return dict(about)
+
+
+def _is_being_restored(home: Path) -> bool:
+    try:
+        return RESTORING in _read_description(home)
+    except CollectionDamaged:
+        return False
 
 
 def _check_entry(entry: Any) -> None:

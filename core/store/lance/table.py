@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 
 from core.errors import CollectionError
 from core.records.assets import Asset, ModelCard
+from core.records.jobs import ignore
 from core.store.disk_errors import wrap_read_errors, wrap_write_errors
 from core.store.lance import schema
 from core.store.lance.bin import Bin, RemovedAsset, ids_filter
 from core.store.lance.checksums import checksums, with_checksums
 from core.store.lance.snapshot import COLUMNS, Snapshot, read_snapshot
+from core.store.lance.table_check import DamagedPart, TableCheck
 from core.store.objects.locks import write_lock
 
 # Compaction keeps versions younger than this, so that no reader loses the files it is reading.
@@ -70,6 +72,23 @@ class AssetTable:
         rows = self._rows([asset_id], ["id", "thumbnail"])
         return rows[0]["thumbnail"] if rows else None
 
+    def metadata(self, asset_id: str) -> Asset | None:
+        """One asset without its thumbnail; None if the collection does not hold it."""
+        rows = self._rows([asset_id], schema.ASSET_COLUMNS)
+        return schema.to_asset(rows[0]) if rows else None
+
+    def vector(self, asset_id: str) -> NDArray[np.float32] | None:
+        """The vector (d,) of one asset; None if the collection does not hold it."""
+        rows = self._rows([asset_id], ["id", "vector"])
+        return np.array(rows[0]["vector"], np.float32) if rows else None
+
+    def was_written_as(self, asset: Asset) -> bool:
+        """Whether the metadata of an asset is what was written for it, by its checksum."""
+        name = schema.checksum_column("metadata")
+        rows = self._rows([asset.id], ["id", name])
+        now = schema.to_table([asset], [b""], np.zeros((1, self.model.dimension), np.float32))
+        return bool(rows) and rows[0][name] == int(checksums(now, "metadata")[0])
+
     def ids(self) -> set[bytes]:
         """The ids of all assets as 32 raw bytes each: a million of them fit in memory."""
         with wrap_read_errors(self.folder):
@@ -104,15 +123,26 @@ class AssetTable:
         """Add locations to assets, in one commit."""
         with write_lock(self.folder), wrap_write_errors(self.folder):
             known = self.uris(list(found))
-            merged = {i: tuple(dict.fromkeys([*uris, *found[i]])) for i, uris in known.items()}
-            changed = {i: uris for i, uris in merged.items() if uris != known[i]}
-            if not changed:
-                return
-            rows = self._query(list(changed), schema.COLUMNS).to_arrow().select(schema.COLUMNS)
-            ids = rows["id"].to_pylist()
-            column = rows.schema.get_field_index("uris")
-            rows = rows.set_column(column, rows.schema.field("uris"), [[list(changed[i]) for i in ids]])
-            self._table.merge_insert("id").when_matched_update_all().execute(_resealed(rows))
+            self._write_uris(known, {i: tuple(dict.fromkeys([*uris, *found[i]])) for i, uris in known.items()})
+
+    def move_uris(self, moved: Mapping[str, str]) -> None:
+        """Replace locations, old by new, wherever they occur."""
+        if not moved:
+            return
+        with write_lock(self.folder), wrap_write_errors(self.folder):
+            for chunk in _chunks(sorted(raw.hex() for raw in self.ids())):
+                known = self.uris(chunk)
+                self._write_uris(known, {i: tuple(moved.get(u, u) for u in uris) for i, uris in known.items()})
+
+    def _write_uris(self, known: Mapping[str, tuple[str, ...]], wanted: Mapping[str, tuple[str, ...]]) -> None:
+        changed = {i: uris for i, uris in wanted.items() if uris != known[i]}
+        if not changed:
+            return
+        rows = self._query(list(changed), schema.COLUMNS).to_arrow().select(schema.COLUMNS)
+        ids = rows["id"].to_pylist()
+        column = rows.schema.get_field_index("uris")
+        rows = rows.set_column(column, rows.schema.field("uris"), [[list(changed[i]) for i in ids]])
+        self._table.merge_insert("id").when_matched_update_all().execute(_resealed(rows))
 
     def fragments_and_versions(self) -> tuple[int, int]:
         """The number of data files, and of versions that readers can still open; compaction lowers both."""
@@ -181,6 +211,35 @@ class AssetTable:
             self.bin.compact(VERSION_RETENTION)
             for file in self.folder.rglob(TEMPORARY_FILES):
                 file.unlink()
+
+    def check(self, on_rows: Callable[[int], None] = ignore) -> list[DamagedPart]:
+        """Compare all rows with their checksums: what is damaged. Raises StoreError if not even ids can be read.
+
+        `on_rows` is called with the number of rows checked so far.
+        """
+        with wrap_read_errors(self.folder):
+            table = self._latest()
+        return TableCheck(table, self.folder, on_rows).run()
+
+    def check_bin(self) -> list[DamagedPart]:
+        """The same for the bin."""
+        with wrap_read_errors(self.folder):
+            tables = Bin.open(self.folder, str(self._table.name))
+        return [part for table in tables for part in TableCheck(table, self.folder, ignore).run()]
+
+    def replace(self, assets: Sequence[Asset], thumbnails: Sequence[bytes], vectors: NDArray[np.float32]) -> int:
+        """Write rows of assets anew, in one commit; returns how many were there. Raises as `add` does."""
+        self._check(vectors, len(assets))
+        rows = with_checksums(schema.to_table(assets, thumbnails, vectors))
+        with write_lock(self.folder), wrap_write_errors(self.folder):
+            return int(self._latest().merge_insert("id").when_matched_update_all().execute(rows).num_updated_rows)
+
+    def rebuild_index(self) -> None:
+        """Make the index by id anew. Raises CollectionBusy."""
+        with write_lock(self.folder), wrap_write_errors(self.folder):
+            from lancedb.index import BTree
+
+            self._latest().create_index("id", config=BTree(), replace=True)
 
     def seal(self) -> int:
         """Give checksums to rows that an older version wrote; returns how many. Raises CollectionBusy."""

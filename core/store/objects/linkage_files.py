@@ -48,6 +48,10 @@ class LinkageFiles:
                 path.unlink(missing_ok=True)
                 return None
 
+    def damaged(self) -> list[Path]:
+        """The files that cannot be read."""
+        return [path for path in sorted(self._folder.glob("*.npz")) if not _can_be_read(path)]
+
     def latest_version(self) -> str | None:
         """The version whose dendrogram was stored last, None if there is none."""
         with wrap_read_errors(self._folder):
@@ -76,6 +80,17 @@ class LinkageFiles:
             by_age = sorted(self._folder.glob("*.npz"), key=lambda p: (p == path, p.stat().st_mtime_ns))
             for old in by_age[:-MAX_VERSIONS]:
                 old.unlink()
+
+
+def _can_be_read(path: Path) -> bool:
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            _checked(arrays, path.stem)
+    except FileNotFoundError:  # an older version that was just deleted
+        return True
+    except (*_DAMAGED_FILE_ERRORS, OSError):
+        return False
+    return True
 
 
 def _checked(arrays: Mapping[str, NDArray[Any]], version: str) -> tuple[tuple[str, ...], NDArray[np.float64]]:

@@ -65,6 +65,10 @@ class MapFiles:
                 path.unlink(missing_ok=True)
                 return None
 
+    def damaged(self) -> list[Path]:
+        """The files that cannot be read."""
+        return [path for path in sorted(self._folder.glob("*.npz")) if not _can_be_read(path)]
+
     def latest(self) -> StoredMap | None:
         """The newest undamaged map, of whatever version: new assets are placed on it."""
         with wrap_read_errors(self._folder):
@@ -107,6 +111,17 @@ class MapFiles:
             with suppress(FileNotFoundError):
                 found.append((path.stat().st_mtime_ns, path))
         return sorted(found)
+
+
+def _can_be_read(path: Path) -> bool:
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            _checked(arrays, path.stem)
+    except FileNotFoundError:  # an older version that was just deleted
+        return True
+    except (*_DAMAGED_FILE_ERRORS, OSError):
+        return False
+    return True
 
 
 def _checked(arrays: Mapping[str, NDArray[Any]], version: str) -> StoredMap:

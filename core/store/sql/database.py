@@ -50,8 +50,8 @@ class Database:
         """
         self.path, self._migrations, self._expendable = path, migrations, expendable
         self._synchronous = "FULL" if durable else "NORMAL"
-        self._stays_open, self._idle = stays_open, None
-        self._ready = False
+        self._stays_open, self._ready = stays_open, False
+        self._idle: sqlite3.Connection | None = None
         try:
             self._open()
         except StoreError as error:

@@ -15,7 +15,7 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import ClusterError
+from core.errors import ClusterError, StoreError
 from core.records.assets import utc_now
 from core.records.clusterings import Clustering, NewRevision, Publication, Revision, RevisionConflict
 from core.store.sql.clustering_encoding import EncodedClustering, decode, encode, pack, wrap_damage
@@ -96,6 +96,20 @@ class RevisionStore:
         with self._database.reading() as db:
             query = f"SELECT {_COLUMNS} FROM revisions WHERE collection = ? ORDER BY id DESC LIMIT ?"  # noqa: S608
             return tuple(_revision(row) for row in db.execute(query, (collection, limit)))
+
+    def damaged(self, collection: str) -> dict[int, str]:
+        """The revisions that cannot be read, each with what is wrong. Raises StoreError if not even their ids can."""
+        with self._database.reading() as db:
+            query = "SELECT id FROM revisions WHERE collection = ? ORDER BY id"
+            ids = [int(row["id"]) for row in db.execute(query, (collection,))]
+        found = {}
+        for revision_id in ids:
+            try:
+                self.clustering(revision_id)
+            except (ClusterError, StoreError) as error:  # ClusterError: it was just deleted
+                if isinstance(error, StoreError):
+                    found[revision_id] = str(error)
+        return found
 
     def newest(self, collection: str) -> Revision | None:
         """The newest revision, which the next one must have as its parent."""

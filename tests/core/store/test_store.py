@@ -247,7 +247,7 @@ def test_an_older_table_is_migrated_when_it_is_opened(tmp_path: Path, monkeypatc
     assert Collections(folder).open("birds").count() == 2
     assert Collections(folder).open("birds").assets([asset(1).id])[0][0] == asset(1)
     assert steps == [2]
-    assert json.loads((folder / "birds" / "collection.json").read_text())["schema"] == 3
+    assert json.loads((folder / "birds" / "collection.json").read_text())["schema"] == 4
 
 
 @pytest.mark.parametrize("name", ["", "Birds", "../birds", "a/b", ".", "-a", "a" * 64, "birds\n", "vögel"])

@@ -1,0 +1,1 @@
+"""Backups of collections and databases: making, restoring, and when."""
