@@ -163,7 +163,8 @@ class BackupService:
     def start_due_backup(self) -> Job | None:
         """Start a backup if one is due: the newest complete one is older than the time that is set.
 
-        Several servers on one folder start one together. Raises StoreError, JobError.
+        Several servers on one folder start one together; one that failed is tried again an hour later. Raises
+        StoreError, JobError.
         """
         schedule = self.schedule
         if schedule.folder is None or schedule.every is None:
@@ -171,7 +172,8 @@ class BackupService:
         newest = next(iter(BackupPlace(schedule.folder).backups()[::-1]), None)
         if newest is not None and self._now() - newest.made_at < schedule.every:
             return None
-        return self._background.start_once(BACKUP_JOB, EVERYTHING, {}, SCHEDULE.author)
+        hour = f"{self._now():%Y-%m-%dT%H}"
+        return self._background.start_once(BACKUP_JOB, EVERYTHING, {"hour": hour}, SCHEDULE.author)
 
     def watch(self) -> BackupWatcher:
         """Start backups when they are due, until the watcher is closed."""

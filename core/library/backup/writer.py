@@ -7,9 +7,10 @@ is at work, and so is the list of all other files; these never change once they 
 from __future__ import annotations
 
 import shutil
+import stat
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -147,9 +148,8 @@ class BackupWriter:
                     snapshot.files[f"collections/{name}/{path.relative_to(home).as_posix()}"] = path
             for kind, pattern in (("linkages", "*.npz"), ("maps", "*.npz"), ("uploads", "[!.]*")):
                 for each in (name, *siblings):
-                    for path in (self._data / kind / each).glob(pattern):
-                        if path.is_file():
-                            snapshot.files[f"{kind}/{each}/{path.name}"] = path
+                    for path in _oldest_first((self._data / kind / each).glob(pattern)):
+                        snapshot.files[f"{kind}/{each}/{path.name}"] = path
         pictures = self._collections.open(name).count()
         snapshot.collections.append(BackedUpCollection(name, pictures, siblings))
 
@@ -213,6 +213,16 @@ class BackupWriter:
                 if path.startswith("collections/"):
                     raise
                 # An older dendrogram or map made room for a new one.
+
+
+def _oldest_first(paths: Iterable[Path]) -> list[Path]:
+    """Files by age: restored in this order, the newest dendrogram is the newest again."""
+    found = []
+    for path in paths:
+        with suppress(FileNotFoundError):
+            status = path.stat()
+            found += [(status.st_mtime_ns, path)] if stat.S_ISREG(status.st_mode) else []
+    return [path for _, path in sorted(found)]
 
 
 def _is_known(place: BackupPlace, known: dict[tuple[str, int], str], path: str, size: int) -> bool:

@@ -57,7 +57,7 @@ class BackupPlace:
         with self._locked():
             with wrap_write_errors(self.folder):
                 if not (self.folder / MARKER).is_file():
-                    if strangers := [path.name for path in self.folder.iterdir() if path.name != ".lock"]:
+                    if strangers := [path.name for path in self.folder.iterdir() if path.name[0] != "."]:
                         raise ContactSheetError(
                             f"{self.folder} holds something else ({strangers[0]}): choose an empty or new folder"
                         )
