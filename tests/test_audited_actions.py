@@ -15,6 +15,7 @@ from core.errors import ContactSheetError, NotAllowed
 from core.jobs.background import BackgroundJobs
 from core.quality.judging import Vote
 from core.records.audit import AuditFilter
+from core.records.backups import RestoreOptions
 from core.records.clusterings import Revision
 from core.records.jobs import ignore
 from pages.quality.evaluation_job import EvaluationRequest, EvaluationRunner
@@ -164,6 +165,22 @@ def end_silence(app: App, _: Path) -> Entry:
     return "", name
 
 
+def back_up(app: App, pictures: Path) -> Entry:
+    app.backups.back_up(ADA, pictures.parent / "backups")
+    return "", "all collections"
+
+
+def restore_backup(app: App, pictures: Path) -> Entry:
+    backup = app.backups.back_up(ADA, pictures.parent / "backups").backup
+    app.backups.restore(ADA, pictures.parent / "backups", RestoreOptions(["c"], as_name="d"))
+    return "d", f"c of {backup.id}"
+
+
+def verify(app: App, _: Path) -> Entry:
+    app.backups.verify(ADA, ["c"])
+    return "", "c"
+
+
 AUDITED: dict[Action, Callable[[App, Path], Entry]] = {
     Action.DISCARD_DRAFT: discard_draft,
     Action.TAKE_OVER_DRAFT: take_over_draft,
@@ -186,6 +203,9 @@ AUDITED: dict[Action, Callable[[App, Path], Entry]] = {
     Action.END_SILENCE: end_silence,
     Action.REVOKE: revoke,
     Action.RECOMPUTE_MAP: recompute_map,
+    Action.BACK_UP: back_up,
+    Action.RESTORE_BACKUP: restore_backup,
+    Action.VERIFY: verify,
 }
 # Edits of a draft are the draft's own history until it is saved; the others look, or compute what follows anyway.
 WITHOUT_A_LINE = {

@@ -69,6 +69,12 @@ def backup(
 @click.option("--as", "as_name", default="", metavar="NAME", help="Restore the one collection under this name.")
 @click.option("--backup", "backup_id", default="", metavar="ID", help="The backup.  [default: the newest in PLACE]")
 @click.option("--replace", is_flag=True, help="Replace collections that are there and work.")
+@click.option(
+    "--begin-anew",
+    metavar="DATABASE",
+    type=click.Choice(["contactsheet.db", "judgements.db"]),
+    help="Instead, set this damaged database aside and begin a new one.",
+)
 @json_option
 @pass_context
 def restore(
@@ -78,12 +84,18 @@ def restore(
     as_name: str,
     backup_id: str,
     replace: bool,
+    begin_anew: str | None,
     as_json: bool,
 ) -> None:
     """Restore collections, or everything, from a backup in the folder PLACE.
 
     What works is never replaced without --replace: of everything, only what is missing or damaged is restored.
     """
+    if begin_anew:
+        kept = context.open_app().backups.begin_anew(OPERATOR, begin_anew)
+        line = f"a new {begin_anew} was begun" + (f"; the damaged one is kept as {kept}" if kept else "")
+        _print_result(as_json, {"begun": begin_anew, "kept_as": kept}, line)
+        return
     options = RestoreOptions(names, backup_id, as_name, replace)
     with ProgressBar(sys.stderr) as bar:
         report = context.open_app().backups.restore(OPERATOR, place, options, bar.show)

@@ -18,9 +18,9 @@ from core.store.lance.collections import Collections
 from core.store.lance.table import AssetTable
 from core.store.lance.table_check import DamagedPart
 from core.store.objects.backup_place import BackupPlace
-from core.store.objects.names import uri_to_path
+from core.store.objects.names import path_to_uri, uri_to_path
 from core.store.sql.damage import database_damage
-from core.store.stores import DATABASES, Stores
+from core.store.stores import DATABASES, IRREPLACEABLE, Stores
 
 CHUNK = 500
 
@@ -116,7 +116,7 @@ class Verifier:
         found += [Damage(p.part, name, p.asset_id, detail=f"{p.detail}, in the bin") for p in in_bin]
         if not found:
             counts.unsealed += table.seal()
-        if options.originals:
+        if options.originals and all(damage.mended for damage in found if damage.kind == "index"):
             found += self._originals(table, counts, listener)
         return found + files
 
@@ -147,14 +147,19 @@ class Verifier:
     def _originals(self, table: AssetTable, counts: _Counts, listener: ProgressListener) -> Iterator[Damage]:
         """The pictures none of whose files has the bytes of its id any more."""
         ids = sorted(raw.hex() for raw in table.ids())
+        uploads = path_to_uri((self._data / "uploads").absolute()) + "/"
         for first in range(0, len(ids), CHUNK):
             listener(Progress("originals", first, len(ids)))
-            for asset_id, uris in table.uris(ids[first : first + CHUNK]).items():
+            try:
+                known = table.uris(ids[first : first + CHUNK])
+            except StoreError:  # metadata that cannot be read was found before
+                continue
+            for asset_id, uris in known.items():
                 hashes = [file_id(uri_to_path(uri)) for uri in uris if "://" not in uri]
                 if asset_id in hashes:
                     counts.originals += 1
-                elif any(hashes):
-                    detail = "its file holds other bytes than when it was added"
+                elif any(hashes) or any(uri.startswith(uploads) for uri in uris):
+                    detail = "its file holds other bytes now" if any(hashes) else "its upload is gone"
                     yield Damage("original", table.name, asset_id, self._title(table, asset_id), detail)
                 else:
                     counts.missing += 1
@@ -180,7 +185,10 @@ class Verifier:
 
     def _databases(self) -> Iterator[Damage]:
         for name in DATABASES:
-            for detail in database_damage(self._data / name):
+            details = database_damage(self._data / name)
+            if not (self._data / name).exists() and name in IRREPLACEABLE:
+                details = ["it is gone"]
+            for detail in details:
                 yield Damage("database", detail=f"{name}: {detail}")
         for path in self._stores.newly_set_aside(self._data):
             detail = f"it was damaged: it is kept as {path.name}, and a new one was begun"

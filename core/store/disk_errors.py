@@ -50,8 +50,8 @@ def _wrap_errors(folder: Path, problem: str, kept: str) -> Iterator[None]:
 
 
 def _is_panic(error: BaseException) -> bool:
-    """Whether LanceDB gave up on a file; such an error is no Exception, and its type has no name to import."""
-    return type(error).__name__ == "PanicException"
+    """Whether LanceDB gave up on a file; such an error may be no Exception, and its type cannot be imported."""
+    return type(error).__name__ in ("PanicException", "RustPanic")
 
 
 def reason(error: BaseException) -> str:

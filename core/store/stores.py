@@ -37,6 +37,9 @@ DATABASES = {
 }
 
 
+IRREPLACEABLE = ("contactsheet.db", "judgements.db")
+
+
 @dataclass(frozen=True)
 class Stores:
     """The stores of one data folder. May be shared between threads, and used by many processes at once."""
@@ -62,7 +65,8 @@ class Stores:
     def open(cls, data: Path, budgets: Budgets, retention: Retention) -> Stores:
         """Open or create the stores below `data`. A store that cannot be opened says so when it is used."""
         set_aside_before = frozenset(set_aside_files(data))
-        database = Database(data / "contactsheet.db")
+        others = [data / name for name in DATABASES if name not in IRREPLACEABLE]
+        database = Database(data / "contactsheet.db", created_before=others)
         return cls(
             jobs=JobStore(database),
             spend=SpendStore(database, budgets),
@@ -70,7 +74,7 @@ class Stores:
             revisions=RevisionStore(database),
             drafts=DraftStore(database),
             assignments=AssignmentStore(database),
-            judgements=JudgementStore(data / "judgements.db"),
+            judgements=JudgementStore(data / "judgements.db", created_before=others),
             runs=RunStore(data / "quality.db"),
             sessions=SessionStore(database),
             events=EventLog(data / "events.db", retention),

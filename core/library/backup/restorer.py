@@ -6,12 +6,10 @@ import shutil
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
-from core.errors import CollectionBusy, CollectionError, StoreError
+from core.errors import CollectionError, StoreError
 from core.records.backups import (
     BackedUpCollection,
     BackedUpFile,
@@ -25,11 +23,13 @@ from core.store.collection_store import CollectionStore
 from core.store.disk_errors import wrap_read_errors, wrap_write_errors
 from core.store.lance.collections import Collections
 from core.store.objects.backup_place import BackupPlace
+from core.store.objects.locks import held_lock
 from core.store.objects.names import check_collection_name, path_to_uri
 from core.store.sql.collection_rows import COPIES, has_rows
+from core.store.sql.damage import database_damage, inode_of, set_aside
 from core.store.sql.database import Database
 from core.store.sql.database_copy import needs_restoring, put_database
-from core.store.stores import DATABASES, Stores
+from core.store.stores import DATABASES, IRREPLACEABLE, Stores
 from core.text import format_bytes
 
 WORK, LOCK = ".restore-", ".restore.lock"
@@ -59,19 +59,24 @@ class Restorer:
             restored = [self._put_collection(run, each, options.as_name or each.name) for each in chosen]
         return RestoreReport(backup.id, tuple(restored), tuple(databases), tuple(left), self._clock() - began)
 
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        with wrap_write_errors(self._data):
-            self._data.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(self._data / LOCK, timeout=0)
-            try:
-                lock.acquire()
-            except Timeout:
-                raise CollectionBusy(f"another restore into {self._data} is running: wait for it to end") from None
-        try:
-            yield
-        finally:
-            lock.release()
+    def begin_anew(self, database: str) -> str:
+        """Set a damaged database aside and begin a new one; the name it is kept under, empty if it was gone.
+
+        Raises StoreError if there is no such database, or it is not damaged.
+        """
+        path = self._data / database
+        if database not in IRREPLACEABLE:
+            raise StoreError(f"{database} begins anew by itself where it is damaged: nothing was changed")
+        with self._alone():
+            if path.exists() and not database_damage(path):
+                raise StoreError(f"{database} is not damaged: nothing was changed")
+            kept = set_aside(path, inode_of(path))
+            with Database(path, DATABASES[database]).reading():
+                return kept.name if kept and kept.exists() else ""
+
+    def _alone(self) -> AbstractContextManager[None]:
+        message = f"another restore into {self._data} is running: wait for it to end"
+        return held_lock(self._data / LOCK, 0.0, message)
 
     @contextmanager
     def _work_folder(self) -> Iterator[Path]:

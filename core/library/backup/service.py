@@ -76,8 +76,10 @@ class BackupService:
         place = self._place(folder)
         if self.schedule.folder is not None and place.folder == self.schedule.folder:
             keep = keep or self.schedule.keep
-        with self._access.acting(person, Action.BACK_UP, target=_about(names)):
-            return self._writer.write(place, names, keep, listener, announce)
+        self._access.require(person, Action.BACK_UP)
+        report = self._writer.write(place, names, keep, listener, announce)
+        self._record(person, Action.BACK_UP, "", _about(names))
+        return report
 
     def backups(self, folder: Path | None = None) -> list[Backup]:
         """The backups in a folder, the newest first; none where nothing was backed up yet. Raises StoreError."""
@@ -92,9 +94,19 @@ class BackupService:
         report = self._restorer.restore(self._place(folder), options, listener)
         for restored in report.collections:
             self._on_restore(restored.name)
-        # Afterwards, and not around it: the audit log may be among what is restored.
-        self._access.audit.record(person, Action.RESTORE_BACKUP.label, options.as_name, _about(options.names))
+        name = options.as_name or (options.names[0] if len(options.names) == 1 else "")
+        self._record(person, Action.RESTORE_BACKUP, name, f"{_about(options.names)} of {report.backup}")
         return report
+
+    def begin_anew(self, person: Person, database: str) -> str:
+        """Give up what a damaged database held: it is set aside, and the next use begins a new one.
+
+        Returns the name it is kept under, empty if it was gone. Raises NotAllowed, StoreError if it is not damaged.
+        """
+        self._access.require(person, Action.RESTORE_BACKUP)
+        kept = self._restorer.begin_anew(database)
+        self._record(person, Action.RESTORE_BACKUP, "", f"{database} begun anew")
+        return kept
 
     def verify_backups(self, folder: Path | None, listener: ProgressListener = ignore) -> VerificationReport:
         """Compare the content of all backups in a folder with its checksums. Raises StoreError."""
@@ -110,8 +122,10 @@ class BackupService:
         listener: ProgressListener = ignore,
     ) -> VerificationReport:
         """Verify these collections, or everything. Raises NotAllowed, CollectionError, CollectionBusy, StoreError."""
-        with self._access.acting(person, Action.VERIFY, target=_about(names)):
-            return self._verifier.verify(names, options, listener)
+        self._access.require(person, Action.VERIFY)
+        report = self._verifier.verify(names, options, listener)
+        self._record(person, Action.VERIFY, "", _about(names))
+        return report
 
     # -- in the background ----------------------------------------------------------------------------------
 
@@ -178,6 +192,13 @@ class BackupService:
     def watch(self) -> BackupWatcher:
         """Start backups when they are due, until the watcher is closed."""
         return BackupWatcher(self)
+
+    def _record(self, person: Person, action: Action, collection: str, target: str) -> None:
+        """A line in the audit log, which may itself be what is damaged or restored: so afterwards, and if it can be."""
+        try:
+            self._access.audit.record(person, action.label, collection, target)
+        except StoreError as error:
+            log("library", "an action could not be recorded", logging.ERROR, action=action.label, error=str(error))
 
     def _place(self, folder: Path | None) -> BackupPlace:
         folder = folder or self.schedule.folder

@@ -49,7 +49,7 @@ class Bin:
             return set()
         with wrap_read_errors(self._folder):
             column = self._open().search().select(["id"]).to_arrow()["id"]
-        return {bytes.fromhex(i) for i in column.to_pylist()}
+            return {bytes.fromhex(i) for i in column.to_pylist()}
 
     def ids_newest_first(self) -> list[str]:
         """The ids of all assets in it, the most recently removed first."""

@@ -93,7 +93,7 @@ class AssetTable:
         """The ids of all assets as 32 raw bytes each: a million of them fit in memory."""
         with wrap_read_errors(self.folder):
             column = self._latest().search().select(["id"]).to_arrow()["id"]
-        return {bytes.fromhex(i) for i in column.to_pylist()}
+            return {bytes.fromhex(i) for i in column.to_pylist()}
 
     def uris(self, ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
         """The locations of each of these assets; unknown ids are left out."""
@@ -191,8 +191,8 @@ class AssetTable:
 
     def removed(self, first: int, count: int) -> list[RemovedAsset]:
         """A page of the assets in the bin, the most recently removed first."""
-        removed = self.removed_ids()
-        ids = [i for i in self.bin.ids_newest_first() if bytes.fromhex(i) in removed]
+        removed = {raw.hex() for raw in self.removed_ids()}
+        ids = [i for i in self.bin.ids_newest_first() if i in removed]
         return self.bin.get(ids[first : first + count])
 
     def compact(self) -> None:

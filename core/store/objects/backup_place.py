@@ -13,17 +13,16 @@ import re
 import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from core.errors import ContactSheetError, StoreError
 from core.records.backups import BackedUpCollection, BackedUpFile, Backup
 from core.store.disk_errors import wrap_read_errors, wrap_write_errors
+from core.store.objects.locks import held_lock
 
 MARKER, FORMAT = "contact-sheet-backups.json", 1
 OBJECTS, DRAFTS = "objects", ".drafts"
@@ -50,7 +49,7 @@ class BackupPlace:
     def writing(self) -> Iterator[None]:
         """Be the only one who writes here. The folder is created unless it exists.
 
-        Raises StoreError if others are writing, or if the folder holds something else.
+        Raises CollectionBusy if others are writing, ContactSheetError if the folder holds something else.
         """
         with wrap_write_errors(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -78,17 +77,9 @@ class BackupPlace:
                 stack.enter_context(self._locked())
             yield
 
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        lock = FileLock(self.folder / ".lock", timeout=0)
-        try:
-            lock.acquire()
-        except Timeout:
-            raise StoreError(f"another backup or restore is using {self.folder}: wait for it to end") from None
-        try:
-            yield
-        finally:
-            lock.release()
+    def _locked(self) -> AbstractContextManager[None]:
+        message = f"another backup or restore is using {self.folder}: wait for it to end"
+        return held_lock(self.folder / ".lock", 0.0, message)
 
     # -- content --------------------------------------------------------------------------------------------
 

@@ -23,8 +23,8 @@ def write_lock(folder: Path, wait_s: float = WRITE_WAIT_S) -> Iterator[None]:
     message = f"{folder.name} is being written to by another process: try again"
     with ExitStack() as stack:
         # The first waiter holds the turn lock, so that a process that writes in a loop cannot starve it.
-        with _held(folder / "turn.lock", wait_s, message):
-            stack.enter_context(_held(folder / "write.lock", wait_s, message))
+        with held_lock(folder / "turn.lock", wait_s, message):
+            stack.enter_context(held_lock(folder / "write.lock", wait_s, message))
         yield
 
 
@@ -32,12 +32,13 @@ def write_lock(folder: Path, wait_s: float = WRITE_WAIT_S) -> Iterator[None]:
 def ingest_lock(folder: Path) -> Iterator[None]:
     """Hold the ingest lock of a collection. Raises CollectionBusy at once if another process has it."""
     message = f"another ingest into {folder.name} is running: wait for it to end, or stop it, then try again"
-    with _held(folder / "ingest.lock", 0.0, message):
+    with held_lock(folder / "ingest.lock", 0.0, message):
         yield
 
 
 @contextmanager
-def _held(path: Path, wait_s: float, message: str) -> Iterator[None]:
+def held_lock(path: Path, wait_s: float, message: str) -> Iterator[None]:
+    """Hold a lock file. Raises CollectionBusy with the message if it is not free within `wait_s`, StoreError."""
     with wrap_write_errors(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(path, timeout=wait_s, thread_local=False)

@@ -7,10 +7,10 @@ import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
 
-from filelock import FileLock
-
 from core.errors import StoreError
 from core.logs import log
+from core.store.objects.locks import held_lock
+from core.text import one_line
 
 SET_ASIDE = ".damaged-"
 _HEADER = b"SQLite format 3\0"
@@ -26,7 +26,7 @@ class DatabaseDamaged(StoreError):
         self.path, self.cause = path, cause
         super().__init__(
             f"{path} is damaged ({cause}): nothing was changed; restore it with `python -m core restore PLACE`,"
-            " or move it away to begin without what it held"
+            f" or give up what it held with `python -m core restore --begin-anew {path.name}`"
         )
 
 
@@ -62,14 +62,15 @@ def database_damage(path: Path) -> list[str]:
             return []
         connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5)
         try:
-            found = [str(line) for (line,) in connection.execute("PRAGMA integrity_check(20)") if line != "ok"]
+            lines = [str(line) for (line,) in connection.execute("PRAGMA integrity_check(20)")]
             orphans = connection.execute("PRAGMA foreign_key_check").fetchmany(20)
         finally:
             connection.close()
     except StoreError as error:
         return [getattr(error, "cause", str(error))]
     except sqlite3.Error as error:
-        return [str(error)]
+        return [one_line(str(error), 200)]
+    found = [one_line(line, 200) for line in lines if line != "ok"]
     return found + [f"a row of {table} refers to none of {parent}" for table, _, parent, _ in orphans]
 
 
@@ -83,7 +84,7 @@ def set_aside(path: Path, inode: int | None) -> Path | None:
 
     `inode` is that of the file which was found damaged, None if there is no file.
     """
-    with FileLock(path.with_name(f".{path.name}.aside.lock"), timeout=5):
+    with held_lock(path.with_name(f".{path.name}.aside.lock"), 5.0, f"{path.name} is being set aside: try again"):
         if inode_of(path) != inode:
             return None
         moment = f"{datetime.now(UTC):%Y%m%d-%H%M%S-%f}"

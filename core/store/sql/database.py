@@ -6,7 +6,7 @@ import logging
 import os
 import sqlite3
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from core.retry import RetryPolicy, with_retries
 from core.store.disk_errors import wrap_write_errors
 from core.store.sql.damage import DatabaseDamaged, check_file, companions, inode_of, is_damage, set_aside
 from core.store.sql.migrations import CONTACTSHEET, Migration
+from core.text import listed
 
 BUSY_TIMEOUT_S = 5.0
 _ADVICE = {
@@ -38,6 +39,7 @@ class Database:
         durable: bool = True,
         stays_open: bool = False,
         expendable: bool = False,
+        created_before: Sequence[Path] = (),
     ) -> None:
         """Open or create the database and apply the migrations that it lacks.
 
@@ -46,9 +48,11 @@ class Database:
         that short calls do not each write the log back as they end: 0.1 ms instead of 1.4. A damaged one is left as it
         is; an `expendable` one is set aside under a dated name, and a new one is begun.
 
-        In a folder that cannot be written it can be read; as empty where there is none.
+        One that is `created_before` others, of which two are there, is not new but gone, which is damage too. In a
+        folder that cannot be written it can be read; as empty where there is none.
         """
         self.path, self._migrations, self._expendable = path, migrations, expendable
+        self._created_before = tuple(created_before)
         self._synchronous = "FULL" if durable else "NORMAL"
         self._stays_open, self._ready = stays_open, False
         self._idle: sqlite3.Connection | None = None
@@ -132,7 +136,7 @@ class Database:
     def _upgrade(self) -> None:
         inode = inode_of(self.path)
         try:
-            if not check_file(self.path):
+            if not self._is_there():
                 if not self._read_only:
                     self._create()
                 return
@@ -146,6 +150,14 @@ class Database:
                 self._migrate(connection)
             finally:
                 connection.close()
+
+    def _is_there(self) -> bool:
+        """Whether there is a database file; False where it is to be created. Raises DatabaseDamaged."""
+        others = [path.name for path in self._created_before if path.exists()]  # looked at before the file itself
+        found = check_file(self.path)
+        if not found and len(others) > 1:
+            raise DatabaseDamaged(self.path, f"it is gone, while {listed(others)} are there")
+        return found
 
     def _create(self) -> None:
         """Create the file with its whole schema, so that others see it complete or not at all."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -38,9 +38,15 @@ class JudgementStore:
     """
 
     def __init__(
-        self, path: Path, max_judgements: int = MAX_JUDGEMENTS, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self,
+        path: Path,
+        max_judgements: int = MAX_JUDGEMENTS,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        created_before: Sequence[Path] = (),
     ) -> None:
-        self._database, self._max_judgements, self._now = Database(path, JUDGEMENTS), max_judgements, now
+        """For `created_before` see `Database`."""
+        self._database = Database(path, JUDGEMENTS, created_before=created_before)
+        self._max_judgements, self._now = max_judgements, now
 
     def save(self, judgement: Judgement, voter: Voter) -> None:
         """Store a judgement; it replaces the owner's earlier one of the same picture for the same query.

@@ -254,11 +254,12 @@ def test_what_is_damaged_is_left_out_and_told_and_the_rest_is_backed_up(
     data: Path, place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (data / "collections" / "pets" / "collection.json").write_text("{")
-    (data / "judgements.db").write_bytes(b"")
+    for name in ("contactsheet.db", "judgements.db"):
+        (data / name).write_bytes(b"")
     monkeypatch.setattr("core.cli.command_context._open_app", lambda: colour_app(data))
     assert main(["backup", str(place)]) == 1
     out, err = capsys.readouterr()
-    assert "left out, since damaged: pets, judgements.db" in out
+    assert "left out, since damaged: pets, contactsheet.db, judgements.db" in out
     assert "left out  judgements.db: " in err
     (backup,) = BackupPlace(place).backups()
     assert [c.name for c in backup.collections] == ["holiday", "lite"]
@@ -387,3 +388,22 @@ def test_the_app_knows_what_was_restored_at_once(data: Path, place: Path) -> Non
     app.removal.delete(OPERATOR, "pets", "pets")
     app.backups.restore(OPERATOR, place, RestoreOptions(["pets"]))
     assert len(app.search("red", "pets").hits) == found > 0
+
+
+@pytest.mark.parametrize("name", ["contactsheet.db", "judgements.db"])
+def test_a_database_that_is_gone_while_others_are_there_is_damage_until_it_is_given_up(
+    name: str, data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("core.cli.command_context._open_app", lambda: colour_app(data))
+    (data / name).unlink()
+    assert main(["verify"]) == 1
+    assert f"database: {name}: it is gone" in capsys.readouterr().out
+    assert not (data / name).exists()
+    assert main(["restore", "--begin-anew", name]) == 0
+    assert capsys.readouterr().out == f"a new {name} was begun\n"
+    assert main(["verify"]) == 0
+    assert main(["restore", "--begin-anew", name]) == 1
+    assert f"{name} is not damaged: nothing was changed" in capsys.readouterr().err
+    (data / name).write_bytes(b"")
+    assert main(["restore", "--begin-anew", name]) == 0
+    assert f"the damaged one is kept as {name[:-3]}.damaged-" in capsys.readouterr().out
