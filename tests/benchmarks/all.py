@@ -29,6 +29,7 @@ NAMES = (
     "slider",
     "duplicates",
     "load",
+    "backup",
 )
 
 

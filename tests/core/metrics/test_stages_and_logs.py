@@ -2,12 +2,23 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Iterator
 
 import pytest
 
-from core.logs import configure_logging, log
+from core.logs import ROOT_LOGGER, configure_logging, log
 from core.metrics.stage_timer import StageTimer
 from core.settings import Secret
+
+
+@pytest.fixture(autouse=True)
+def _logger_as_before() -> Iterator[None]:
+    """Later tests must not write to what captured the output of these."""
+    logger = logging.getLogger(ROOT_LOGGER)
+    before = (logger.handlers, logger.level, logger.propagate)
+    yield
+    logger.handlers, logger.propagate = before[0], before[2]
+    logger.setLevel(before[1])
 
 
 def test_json_logs_are_one_document_per_line(capsys: pytest.CaptureFixture[str]) -> None:
