@@ -18,7 +18,7 @@ CHUNK_BYTES = 1 << 16
 
 
 class RefusedReply(http.RequestException):
-    """A reply that is not read to its end: too large, or compressed. The message holds nothing that the server wrote."""
+    """A reply that is too large, or compressed. The message holds nothing that the server wrote."""
 
 
 class BoundedAdapter(HTTPAdapter):  # type: ignore[misc]  # mypy skips requests
@@ -28,15 +28,7 @@ class BoundedAdapter(HTTPAdapter):  # type: ignore[misc]  # mypy skips requests
     sent. Only looking a host up may take longer, and connecting to each of several addresses `timeout` each.
     """
 
-    def send(
-        self,
-        request: Any,
-        stream: bool = False,
-        timeout: Any = None,
-        verify: Any = True,
-        cert: Any = None,
-        proxies: Any = None,
-    ) -> Any:
+    def send(self, request: Any, *, timeout: float, **options: Any) -> Any:
         """The response with its body; `timeout` is in seconds.
 
         Raises RefusedReply; ConnectTimeout if the time was up before there was a connection, ReadTimeout afterwards;
@@ -45,7 +37,7 @@ class BoundedAdapter(HTTPAdapter):  # type: ignore[misc]  # mypy skips requests
         request.headers["Accept-Encoding"] = "identity"
         with _Watch(timeout) as watch:
             try:
-                response = super().send(request, True, timeout, verify, cert, proxies)
+                response = super().send(request, timeout=timeout, **{**options, "stream": True})
                 response.raw = io.BytesIO(_body(response))
             except Exception:
                 watch.check()

@@ -27,21 +27,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
-from tests.fakes.gemini_faults import (
-    FAULTS,
-    AnswerStep,
-    BlockedStep,
-    ErrorStep,
-    PageStep,
-    ResetStep,
-    Step,
-    StreamStep,
-    bad_key,
-    invalid,
-)
+from tests.fakes.gemini_faults import FAULTS, bad_key, invalid
 from tests.fakes.gemini_ranking import answer
 from tests.fakes.gemini_reply import EnumEncoder, LedgerRow, WireReply, answered, blocked, page, refused, reset, stream
 from tests.fakes.gemini_request import BadRequest, parse
+from tests.fakes.gemini_steps import AnswerStep, BlockedStep, ErrorStep, PageStep, ResetStep, Step, StreamStep
 
 MANUAL_KEY = "mock"
 MAX_REQUESTS = 64

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import zlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
-Wire = dict[str, Any]
+from tests.fakes.gemini_hostile import HOSTILE, IMPOSSIBLE_USAGES, UNREADABLE_USAGES
+from tests.fakes.gemini_steps import AnswerStep, BlockedStep, ErrorStep, PageStep, ResetStep, Step, Wire, unchanged
+
 QUOTA_IDS = {
     "minute": "GenerateRequestsPerMinutePerProjectPerModel-FreeTier",
     "tokens": "GenerateContentInputTokensPerModelPerMinute-FreeTier",
@@ -19,79 +20,6 @@ BLOCKED_FINISHES = ("SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED
 MARKUP = '<script>alert("x")</script><img src=x onerror=alert(1)> **bold** [link](javascript:alert(1)) $x^2$ :red[x]'
 ODD = "half a \ud800 pair, \0, \x1b[31m, \u202e and\nlines"
 ALL_OF_IT = 1_000_000_000
-
-
-def unchanged(text: str) -> str:
-    return text
-
-
-@dataclass(frozen=True)
-class AnswerStep:
-    """A 200; without arguments the honest one.
-
-    `rewrite` gets the honest text. Where thoughts and text do not fit into maxOutputTokens, or into `output_limit` in
-    its place, the text is cut and the finishReason is MAX_TOKENS. `parts` is how many the text is sent in: 0 for
-    content without parts, None for no content. An int as `finish_reason` is sent as it is. `usage` replaces counts of
-    usageMetadata by what cannot be true. `delay_s` replaces the server's, `drip_s` spreads the reply over so many
-    seconds, or its body if `drip_from_body`.
-    """
-
-    rewrite: Callable[[str], str] = unchanged
-    finish_reason: str | int = "STOP"
-    parts: int | None = 1
-    output_limit: int | None = None
-    thoughts_tokens: int = 0
-    cached_tokens: int = 0
-    usage_sent: bool = True
-    usage: Wire = field(default_factory=dict)
-    reset_halfway: bool = False
-    delay_s: float | None = None
-    drip_s: float = 0.0
-    drip_from_body: bool = False
-
-
-@dataclass(frozen=True)
-class BlockedStep:
-    """A 200 without candidates; without a reason there is no promptFeedback either."""
-
-    reason: str | int | None = None
-
-
-@dataclass(frozen=True)
-class ErrorStep:
-    """An error in Google's JSON shape."""
-
-    code: int
-    status: str
-    message: str
-    details: tuple[Wire, ...] = ()
-
-
-@dataclass(frozen=True)
-class PageStep:
-    """A body that is not the API's: what a proxy or a captive portal sends."""
-
-    code: int = 200
-    content_type: str = "text/html; charset=utf-8"
-    body: bytes = b"<!DOCTYPE html><html><head><title>Sign in</title></head><body><h1>Sign in</h1></body></html>"
-
-
-@dataclass(frozen=True)
-class ResetStep:
-    """The connection is reset before anything is answered."""
-
-
-@dataclass(frozen=True)
-class StreamStep:
-    """`head`, then `again` so many times, one every `pause_s`, or until the client goes away."""
-
-    head: bytes
-    again: bytes = b""
-    times: int = 0
-    pause_s: float = 0.0
-
-
-Step = AnswerStep | BlockedStep | ErrorStep | PageStep | ResetStep | StreamStep
 
 
 def _detail(kind: str, **fields: Any) -> Wire:
@@ -249,61 +177,12 @@ _CONNECTIONS: Mapping[str, Step] = {
     "200-other-types": PageStep(content_type="application/json", body=b'{"candidates": 5}'),
     "200-bytes": PageStep(content_type="application/json", body=b"\xff\xfe\x00"),
 }
-
-
-def head(*lines: str, status: str = "200 OK") -> bytes:
-    """The head of a JSON reply with more header lines."""
-    return "\r\n".join((f"HTTP/1.1 {status}", "Content-Type: application/json", *lines, "", "")).encode()
-
-
-def _bomb() -> bytes:
-    """256 KB that gzip makes 256 MB of."""
-    packer = zlib.compressobj(9, wbits=31)
-    return b"".join(packer.compress(bytes(1 << 20)) for _ in range(256)) + packer.flush()
-
-
-_MB, _ENDLESS_MB = b" " * (1 << 20), 1 << 10
-_CHUNK_MB = b"100000\r\n" + _MB + b"\r\n"
-_HOSTILE: Mapping[str, Step] = {
-    "silent": StreamStep(b"", times=3600, pause_s=0.05),
-    "dripped-head": StreamStep(b"HTTP/1.1 200 OK\r\nX-Slow: ", b"x", 3600, 0.05),
-    "dripped-status": StreamStep(b"HTTP/1.1 ", b"2", 3600, 0.05),
-    "dripped-body": AnswerStep(drip_s=20.0, drip_from_body=True),
-    "dripped-until-closed": StreamStep(head("Connection: close"), b" ", 3600, 0.05),
-    "dripped-continue": StreamStep(b"", b"HTTP/1.1 100 Continue\r\n\r\n", 3600, 0.05),
-    "dripped-error": StreamStep(head("Content-Length: 9000", status="503 No"), b" ", 3600, 0.05),
-    "endless-body": StreamStep(head("Connection: close"), _MB, _ENDLESS_MB),
-    "endless-chunks": StreamStep(head("Transfer-Encoding: chunked"), _CHUNK_MB, _ENDLESS_MB),
-    "endless-chunk-size": StreamStep(head("Transfer-Encoding: chunked"), b"0" * (1 << 20), _ENDLESS_MB),
-    "endless-error": StreamStep(head("Connection: close", status="429 No"), _MB, _ENDLESS_MB),
-    "endless-header": StreamStep(b"HTTP/1.1 200 OK\r\nX-Long: ", b"x" * (1 << 20), _ENDLESS_MB),
-    "endless-headers": StreamStep(b"HTTP/1.1 200 OK\r\n", b"X-More: " + b"x" * 60_000 + b"\r\n", 16 * _ENDLESS_MB),
-    "endless-continue": StreamStep(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 1_000, 10_000),
-    "gzip-bomb": StreamStep(head("Content-Encoding: gzip", "Connection: close") + _bomb()),
-    "gzip-bomb-error": StreamStep(head("Content-Encoding: gzip", "Connection: close", status="503 No") + _bomb()),
-    "huge-length": StreamStep(head("Content-Length: 1000000000000"), _MB, _ENDLESS_MB),
+FAULTS: Mapping[str, Step] = {
+    **_REFUSALS,
+    **_BLOCKED,
+    **_TEXTS,
+    **_CONNECTIONS,
+    **HOSTILE,
+    **IMPOSSIBLE_USAGES,
+    **UNREADABLE_USAGES,
 }
-# Usage that no request can have had: these are read, and the request is charged at its maximum.
-_IMPOSSIBLE: Mapping[str, Step] = {
-    "usage-negative-prompt": AnswerStep(usage={"promptTokenCount": -2_000_000_000}),
-    "usage-negative-output": AnswerStep(usage={"candidatesTokenCount": -400_000_000}),
-    "usage-negative-cached": AnswerStep(usage={"cachedContentTokenCount": -400_000_000}),
-    "usage-negative-total": AnswerStep(usage={"totalTokenCount": -1}),
-    "usage-no-prompt": AnswerStep(usage={"promptTokenCount": 0}),
-    "usage-cached-above-prompt": AnswerStep(usage={"cachedContentTokenCount": 2_000_000_000}),
-    "usage-total-too-small": AnswerStep(usage={"totalTokenCount": 3}),
-    "usage-huge": AnswerStep(usage={"totalTokenCount": 2**31 - 1}),
-    "usage-zero": AnswerStep(usage=dict.fromkeys(("promptTokenCount", "candidatesTokenCount", "totalTokenCount"), 0)),
-}
-# The client's own library reads nothing of a reply with one of these.
-_UNREADABLE: Mapping[str, Step] = {
-    "usage-nan": AnswerStep(usage={"promptTokenCount": "NaN"}),
-    "usage-bare-nan": AnswerStep(usage={"candidatesTokenCount": float("nan")}),
-    "usage-infinite": AnswerStep(usage={"totalTokenCount": float("inf")}),
-    "usage-text": AnswerStep(usage={"promptTokenCount": "many"}),
-    "usage-fraction": AnswerStep(usage={"candidatesTokenCount": 0.5}),
-    "usage-beyond-32-bits": AnswerStep(usage={"totalTokenCount": 10**30}),
-    "usage-list": AnswerStep(usage={"promptTokenCount": [1]}),
-}
-IMPOSSIBLE_USAGES, UNREADABLE_USAGES, HOSTILE = frozenset(_IMPOSSIBLE), frozenset(_UNREADABLE), frozenset(_HOSTILE)
-FAULTS: Mapping[str, Step] = {**_REFUSALS, **_BLOCKED, **_TEXTS, **_CONNECTIONS, **_HOSTILE, **_IMPOSSIBLE, **_UNREADABLE}

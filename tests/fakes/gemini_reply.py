@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tests.fakes.gemini_faults import AnswerStep, BlockedStep, ErrorStep, PageStep, StreamStep, Wire
 from tests.fakes.gemini_request import Prompt, prompt_tokens, text_tokens
+from tests.fakes.gemini_steps import AnswerStep, BlockedStep, ErrorStep, PageStep, StreamStep, Wire
 
 # Numbers of the enums, for clients that ask for `enum-encoding=int`.
 FINISH_REASONS = {

@@ -19,7 +19,8 @@ from pages.search.turns import MAX_EARLIER_HITS, MAX_TURNS
 from pages.ui.format import escape_markdown
 from tests.fakes.gemini import MockGeminiServer
 from tests.fakes.gemini_client import KEY
-from tests.fakes.gemini_faults import ALL_OF_IT, FAULTS, MARKUP, AnswerStep, each, quota
+from tests.fakes.gemini_faults import ALL_OF_IT, FAULTS, MARKUP, each, quota
+from tests.fakes.gemini_steps import AnswerStep
 from tests.pages.conftest import frames, galleries, visit
 
 MODEL = "gemini-3.5-flash-lite"

@@ -18,7 +18,8 @@ from core.records.events import Event
 from tests.fakes.gemini import MockGeminiServer
 from tests.fakes.gemini_app import billed_usd, make_collections, ranking_app, spent_usd
 from tests.fakes.gemini_client import KEY
-from tests.fakes.gemini_faults import FAULTS, AnswerStep, Step
+from tests.fakes.gemini_faults import FAULTS
+from tests.fakes.gemini_steps import AnswerStep, Step
 from tests.fakes.trials import trials
 
 REQUESTS = trials(1_000, at_least=200)

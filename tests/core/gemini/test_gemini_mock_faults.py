@@ -15,7 +15,8 @@ from google.protobuf.json_format import ParseError
 
 from tests.fakes.gemini import MockGeminiServer, nothing_listening
 from tests.fakes.gemini_client import KEY, QUERY, Ask, asker, exceptions, order
-from tests.fakes.gemini_faults import BLOCK_REASONS, BLOCKED_FINISHES, FAULTS, MARKUP, ODD, QUOTA_IDS, AnswerStep
+from tests.fakes.gemini_faults import BLOCK_REASONS, BLOCKED_FINISHES, FAULTS, MARKUP, ODD, QUOTA_IDS
+from tests.fakes.gemini_steps import AnswerStep
 
 # What the client's own libraries warn of when it meets a number that it does not know, or is printed.
 pytestmark = [pytest.mark.filterwarnings(f"ignore:{text}") for text in ("Unrecognized", "The argument `including")]
