@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import io
 import socket
 import threading
@@ -9,23 +10,24 @@ from contextlib import suppress
 from contextvars import ContextVar
 from typing import Any, Self
 
-from requests import exceptions as http
+from requests import exceptions
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
 
-MAX_REPLY_BYTES = 1 << 20
+MAX_REPLY_BYTES, MAX_HEAD_BYTES = 1 << 20, 1 << 16
 CHUNK_BYTES = 1 << 16
 
 
-class RefusedReply(http.RequestException):
+class RefusedReply(exceptions.RequestException):
     """A reply that is too large, or compressed. The message holds nothing that the server wrote."""
 
 
 class BoundedAdapter(HTTPAdapter):  # type: ignore[misc]  # mypy skips requests
     """Requests that end, with their connection, `timeout` seconds after they began, however slowly bytes arrive.
 
-    A reply is read whole, up to `MAX_REPLY_BYTES`; it must not be compressed, so that it is never larger than what was
-    sent. Only looking a host up may take longer, and connecting to each of several addresses `timeout` each.
+    A reply is read whole, up to `MAX_REPLY_BYTES` after a head of up to `MAX_HEAD_BYTES`; it must not be compressed, so
+    that it is never larger than what was sent. Only looking a host up may take longer, and connecting to each of
+    several addresses `timeout` each.
     """
 
     def send(self, request: Any, *, timeout: float, **options: Any) -> Any:
@@ -90,7 +92,7 @@ class _Watch:
     def check(self) -> None:
         """Raises ConnectTimeout or ReadTimeout if the time is up."""
         if self._over:
-            raise (http.ReadTimeout if self.connected else http.ConnectTimeout)("the time is up") from None
+            raise (exceptions.ReadTimeout if self.connected else exceptions.ConnectTimeout)("the time is up") from None
 
     def _end(self) -> None:
         with self._lock:
@@ -102,9 +104,42 @@ class _Watch:
 _WATCH: ContextVar[_Watch] = ContextVar("watch")
 
 
-class _Watched:
-    """What connections get in addition: the watch of the request knows them, new or kept alive."""
+class _Reply(http.client.HTTPResponse):
+    """A reply whose head is bounded as a whole, interim replies included, where http.client bounds its lines."""
 
+    fp: Any
+
+    def begin(self) -> None:
+        file = self.fp
+        self.fp = _Head(file)
+        try:
+            super().begin()
+        finally:
+            if self.fp is not None:
+                self.fp = file
+
+
+class _Head:
+    """The lines of a reply's head."""
+
+    def __init__(self, file: Any) -> None:
+        self._file, self._left = file, MAX_HEAD_BYTES
+
+    def readline(self, limit: int) -> bytes:
+        line: bytes = self._file.readline(min(limit, self._left + 1))
+        self._left -= len(line)
+        if self._left < 0:
+            raise http.client.HTTPException(f"a head of more than {MAX_HEAD_BYTES:,} bytes")
+        return line
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class _Watched:
+    """What connections get in addition: a bounded head, and the watch of the request knows them, new or kept alive."""
+
+    response_class = _Reply
     sock: socket.socket | None
 
     def _new_conn(self) -> socket.socket:
@@ -145,7 +180,7 @@ def _body(response: Any) -> bytes:
         return _read(response.raw)
     except HTTPError as error:
         response.raw.close()
-        raise http.ConnectionError(error) from error
+        raise exceptions.ConnectionError(error) from error
     except BaseException:
         response.raw.close()
         raise

@@ -92,6 +92,29 @@ def test_the_largest_reply_is_read_and_a_byte_more_is_not(session: requests.Sess
             post(session, server, 20.0)
 
 
+@pytest.mark.parametrize(
+    "begin",
+    [
+        b"HTTP/1.1 200 OK\r\n" + b"X-More: much\r\n" * 5_000,
+        b"HTTP/1.1 200 OK\r\n" + (b"X-More: " + b"x" * 30_000 + b"\r\n") * 3,
+        b"HTTP/1.1 200 OK\r\nX-Long: " + b"x" * 70_000,
+        b"HTTP/1.1 100 Continue\r\n\r\n" * 5_000,
+        b"HTTP/1.1 " + b"2" * 70_000,
+    ],
+)
+def test_a_head_without_end_is_not_read_to_its_end(session: requests.Session, begin: bytes) -> None:
+    with raw_server(replying(begin)) as server:
+        with pytest.raises(requests.exceptions.ConnectionError, match="aborted") as raised:
+            post(session, server, 20.0)
+        assert not isinstance(raised.value, requests.exceptions.Timeout)
+
+
+def test_a_long_head_with_interim_replies_is_read(session: requests.Session) -> None:
+    interim = b"HTTP/1.1 100 Continue\r\n\r\n" * 3
+    with raw_server(replying(interim + head(f"X-Long: {'x' * 60_000}", "Content-Length: 2") + b"{}")) as server:
+        assert post(session, server, 20.0).text == "{}"
+
+
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "identity, gzip", "x-made-up"])
 def test_a_compressed_reply_is_refused_and_none_is_asked_for(session: requests.Session, encoding: str) -> None:
     seen: list[bytes] = []
