@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import StringIO
@@ -20,11 +20,12 @@ from PIL import Image
 
 from core.app import App
 from core.gemini import calls
-from core.gemini.breaker import CircuitBreaker
+from core.gemini.breaker import MAX_PAUSE_S, CircuitBreaker
 from core.gemini.deadline import MAX_PENDING
 from core.gemini.failures import NOTICES, Cause
 from core.records.money import pico_usd, usd
 from core.search.answer import Answer, RankingOutcome
+from core.setting_kinds import PriceCeiling, UnknownPrice
 from core.settings import Secret
 from tests.fakes.gemini import MockGeminiServer, nothing_listening
 from tests.fakes.gemini_app import (
@@ -359,6 +360,42 @@ def test_a_quota_that_returns_at_once_is_still_retried_with_pauses(
     server.always(quota("minute", retry_after="0s"))
     searched(ranking_app(tmp_path / "data", collections_dir, server.address)).check("fallback", "quota_minute")
     assert len(server.ledger) <= 4
+
+
+def test_a_quota_that_returns_in_days_pauses_ranking_for_minutes(
+    server: MockGeminiServer, collections_dir: Path, tmp_path: Path
+) -> None:
+    server.script(FAULTS["429-minute-endless"])
+    app = ranking_app(tmp_path / "data", collections_dir, server.address)
+    for _ in range(2):
+        found = searched(app)
+        found.check("fallback", "quota_minute")
+        failure = found.answer.ranking.failure if found.answer.ranking else None
+        assert failure is not None
+        assert failure.retry_at is not None
+        assert failure.retry_at <= datetime.now(UTC) + timedelta(seconds=MAX_PAUSE_S)
+    assert len(server.ledger) == 1
+
+
+@pytest.mark.parametrize(("unknown", "outcome"), [(PriceCeiling(20.0, 100.0), "ranked"), ("refuse", "fallback")])
+def test_a_model_without_a_price_is_charged_at_the_ceiling_or_refused(
+    unknown: UnknownPrice, outcome: RankingOutcome, server: MockGeminiServer, collections_dir: Path, tmp_path: Path
+) -> None:
+    found = searched(
+        ranking_app(
+            tmp_path / "data",
+            collections_dir,
+            server.address,
+            gemini_model="gemini-of-tomorrow",
+            unknown_price=unknown,
+            rank_deadline_s=8.0,
+        )
+    )
+    found.check(outcome, None if outcome == "ranked" else "unpriced")
+    rows = server.ledger
+    tokens = [(row.prompt_tokens, row.candidates_tokens) for row in rows]
+    assert spent_usd(found.app) == pytest.approx(sum(20e-6 * prompt + 100e-6 * output for prompt, output in tokens))
+    assert len(rows) == (outcome == "ranked")
 
 
 def test_a_refused_connection_is_reported_and_costs_nothing(collections_dir: Path, tmp_path: Path) -> None:
