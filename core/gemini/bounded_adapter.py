@@ -18,7 +18,7 @@ MAX_REPLY_BYTES, MAX_HEAD_BYTES = 1 << 20, 1 << 16
 CHUNK_BYTES = 1 << 16
 
 
-class RefusedReply(exceptions.RequestException):
+class RefusedReply(exceptions.RequestException):  # type: ignore[misc]  # mypy skips requests
     """A reply that is too large, or compressed. The message holds nothing that the server wrote."""
 
 

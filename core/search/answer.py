@@ -31,7 +31,7 @@ class Ranking:
 
     `failure` says why the vector order was kept, if it was. `usd` is the billed cost of this search; where
     `price_known` is false the price table lacks the model, and the cost is at the ceiling for such models.
-    `unknown_usd` is the most that requests without a reply may have cost on top.
+    `unknown_usd` is the most that requests of unknown usage may have cost on top.
     """
 
     outcome: RankingOutcome
