@@ -68,6 +68,7 @@ def _connect(key: Secret, endpoint: str) -> tuple[Any, Any]:
     service = client.get_default_generative_client()
     session = service.transport._session
     session.max_redirects = 0  # it would send the key along to wherever a redirect leads
+    session._max_refresh_attempts = 0  # after a 401 it would try twice again, each time with a new timeout
     for scheme in ("http://", "https://"):
         session.mount(scheme, BoundedAdapter())
     return service, protos

@@ -345,6 +345,14 @@ def test_a_short_failure_costs_a_second_request_and_no_ranking(
     assert [row.outcome for row in server.ledger] == ["503 UNAVAILABLE", "STOP"]
 
 
+def test_a_key_that_is_not_accepted_is_tried_once(
+    server: MockGeminiServer, collections_dir: Path, tmp_path: Path
+) -> None:
+    server.always(FAULTS["401"])
+    searched(ranking_app(tmp_path / "data", collections_dir, server.address)).check("fallback", "bad_key")
+    assert len(server.ledger) == 1
+
+
 def test_a_quota_that_returns_within_the_deadline_is_waited_for(
     server: MockGeminiServer, collections_dir: Path, tmp_path: Path
 ) -> None:
