@@ -425,7 +425,8 @@ def _gemini_calls(settings: Settings, stores: Stores, client: GeminiClient | Non
     def log_late_reply(model: str, usage: TokenUsage, usd: float) -> None:
         stores.events.try_append(gemini_event("late", datetime.now(UTC), model, usage, usd, "timeout"))
 
-    return GeminiCalls(client, settings.gemini_model, load_prices(), stores.spend, log_late_reply)
+    prices = load_prices(settings.unknown_price)
+    return GeminiCalls(client, settings.gemini_model, prices, stores.spend, log_late_reply)
 
 
 def _gpu_memory() -> Capacity | None:

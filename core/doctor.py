@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -69,6 +70,7 @@ def _settings_checks(settings: Settings) -> list[Check]:
         _collections,
         _databases,
         _gemini_key,
+        _gemini_price,
         _curators,
     )
     steps = (*steps, _sign_in_package, _sign_in_table) if settings.sign_in else steps
@@ -161,6 +163,21 @@ def _databases(settings: Settings) -> Check:
 def _gemini_key(settings: Settings) -> Check:
     advice = "" if settings.gemini_api_key else f"optional: set GEMINI_API_KEY, or write it to {settings.secrets}"
     return Check("Gemini key", True, "present" if settings.gemini_api_key else "not set", advice)
+
+
+def _gemini_price(settings: Settings) -> Check:
+    from core.gemini.prices import load_prices
+
+    model, unknown = settings.gemini_model, settings.unknown_price
+    price = load_prices(unknown).price(model, datetime.now(UTC).date())
+    if price is not None:
+        return Check("Gemini price", True, f"{model}: {price.source}, checked {price.checked:%Y-%m-%d}")
+    advice = f"add the price of {model} to data/prices.toml"
+    if unknown == "refuse":
+        return Check("Gemini price", False, f"not known for {model}, so nothing is sent", advice)
+    return Check(
+        "Gemini price", True, f"not known for {model}: charged at CONTACTSHEET_UNKNOWN_PRICE={unknown}", advice
+    )
 
 
 def _curators(settings: Settings) -> Check:

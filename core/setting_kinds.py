@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 
@@ -18,6 +18,20 @@ class SettingKind:
 
     parse: Callable[[str], Any]
     allowed: str
+
+
+@dataclass(frozen=True)
+class PriceCeiling:
+    """USD per million tokens."""
+
+    input: float
+    output: float
+
+    def __str__(self) -> str:
+        return "/".join(str(usd).removesuffix(".0") for usd in (self.input, self.output))
+
+
+UnknownPrice = PriceCeiling | Literal["refuse"]
 
 
 def one_of(*choices: str) -> SettingKind:
@@ -118,12 +132,23 @@ def _is_served_host(text: str) -> bool:
     return True
 
 
+def _unknown_price(text: str) -> UnknownPrice:
+    if text == "refuse":
+        return "refuse"
+    rate = _within(float, 0.01, 10_000)
+    rates = [rate(part) for part in text.split("/")]
+    if len(rates) != 2:
+        raise ValueError
+    return PriceCeiling(*rates)
+
+
 def _names(text: str) -> frozenset[str]:
     return frozenset(part.strip() for part in text.split(",")) - {""}
 
 
 MODEL = SettingKind(_model, "`MODEL/PRETRAINED`, `MODEL/FILE`, `hf-hub:NAME`, `local-dir:FOLDER` or `bundled`")
 GEMINI_MODEL = SettingKind(_matching(r"[a-z0-9][a-z0-9.\-]*"), "a Gemini model's name")
+UNKNOWN_PRICE = SettingKind(_unknown_price, "`refuse`, or USD per million tokens as `INPUT/OUTPUT`, each 0.01 to 10000")
 URL = SettingKind(_url, "an address like `http://127.0.0.1:8700`")
 OPTIONAL_FOLDER = SettingKind(lambda text: _path(text) if text else None, "a folder")
 FOLDERS = SettingKind(_folders, "folders, separated by `:` (`;` on Windows)")

@@ -186,6 +186,11 @@ class Settings:
     gemini_model: str = _setting(
         "gemini-3.5-flash-lite", kinds.GEMINI_MODEL, "Which model ranks; data/prices.toml should hold its price."
     )
+    unknown_price: kinds.UnknownPrice = _setting(
+        "20/100",
+        kinds.UNKNOWN_PRICE,
+        "What a model that data/prices.toml has no price for is charged at; `refuse` sends nothing to it.",
+    )
     gemini_endpoint: str = _setting(
         "",
         kinds.URL,

@@ -102,7 +102,8 @@ class GeminiCalls:
     @property
     def available(self) -> bool:
         """Whether a request would be sent now, as far as can be known in advance."""
-        return self._client is not None and self._lasting_failure() is None and self._breaker.wait_s() == 0
+        ready = self._client is not None and self._meter.has_price
+        return ready and self._lasting_failure() is None and self._breaker.wait_s() == 0
 
     def send(self, request: GeminiRequest, deadline_s: float, share: Share | None = None) -> CallOutcome:
         """Send a request, and again after transient failures, until the deadline.

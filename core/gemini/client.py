@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
+from core.gemini.breaker import MAX_PAUSE_S
 from core.gemini.failures import Cause, GeminiError
 from core.gemini.prices import TokenUsage
 from core.gemini.transport import GeminiReply, GeminiRequest
@@ -15,6 +16,7 @@ from core.settings import Secret
 BLOCKED_REASONS = frozenset(
     {"SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "OTHER", "IMAGE_SAFETY"}
 )
+MAX_TOKENS = 10_000_000  # no model takes and gives that many in one request
 CAUSE_BY_STATUS: dict[int, Cause] = {
     401: "bad_key",
     403: "forbidden",
@@ -41,9 +43,9 @@ class GeminiClient:
             return self._service
 
     def generate(self, model: str, request: GeminiRequest, timeout_s: float) -> GeminiReply:
-        """Send one request. Raises GeminiError, whose message holds nothing that the server wrote.
+        """Send one request, which ends after `timeout_s`, and its connection with it.
 
-        The SDK gives up only when no byte arrives for `timeout_s`, so a reply may take longer: set a deadline.
+        Raises GeminiError, whose message holds nothing that the server wrote.
         """
         service, protos = self.prepare()
         message = _message(protos, model, request)
@@ -59,10 +61,16 @@ def _connect(key: Secret, endpoint: str) -> tuple[Any, Any]:
         warnings.simplefilter("ignore", FutureWarning)  # it announces the end of its support
         import google.generativeai as genai
         from google.generativeai import client, protos
+    from core.gemini.bounded_adapter import BoundedAdapter
+
     options = {"api_endpoint": endpoint} if endpoint else None
     genai.configure(api_key=key.reveal(), transport="rest", client_options=options)
     service = client.get_default_generative_client()
-    service.transport._session.max_redirects = 0  # it would send the key along to wherever a redirect leads
+    session = service.transport._session
+    session.max_redirects = 0  # it would send the key along to wherever a redirect leads
+    session._max_refresh_attempts = 0  # after a 401 it would try twice again, each time with a new timeout
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, BoundedAdapter())
     return service, protos
 
 
@@ -121,15 +129,14 @@ def _enum_name(value: Any) -> str:
 
 
 def _usage(metadata: Any) -> TokenUsage | None:
-    """The usage a reply reports, None if it reports none; the SDK drops the thoughts, the total includes them."""
-    prompt, output, total = (
-        metadata.prompt_token_count,
-        metadata.candidates_token_count,
-        metadata.total_token_count,
-    )
-    if not (prompt or total):
-        return None
-    return TokenUsage(prompt, metadata.cached_content_token_count, output, max(0, total - prompt - output))
+    """The usage a reply reports, None if it reports none, or one that cannot be true.
+
+    The SDK drops the thoughts, the total includes them.
+    """
+    prompt, output = metadata.prompt_token_count, metadata.candidates_token_count
+    cached, total = metadata.cached_content_token_count, metadata.total_token_count
+    possible = 0 <= cached <= prompt and prompt > 0 and output >= 0 and prompt + output <= total <= MAX_TOKENS
+    return TokenUsage(prompt, cached, output, total - prompt - output) if possible else None
 
 
 def _gemini_error(error: Exception) -> GeminiError:
@@ -137,8 +144,12 @@ def _gemini_error(error: Exception) -> GeminiError:
     from requests import exceptions as http
     from urllib3.exceptions import NewConnectionError, ProxyError, SSLError
 
+    from core.gemini.bounded_adapter import RefusedReply
+
     if isinstance(error, GoogleAPICallError):
         return _error_of_status(int(error.code or 0), _details(error))
+    if isinstance(error, RefusedReply):
+        return GeminiError("malformed", str(error), usage=None)
     if isinstance(error, http.ConnectTimeout):
         return GeminiError("unreachable", "no connection")
     if isinstance(error, http.Timeout):
@@ -181,10 +192,10 @@ def _quotas(details: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
 
 def _seconds(retry_info: Mapping[str, Any]) -> float | None:
-    """`37s` or `0.25s` as seconds."""
+    """`37s` or `0.25s` as seconds; nobody is waited for longer than the circuit breaker's longest pause."""
     text = str(retry_info.get("retryDelay", "")).removesuffix("s")
     try:
         seconds = float(text)
     except ValueError:
         return None
-    return seconds if 0 <= seconds < 1e6 else None
+    return min(seconds, MAX_PAUSE_S) if seconds >= 0 else None

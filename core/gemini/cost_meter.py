@@ -21,9 +21,19 @@ class CostMeter:
     def __init__(self, model: str, prices: PriceTable, spend: SpendStore, now: Callable[[], datetime]) -> None:
         self.model, self._prices, self._spend, self._now = model, prices, spend, now
 
+    @property
+    def has_price(self) -> bool:
+        """Whether a request to the model can be priced today."""
+        return self._prices.cost(self.model, TokenUsage(), self._now().date()) is not None
+
     def price(self, usage: TokenUsage) -> PricedUsage:
-        """The cost of a request at today's rates."""
+        """The cost of a request at today's rates.
+
+        Raises GeminiError("unpriced") if the price of the model is not known and such models are refused.
+        """
         priced = self._prices.cost(self.model, usage, self._now().date())
+        if priced is None:
+            raise GeminiError("unpriced", self.model)
         return priced if usage.total else PricedUsage(0.0, priced.known)
 
     def reserve(self, max_usd: float, share: Share | None) -> int:

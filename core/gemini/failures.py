@@ -12,7 +12,7 @@ from core.records.reasons import Cause as Cause
 NOTICES = {cause: f"Ordered by similarity: {words}." for cause, words in FALLBACK_WORDS.items()}
 # Stopped here, before anything was sent.
 NOT_SENT: frozenset[Cause] = frozenset(
-    {"budget_day", "budget_month", "budget_visitor", "many_searches", "busy", "unmetered"}
+    {"budget_day", "budget_month", "budget_visitor", "many_searches", "busy", "unmetered", "unpriced"}
 )
 # May be gone a moment later: worth a retry.
 TRANSIENT: frozenset[Cause] = frozenset({"overloaded", "unreachable"})

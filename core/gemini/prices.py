@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from core.errors import SettingError
+from core.setting_kinds import UnknownPrice
 from core.settings import PROJECT
 
 PRICES = PROJECT / "data" / "prices.toml"
@@ -56,11 +57,16 @@ class TokenRates:
 
 @dataclass(frozen=True)
 class Price:
-    """The rates of a model from a day on; requests with more prompt tokens than `limit` cost the rates of `above`."""
+    """The rates of a model from a day on; requests with more prompt tokens than `limit` cost the rates of `above`.
+
+    `source` says where they are from, `checked` when they were last compared with it.
+    """
 
     model: str
     since: date
     rates: TokenRates
+    source: str
+    checked: date
     limit: int | None = None
     above: TokenRates | None = None
 
@@ -72,18 +78,18 @@ class Price:
 
 @dataclass(frozen=True)
 class PricedUsage:
-    """USD, and whether the model's price is known; if not, `usd` is the cost at the highest known rate."""
+    """USD, and whether the model's price is known; if not, `usd` is the cost at the ceiling for unknown prices."""
 
     usd: float
     known: bool
 
 
 class PriceTable:
-    """The prices of all known models."""
+    """The prices of all known models, and what a model without a price is charged at."""
 
-    def __init__(self, prices: list[Price]) -> None:
-        """`prices` must not be empty."""
-        self._prices = sorted(prices, key=lambda price: price.since)
+    def __init__(self, prices: list[Price], ceiling: TokenRates | None) -> None:
+        """Without a `ceiling` a model without a price has no cost: nothing may be sent to it."""
+        self._prices, self._ceiling = sorted(prices, key=lambda price: price.since), ceiling
 
     def price(self, model: str, day: date) -> Price | None:
         """The price of a model on a day (UTC), None if the table does not know it."""
@@ -91,24 +97,27 @@ class PriceTable:
         found = [price for price in self._prices if price.model == name and price.since <= day]
         return found[-1] if found else None
 
-    def cost(self, model: str, usage: TokenUsage, day: date) -> PricedUsage:
-        """The cost of one request; an unknown model is charged at the highest known rate, never at zero."""
+    def cost(self, model: str, usage: TokenUsage, day: date) -> PricedUsage | None:
+        """The cost of one request; None if the model has no price and there is no ceiling."""
         price = self.price(model, day)
         if price is not None:
             return PricedUsage(price.cost_usd(usage), known=True)
-        in_force = [price for price in self._prices if price.since <= day] or self._prices
-        return PricedUsage(max(price.cost_usd(usage) for price in in_force), known=False)
+        return PricedUsage(self._ceiling.cost_usd(usage), known=False) if self._ceiling else None
 
 
-def load_prices(path: Path = PRICES) -> PriceTable:
-    """Read a price table. Raises SettingError with the row that is wrong."""
+def load_prices(unknown: UnknownPrice, path: Path = PRICES) -> PriceTable:
+    """Read a price table; `unknown` is what models that it lacks cost, as set.
+
+    Raises SettingError with the row that is wrong.
+    """
     try:
         rows = tomllib.loads(path.read_text(encoding="utf-8"))["price"]
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, KeyError) as error:
         raise SettingError(f"{path} cannot be read as a table of prices ({error!r}): restore it") from error
     if not isinstance(rows, list) or not rows:
         raise SettingError(f"{path} holds no prices: restore it")
-    return PriceTable([_price(path, row) for row in rows])
+    ceiling = None if unknown == "refuse" else TokenRates(unknown.input, unknown.output, cached=unknown.input)
+    return PriceTable([_price(path, row) for row in rows], ceiling)
 
 
 def _price(path: Path, row: Mapping[str, Any]) -> Price:
@@ -116,8 +125,10 @@ def _price(path: Path, row: Mapping[str, Any]) -> Price:
         above = row.get("above")
         return Price(
             model=str(row["model"]),
-            since=_day(row["from"]),
+            since=_day(row, "from"),
             rates=_rates(row),
+            source=_text(row, "source"),
+            checked=_day(row, "checked"),
             limit=int(above["prompt_tokens"]) if above else None,
             above=_rates(above) if above else None,
         )
@@ -125,10 +136,16 @@ def _price(path: Path, row: Mapping[str, Any]) -> Price:
         raise SettingError(f"{path} has a row that is not a price ({row}: {error!r}): correct it") from error
 
 
-def _day(value: object) -> date:
-    if type(value) is not date:
-        raise TypeError(f"from is {value!r}, not a date")
-    return value
+def _day(row: Mapping[str, Any], name: str) -> date:
+    if type(row[name]) is not date:
+        raise TypeError(f"{name} is {row[name]!r}, not a date")
+    return cast("date", row[name])
+
+
+def _text(row: Mapping[str, Any], name: str) -> str:
+    if not isinstance(row[name], str) or not row[name].strip():
+        raise TypeError(f"{name} is {row[name]!r}, not a text")
+    return str(row[name])
 
 
 def _rates(row: Mapping[str, Any]) -> TokenRates:

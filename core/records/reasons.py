@@ -26,6 +26,7 @@ Cause = Literal[
     "busy",
     "paused",
     "unmetered",
+    "unpriced",
 ]
 
 # Why Gemini did not rank, as a clause.
@@ -50,6 +51,7 @@ FALLBACK_WORDS: dict[Cause, str] = {
     "busy": "too many requests to Gemini are waiting for an answer",
     "paused": "Gemini failed several times in a row and is not asked for a moment",
     "unmetered": "the cost of Gemini cannot be recorded, so nothing is sent",
+    "unpriced": "the price of the model is not known. Add it to data/prices.toml, or set CONTACTSHEET_UNKNOWN_PRICE",
 }
 # Of many requests by different people: some shorter, and addressed to nobody.
 _WORDS: dict[str, str] = {
@@ -61,6 +63,7 @@ _WORDS: dict[str, str] = {
     "quota_day": "Gemini's daily quota used up",
     "bad_key": "Gemini does not accept the key",
     "retired": "Gemini does not know the model",
+    "unpriced": "no price for the model in data/prices.toml",
 }
 _WORD_START = re.compile(r"(?<=[a-z])(?=[A-Z])")
 

@@ -30,8 +30,8 @@ class Ranking:
     """An order of the candidates, and where it comes from.
 
     `failure` says why the vector order was kept, if it was. `usd` is the billed cost of this search; where
-    `price_known` is false the price table lacks the model, and the cost is at the highest known rate. `unknown_usd` is
-    the most that requests without a reply may have cost on top.
+    `price_known` is false the price table lacks the model, and the cost is at the ceiling for such models.
+    `unknown_usd` is the most that requests of unknown usage may have cost on top.
     """
 
     outcome: RankingOutcome

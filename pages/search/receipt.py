@@ -72,7 +72,7 @@ def _ranking_line(ranking: Ranking) -> str:
         detail = f" ({ranking.failure.detail})" if ranking.failure.detail else ""
         parts.append(f"{reason_words(ranking.failure.cause)}{detail}")
     if not ranking.price_known:
-        parts.append("price unknown: charged at the highest known rate")
+        parts.append("price not known: charged at the ceiling, CONTACTSHEET_UNKNOWN_PRICE")
     if ranking.unknown_usd:
-        parts.append(f"up to {format_usd(ranking.unknown_usd)} more for requests without a reply")
+        parts.append(f"up to {format_usd(ranking.unknown_usd)} more for requests whose usage is not known")
     return " · ".join(parts)

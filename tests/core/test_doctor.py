@@ -42,6 +42,20 @@ def test_it_says_how_people_become_curators_without_sign_in(tmp_path: Path) -> N
     )
 
 
+def test_it_says_where_the_price_of_the_model_is_from_or_that_there_is_none(tmp_path: Path) -> None:
+    ok, found, advice = checks(tmp_path)["Gemini price"]
+    assert (ok, advice) == (True, "")
+    assert found.startswith("gemini-3.5-flash-lite: https://ai.google.dev/gemini-api/docs/pricing, checked 20")
+    new = {"CONTACTSHEET_GEMINI_MODEL": "gemini-of-tomorrow"}
+    assert checks(tmp_path, **new)["Gemini price"] == (
+        True,
+        "not known for gemini-of-tomorrow: charged at CONTACTSHEET_UNKNOWN_PRICE=20/100",
+        "add the price of gemini-of-tomorrow to data/prices.toml",
+    )
+    ok, found, _ = checks(tmp_path, **new, CONTACTSHEET_UNKNOWN_PRICE="refuse")["Gemini price"]
+    assert (ok, found) == (False, "not known for gemini-of-tomorrow, so nothing is sent")
+
+
 def test_lists_of_people_who_cannot_sign_in_are_reported(tmp_path: Path) -> None:
     ok, found, advice = checks(tmp_path, **CURATORS)["curators"]
     assert (ok, found) == (False, "people are listed, but cannot sign in")

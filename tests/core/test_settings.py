@@ -50,6 +50,12 @@ def test_visible_gpus_from_the_secrets_file_reach_the_libraries_that_read_the_en
         ("CONTACTSHEET_GEMINI_ENDPOINT", "127.0.0.1:8700", "an address like"),
         ("CONTACTSHEET_GEMINI_ENDPOINT", "http://", "an address like"),
         ("CONTACTSHEET_GEMINI_ENDPOINT", "http://[::1", "an address like"),
+        ("CONTACTSHEET_UNKNOWN_PRICE", "20", "`refuse`, or USD per million tokens as `INPUT/OUTPUT`"),
+        ("CONTACTSHEET_UNKNOWN_PRICE", "20/100/3", "`refuse`, or USD per million tokens as `INPUT/OUTPUT`"),
+        ("CONTACTSHEET_UNKNOWN_PRICE", "0/100", "each 0.01 to 10000"),
+        ("CONTACTSHEET_UNKNOWN_PRICE", "20/-1", "each 0.01 to 10000"),
+        ("CONTACTSHEET_UNKNOWN_PRICE", "nan/inf", "each 0.01 to 10000"),
+        ("CONTACTSHEET_UNKNOWN_PRICE", "free", "`refuse`, or USD per million tokens as `INPUT/OUTPUT`"),
         ("CONTACTSHEET_HOSTS", "http://photos.example", "host names or addresses"),
         ("CONTACTSHEET_HOSTS", "photos.example/gallery", "host names or addresses"),
         ("CONTACTSHEET_HOSTS", "localhost,*", "host names or addresses"),
@@ -115,6 +121,12 @@ def test_a_secret_shows_only_whether_it_is_set() -> None:
 def test_an_explicit_model_is_distinguished_from_the_default(tmp_path: Path) -> None:
     assert load({"CONTACTSHEET_MODEL": "ViT-B-32/openai"}, tmp_path).model_is_explicit
     assert not load({}, tmp_path).model_is_explicit
+
+
+@pytest.mark.parametrize("text", ["refuse", "20/100", "1.5/7.25"])
+def test_the_price_of_unknown_models_reaches_a_child_process_as_it_was_set(text: str, tmp_path: Path) -> None:
+    settings = load({"CONTACTSHEET_UNKNOWN_PRICE": text}, tmp_path)
+    assert settings.environment()["CONTACTSHEET_UNKNOWN_PRICE"] == text
 
 
 def test_the_table_of_defaults_agrees_with_the_object() -> None:

@@ -27,20 +27,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
-from tests.fakes.gemini_faults import (
-    FAULTS,
-    AnswerStep,
-    BlockedStep,
-    ErrorStep,
-    PageStep,
-    ResetStep,
-    Step,
-    bad_key,
-    invalid,
-)
+from tests.fakes.gemini_faults import FAULTS, bad_key, invalid
 from tests.fakes.gemini_ranking import answer
-from tests.fakes.gemini_reply import EnumEncoder, LedgerRow, WireReply, answered, blocked, page, refused, reset
+from tests.fakes.gemini_reply import EnumEncoder, LedgerRow, WireReply, answered, blocked, page, refused, reset, stream
 from tests.fakes.gemini_request import BadRequest, parse
+from tests.fakes.gemini_steps import AnswerStep, BlockedStep, ErrorStep, PageStep, ResetStep, Step, StreamStep
 
 MANUAL_KEY = "mock"
 MAX_REQUESTS = 64
@@ -57,6 +48,7 @@ class MockGeminiServer:
     def __init__(self, key: str = MANUAL_KEY, delay_s: float = 0.0, obedient: bool = False, port: int = 0) -> None:
         self.delay_s, self.obedient = delay_s, obedient
         self.closing = threading.Event()
+        self.open_streams = 0  # connections on which a StreamStep is still being sent
         self._key, self._count = key, 0
         self._always: Step = AnswerStep()
         self._scripted: deque[Step] = deque()
@@ -96,6 +88,10 @@ class MockGeminiServer:
         with self._lock:
             self._ledger.append(row)
 
+    def streaming(self, more: int) -> None:
+        with self._lock:
+            self.open_streams += more
+
     def reply_to(self, url: str, key: str, body: bytes) -> WireReply:
         """The reply to a POST. A wrong key or a bad body uses up no scripted step."""
         target = urlsplit(url)
@@ -122,6 +118,8 @@ class MockGeminiServer:
                 return page(step, model)
             case ResetStep():
                 return reset(model)
+            case StreamStep():
+                return stream(step, model)
 
     def _next(self, wire: dict[str, Any]) -> tuple[Step, str]:
         with self._lock:
@@ -204,6 +202,8 @@ class _Handler(BaseHTTPRequestHandler):
         delay_s = mock_server.delay_s if reply.delay_s is None else reply.delay_s
         if mock_server.closing.wait(max(0.0, delay_s - (time.monotonic() - arrived))):
             self._reset()
+        elif reply.stream is not None:
+            self._send_stream(reply, reply.stream)
         elif reply.reset_after is None:
             self._send_all(reply)
         else:
@@ -211,9 +211,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send_all(self, reply: WireReply) -> None:
         """The ledger is written before the last byte, so that it is complete when the client has its reply."""
-        whole = self._head(reply.code, reply.content_type, len(reply.body)) + reply.body
+        head = self._head(reply.code, reply.content_type, len(reply.body))
+        whole, at_once = head + reply.body, len(head) if reply.drip_from_body else 0
         try:
-            self._send(whole[:-1], reply.drip_s)
+            self.wfile.write(whole[:at_once])
+            self._send(whole[at_once:-1], reply.drip_s)
             left = self._client_has_left()
         except OSError:
             left = True
@@ -222,6 +224,18 @@ class _Handler(BaseHTTPRequestHandler):
             self._reset()
         else:
             self.wfile.write(whole[-1:])
+
+    def _send_stream(self, reply: WireReply, stream: StreamStep) -> None:
+        self.server.mock_server.record(reply.row)
+        self.server.mock_server.streaming(1)
+        with suppress(OSError):
+            self.wfile.write(stream.head)
+            for _ in range(stream.times):
+                self.wfile.write(stream.again)
+                if self.server.mock_server.closing.wait(stream.pause_s) or self._client_has_left():
+                    break
+        self.server.mock_server.streaming(-1)
+        self.close_connection = True
 
     def _send_until(self, reply: WireReply, reset_after: int) -> None:
         if reset_after:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-Wire = dict[str, Any]
+from tests.fakes.gemini_hostile import HOSTILE, IMPOSSIBLE_USAGES, UNREADABLE_USAGES
+from tests.fakes.gemini_steps import AnswerStep, BlockedStep, ErrorStep, PageStep, ResetStep, Step, Wire, unchanged
+
 QUOTA_IDS = {
     "minute": "GenerateRequestsPerMinutePerProjectPerModel-FreeTier",
     "tokens": "GenerateContentInputTokensPerModelPerMinute-FreeTier",
@@ -18,66 +20,6 @@ BLOCKED_FINISHES = ("SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED
 MARKUP = '<script>alert("x")</script><img src=x onerror=alert(1)> **bold** [link](javascript:alert(1)) $x^2$ :red[x]'
 ODD = "half a \ud800 pair, \0, \x1b[31m, \u202e and\nlines"
 ALL_OF_IT = 1_000_000_000
-
-
-def unchanged(text: str) -> str:
-    return text
-
-
-@dataclass(frozen=True)
-class AnswerStep:
-    """A 200; without arguments the honest one.
-
-    `rewrite` gets the honest text. Where thoughts and text do not fit into maxOutputTokens, or into `output_limit` in
-    its place, the text is cut and the finishReason is MAX_TOKENS. `parts` is how many the text is sent in: 0 for
-    content without parts, None for no content. An int as `finish_reason` is sent as it is. `delay_s` replaces the
-    server's, `drip_s` spreads the reply over so many seconds.
-    """
-
-    rewrite: Callable[[str], str] = unchanged
-    finish_reason: str | int = "STOP"
-    parts: int | None = 1
-    output_limit: int | None = None
-    thoughts_tokens: int = 0
-    cached_tokens: int = 0
-    usage_sent: bool = True
-    reset_halfway: bool = False
-    delay_s: float | None = None
-    drip_s: float = 0.0
-
-
-@dataclass(frozen=True)
-class BlockedStep:
-    """A 200 without candidates; without a reason there is no promptFeedback either."""
-
-    reason: str | int | None = None
-
-
-@dataclass(frozen=True)
-class ErrorStep:
-    """An error in Google's JSON shape."""
-
-    code: int
-    status: str
-    message: str
-    details: tuple[Wire, ...] = ()
-
-
-@dataclass(frozen=True)
-class PageStep:
-    """A body that is not the API's: what a proxy or a captive portal sends."""
-
-    code: int = 200
-    content_type: str = "text/html; charset=utf-8"
-    body: bytes = b"<!DOCTYPE html><html><head><title>Sign in</title></head><body><h1>Sign in</h1></body></html>"
-
-
-@dataclass(frozen=True)
-class ResetStep:
-    """The connection is reset before anything is answered."""
-
-
-Step = AnswerStep | BlockedStep | ErrorStep | PageStep | ResetStep
 
 
 def _detail(kind: str, **fields: Any) -> Wire:
@@ -156,6 +98,7 @@ _REFUSALS: Mapping[str, Step] = {
     "429-minute-short": quota("minute", retry_after="0.25s"),
     "429-minute-no-retry": quota("minute"),
     "429-tokens": quota("tokens", retry_after="12.5s"),
+    "429-minute-endless": quota("minute", retry_after="999999s"),
     "429-day": quota("day", retry_after="41s"),
     "429-both": quota("minute", "day", retry_after="37s"),
     "429-retry-only": quota(retry_after="3s"),
@@ -234,4 +177,12 @@ _CONNECTIONS: Mapping[str, Step] = {
     "200-other-types": PageStep(content_type="application/json", body=b'{"candidates": 5}'),
     "200-bytes": PageStep(content_type="application/json", body=b"\xff\xfe\x00"),
 }
-FAULTS: Mapping[str, Step] = {**_REFUSALS, **_BLOCKED, **_TEXTS, **_CONNECTIONS}
+FAULTS: Mapping[str, Step] = {
+    **_REFUSALS,
+    **_BLOCKED,
+    **_TEXTS,
+    **_CONNECTIONS,
+    **HOSTILE,
+    **IMPOSSIBLE_USAGES,
+    **UNREADABLE_USAGES,
+}

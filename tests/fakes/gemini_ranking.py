@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from tests.fakes.gemini_faults import MARKUP, Wire
+from tests.fakes.gemini_faults import MARKUP
 from tests.fakes.gemini_request import Candidate, Prompt
+from tests.fakes.gemini_steps import Wire
 
 WORD = re.compile(r"\w+")
 FILLERS = frozenset(

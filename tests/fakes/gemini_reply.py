@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tests.fakes.gemini_faults import AnswerStep, BlockedStep, ErrorStep, PageStep, Wire
 from tests.fakes.gemini_request import Prompt, prompt_tokens, text_tokens
+from tests.fakes.gemini_steps import AnswerStep, BlockedStep, ErrorStep, PageStep, StreamStep, Wire
 
 # Numbers of the enums, for clients that ask for `enum-encoding=int`.
 FINISH_REASONS = {
@@ -48,6 +48,7 @@ class WireReply:
     """One reply as it goes out, and what is written to the ledger for it.
 
     With `reset_after` the connection is reset after so many bytes of the body; after 0 the head is not sent either.
+    A `stream` is sent in place of head and body.
     """
 
     code: int
@@ -56,7 +57,9 @@ class WireReply:
     row: LedgerRow
     delay_s: float | None = None
     drip_s: float = 0.0
+    drip_from_body: bool = False
     reset_after: int | None = None
+    stream: StreamStep | None = None
 
 
 class EnumEncoder:
@@ -77,6 +80,10 @@ def refused(refusal: ErrorStep, model: str) -> WireReply:
 
 def page(step: PageStep, model: str) -> WireReply:
     return WireReply(step.code, step.content_type, step.body, LedgerRow(model, f"{step.code} {step.content_type}"))
+
+
+def stream(step: StreamStep, model: str) -> WireReply:
+    return WireReply(200, "", b"", LedgerRow(model, "stream"), stream=step)
 
 
 def reset(model: str) -> WireReply:
@@ -106,15 +113,17 @@ def answered(step: AnswerStep, text: str, model: str, prompt: Prompt, response_i
         cached_tokens=min(step.cached_tokens, sum(tokens.values())),
         candidates_tokens=text_tokens(sent),
         thoughts_tokens=thoughts,
-        reported=step.usage_sent,
+        reported=step.usage_sent and not step.usage,
     )
     candidate = {**_content(sent, step.parts), "finishReason": enum(reason, FINISH_REASONS), "index": 0}
     trailer = _trailer(row, tokens, response_id, enum)
+    trailer["usageMetadata"] |= step.usage
     if not step.usage_sent:
         del trailer["usageMetadata"]
     reply = _json_reply(200, {"candidates": [candidate], **trailer}, row)
     reset_after = len(reply.body) // 2 if step.reset_halfway else None
-    return replace(reply, delay_s=step.delay_s, drip_s=step.drip_s, reset_after=reset_after)
+    drip = {"drip_s": step.drip_s, "drip_from_body": step.drip_from_body}
+    return replace(reply, delay_s=step.delay_s, reset_after=reset_after, **drip)
 
 
 def _content(text: str, parts: int | None) -> Wire:

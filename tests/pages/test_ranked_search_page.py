@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -19,7 +20,8 @@ from pages.search.turns import MAX_EARLIER_HITS, MAX_TURNS
 from pages.ui.format import escape_markdown
 from tests.fakes.gemini import MockGeminiServer
 from tests.fakes.gemini_client import KEY
-from tests.fakes.gemini_faults import ALL_OF_IT, FAULTS, MARKUP, AnswerStep, each, quota
+from tests.fakes.gemini_faults import ALL_OF_IT, FAULTS, MARKUP, each, quota
+from tests.fakes.gemini_steps import AnswerStep
 from tests.pages.conftest import frames, galleries, visit
 
 MODEL = "gemini-3.5-flash-lite"
@@ -39,7 +41,13 @@ def key() -> str:
 
 
 @pytest.fixture
-def settings(tmp_path: Path, server: MockGeminiServer, key: str) -> Settings:
+def unpriced() -> dict[str, Any]:
+    """Settings of a model without a price, in tests about one."""
+    return {}
+
+
+@pytest.fixture
+def settings(tmp_path: Path, server: MockGeminiServer, key: str, unpriced: dict[str, Any]) -> Settings:
     return Settings(
         data=tmp_path / "data",
         model="local-dir:colour",
@@ -48,6 +56,7 @@ def settings(tmp_path: Path, server: MockGeminiServer, key: str) -> Settings:
         gemini_endpoint=server.address,
         rank_results=2,
         rank_deadline_s=20.0,
+        **unpriced,
     )
 
 
@@ -237,6 +246,21 @@ def test_the_receipt_shows_times_tokens_and_cost(served: App, server: MockGemini
     assert event.gemini_usd > 0
 
 
+@pytest.mark.parametrize("unpriced", [{"gemini_model": "gemini-of-tomorrow"}])
+@pytest.mark.usefixtures("served")
+def test_the_receipt_says_that_a_model_without_a_price_is_charged_at_the_ceiling() -> None:
+    page = searched("red", receipt="true")
+    page.toggle(key="receipt").set_value(True).run()
+    assert "price not known: charged at the ceiling, CONTACTSHEET_UNKNOWN_PRICE" in receipt_line(page, "Ranking")
+
+
+@pytest.mark.parametrize("unpriced", [{"gemini_model": "gemini-of-tomorrow", "unknown_price": "refuse"}])
+@pytest.mark.usefixtures("served")
+def test_one_line_says_that_a_refused_model_needs_a_price(server: MockGeminiServer) -> None:
+    assert any("Add it to data/prices.toml" in line for line in lines(searched("red")))
+    assert server.ledger == []
+
+
 def test_the_receipt_of_a_failed_ranking_shows_the_cause_and_what_may_still_be_billed(
     served: App, server: MockGeminiServer
 ) -> None:
@@ -246,7 +270,7 @@ def test_the_receipt_of_a_failed_ranking_shows_the_cause_and_what_may_still_be_b
     line = receipt_line(page, "Ranking")
     assert line.startswith(f"fallback · {MODEL} · prompt 1 · images · 1 request · ")
     assert " · Gemini's answer could not be read (ParseError) · up to $0.00" in line
-    assert line.endswith("more for requests without a reply")
+    assert line.endswith("more for requests whose usage is not known")
     assert list(page.dataframe[0].value["Reason"]) == ["", "", ""]
 
 

@@ -21,6 +21,7 @@ from core.gemini.deadline import MAX_PENDING
 from core.gemini.failures import NOTICES, Cause, GeminiError
 from core.gemini.prices import TokenUsage, load_prices
 from core.gemini.transport import GeminiReply, GeminiRequest
+from core.setting_kinds import PriceCeiling, UnknownPrice
 from core.settings import Secret
 from core.store.sql.database import Database
 from core.store.sql.spend_store import Budgets, Share, SpendStore
@@ -28,9 +29,10 @@ from tests.fakes.gemini_client import MODEL
 from tests.fakes.gemini_transport import HONEST, START, USAGE, FakeClock, FakeTransport, Gate
 
 REQUEST = GeminiRequest("Rank.", ("QUERY:\nred", b"jpeg"), {}, 500)
-USAGE_USD = (1_000 * 0.30 + 80 * 2.50) / 1e6
+USAGE_USD = (800 * 0.30 + 200 * 0.03 + 80 * 2.50) / 1e6
 MAX_USD = (5 + 2 + len("QUERY:\nred") + 1_120) * 0.30 / 1e6 + 500 * 2.50 / 1e6
 DEADLINE_S = 8.0
+CEILING = PriceCeiling(20.0, 100.0)
 
 
 @pytest.fixture
@@ -52,10 +54,11 @@ def make_calls(clock: FakeClock, database: Database) -> Callable[..., GeminiCall
         daily_usd: float = 10.0,
         model: str = MODEL,
         spend: SpendStore | None = None,
+        unknown: UnknownPrice = CEILING,
         **others: Any,
     ) -> GeminiCalls:
         spend = spend or SpendStore(database, Budgets(daily_usd, 100.0), clock.now)
-        return GeminiCalls(client, model, load_prices(), spend, times=clock.times, **others)
+        return GeminiCalls(client, model, load_prices(unknown), spend, times=clock.times, **others)
 
     return make
 
@@ -111,7 +114,7 @@ def test_however_long_it_fails_the_waits_end_before_the_deadline(
     clock, client = FakeClock(), FakeTransport(*[error(cause, hint_s)] * 1_000)
     spend = SpendStore(Database(tmp_path_factory.getbasetemp() / "waits.db"), Budgets(1e9, 1e9), clock.now)
     times = replace(clock.times, jitter=lambda: jitter)
-    calls = GeminiCalls(client, MODEL, load_prices(), spend, times=times)
+    calls = GeminiCalls(client, MODEL, load_prices(CEILING), spend, times=times)
     failure = calls.send(REQUEST, deadline_s).failure
     assert failure is not None
     assert failure.cause == cause
@@ -274,14 +277,27 @@ def test_a_reply_without_usage_keeps_counting_at_the_maximum(
     assert outcome.unknown_usd == pytest.approx(MAX_USD) == spent_usd(database, clock)
 
 
-@pytest.mark.parametrize("step", [HONEST, replace(HONEST, usage=None)])
-def test_a_model_without_a_price_is_flagged_and_charged_at_the_highest_known_rate(
-    make_calls: Callable[..., GeminiCalls], step: GeminiReply
+@pytest.mark.parametrize(("step", "usd"), [(HONEST, 0.028), (replace(HONEST, usage=None), 0.07274)])
+def test_a_model_without_a_price_is_flagged_and_charged_at_the_ceiling(
+    make_calls: Callable[..., GeminiCalls], database: Database, clock: FakeClock, step: GeminiReply, usd: float
 ) -> None:
     outcome = make_calls(FakeTransport(step), model="gemini-9-flash").send(REQUEST, DEADLINE_S)
     assert not outcome.price_known
-    assert outcome.usd + outcome.unknown_usd >= (1_000 * 2 + 80 * 12) / 1e6
+    assert outcome.usd + outcome.unknown_usd == pytest.approx(usd) == spent_usd(database, clock)
     assert make_calls(FakeTransport()).send(REQUEST, DEADLINE_S).price_known
+
+
+def test_a_model_without_a_price_may_be_refused_and_then_nothing_is_sent(
+    make_calls: Callable[..., GeminiCalls], database: Database, clock: FakeClock
+) -> None:
+    transport = FakeTransport()
+    calls = make_calls(transport, model="gemini-9-flash", unknown="refuse")
+    outcome = calls.send(REQUEST, DEADLINE_S)
+    assert outcome.failure is not None
+    assert outcome.failure.cause == "unpriced"
+    assert "Add it to data/prices.toml" in outcome.failure.notice
+    assert (transport.requests, outcome.requests, calls.available, spent_usd(database, clock)) == ([], 0, False, 0)
+    assert make_calls(transport, unknown="refuse").send(REQUEST, DEADLINE_S).text == "{}"
 
 
 def test_whatever_a_client_raises_the_call_ends_and_the_message_stays_out_of_the_log(

@@ -8,6 +8,7 @@ from itertools import cycle, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import enumerate as threads
+from time import sleep
 from typing import Any
 
 import pytest
@@ -18,7 +19,8 @@ from core.records.events import Event
 from tests.fakes.gemini import MockGeminiServer
 from tests.fakes.gemini_app import billed_usd, make_collections, ranking_app, spent_usd
 from tests.fakes.gemini_client import KEY
-from tests.fakes.gemini_faults import FAULTS, AnswerStep, Step
+from tests.fakes.gemini_faults import FAULTS
+from tests.fakes.gemini_steps import AnswerStep, Step
 from tests.fakes.trials import trials
 
 REQUESTS = trials(1_000, at_least=200)
@@ -156,9 +158,27 @@ def check_mixture(events: list[Event], server: MockGeminiServer) -> None:
     assert {row.model for row in server.ledger} == {way["gemini_model"] for way in WAYS}
 
 
-def test_replies_after_the_deadline_are_logged_as_late_and_the_rest_stays_reserved(
+def test_replies_cut_off_at_the_deadline_stay_reserved_at_their_maximum(
     server: MockGeminiServer, collections_dir: Path, tmp_path: Path
 ) -> None:
+    app = ranking_app(tmp_path / "data", collections_dir, server.address, rank_deadline_s=1.0)
+    server.script(AnswerStep(drip_s=9.0), AnswerStep(), AnswerStep(drip_s=9.0, thoughts_tokens=9))
+    rankings = [app.search(f"red {number}", "c", ranked=True).ranking for number in range(3)]
+    wait_for_late_replies()
+    while len(server.ledger) < 3:
+        sleep(0.01)
+    reported = [row for row in server.ledger if row.reported]
+    reserved_usd = sum(ranking.unknown_usd for ranking in rankings if ranking)
+    assert len(reported) == 1
+    assert billed_usd([row for row in server.ledger if not row.reported]) < reserved_usd
+    assert spent_usd(app) == pytest.approx(billed_usd(reported) + reserved_usd, abs=TOLERANCE_USD)
+    assert [event.kind for event in events_of(app)] == ["search"] * 3
+
+
+def test_replies_after_the_deadline_are_logged_as_late_and_the_rest_stays_reserved(
+    server: MockGeminiServer, collections_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calls, "MIN_TIMEOUT_S", 9.0)  # requests outlive the deadline, which they do by a little
     app = ranking_app(tmp_path / "data", collections_dir, server.address, rank_deadline_s=1.0)
     server.script(AnswerStep(drip_s=1.8), AnswerStep(), AnswerStep(drip_s=1.8, thoughts_tokens=9), FAULTS["no-usage"])
     rankings = [app.search(f"red {number}", "c", ranked=True).ranking for number in range(4)]

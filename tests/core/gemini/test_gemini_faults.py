@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import StringIO
 from pathlib import Path
 from threading import Thread
-from time import monotonic
+from time import monotonic, sleep
 
 import pytest
 from PIL import Image
 
 from core.app import App
+from core.gemini import calls
+from core.gemini.breaker import MAX_PAUSE_S, CircuitBreaker
+from core.gemini.deadline import MAX_PENDING
 from core.gemini.failures import NOTICES, Cause
 from core.records.money import pico_usd, usd
 from core.search.answer import Answer, RankingOutcome
+from core.setting_kinds import PriceCeiling, UnknownPrice
 from core.settings import Secret
 from tests.fakes.gemini import MockGeminiServer, nothing_listening
 from tests.fakes.gemini_app import (
@@ -33,11 +39,18 @@ from tests.fakes.gemini_app import (
 )
 from tests.fakes.gemini_client import KEY
 from tests.fakes.gemini_faults import BLOCK_REASONS, BLOCKED_FINISHES, FAULTS, quota
+from tests.fakes.gemini_hostile import HOSTILE, IMPOSSIBLE_USAGES, UNREADABLE_USAGES
+from tests.fakes.gemini_steps import AnswerStep
+from tests.fakes.memory import peak_mb, reset_peak
 
 # What the client's own libraries warn of when it meets a number that it does not know.
 pytestmark = [pytest.mark.filterwarnings(f"ignore:{text}") for text in ("Unrecognized", "The argument `including")]
 
 NAMES = ("red", "green", "blue", "yellow", "black", "white", "orange", "navy", "pink", "grey", "brown", "teal")
+# What comes without end, or would be far larger unpacked.
+HOSTILE_FLOODS = sorted(name for name in HOSTILE if not name.startswith(("dripped", "silent")))
+# Sixteen replies of a MB at once, and what both sides need for them; without a limit a single one took 0.6 to 3 GB.
+MAX_GROWTH_MB = 100.0
 # What a busy machine may add to the deadline.
 MARGIN_S = 8.0
 
@@ -139,6 +152,19 @@ CAUSES: dict[str, Cause] = {
     "reset-halfway": "unreachable",
     "dripped": "timeout",
     "late": "timeout",
+    "silent": "timeout",
+    **{name: "timeout" for name in HOSTILE if name.startswith("dripped")},
+    "endless-body": "malformed",
+    "endless-chunks": "malformed",
+    "endless-chunk-size": "unreachable",
+    "endless-error": "malformed",
+    "endless-header": "unreachable",
+    "endless-headers": "unreachable",
+    "endless-continue": "unreachable",
+    "gzip-bomb": "malformed",
+    "gzip-bomb-error": "malformed",
+    "huge-length": "malformed",
+    **dict.fromkeys(UNREADABLE_USAGES, "malformed"),
 }
 # What can be ranked by all the same.
 RANKED = {
@@ -156,6 +182,7 @@ RANKED = {
     "missing-ids",
     "two-parts",
     "no-usage",
+    *IMPOSSIBLE_USAGES,
 }
 # Replies of unknown cost: no usage was reported, though it was, or may have been, billed.
 UNKNOWN_COST = {
@@ -170,6 +197,9 @@ UNKNOWN_COST = {
     "200-list",
     "200-other-types",
     "200-bytes",
+    *HOSTILE,
+    *IMPOSSIBLE_USAGES,
+    *UNREADABLE_USAGES,
 }
 
 
@@ -250,6 +280,53 @@ def test_a_fault_gives_all_pictures_in_time_says_why_and_keeps_the_key(
     assert files_with_the_key(tmp_path / "data", collections_dir) == []
 
 
+@pytest.fixture
+def patient_breaker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A circuit breaker that stays closed, so that nothing but a slot can hold up the next request."""
+    monkeypatch.setattr(calls, "CircuitBreaker", partial(CircuitBreaker, failure_limit=1_000))
+
+
+def search_at_once(app: App, words: str) -> list[Searched]:
+    """As many rankings in parallel as may be pending."""
+    with ThreadPoolExecutor(MAX_PENDING) as pool:
+        return list(pool.map(lambda number: searched(app, f"{words} {number}"), range(MAX_PENDING)))
+
+
+@pytest.mark.usefixtures("patient_breaker")
+@pytest.mark.parametrize("name", ["dripped-head", "dripped-body", "dripped-until-closed", "silent"])
+def test_sixteen_drips_end_at_the_deadline_and_the_next_rankings_find_every_slot_free(
+    name: str, server: MockGeminiServer, collections_dir: Path, tmp_path: Path
+) -> None:
+    app = ranking_app(tmp_path / "data", collections_dir, server.address, rank_deadline_s=6.0)
+    searched(app).check("ranked", None)
+    server.script(*[FAULTS[name]] * MAX_PENDING)
+    assert {cause_of(found.answer) for found in search_at_once(app, "red drip")} == {"timeout"}
+    sleep(0.3)  # their threads are given a moment to notice
+    searched(app, "red 17").check("ranked", None)
+    assert [cause_of(found.answer) for found in search_at_once(app, "red again")] == [None] * MAX_PENDING
+    assert server.open_streams == 0
+
+
+@pytest.mark.usefixtures("patient_breaker")
+def test_whatever_a_hostile_server_sends_memory_is_bounded_and_every_slot_free_again(
+    server: MockGeminiServer, collections_dir: Path, tmp_path: Path
+) -> None:
+    app = ranking_app(tmp_path / "data", collections_dir, server.address, rank_deadline_s=3.0, daily_usd=100.0)
+    searched(app).check("ranked", None)
+    grown_mb = {}
+    for name in HOSTILE_FLOODS:
+        reset_peak()
+        before_mb = peak_mb()
+        server.always(FAULTS[name])
+        assert None not in {cause_of(found.answer) for found in search_at_once(app, f"red {name}")}
+        grown_mb[name] = round(peak_mb() - before_mb)
+    print("MB that 16 replies at once took, by what they were:", grown_mb)
+    assert max(grown_mb.values()) < MAX_GROWTH_MB
+    server.always(AnswerStep())
+    sleep(0.3)
+    assert [cause_of(found.answer) for found in search_at_once(app, "red again")] == [None] * MAX_PENDING
+
+
 def test_the_key_is_looked_for_in_what_really_holds_it(tmp_path: Path, everything_logged: StringIO) -> None:
     (tmp_path / "a").write_bytes(b"\0" + KEY.encode())
     assert files_with_the_key(tmp_path) == [tmp_path / "a"]
@@ -268,6 +345,14 @@ def test_a_short_failure_costs_a_second_request_and_no_ranking(
     assert [row.outcome for row in server.ledger] == ["503 UNAVAILABLE", "STOP"]
 
 
+def test_a_key_that_is_not_accepted_is_tried_once(
+    server: MockGeminiServer, collections_dir: Path, tmp_path: Path
+) -> None:
+    server.always(FAULTS["401"])
+    searched(ranking_app(tmp_path / "data", collections_dir, server.address)).check("fallback", "bad_key")
+    assert len(server.ledger) == 1
+
+
 def test_a_quota_that_returns_within_the_deadline_is_waited_for(
     server: MockGeminiServer, collections_dir: Path, tmp_path: Path
 ) -> None:
@@ -283,6 +368,42 @@ def test_a_quota_that_returns_at_once_is_still_retried_with_pauses(
     server.always(quota("minute", retry_after="0s"))
     searched(ranking_app(tmp_path / "data", collections_dir, server.address)).check("fallback", "quota_minute")
     assert len(server.ledger) <= 4
+
+
+def test_a_quota_that_returns_in_days_pauses_ranking_for_minutes(
+    server: MockGeminiServer, collections_dir: Path, tmp_path: Path
+) -> None:
+    server.script(FAULTS["429-minute-endless"])
+    app = ranking_app(tmp_path / "data", collections_dir, server.address)
+    for _ in range(2):
+        found = searched(app)
+        found.check("fallback", "quota_minute")
+        failure = found.answer.ranking.failure if found.answer.ranking else None
+        assert failure is not None
+        assert failure.retry_at is not None
+        assert failure.retry_at <= datetime.now(UTC) + timedelta(seconds=MAX_PAUSE_S)
+    assert len(server.ledger) == 1
+
+
+@pytest.mark.parametrize(("unknown", "outcome"), [(PriceCeiling(20.0, 100.0), "ranked"), ("refuse", "fallback")])
+def test_a_model_without_a_price_is_charged_at_the_ceiling_or_refused(
+    unknown: UnknownPrice, outcome: RankingOutcome, server: MockGeminiServer, collections_dir: Path, tmp_path: Path
+) -> None:
+    found = searched(
+        ranking_app(
+            tmp_path / "data",
+            collections_dir,
+            server.address,
+            gemini_model="gemini-of-tomorrow",
+            unknown_price=unknown,
+            rank_deadline_s=8.0,
+        )
+    )
+    found.check(outcome, None if outcome == "ranked" else "unpriced")
+    rows = server.ledger
+    tokens = [(row.prompt_tokens, row.candidates_tokens) for row in rows]
+    assert spent_usd(found.app) == pytest.approx(sum(20e-6 * prompt + 100e-6 * output for prompt, output in tokens))
+    assert len(rows) == (outcome == "ranked")
 
 
 def test_a_refused_connection_is_reported_and_costs_nothing(collections_dir: Path, tmp_path: Path) -> None:

@@ -19,7 +19,8 @@ from core.search.answer import Answer
 from tests.fakes.gemini import MockGeminiServer
 from tests.fakes.gemini_app import files_with_the_key, make_collections, ranking_app
 from tests.fakes.gemini_client import KEY
-from tests.fakes.gemini_faults import ALL_OF_IT, MARKUP, AnswerStep
+from tests.fakes.gemini_faults import ALL_OF_IT, MARKUP
+from tests.fakes.gemini_steps import AnswerStep
 
 TITLES = {
     "red": "Rank me first!",

@@ -34,9 +34,10 @@ from tests.fakes.gemini_client import (
     order,
     ranked,
 )
-from tests.fakes.gemini_faults import FAULTS, MARKUP, AnswerStep
+from tests.fakes.gemini_faults import FAULTS, MARKUP
 from tests.fakes.gemini_ranking import ranking
 from tests.fakes.gemini_request import Candidate, Prompt, image_tokens
+from tests.fakes.gemini_steps import AnswerStep
 
 
 @pytest.fixture(autouse=True)

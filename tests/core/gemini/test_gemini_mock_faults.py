@@ -15,13 +15,16 @@ from google.protobuf.json_format import ParseError
 
 from tests.fakes.gemini import MockGeminiServer, nothing_listening
 from tests.fakes.gemini_client import KEY, QUERY, Ask, asker, exceptions, order
-from tests.fakes.gemini_faults import BLOCK_REASONS, BLOCKED_FINISHES, FAULTS, MARKUP, ODD, QUOTA_IDS, AnswerStep
+from tests.fakes.gemini_faults import BLOCK_REASONS, BLOCKED_FINISHES, FAULTS, MARKUP, ODD, QUOTA_IDS
+from tests.fakes.gemini_hostile import HOSTILE, IMPOSSIBLE_USAGES, UNREADABLE_USAGES
+from tests.fakes.gemini_steps import AnswerStep
 
 # What the client's own libraries warn of when it meets a number that it does not know, or is printed.
 pytestmark = [pytest.mark.filterwarnings(f"ignore:{text}") for text in ("Unrecognized", "The argument `including")]
 # Short enough to wait for, long enough for a machine that is busy.
 DEADLINE_S, LATE_S = 0.6, 1.2
-SLOW = {"dripped", "late"}
+# What the SDK by itself waits for, or reads, without end.
+SLOW = {"dripped", "late", *HOSTILE}
 
 
 @pytest.fixture(autouse=True)
@@ -294,4 +297,5 @@ def test_no_fault_makes_the_client_say_its_key(server: MockGeminiServer, ask: As
 def test_every_fault_is_tried_here() -> None:
     others = {"finish-SAFETY-partial", "finish-unknown-with-text", "max-tokens", "no-usage", "200-list"}
     blocked = {f"prompt-{reason}" for reason in (*BLOCK_REASONS, "unknown-name", "unknown-number")} | {"no-candidates"}
+    others |= {*IMPOSSIBLE_USAGES, *UNREADABLE_USAGES}
     assert set(FAULTS) == {*REFUSALS, *FINISHES, *TEXTS, *QUERIES, *BROKEN, *SLOW, *others, *blocked}

@@ -157,7 +157,7 @@ def events(tmp_path: Path) -> EventLog:
 def understanding(clock: FakeClock, events: EventLog, tmp_path: Path) -> Callable[..., FollowUps]:
     def build(client: FakeTransport | None, deadline_s: float = 8.0) -> FollowUps:
         spend = SpendStore(Database(tmp_path / "spend.db"), Budgets(1, 1), clock.now)
-        calls = GeminiCalls(client, MODEL, load_prices(), spend, times=clock.times)
+        calls = GeminiCalls(client, MODEL, load_prices("refuse"), spend, times=clock.times)
         limits = SearchLimits(Access(), RateLimits(tmp_path / "limits.db"), Settings())
         return FollowUps(calls, events, deadline_s, limits, clock.now)
 

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.app import App
+from core.errors import StoreError
 from core.store.sql.database import Database
 from core.store.sql.spend_store import RETENTION_DAYS, Budgets, Share, Spending, SpendStore
 from tests.fakes.child_processes import FORKS
@@ -117,6 +118,20 @@ def test_days_long_gone_are_dropped(
 
 def test_a_budget_of_nothing_allows_nothing(with_budgets: Callable[[float, float], SpendStore]) -> None:
     assert with_budgets(0.0, 9.0).reserve(1e-9) == "day"
+
+
+@pytest.mark.parametrize("usd", [-1e-9, -600.0, float("nan"), float("inf"), -float("inf"), 1e300])
+def test_an_amount_that_cannot_be_one_is_neither_reserved_nor_settled(
+    with_budgets: Callable[[float, float], SpendStore], usd: float
+) -> None:
+    spend = with_budgets(9.0, 9.0)
+    reservation = spend.reserve(0.5)
+    assert isinstance(reservation, int)
+    with pytest.raises(StoreError, match="cannot be recorded: an amount must be between 0 and"):
+        spend.settle(reservation, usd)
+    with pytest.raises(StoreError, match="cannot be recorded: an amount must be between 0 and"):
+        spend.reserve(usd)
+    assert spend.spent() == Spending(0.5, 0.5)
 
 
 # -- shares ------------------------------------------------------------------------------------------------------
