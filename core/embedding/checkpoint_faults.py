@@ -8,14 +8,12 @@ import re
 import zipfile
 from pathlib import Path
 
-from safetensors import SafetensorError
-
 HEAD_BYTES = 4096
 LENGTH_BYTES = 8  # a safetensors file begins with the length of its header
 MAX_HEADER_BYTES = 100_000_000  # safetensors' own limit
 NUMPY_SUFFIXES = (".npz", ".npy")  # SigLIP's own, which NumPy reads without pickles
 NOT_ONE = "is no checkpoint"
-_BLAMES_FILE = re.compile(r"weights_only|unexpected EOF|corrupt")
+_BLAMES_FILE = re.compile(r"weights_only|unexpected EOF|corrupt|while deserializing")
 _TORCH_GLOBAL = re.compile(r"GLOBAL ([\w.]+)")
 # What the older format begins with, in whatever protocol of pickle.
 _TORCH_MAGIC = b"l\xfc\x9cF\xf9 j\xa8P\x19."
@@ -48,7 +46,7 @@ def fault_after_loading(error: Exception) -> str:
         return f"needs code to be run before it can be read ({found[1]}), which is refused: code could do anything"
     if text.startswith("Error(s) in loading state_dict"):
         return "holds the weights of another model than its configuration describes"
-    if isinstance(error, pickle.UnpicklingError | EOFError | SafetensorError) or _BLAMES_FILE.search(text):
+    if isinstance(error, pickle.UnpicklingError | EOFError) or _BLAMES_FILE.search(text):
         return "is damaged, or no checkpoint"
     first = text.strip().splitlines()[0][:200] if text.strip() else ""
     return f"does not go with its configuration, or is damaged ({type(error).__name__}: {first})"

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from core.disk import DISK_IS_FULL
 from core.errors import StoreError
 from core.retry import RetryPolicy, with_retries
 from core.store.disk_errors import wrap_write_errors
@@ -79,8 +80,8 @@ class Database:
         except sqlite3.IntegrityError:
             raise
         except sqlite3.DatabaseError as error:
-            advice = "check that its folder can be written and has space, then try again"
-            raise StoreError(f"{self.path} could not be used ({error}): nothing was changed; {advice}") from error
+            cause, advice = _cause_and_advice(error)
+            raise StoreError(f"{self.path} could not be used ({cause}): nothing was changed; {advice}") from error
         finally:
             connection.close()
 
@@ -100,6 +101,13 @@ class Database:
                 connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {version + 1}")
             return True
+
+
+def _cause_and_advice(error: sqlite3.Error) -> tuple[str, str]:
+    # Where even the index of the log finds no room, SQLite calls it an I/O error.
+    if getattr(error, "sqlite_errorcode", None) in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE):
+        return DISK_IS_FULL
+    return str(error), "check that its folder can be written and has space, then try again"
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:
