@@ -19,6 +19,7 @@ from core.clusters.edits.model import Branch, SetBranch, SetMinClusterSize, SetT
 from core.clusters.edits.plan import Plan, apply
 from core.clusters.lineage.diff_sentences import describe_diff
 from core.clusters.views.export import Format, export_clustering, import_edits
+from core.disk import write_whole
 from core.errors import ClusterError
 from core.records.clusterings import Revision
 from core.text import counted
@@ -280,7 +281,7 @@ def _export(app: App, request: RevisionRequest, as_json: bool) -> None:
     how: Format = "json" if as_json else request.format
     data = export_clustering(revision, app.clusters.clustering(revision.id), app.titles(revision.collection), how)
     if request.output:
-        request.output.write_bytes(data)
+        write_whole(request.output, data)
     else:
         sys.stdout.buffer.write(data)
 

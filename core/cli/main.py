@@ -24,6 +24,7 @@ from core.cli.quality_commands import compare, evaluate, judgements, validate, w
 from core.cli.search_command import search
 from core.cli.session_commands import sessions
 from core.cli.unsplash_commands import ingest_unsplash
+from core.disk import DISK_IS_FULL, is_full
 from core.errors import ContactSheetError
 
 PROGRAM = "python -m core"
@@ -70,12 +71,24 @@ def main(arguments: Sequence[str] | None = None, context: CommandContext | None 
     except ContactSheetError as error:
         print(f"error: {error}", file=sys.stderr)
     except BrokenPipeError:  # whoever read the output has seen enough; nothing more can be written, nor need be
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_unwritten_output()
     except OSError as error:
-        print(
-            f"error: {error.filename or 'output'}: {error.strerror}: grant access or choose another folder",
-            file=sys.stderr,
-        )
+        print(f"error: {_explain(error)}", file=sys.stderr)
+        if error.filename is None:
+            _drop_unwritten_output()
     except KeyboardInterrupt:
         print("error: stopped; what was committed is kept, run the command again to go on", file=sys.stderr)
     return 1
+
+
+def _explain(error: OSError) -> str:
+    if not is_full(error):
+        return f"{error.filename or 'output'}: {error.strerror}: grant access or choose another folder"
+    cause, advice = DISK_IS_FULL
+    kept = "what was there before is kept" if error.filename else "what was printed is incomplete"
+    return f"{error.filename or 'output'}: {cause}: {kept}; {advice}"
+
+
+def _drop_unwritten_output() -> None:
+    """Let the interpreter end without a second attempt to write what could not be written."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

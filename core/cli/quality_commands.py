@@ -21,6 +21,7 @@ from core.cli.command_context import (
 )
 from core.cli.output import print_json
 from core.cli.progress_bar import ProgressBar
+from core.disk import write_whole
 from core.errors import QualityError
 from core.quality.evaluation import scores
 from core.quality.label_sets import EVAL_FOLDER, LabelSet, read_label_set, to_jsonl
@@ -228,7 +229,7 @@ def weak_labels(
 def _export(labels: LabelSet, output: Path | None, as_json: bool) -> None:
     text = to_jsonl(labels.queries)
     if output:
-        output.write_text(text, encoding="utf-8")
+        write_whole(output, text.encode())
     if as_json:
         print_json({"queries": [asdict(query) for query in labels.queries]})
     elif not output:

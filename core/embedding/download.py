@@ -9,7 +9,6 @@ transfers over Xet cannot be resumed either, so plain HTTP is used where a hub o
 from __future__ import annotations
 
 import errno
-import os
 import shutil
 import time
 from collections.abc import Callable, Sequence
@@ -101,8 +100,7 @@ def _receive(remote: RemoteFile, meter: _ProgressMeter) -> None:
 def _check_free_space(remote: RemoteFile) -> None:
     free = shutil.disk_usage(remote.blob.parent).free
     if free < remote.size - remote.received:
-        reason = f"{os.strerror(errno.ENOSPC)}, {free / MB:.0f} MB are free"
-        raise OSError(errno.ENOSPC, reason, str(remote.blob.parent))
+        raise OSError(errno.ENOSPC, f"{free / MB:.0f} MB are free", str(remote.blob.parent))
 
 
 def _verify(remote: RemoteFile) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import TypeVar
 
 import httpx2
+from huggingface_hub import constants
 from huggingface_hub.errors import (
     FileMetadataError,
     HfHubHTTPError,
@@ -15,6 +17,7 @@ from huggingface_hub.errors import (
 )
 from huggingface_hub.utils import parse_ratelimit_headers
 
+from core.disk import is_full
 from core.retry import RetryPolicy, with_retries
 
 ATTEMPTS = 3  # in a row without receiving a byte
@@ -62,7 +65,7 @@ def explain(error: Exception, repository: str, names: tuple[str, ...]) -> tuple[
         case ContentMismatch():
             return f"{error}, so it was removed", f"{again}; if it happens again, try another network"
         case OSError():
-            return f"{error.filename}: {error.strerror}", "make room there, or set HF_HOME to another folder"
+            return _explain_disk(error), "make room there, or set HF_HOME to another folder"
         case httpx2.ConnectError() | httpx2.ConnectTimeout() | httpx2.ProxyError():
             reason = str(error).strip() or "no answer"
             return f"it cannot be reached ({reason})", f"connect to the network and {again}, or choose another model"
@@ -70,6 +73,14 @@ def explain(error: Exception, repository: str, names: tuple[str, ...]) -> tuple[
             limits_s = error.request.extensions["timeout"]
             return f"nothing arrived for {limits_s['read']:g} s", f"check the network and {again}"
     return f"the connection failed ({error})", f"check the network and {again}"
+
+
+def _explain_disk(error: OSError) -> str:
+    place, reason = error.filename or constants.HF_HUB_CACHE, error.strerror
+    if is_full(error):
+        told = reason not in (None, os.strerror(error.errno or 0))
+        reason = f"the disk is full ({reason})" if told else "the disk is full"
+    return f"{place}: {reason}"
 
 
 def _explain_status(error: HfHubHTTPError, repository: str, names: tuple[str, ...]) -> tuple[str, str]:

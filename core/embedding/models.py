@@ -5,20 +5,20 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from core.embedding import torchvision_schemas
+from core.embedding.checkpoint_faults import fault_after_loading, fault_before_loading
 from core.embedding.download import fetch
 from core.embedding.hub import RequiredFile, cached_path, is_offered
 from core.embedding.model_source import ModelSource
-from core.errors import ModelUnavailable
+from core.errors import ContactSheetError, ModelUnavailable
 from core.records.jobs import Progress, ProgressListener, ignore
 
 PROBE_TIMEOUT_S = 3.0
-# What open_clip raises for an invalid config or weights, and for a missing package.
-LOAD_ERRORS = (ImportError, RuntimeError, ValueError, OSError, KeyError, TypeError, AttributeError)
 HUB_CONFIG = "open_clip_config.json"
 HUB_WEIGHTS = "open_clip_pytorch_model.bin"
 # What transformers may need of a repository for its tokenizer or text tower.
@@ -66,19 +66,27 @@ def is_on_disk(name: str) -> bool:
 def load_model(name: str, device: str, listener: ProgressListener = ignore) -> tuple[Any, Any, Any]:
     """Load a model for inference in float32: (model, transform of a picture, tokenizer).
 
-    Missing files are downloaded first, with progress sent to the listener. Raises ModelUnavailable with the reason and
-    what to do.
+    Missing files are downloaded first, with progress sent to the listener. No code in a file of weights is ever run.
+    Raises ModelUnavailable with the reason and what to do.
     """
     module, source = open_clip(), ModelSource.parse(name)
     _check_names(module, name, source)
+    weights = None
     try:
         local = _with_local_files(module, name, source, listener)
+        weights = _weights_file(source, local)
+        _check_weights(name, source, weights)
         model, transform = module.create_model_from_pretrained(
             local.architecture, local.pretrained, device=device, force_quick_gelu=_uses_quick_gelu(module, source)
         )
         tokenizer = _tokenizer(module, source, local)
-    except LOAD_ERRORS as error:
-        raise ModelUnavailable(f"{name} cannot be loaded: {_first_line(error)}") from error
+    except ContactSheetError:
+        raise
+    except Exception as error:
+        reason = _first_line(error)
+        if weights is not None and not isinstance(error, ImportError):
+            reason = _about_file(source, weights, fault_after_loading(error))
+        raise ModelUnavailable(f"{name} cannot be loaded: {reason}") from error
     return model.eval(), transform, tokenizer
 
 
@@ -145,6 +153,26 @@ def _with_local_files(module: Any, name: str, source: ModelSource, listener: Pro
     # open_clip's own way to set the file of a tag: preprocessing and everything else stay the tag's.
     module.get_pretrained_cfg(source.architecture, source.pretrained)["file"] = str(first)
     return source
+
+
+def _weights_file(source: ModelSource, local: ModelSource) -> Path | None:
+    """The file on this disk that holds the weights, if it is known."""
+    if local.local_file is not None:
+        return local.local_file
+    files = _hub_files(source)
+    return cached_path(files[-1]) if files else None
+
+
+def _check_weights(name: str, source: ModelSource, weights: Path | None) -> None:
+    if weights is not None and (fault := fault_before_loading(weights)):
+        raise ModelUnavailable(f"{name} cannot be loaded: {_about_file(source, weights, fault)}")
+
+
+def _about_file(source: ModelSource, weights: Path, fault: str) -> str:
+    if source.local_file is not None:
+        return f"{weights} {fault}; replace it with the original file, or choose another model"
+    # The cache links to the file that has to go.
+    return f"{weights.resolve()} {fault}; delete it to download it again, or choose another model"
 
 
 def _text_files(name: str, config: Mapping[str, Any]) -> list[RequiredFile]:

@@ -22,6 +22,7 @@ from core.embedding.precision import with_precision
 from core.embedding.preprocessing import as_numpy_preprocessing
 from core.embedding.text_tower import TextTower
 from core.embedding.vector_cache import VectorCache
+from core.errors import ModelUnavailable
 from core.records.assets import ModelCard
 from core.records.jobs import ProgressListener, ignore
 
@@ -56,8 +57,11 @@ class OpenClipEncoder:
         self._preprocess = as_numpy_preprocessing(transform)
         self._model, self._inference_context = with_precision(model, options.precision, self.device)
         self._text_tower, self._text_vectors = TextTower(self._model), VectorCache()
-        dimension = int(self._encode_texts(["a photo"]).shape[1])
-        self.card = ModelCard(name, checkpoint, dimension)
+        probe = self._encode_texts(["a photo"])
+        if not np.isfinite(probe).all():
+            advice = "download or copy them again, or choose another model"
+            raise ModelUnavailable(f"{name}: its weights are damaged, their vectors are not numbers; {advice}")
+        self.card = ModelCard(name, checkpoint, int(probe.shape[1]))
 
     def preprocess(self, image: Image.Image) -> NDArray[np.float32]:
         """The model's own resizing and normalisation: (3, size, size) float32."""

@@ -23,6 +23,7 @@ from core.logs import log
 from core.records.assets import utc_now
 from core.records.jobs import Cancelled, IngestReport, Job, JobResult, JobState, Progress, ProgressListener
 from core.settings import PROJECT
+from core.store.disk_errors import wrap_write_errors
 from core.store.sql.job_store import JobStore
 
 PROGRESS_INTERVAL_S = 0.5
@@ -58,8 +59,10 @@ class BackgroundJobs:
         return job
 
     def _spawn(self, job: Job) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with self._log_file(job.id).open("wb") as output:
+        with wrap_write_errors(self._folder):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            output = self._log_file(job.id).open("wb")
+        with output:
             subprocess.Popen(  # noqa: S603 - our own interpreter and module
                 [sys.executable, "-m", "core", "run-job", str(job.id)],
                 cwd=PROJECT,
@@ -102,7 +105,7 @@ class BackgroundJobs:
         if job.cancel_requested and job.state == "queued":
             self._finish(job.id, "cancelled", "cancelled before it began", None)
             return
-        reason = "its process ended unexpectedly (it may have been killed, or run out of memory)"
+        reason = "its process ended unexpectedly (it may have been killed, or run out of memory or disk space)"
         self._finish(job.id, "crashed", f"{reason}; what was committed is kept: resume to go on", None)
 
     def _finish(self, job_id: int, state: JobState, message: str, report: IngestReport | JobResult | None) -> None:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from core.disk import write_whole
 from core.errors import QualityError
 from core.quality.evaluation import scores
 from core.quality.label_sets import LabelSet
@@ -72,9 +73,7 @@ def _entry(floor: QualityFloor) -> dict[str, Any]:
 def write_floor(path: Path, labels: str, floor: QualityFloor) -> None:
     """Set the floor of one label file, atomically."""
     floors = {name: _entry(known) for name, known in read_floors(path).items()} | {labels: _entry(floor)}
-    temporary = path.with_name(f".{path.name}.draft")
-    temporary.write_text(json.dumps(floors, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    write_whole(path, (json.dumps(floors, indent=2, sort_keys=True) + "\n").encode())
 
 
 def check_label_set(floor: QualityFloor, labels: LabelSet) -> None:

@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from core.disk import cause_and_advice
 from core.errors import StoreError
 from core.text import one_line
-
-# LanceDB passes on Rust errors as text: only the number of the operating system error is stable.
-_ADVICE = {
-    errno.ENOSPC: ("the disk is full", "free some space, then run it again"),
-    errno.EDQUOT: ("the disk quota is used up", "free some space, then run it again"),
-    errno.EROFS: ("the disk is read-only", "make it writable, or move the data with CONTACTSHEET_DATA"),
-    errno.EACCES: ("access is denied", "grant access, or move the data with CONTACTSHEET_DATA"),
-    errno.EMFILE: ("too many files are open", "raise the limit (ulimit -n), then run it again"),
-}
-
 
 # KeyError and OverflowError: columns and dates of a damaged file.
 _EXPECTED = (OSError, RuntimeError, ValueError, KeyError, OverflowError)
@@ -60,8 +50,5 @@ def reason(error: BaseException) -> str:
 
 
 def _explain(error: BaseException) -> tuple[str, str]:
-    text = one_line(str(error))
-    for number, cause_and_advice in _ADVICE.items():
-        if getattr(error, "errno", None) == number or f"os error {number})" in text:
-            return cause_and_advice
-    return reason(error), "try again; if it stays, `python -m core verify` says what is damaged"
+    advice = "try again; if it stays, `python -m core verify` says what is damaged"
+    return cause_and_advice(error) or (reason(error), advice)

@@ -74,8 +74,12 @@ class Session:
             self._query_string = urlencode(address)
         return await self._rerun(fragment_id=fragment)
 
-    async def _rerun(self, **request: str) -> ScriptResult:
-        await self.send(self.request(**request))
+    async def press(self, button: str, fragment: str = "") -> ScriptResult:
+        """Press the button of this id: unlike other widgets, it is in this request alone."""
+        return await self._rerun(WidgetState(id=button, trigger_value=True), fragment_id=fragment)
+
+    async def _rerun(self, *states: WidgetState, **request: str) -> ScriptResult:
+        await self.send(self.request(*states, **request))
         answer = await self._answer()
         self._page_hash = answer.page_hash
         return answer

@@ -136,8 +136,11 @@ class PhotoDownloads:
     def _save(self, path: Path, data: bytes) -> None:
         draft = path.with_suffix(".part")
         with wrap_write_errors(self._folder):
-            draft.write_bytes(data)
-            draft.replace(path)
+            try:
+                draft.write_bytes(data)
+                draft.replace(path)
+            finally:
+                draft.unlink(missing_ok=True)
 
     def _prepare_folder(self, photos: Iterable[Photo]) -> None:
         """Create the folder, and remove what this run does not need from it."""

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from core.disk import DISK_IS_FULL
 from core.errors import StoreError
 from core.logs import log
 from core.retry import RetryPolicy, with_retries
@@ -19,10 +20,6 @@ from core.store.sql.migrations import CONTACTSHEET, Migration
 from core.text import listed
 
 BUSY_TIMEOUT_S = 5.0
-_ADVICE = {
-    sqlite3.SQLITE_FULL: ("the disk is full", "free some space, then try again"),
-    sqlite3.SQLITE_READONLY: ("it is read-only", "make its folder writable, or move the data with CONTACTSHEET_DATA"),
-}
 
 
 class Database:
@@ -93,8 +90,7 @@ class Database:
         except sqlite3.Error as error:
             if is_damage(error):
                 raise self._damaged(str(error), inode) from error
-            unknown = (str(error), "check that its folder can be written and has space, then try again")
-            cause, advice = _ADVICE.get(getattr(error, "sqlite_errorcode", 0) & 0xFF, unknown)
+            cause, advice = _cause_and_advice(error)
             raise StoreError(f"{self.path} could not be used ({cause}): nothing was changed; {advice}") from error
 
     def _damaged(self, cause: str, inode: int | None) -> StoreError:
@@ -250,6 +246,15 @@ def _move_unless_there(draft: Path, path: Path) -> None:
     except OSError:  # a file system without links
         if not path.exists():
             draft.rename(path)
+
+
+def _cause_and_advice(error: sqlite3.Error) -> tuple[str, str]:
+    # Where even the index of the log finds no room, SQLite calls it an I/O error.
+    if getattr(error, "sqlite_errorcode", None) in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE):
+        return DISK_IS_FULL
+    if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_READONLY:
+        return "it is read-only", "make its folder writable, or move the data with CONTACTSHEET_DATA"
+    return str(error), "check that its folder can be written and has space, then try again"
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 import shutil
 import signal
 import subprocess
@@ -228,7 +230,22 @@ def test_a_server_does_not_choose_where_its_file_goes(hub: FakeHub, etag: str) -
 
 def test_too_little_disk_space_is_reported_before_the_download(hub: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10, 9, 1_000_000))
-    with pytest.raises(ModelUnavailable, match="No space left on device, 1 MB are free; nothing was kept; make room"):
+    with pytest.raises(ModelUnavailable, match=r"the disk is full \(1 MB are free\); nothing was kept; make room"):
+        fetch("m", [WEIGHTS])
+
+
+def test_a_disk_that_fills_up_during_the_download_is_told_with_what_is_kept(
+    hub: FakeHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fill(meter: object, received: int) -> None:
+        if received > 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("core.embedding.download._ProgressMeter.show", fill)
+    expected = (
+        rf"{constants.HF_HUB_CACHE}: the disk is full; [\d.]+ of [\d.]+ MB are kept, to go on from there; make room"
+    )
+    with pytest.raises(ModelUnavailable, match=expected):
         fetch("m", [WEIGHTS])
 
 

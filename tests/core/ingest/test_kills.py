@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import random
-import select
-import signal
-import time
 from collections import Counter
-from dataclasses import dataclass
 from datetime import timedelta
-from multiprocessing.connection import Connection
-from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +14,9 @@ from PIL import Image
 
 from core.store.lance import table as table_module
 from core.store.objects.locks import ingest_lock, write_lock
-from tests.fakes.child_processes import FORKS
 from tests.fakes.colour_app import colour_app, contents, open_table
 from tests.fakes.killed_ingest import ingest_announced
+from tests.fakes.strikes import Kill, Victim, strike
 from tests.fakes.trials import trials
 
 STAGES = ("decode", "write", "commit", "compaction")
@@ -31,17 +24,6 @@ ENTRIES = {"decode": 400, "write": 100, "commit": 15, "compaction": 2}
 LONGEST_MS = {"decode": 2.0, "write": 1.0, "commit": 10.0, "compaction": 15.0}
 LINGERING, AT_WORK, ATTEMPTS = trials(10), trials(10), 80
 SOONER_AFTER = 2 * (LINGERING + AT_WORK)
-DEADLINE_S = 60.0
-
-
-@dataclass(frozen=True)
-class Kill:
-    """Where to strike: at the nth entry into a stage, `delay_ms` later, while the child lingers there or works on."""
-
-    stage: str
-    entry: int
-    delay_ms: float
-    lingers: bool
 
 
 def make_pictures(folder: Path) -> Path:
@@ -71,49 +53,13 @@ class Victims:
 
     def strike(self, collection: str, kill: Kill) -> bool:
         """Finish the former collection, begin this one and kill; whether that hit the stage."""
-        process, pipe = self._start(collection, kill)
-        seen = _read_until(pipe, kill.entry)
-        time.sleep(kill.delay_ms / 1000)
-        process.kill()
-        seen += _rest(pipe)
-        process.join(DEADLINE_S)
+        struck = strike(ingest_announced, (self._data, self._pictures, self._begun, collection), kill)
         self._begun = collection
-        return process.exitcode == -signal.SIGKILL and seen.count(b"enter") > seen.count(b"leave")
+        return struck.inside
 
     def finish(self) -> None:
         """Finish the last collection."""
-        process, pipe = self._start(None, Kill("decode", 0, 0, False))
-        _rest(pipe)
-        process.join(DEADLINE_S)
-        assert process.exitcode == 0
-
-    def _start(self, collection: str | None, kill: Kill) -> tuple[ForkServerProcess, Connection]:
-        reading, writing = FORKS.Pipe(duplex=False)
-        linger_at = kill.entry if kill.lingers else 0
-        arguments = (self._data, self._pictures, self._begun, collection, kill.stage, linger_at, writing)
-        process = FORKS.Process(target=ingest_announced, args=arguments)
-        process.start()
-        writing.close()
-        return process, reading
-
-
-def _read_until(pipe: Connection, entries: int) -> bytes:
-    seen, deadline = b"", time.monotonic() + DEADLINE_S
-    while seen.count(b"enter") < entries:
-        ready, _, _ = select.select([pipe], [], [], max(0.0, deadline - time.monotonic()))
-        assert ready, f"the child announced {seen.count(b'enter')} entries in {DEADLINE_S:g} s, not {entries}"
-        part = os.read(pipe.fileno(), 1 << 16)
-        assert part, f"the child ended after {seen.count(b'enter')} of {entries} entries"
-        seen += part
-    return seen
-
-
-def _rest(pipe: Connection) -> bytes:
-    seen = b""
-    while part := os.read(pipe.fileno(), 1 << 16):
-        seen += part
-    pipe.close()
-    return seen
+        Victim(ingest_announced, (self._data, self._pictures, self._begun, None), Kill("decode", 0, 0, False)).wait()
 
 
 def kills(stage: str, rng: random.Random) -> list[Kill]:

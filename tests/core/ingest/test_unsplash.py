@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import signal
-import subprocess
-import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -23,8 +19,6 @@ from core.ingest.sources import unsplash_images
 from core.ingest.sources.unsplash import UnsplashIngest, UnsplashOptions, assets_by_photo, count_by_reason
 from core.records.assets import Asset, utc_now
 from core.records.jobs import Cancelled, Failure, Progress
-from core.settings import PROJECT
-from core.store.lance.collections import Collections
 from core.store.objects.locks import ingest_lock
 from tests.fakes.colour_app import contents, open_table
 from tests.fakes.encoder import ColourEncoder
@@ -33,7 +27,6 @@ from tests.fakes.unsplash import HOST, PERMANENT, FakeUnsplash, loopback_environ
 
 COUNT, WIDTH = 60, 64
 OPTIONS = UnsplashOptions(width=WIDTH)
-KILLS, KILLED_AT, DEADLINE_S = 3, 16, 60.0
 
 
 @pytest.fixture(scope="module")
@@ -274,46 +267,3 @@ def test_known_bytes_are_not_encoded_again(flawless: FakeUnsplash, tmp_path: Pat
     assert encoder.encoded_images == 12
     with Image.open(flawless.folder / "pictures" / f"0-{WIDTH}.jpg") as picture:
         assert picture.width == WIDTH
-
-
-def victim(data: Path, tables: Path) -> subprocess.Popen[str]:
-    """A process that adds the dataset once it is signalled; several of them can import what they need in parallel."""
-    arguments = [data, tables, "c", WIDTH, 8, KILLED_AT, "colour"]
-    return subprocess.Popen(
-        [sys.executable, "-m", "tests.fakes.killed_unsplash", *map(str, arguments)],
-        cwd=PROJECT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-
-
-def kill(process: subprocess.Popen[str]) -> bool:
-    """Have a run begin, kill it (SIGKILL) once it lingers among its photos; whether it was still at work then."""
-    with process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        process.stdin.write("go\n")
-        process.stdin.flush()
-        for line in process.stdout:
-            if not line.startswith("{") and int(line.split()[0]) >= KILLED_AT:
-                os.kill(process.pid, signal.SIGKILL)
-                break
-        process.wait(DEADLINE_S)
-    return process.returncode == -signal.SIGKILL
-
-
-def test_a_run_that_is_killed_three_times_ends_complete_with_nothing_doubled(
-    faulty: FakeUnsplash, tmp_path: Path
-) -> None:
-    tables = faulty.write_tables(tmp_path / "t")
-    # A collection that is there spares every victim the seconds that choosing a model for a new one takes.
-    Collections(tmp_path / "data" / "collections").create("c", ColourEncoder().card)
-    victims = [victim(tmp_path / "data", tables) for _ in range(KILLS)]
-    assert [kill(process) for process in victims] == [True] * KILLS
-    report = unsplash(tmp_path / "data").ingest(str(tables), "c", OPTIONS)
-    assert report.added < 54
-    assert Counter(f.reason for f in report.failures) == faulty.unavailable()
-    assert held(tmp_path / "data") == faulty.expected(WIDTH)
-    unsplash(tmp_path / "uninterrupted").ingest(str(tables), "c", OPTIONS)
-    assert contents(open_table(tmp_path / "data", "c")) == contents(open_table(tmp_path / "uninterrupted", "c"))

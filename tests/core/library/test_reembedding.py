@@ -13,30 +13,11 @@ from core.errors import CollectionBusy, CollectionError, NotAllowed
 from core.jobs.background import BackgroundJobs
 from core.library.reembedding import EMBED_JOB
 from core.records.jobs import Cancelled, Progress, ignore
-from core.settings import Settings
-from core.store.lance.collections import Collections
 from core.store.objects.locks import ingest_lock
 from tests.fakes.child_processes import FORKS
-from tests.fakes.encoder import ColourEncoder
+from tests.fakes.two_models import NEW_MODEL, two_models
 
 STRANGER = Person("Eve", over_loopback=False)
-NEW_MODEL = "other/colour"
-
-
-class Inverted(ColourEncoder):
-    """Another model: its vectors are those of the negative."""
-
-    def encode_pixels(self, pixels: np.ndarray) -> np.ndarray:
-        return super().encode_pixels(1 - pixels)
-
-
-def two_models(data: Path) -> App:
-    settings = Settings(data=data, model="local-dir:colour", model_is_explicit=True)
-
-    def load(name: str, _: object) -> ColourEncoder:
-        return Inverted(NEW_MODEL) if name == NEW_MODEL else ColourEncoder()
-
-    return App(settings, Collections(settings.data / "collections"), load)
 
 
 @pytest.fixture

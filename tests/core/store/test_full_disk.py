@@ -7,6 +7,7 @@ import gc
 import os
 import random
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from core.access import OPERATOR
 from core.cli.main import main
 from core.errors import StoreError
 from core.ingest import pipeline
+from core.jobs.background import BackgroundJobs
 from core.records.assets import ModelCard
 from core.store.disk_errors import wrap_read_errors, wrap_write_errors
 from core.store.lance import table as table_module
@@ -119,13 +121,93 @@ def test_what_a_full_disk_cannot_record_is_not_done(disk: Path, pictures: Path) 
         lambda: app.removal.delete(OPERATOR, "c", "c"),
         lambda: app.audit.record(OPERATOR, "sign in"),
     ):
-        with pytest.raises(StoreError, match=r"contactsheet.db could not be used .*: nothing was changed"):
+        with pytest.raises(
+            StoreError, match=r"contactsheet.db could not be used \(the disk is full\): nothing was changed"
+        ):
             act()
     ballast.unlink()
     assert app.existing_collections() == ["c"]
     assert list(app.audit.entries(OPERATOR)) == []
     app.removal.delete(OPERATOR, "c", "c")
     assert [entry.outcome for entry in app.audit.entries(OPERATOR)] == ["done"]
+
+
+@pytest.mark.parametrize("kilobytes", [0, 8, 32, 64])
+def test_a_database_on_a_full_disk_says_so(kilobytes: int, disk: Path) -> None:
+    database = Database(disk / "contactsheet.db")
+    ballast = leave_free(disk, kilobytes)
+    with pytest.raises(
+        StoreError, match=r"contactsheet.db could not be used \(the disk is full\): .*; free some space"
+    ):
+        _write_200_kb(database)
+    ballast.unlink()
+    _write_200_kb(database)
+
+
+def _write_200_kb(database: Database) -> None:
+    with database.transaction() as connection:
+        connection.execute("CREATE TABLE large (x)")
+        connection.execute("INSERT INTO large VALUES (zeroblob(200000))")
+
+
+def test_an_upload_that_fills_the_disk_says_so_and_leaves_no_half_file(
+    disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(BackgroundJobs, "_spawn", lambda self, job: None)
+    app = colour_app(disk / "data")
+    files = [(f"{number}.bin", random.Random(number).randbytes(200_000)) for number in range(4)]
+    ballast = leave_free(disk, 500)
+    with pytest.raises(
+        StoreError, match=r"could not be stored \(the disk is full\): nothing was added; free some space"
+    ):
+        app.library.add_files(OPERATOR, files, "c")
+    stored = [path for path in (disk / "data" / "uploads").rglob("*") if path.is_file()]
+    assert all((path.name, path.read_bytes()) in files for path in stored)
+    assert app.library.jobs() == []
+    ballast.unlink()
+    app.library.add_files(OPERATOR, files, "c")
+    stored = [path for path in (disk / "data" / "uploads").rglob("*") if path.is_file()]
+    assert sorted((path.name, path.read_bytes()) for path in stored) == files
+
+
+def test_an_export_that_fills_the_disk_says_so_and_keeps_the_former(
+    disk: Path, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    app = colour_app(tmp_path / "data")
+    app.ingest(pictures, "c")
+    saved = app.curation.save(OPERATOR, app.curation.open(OPERATOR, "c"))
+    monkeypatch.setattr("core.cli.command_context._open_app", lambda: app)
+    exported = disk / "plan.json"
+    exported.write_text("former")
+    leave_free(disk, 0)
+    assert main(["revisions", "export", str(saved.id), "--collection", "c", "--output", str(exported)]) == 1
+    expected = f"error: {exported}: the disk is full: what was there before is kept; free some space, then run it again"
+    assert capsys.readouterr().err.splitlines() == [expected]
+    assert exported.read_text() == "former"
+    assert sorted(path.name for path in disk.iterdir()) == ["ballast", "plan.json"]
+
+
+def test_a_job_whose_output_cannot_be_written_is_told(disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    app = colour_app(disk / "data")
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(StoreError, match=r"jobs could not be written \(the disk is full\)"):
+        app.library.add_folder(OPERATOR, app.library.roots[0], "c")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+@pytest.mark.parametrize("arguments", [["collections", "--json"], ["--help"], ["audit"]])
+def test_output_to_a_full_disk_is_told_in_one_line(arguments: list[str], tmp_path: Path) -> None:
+    colour_app(tmp_path / "data").audit.record(OPERATOR, "sign in")
+    environment = {**os.environ, "CONTACTSHEET_DATA": str(tmp_path / "data"), "CONTACTSHEET_MODEL": "bundled"}
+    with Path("/dev/full").open("w") as full:
+        process = subprocess.run(
+            [sys.executable, "-m", "core", *arguments], stdout=full, stderr=subprocess.PIPE, text=True, env=environment
+        )
+    expected = "error: output: the disk is full: what was printed is incomplete; free some space, then run it again\n"
+    assert (process.returncode, process.stderr) == (1, expected)
 
 
 @pytest.mark.parametrize("began", [True, False])
