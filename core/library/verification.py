@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from core.embedding.encoder import Encoder
 from core.embedding.hashes import file_id
-from core.errors import CollectionError, StoreError
+from core.errors import CollectionBusy, CollectionError, StoreError
 from core.library.mending import Mender
 from core.logs import log
 from core.records.jobs import Progress, ProgressListener
 from core.records.verification import Damage, DamageKind, VerificationOptions, VerificationReport
+from core.store.disk_errors import reason
 from core.store.lance.collections import Collections
 from core.store.lance.table import AssetTable
 from core.store.lance.table_check import DamagedPart
@@ -110,12 +112,16 @@ class Verifier:
 
             parts = table.check(report_rows)
             in_bin = table.check_bin()
-        except (CollectionError, StoreError) as error:
+        except CollectionError as error:
             return [Damage("collection", name, detail=str(error)), *files]
+        except StoreError as error:
+            advice = f"restore it with `python -m core restore PLACE --collection {name} --replace`"
+            return [Damage("collection", name, detail=f"{reason(error.__cause__ or error)}: {advice}"), *files]
         found = self._parts(table, parts, options)
         found += [Damage(p.part, name, p.asset_id, detail=f"{p.detail}, in the bin") for p in in_bin]
         if not found:
-            counts.unsealed += table.seal()
+            with suppress(StoreError, CollectionBusy):  # a folder that cannot be written; or the next time
+                counts.unsealed += table.seal()
         if options.originals and all(damage.mended for damage in found if damage.kind == "index"):
             found += self._originals(table, counts, listener)
         return found + files

@@ -115,4 +115,4 @@ class RestoreReport:
             line += f"; clusters and drafts of {', '.join(kept)} were there and stay as they are"
         if aside := [c.set_aside for c in self.collections if c.set_aside]:
             line += f"; what was damaged is kept in {', '.join(aside)}"
-        return line + (f"; left as they are, since they work: {', '.join(self.left)}" if self.left else "")
+        return line + (f"; left as they are: {', '.join(self.left)} (--replace replaces them)" if self.left else "")

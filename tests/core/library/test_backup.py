@@ -21,6 +21,7 @@ from core.errors import CollectionError, ContactSheetError, NotAllowed, StoreErr
 from core.library.backup.service import EVERYTHING, BackupSchedule, BackupService
 from core.library.backup.writer import BackupWriter
 from core.records.backups import RestoreOptions
+from core.records.jobs import Cancelled, Progress
 from core.store.lance.collections import Collections
 from core.store.objects.backup_place import BackupDamaged, BackupPlace
 from tests.core.store.test_released_data import differences
@@ -186,6 +187,24 @@ def test_the_second_backup_writes_what_is_new_and_no_backup_more_than_it_says(
     assert sizes[1] > collections
     assert max(sizes[2] - sizes[1], sizes[3] - sizes[2]) < sizes[1] - collections + 100_000  # databases, not pictures
     assert BackupPlace(place).damaged(report.backup) == []
+
+
+def test_a_backup_that_was_stopped_goes_on_where_it_stopped(data: Path, place: Path, tmp_path: Path) -> None:
+    app = colour_app(data)
+    whole = app.backups.back_up(OPERATOR, tmp_path / "whole").written
+    copied = 0
+
+    def stop_halfway(_: Progress) -> None:
+        nonlocal copied
+        copied += 1
+        if copied == 60:
+            raise Cancelled("enough")
+
+    with pytest.raises(Cancelled):
+        app.backups.back_up(OPERATOR, place, listener=stop_halfway)
+    assert app.backups.backups(place) == []
+    assert 0 < app.backups.back_up(OPERATOR, place).written < whole
+    assert BackupPlace(place).damaged(app.backups.backups(place)[0]) == []
 
 
 def test_a_full_disk_is_told_before_anything_is_written(
