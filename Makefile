@@ -9,7 +9,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 # Processes that run tests; each takes whole files.
 WORKERS ?= auto
-PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 COVERAGE = --cov=core --cov-report=term-missing:skip-covered --cov-fail-under=90
 
 .PHONY: run test test-core test-pages test-browser test-js test-all check lint lint-js validate bench bench-compare demo-gemini

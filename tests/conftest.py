@@ -28,6 +28,13 @@ PATIENCE_S = 1.5
 DEMO_CACHE = PROJECT / ".pytest_cache" / "demo"
 COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255)}
 
+LONGEST_FIRST = {"browser": 0, "ingest": 1, "pages": 2}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The files that take longest come first, so that no process waits at the end while another runs one of them."""
+    items.sort(key=lambda item: LONGEST_FIRST.get(item.path.parent.name, len(LONGEST_FIRST)))
+
 
 @pytest.fixture
 def pictures(tmp_path: Path) -> Path:
