@@ -66,6 +66,9 @@ CALLS = {
     "put-back": ["put-back --collection c"],
     "reembed": ["reembed c --model local-dir:other"],
     "switch": ["switch c c-new"],
+    "backup": ["backup {place}", "backup --list {place}"],
+    "restore": ["restore {place} --collection c --as restored", "restore --begin-anew judgements.db"],
+    "verify": ["verify"],
     "download-model": ["download-model"],
     "run-job": ["run-job {job}"],
     "doctor": ["doctor"],
@@ -109,6 +112,9 @@ def prepare(app: App, folder: Path, patch: pytest.MonkeyPatch) -> dict[str, Any]
         gradient.save(pictures / f"gradient_{compress_level}.png", compress_level=compress_level)
     report = app.ingest(pictures, "c")
     demo_reports = iter([report, None])
+    (folder / "data" / "collections" / "broken").mkdir()
+    (folder / "data" / "collections" / "broken" / "collection.json").write_text("{")
+    patch.setattr(app.backups, "begin_anew", lambda *_: "judgements.damaged.db")
     patch.setattr(app, "ensure_demo", lambda *_: next(demo_reports))
     patch.setattr(app, "ingest_unsplash", lambda *_: replace(report, failures=(Failure("u", "not found"),)))
     app.access.sign_in = RoleRules(frozenset({"desk"}))
@@ -125,6 +131,7 @@ def prepare(app: App, folder: Path, patch: pytest.MonkeyPatch) -> dict[str, Any]
         "classes": paint_classes(folder / "classes"),
         "tables": add_unsplash_photos(folder),
         "output": folder / "audit.csv",
+        "place": folder / "backups",
     }
 
 
