@@ -1,7 +1,8 @@
 """Makes a backup while everything is in use.
 
-What changes in place, the databases and the descriptions of collections, is copied while no writer of these collections
-is at work, and so is the list of all other files; these never change once they are written, and are copied afterwards.
+Databases are copied as they are at one moment; then, one collection after the other, its description and the list of
+its files while nobody writes to it, which takes no longer than a listing. The files themselves never change once they
+are written, and are copied afterwards. So a collection may be younger than its clusters, as after every ingest.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import shutil
 import stat
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -34,7 +35,6 @@ MAX_TRIES = 5
 # What the list of a backup takes for each file, at most.
 LISTED_BYTES = 400
 _TRANSIENT = ("limits.db",)  # counts of the last minutes
-_WITH_COLLECTIONS = tuple(COPIES)  # databases that are copied together with the collections they are about
 
 Announce = Callable[[int, int], None]
 
@@ -112,15 +112,14 @@ class BackupWriter:
     def _snapshot(self, place: BackupPlace, names: Sequence[str]) -> _Snapshot:
         snapshot = _Snapshot()
         homes = self._homes(names, snapshot)
-        with ExitStack() as locks:
-            for name in homes:
-                locks.enter_context(write_lock(self._collections.home(name)))
-            for name in homes:
+        databases = COPIES if names else [name for name in DATABASES if name not in _TRANSIENT]
+        self._add_databases(place, names, homes, databases, snapshot)
+        for name in homes:
+            home = self._collections.home(name) if name in self._collections.names() else None
+            if home is None:
+                raise FileNotFoundError(name)  # deleted meanwhile
+            with write_lock(home):
                 self._add_collection(place, name, snapshot)
-            self._add_databases(place, names, homes, _WITH_COLLECTIONS, snapshot)
-        if not names:
-            others = [name for name in DATABASES if name not in (*_WITH_COLLECTIONS, *_TRANSIENT)]
-            self._add_databases(place, names, homes, others, snapshot)
         return snapshot
 
     def _homes(self, names: Sequence[str], snapshot: _Snapshot) -> list[str]:
@@ -158,7 +157,7 @@ class BackupWriter:
         place: BackupPlace,
         names: Sequence[str],
         homes: Sequence[str],
-        databases: Sequence[str],
+        databases: Iterable[str],
         snapshot: _Snapshot,
     ) -> None:
         for name in databases:

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import asdict
 from datetime import datetime, timedelta
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from core.errors import ContactSheetError, StoreError
@@ -261,6 +261,9 @@ def _backup(document: dict[str, Any]) -> Backup:
     """Raises what a document that is none of ours leads to."""
     if document.pop("digest") != _document_digest(document):
         raise ValueError("its digest differs")
+    for path in (PurePosixPath(file["path"]) for file in document["files"]):
+        if path.is_absolute() or ".." in path.parts:
+            raise ValueError(f"{path} leads out of the data folder")
     collections = (BackedUpCollection(**{**c, "siblings": tuple(c["siblings"])}) for c in document["collections"])
     return Backup(
         **{

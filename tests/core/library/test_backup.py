@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -250,6 +251,16 @@ def test_a_damaged_list_keeps_everything_and_the_other_backups_work(data: Path, 
     assert [damage.detail for damage in report.left] == [
         f"the list of backup {second} is damaged: choose another (--backup ID)"
     ]
+
+
+@pytest.mark.parametrize("path", ["collections/pets/../../../stolen", "/tmp/stolen", ".."])
+def test_a_list_that_leads_out_of_the_data_folder_is_refused(path: str, data: Path, place: Path) -> None:
+    app = colour_app(data)
+    backup = app.backups.back_up(OPERATOR, place).backup
+    forged = replace(backup, files=(*backup.files, replace(backup.files[0], path=path)))
+    BackupPlace(place).finish(forged)
+    with pytest.raises(BackupDamaged, match=r"the list of backup .* is damaged"):
+        app.backups.restore(OPERATOR, place, RestoreOptions(["pets"], as_name="cats"))
 
 
 def test_damaged_content_is_found_refused_and_written_anew_by_the_next_backup(data: Path, place: Path) -> None:
