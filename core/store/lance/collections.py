@@ -7,6 +7,7 @@ file. So one file maps names to tables, and switching to another model is one wr
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -34,6 +35,7 @@ from core.store.objects.names import check_collection_name, is_collection_name
 DESCRIPTION = "collection.json"
 TABLE = "assets"
 DELETED, DAMAGED, STAGING = ".deleted-", ".damaged-", ".restoring-"
+CHECKSUM = "checksum"  # in a description, of all that it holds besides
 RESTORING = "restoring"  # in the description of a collection whose restore has not come to its end
 _TABLE_NAME = re.compile(rf"{TABLE}(-[0-9]+)?")
 
@@ -343,6 +345,10 @@ def _read_description(home: Path) -> dict[str, Any]:
     """
     try:
         about = json.loads((home / DESCRIPTION).read_text(encoding="utf-8"))
+        written = about.pop(CHECKSUM, None)
+        # An older version wrote none, a newer one may write it otherwise.
+        if written not in (None, _checksum(about)) and about["schema"] <= schema.VERSION:
+            raise ValueError("it is not what was written")
         for entry in (about, *about.get("beside", {}).values()):
             _check_entry(entry)
     except OSError as error:
@@ -381,7 +387,13 @@ def _read_siblings(home: Path) -> dict[str, Any]:
 
 
 def _write_description(home: Path, about: dict[str, Any]) -> None:
-    _write_atomically(home / DESCRIPTION, json.dumps(about, indent=1))
+    plain = json.loads(json.dumps(about))
+    _write_atomically(home / DESCRIPTION, json.dumps({**plain, CHECKSUM: _checksum(plain)}, indent=1))
+
+
+def _checksum(about: dict[str, Any]) -> str:
+    """16 hexadecimal digits of a description without its own checksum."""
+    return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _new_table(home: Path, table: str, model: ModelCard) -> dict[str, Any]:

@@ -28,7 +28,12 @@ def two(app: App, pictures: Path) -> App:
 
 def rewrite(home: Path, **changes: Any) -> None:
     about = json.loads((home / DESCRIPTION).read_text())
+    del about["checksum"]  # as an older version wrote it
     (home / DESCRIPTION).write_text(json.dumps({**about, **changes}))
+
+
+def change_one_letter(path: Path) -> None:
+    path.write_text(path.read_text().replace("fake-1", "fake-2"))
 
 
 def newest_manifest(home: Path) -> Path:
@@ -42,6 +47,7 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
     "nothing": lambda home: (home / DESCRIPTION).write_text(""),
     "binary": lambda home: (home / DESCRIPTION).write_bytes(bytes(range(256))),
     "deep": lambda home: (home / DESCRIPTION).write_text("[" * 100_000),
+    "one letter": lambda home: change_one_letter(home / DESCRIPTION),
     "no description": lambda home: (home / DESCRIPTION).unlink(),
     "a folder": lambda home: ((home / DESCRIPTION).unlink(), (home / DESCRIPTION).mkdir()),
     "another model's shape": lambda home: rewrite(home, model={"name": 1}),
