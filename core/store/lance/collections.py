@@ -344,18 +344,23 @@ def _read_description(home: Path) -> dict[str, Any]:
     Raises CollectionDamaged if it is none.
     """
     try:
-        about = json.loads((home / DESCRIPTION).read_text(encoding="utf-8"))
-        written = about.pop(CHECKSUM, None)
-        # An older version wrote none, a newer one may write it otherwise.
-        if written not in (None, _checksum(about)) and about["schema"] <= schema.VERSION:
-            raise ValueError("it is not what was written")
-        for entry in (about, *about.get("beside", {}).values()):
-            _check_entry(entry)
+        return _parse_description((home / DESCRIPTION).read_text(encoding="utf-8"))
     except OSError as error:
         raise CollectionDamaged(home.name, f"{DESCRIPTION}: {error.strerror}") from error
     except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
         raise CollectionDamaged(home.name, f"{DESCRIPTION} is no description of a collection") from error
-    return dict(about)
+
+
+def _parse_description(text: str) -> dict[str, Any]:
+    """Raises AttributeError, KeyError, RecursionError, TypeError or ValueError for what is no description."""
+    about: dict[str, Any] = json.loads(text)
+    written = about.pop(CHECKSUM, None)
+    # An older version wrote none, a newer one may write it otherwise.
+    if written not in (None, _checksum(about)) and about["schema"] <= schema.VERSION:
+        raise ValueError("it is not what was written")
+    for entry in (about, *about.get("beside", {}).values()):
+        _check_entry(entry)
+    return about
 
 
 def _is_being_restored(home: Path) -> bool:
