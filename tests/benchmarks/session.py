@@ -64,7 +64,7 @@ class Session:
 
     async def open(self, page: str, **address: str) -> ScriptResult:
         """Go to a page by its address, as the first request of a browser does."""
-        self._query_string = urlencode(address)
+        self._query_string, self._page_hash = urlencode(address), ""
         return await self._rerun(page_name=page)
 
     async def set(self, *states: WidgetState, fragment: str = "", **address: str) -> ScriptResult:

@@ -34,7 +34,7 @@ from tests.benchmarks.session import Session, session
 
 SESSIONS, SECONDS, SAMPLE_EVERY_S, LONGEST_PAUSE_S = 30, 300.0, 30.0, 1.0
 PAGES = ("library", "clusters", "metrics", "quality", "search")
-BUDGET_GROWTH_MB_PER_MINUTE, BUDGET_MORE_FILES = 10.0, 8.0
+BUDGET_GROWTH_MB_PER_MINUTE, BUDGET_MORE_FILES = 5.0, 8.0
 # Whole runs of a page before the first request: a searcher opens it, a curator gives a name as well.
 RUNS_ON_ARRIVAL = {"search": 1, "move": 2, "page": 0}
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from core.disk import is_full, write_durably
 from core.errors import StoreError
 
-DRAFTS = ".drafts"
+DRAFTS = ".drafts"  # beside the folders of the collections, whose names never begin with a dot
 ABANDONED_AFTER_S = 3600.0  # a draft this old belongs to a process that was killed
 
 
@@ -22,9 +22,10 @@ def save_upload(folder: Path, name: str, content: bytes, now_s: Callable[[], flo
 
     Others may upload into the same folder at the same time. Raises StoreError.
     """
-    draft = folder / DRAFTS / uuid.uuid4().hex
+    draft = folder.parent / DRAFTS / uuid.uuid4().hex
     try:
-        draft.parent.mkdir(parents=True, exist_ok=True)
+        for needed in (folder, draft.parent):
+            needed.mkdir(parents=True, exist_ok=True)
         _remove_abandoned(draft.parent, now_s() - ABANDONED_AFTER_S)
         try:
             write_durably(draft, content)

@@ -72,7 +72,7 @@ def check(app: App, name: str, number: int, kill: Kill, struck: Struck) -> None:
     folder = app.settings.data / "uploads" / name
     assert len([path for path in folder.iterdir() if path.is_file()]) == FILES, (kill, "a file is stored twice")
     save_upload(folder, *files(number)[0], now_s=lambda: 1e12 + ABANDONED_AFTER_S)
-    assert list((folder / DRAFTS).iterdir()) == []
+    assert list((folder.parent / DRAFTS).iterdir()) == []
 
 
 def jobs_of(app: App, collection: str) -> list[Job]:
