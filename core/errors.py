@@ -31,14 +31,17 @@ class CollectionError(ContactSheetError):
 
 
 class CollectionDamaged(CollectionError):
-    """What is on disk is not the collection that was written there; `cause` says why, in a few words."""
+    """What is on disk is not the collection that was written there; `cause` says why, in a few words.
 
-    def __init__(self, name: str, cause: str) -> None:
+    A sibling of `home` is embedded again; anything else is restored.
+    """
+
+    def __init__(self, name: str, cause: str, home: str = "") -> None:
         self.name, self.cause = name, cause
-        super().__init__(
-            f"collection {name} is damaged ({cause}), the others are not: restore it with"
-            f" `python -m core restore PLACE --collection {name}`, or delete it"
-        )
+        advice = f"restore it with `python -m core restore PLACE --collection {name}`, or delete it"
+        if home not in ("", name):
+            advice = f"delete it, and embed {home} again"
+        super().__init__(f"collection {name} is damaged ({cause}), the others are not: {advice}")
 
 
 class CollectionBusy(ContactSheetError):
@@ -55,6 +58,10 @@ class QueryError(ContactSheetError):
 
 class StoreError(ContactSheetError):
     """Data cannot be read or written: a full disk, a folder without access, a damaged file."""
+
+
+class DataDamaged(StoreError):
+    """What was read is not what was written: not a full disk, not a lack of rights, not a database that is in use."""
 
 
 class JobError(ContactSheetError):

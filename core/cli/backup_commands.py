@@ -43,6 +43,8 @@ def backup(
     Everything may be in use meanwhile. What is in PLACE already is not copied again. Without PLACE it is the folder
     that the setting CONTACTSHEET_BACKUP names.
     """
+    if only_list and (names or keep_days):
+        raise click.UsageError("--list lists the backups in PLACE alone: leave out the other options")
     service = context.open_app().backups
     if only_list:
         _print_backups(service.backups(place), as_json)
@@ -91,6 +93,8 @@ def restore(
 
     What works is never replaced without --replace: of everything, only what is missing or damaged is restored.
     """
+    if begin_anew and (place or names or as_name or backup_id or replace):
+        raise click.UsageError("--begin-anew needs no backup: leave out PLACE and the other options")
     if begin_anew:
         kept = context.open_app().backups.begin_anew(OPERATOR, begin_anew)
         line = f"a new {begin_anew} was begun" + (f"; the damaged one is kept as {kept}" if kept else "")

@@ -37,9 +37,9 @@ class Mender:
         return [replace(damage, mended=True) for damage in damages.values()]
 
     def _rewrite(self, asset_id: str, parts: frozenset[str]) -> None:
-        asset = self._table.metadata(asset_id)
+        asset = before = self._table.metadata(asset_id)
         found = read_original(asset, self._max_megapixels) if asset else None
-        if asset is None or found is None:
+        if asset is None or before is None or found is None:
             raise ContactSheetError("its original was not found: restore the collection from a backup")
         path, data = found
         opened = images.open_image(data, str(path), self._max_megapixels)
@@ -54,7 +54,7 @@ class Mender:
         vector = self._table.vector(asset_id) if "vector" not in parts else self._encode(picture)
         if thumbnail is None or vector is None:
             raise ContactSheetError("it is gone meanwhile")
-        self._table.replace([asset], [thumbnail], vector[np.newaxis])
+        self._table.replace(asset, thumbnail, vector, before)
 
     def _encode(self, picture: Image.Image) -> NDArray[np.float32]:
         """The vector (d,) float32 of a picture. Raises ModelUnavailable, also where the model is another by now."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from core.embedding.encoder import Encoder
 from core.embedding.hashes import file_id
-from core.errors import CollectionBusy, CollectionError, StoreError
+from core.errors import CollectionBusy, CollectionError, DataDamaged, StoreError
 from core.library.mending import Mender
 from core.logs import log
 from core.records.jobs import Progress, ProgressListener
@@ -115,7 +115,9 @@ class Verifier:
         except CollectionError as error:
             return [Damage("collection", name, detail=str(error)), *files]
         except StoreError as error:
-            advice = f"restore it with `python -m core restore PLACE --collection {name} --replace`"
+            if name not in self._collections.names():
+                return []  # it was deleted meanwhile
+            advice = f"restore it under another name: `python -m core restore PLACE --collection {name} --as OTHER`"
             return [Damage("collection", name, detail=f"{reason(error.__cause__ or error)}: {advice}"), *files]
         found = self._parts(table, parts, options)
         found += [Damage(p.part, name, p.asset_id, detail=f"{p.detail}, in the bin") for p in in_bin]
@@ -185,7 +187,7 @@ class Verifier:
                 yield Damage(kind, name, detail=f"{path.name} cannot be read", mended=options.mend)
         try:
             details = list(self._stores.revisions.damaged(name).values())
-        except StoreError as error:
+        except DataDamaged as error:
             details = [str(error)]
         yield from (Damage("revision", name, detail=detail) for detail in details)
 

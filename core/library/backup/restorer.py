@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from datetime import UTC, datetime
+from itertools import chain, count
 from pathlib import Path
 
 from core.errors import CollectionError, StoreError
@@ -22,7 +25,7 @@ from core.records.jobs import RESTORE_PHASE, Progress, ProgressListener
 from core.store.collection_store import CollectionStore
 from core.store.disk_errors import wrap_read_errors, wrap_write_errors
 from core.store.lance.collections import Collections
-from core.store.objects.backup_place import BackupPlace
+from core.store.objects.backup_place import BackupDamaged, BackupPlace
 from core.store.objects.locks import held_lock
 from core.store.objects.names import check_collection_name, path_to_uri
 from core.store.sql.collection_rows import COPIES, has_rows
@@ -30,7 +33,7 @@ from core.store.sql.damage import database_damage, inode_of, set_aside
 from core.store.sql.database import Database
 from core.store.sql.database_copy import needs_restoring, put_database
 from core.store.stores import DATABASES, IRREPLACEABLE, Stores
-from core.text import format_bytes
+from core.text import format_bytes, listed
 
 WORK, LOCK = ".restore-", ".restore.lock"
 
@@ -39,9 +42,15 @@ class Restorer:
     """Restores into one data folder."""
 
     def __init__(
-        self, data: Path, collections: Collections, stores: Stores, clock: Callable[[], float] = time.monotonic
+        self,
+        data: Path,
+        collections: Collections,
+        stores: Stores,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._data, self._collections, self._stores, self._clock = data, collections, stores, clock
+        self._data, self._collections, self._stores = data, collections, stores
+        self._now, self._clock = now, clock
 
     def restore(self, place: BackupPlace, options: RestoreOptions, listener: ProgressListener) -> RestoreReport:
         """Restore, one collection after the other, each as a whole or not at all.
@@ -51,7 +60,7 @@ class Restorer:
         """
         began = self._clock()
         with place.reading(), self._alone(), self._work_folder() as work:
-            backup = place.get(options.backup_id or _newest(place))
+            backup = place.get(options.backup_id or place.newest(self._now()))
             chosen, left = self._chosen(backup, options)
             self._require_space(backup, chosen)
             run = _Run(place, backup, work, options.replace, listener)
@@ -67,12 +76,14 @@ class Restorer:
         path = self._data / database
         if database not in IRREPLACEABLE:
             raise StoreError(f"{database} begins anew by itself where it is damaged: nothing was changed")
-        with self._alone():
+        with self._alone(), self._work_folder() as work:
             if path.exists() and not database_damage(path):
                 raise StoreError(f"{database} is not damaged: nothing was changed")
-            kept = set_aside(path, inode_of(path))
-            with Database(path, DATABASES[database]).reading():
-                return kept.name if kept and kept.exists() else ""
+            new = Database(work / database, DATABASES[database])
+            with new.reading():
+                pass  # it is there, and whole
+            kept = set_aside(path, inode_of(path), new.path)
+            return kept.name if kept and kept.exists() else ""
 
     def _alone(self) -> AbstractContextManager[None]:
         message = f"another restore into {self._data} is running: wait for it to end"
@@ -115,8 +126,11 @@ class Restorer:
         return name in self._collections.names() and self._collections.is_whole(name)
 
     def _require_space(self, backup: Backup, chosen: Sequence[BackedUpCollection]) -> None:
-        needed = sum(file.size for c in chosen for file in _files(backup, "collections", c.name))
-        needed += sum(file.size for file in backup.files if file.path in DATABASES)
+        names = [name for c in chosen for name in (c.name, *c.siblings)]
+        kinds = ("collections", "uploads", "linkages", "maps")
+        needed = sum(file.size for name in names for kind in kinds for file in _files(backup, kind, name))
+        # A database is copied out of the backup, and what is taken from it is written once more, with its log.
+        needed += sum(3 * file.size for file in backup.files if file.path in DATABASES)
         with wrap_read_errors(self._data):
             free = shutil.disk_usage(self._data).free
         if needed > free:
@@ -136,25 +150,52 @@ class Restorer:
                     restored.append(file.path)
         return restored
 
-    def _put_rows(self, run: _Run, names: Mapping[str, str]) -> bool:
-        """Copy what databases hold about collections, each under its new name; whether some kept what was there."""
-        kept = False
+    def _sources(self, run: _Run) -> dict[str, Database]:
+        """The databases of the backup that hold something about collections, copied and brought up to date.
+
+        Raises StoreError if they are damaged, or if those that they are to be copied into cannot be written.
+        """
+        found = {}
         for file in run.backup.files:
-            if file.path not in COPIES:
-                continue
-            copy, (copy_rows, table) = run.work / file.path, COPIES[file.path]
-            if not copy.exists():
-                run.copy(file, copy)
-            source = Database(copy, DATABASES[file.path])
-            target = Database(self._data / file.path, DATABASES[file.path])
-            for old, new in names.items():
-                if has_rows(target, table, new) or (table == "revisions" and has_rows(target, "drafts", new)):
-                    if not run.replace:
-                        kept = True
-                        continue
-                    self._forget(file.path, new)
-                copy_rows(source, target, old, new)
+            if file.path in COPIES:
+                copy = run.work / file.path
+                if not copy.exists():
+                    run.copy(file, copy)
+                found[file.path] = source = Database(copy, DATABASES[file.path])
+                with source.reading(), self._target(file.path).transaction():
+                    pass
+        return found
+
+    def _target(self, database: str) -> Database:
+        return Database(self._data / database, DATABASES[database])
+
+    def _put_rows(self, run: _Run, sources: Mapping[str, Database], names: Mapping[str, str]) -> bool:
+        """Copy what databases hold about collections, each under its new name; whether some kept what was there.
+
+        If one cannot be written, those before it get back what they held.
+        """
+        kept, undo = False, ExitStack()
+        with undo:
+            for database, source in sources.items():
+                copy_rows, tables = COPIES[database]
+                target = self._target(database)
+                for old, new in names.items():
+                    if any(has_rows(target, table, new) for table in tables):
+                        if not run.replace:
+                            kept = True
+                            continue
+                        before = Database(run.work / f"before-{new}-{database}", DATABASES[database])
+                        copy_rows(target, before, new, new)
+                        undo.callback(self._replace_rows, database, before, new, new)
+                    else:
+                        undo.callback(self._forget, database, new)
+                    self._replace_rows(database, source, old, new)
+            undo.pop_all()
         return kept
+
+    def _replace_rows(self, database: str, source: Database, old: str, new: str) -> None:
+        self._forget(database, new)
+        COPIES[database][0](source, self._target(database), old, new)
 
     def _forget(self, database: str, collection: str) -> None:
         stores = self._stores
@@ -169,37 +210,60 @@ class Restorer:
 
     def _put_collection(self, run: _Run, source: BackedUpCollection, name: str) -> RestoredCollection:
         names = self._new_names(source, name)
-        kept_rows = False
-
-        def finish() -> None:
-            nonlocal kept_rows
-            kept_rows = self._put_rows(run, names)
-            for old, new in names.items():
-                for kind in ("linkages", "maps"):
-                    for file in _files(run.backup, kind, old):
-                        run.copy(file, self._data / kind / new / Path(file.path).name)
-
+        sources, kept_rows = self._sources(run), False
         with self._collections.staging(name) as staged:
             for file in _files(run.backup, "collections", source.name):
                 run.copy(file, staged / Path(file.path).relative_to(f"collections/{source.name}"))
+            derived = self._copy_derived(run, names)
             alone = Collections(staged.parent)
             alone.rename_siblings(name, names)
             moved = self._put_uploads(run, names)
             for new in names.values():
-                alone.open(new).move_uris(moved)
+                if new == name or alone.is_whole(new):  # a sibling that was damaged already is as it was
+                    alone.open(new).move_uris(moved)
             pictures = alone.open(name).count()
+
+            def finish() -> None:
+                nonlocal kept_rows
+                kept_rows = self._put_rows(run, sources, names)
+                for copy, target in derived:
+                    with wrap_write_errors(target.parent):
+                        target.parent.mkdir(parents=True, exist_ok=True)
+                        copy.replace(target)
+
             aside = self._collections.put(staged, finish)
         return RestoredCollection(name, pictures, kept_rows, aside.name if aside else "")
 
+    def _copy_derived(self, run: _Run, names: Mapping[str, str]) -> list[tuple[Path, Path]]:
+        """Copies of dendrograms and maps, each with the place it belongs to; a damaged one is computed again."""
+        found = []
+        for old, new in names.items():
+            for kind in ("linkages", "maps"):
+                for file in _files(run.backup, kind, old):
+                    copy = run.work / kind / new / Path(file.path).name
+                    with suppress(BackupDamaged):
+                        run.copy(file, copy)
+                        found.append((copy, self._data / kind / new / copy.name))
+        return found
+
     def _new_names(self, source: BackedUpCollection, name: str) -> dict[str, str]:
-        """The new name of a collection and of each of its siblings. Raises CollectionError if one is taken."""
-        names = {source.name: name}
+        """The new name of a collection and of each of its siblings.
+
+        Raises CollectionError if one is taken, or if a sibling that is there would go without being in the backup.
+        """
+        names = {source.name: check_collection_name(name)}
         for sibling in source.siblings:
-            own = sibling if name == source.name else f"{name}-{sibling.removeprefix(source.name).strip('-')}"[:63]
-            names[sibling] = check_collection_name(own)
-        for new in list(names.values())[1:]:
-            if new in self._collections.names() and self._collections.home(new).name != name:
-                raise CollectionError(f"there is a collection {new} already, to lie beside {name}: delete it first")
+            names[sibling] = (
+                sibling if name == source.name else _sibling_name(name, source.name, sibling, names.values())
+            )
+        known = self._collections.names()
+        for new in names.values():
+            if new in known and self._collections.home(new).name != name:
+                raise CollectionError(f"there is a collection {new} already: restore under another name (--as NAME)")
+        if name in known and (lost := set(self._collections.siblings(name)) - set(names.values())):
+            raise CollectionError(
+                f"{listed(sorted(lost))} lies beside {name} and is not in this backup: delete it first"
+            )
         return names
 
     def _put_uploads(self, run: _Run, names: Mapping[str, str]) -> dict[str, str]:
@@ -210,7 +274,7 @@ class Restorer:
                 name = Path(file.path).name
                 target, number = self._data / "uploads" / new / name, 2
                 while target.exists() and not run.place.is_copy(target, file):
-                    target, number = target.with_name(f"{Path(name).stem}-{number}{Path(name).suffix}"), number + 1
+                    target, number = target.with_name(_numbered(name, number)), number + 1
                 if not target.exists():
                     run.copy(file, target)
                 moved[path_to_uri(Path(run.backup.uploads) / old / name)] = path_to_uri(target.absolute())
@@ -233,11 +297,18 @@ class _Run:
         self._listener(Progress(RESTORE_PHASE, self._done // 1_000_000, total // 1_000_000))
 
 
-def _newest(place: BackupPlace) -> str:
-    ids = place.ids()
-    if not ids:
-        raise StoreError(f"{place.folder} holds no backup yet: make one with `python -m core backup`")
-    return ids[-1]
+def _sibling_name(name: str, old: str, sibling: str, taken: Iterable[str]) -> str:
+    """A name for the sibling of a collection that gets another name: `summer-new` for `holiday-new` of `holiday`."""
+    ending = sibling.removeprefix(old).strip("-_")[:20] or "beside"
+    names = chain([f"{name[:40]}-{ending}"], (f"{name[:40]}-{ending}-{number}" for number in count(2)))
+    return next(free for free in names if free not in taken)
+
+
+def _numbered(name: str, number: int) -> str:
+    """`a-2.jpg` for `a.jpg`, short enough for a file system."""
+    path = Path(name)
+    stem = os.fsencode(path.stem)[: 200 - len(os.fsencode(path.suffix))].decode("utf-8", "ignore")
+    return f"{stem}-{number}{path.suffix}"
 
 
 def _files(backup: Backup, kind: str, collection: str) -> list[BackedUpFile]:

@@ -74,7 +74,7 @@ class BackupService:
         NotAllowed, CollectionError, CollectionBusy, StoreError.
         """
         place = self._place(folder)
-        if self.schedule.folder is not None and place.folder == self.schedule.folder:
+        if self.schedule.folder is not None and place.folder.resolve() == self.schedule.folder.resolve():
             keep = keep or self.schedule.keep
         self._access.require(person, Action.BACK_UP)
         report = self._writer.write(place, names, keep, listener, announce)
@@ -175,7 +175,7 @@ class BackupService:
         return JobResult(report.summary, tuple(map(_failure, report.left)), not report.left)
 
     def start_due_backup(self) -> Job | None:
-        """Start a backup if one is due: the newest complete one is older than the time that is set.
+        """Start a backup if one is due: the newest one of everything is older than the time that is set.
 
         Several servers on one folder start one together; one that failed is tried again an hour later. Raises
         StoreError, JobError.
@@ -183,8 +183,10 @@ class BackupService:
         schedule = self.schedule
         if schedule.folder is None or schedule.every is None:
             return None
-        newest = next(iter(BackupPlace(schedule.folder).backups()[::-1]), None)
-        if newest is not None and self._now() - newest.made_at < schedule.every:
+        # Those of one collection do not count, nor does one of the future, which a wrong clock made.
+        found = BackupPlace(schedule.folder).backups()
+        made = [backup.made_at for backup in found if backup.everything and backup.made_at <= self._now()]
+        if made and self._now() - max(made) < schedule.every:
             return None
         hour = f"{self._now():%Y-%m-%dT%H}"
         return self._background.start_once(BACKUP_JOB, EVERYTHING, {"hour": hour}, SCHEDULE.author)

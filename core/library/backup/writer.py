@@ -7,7 +7,6 @@ are written, and are copied afterwards. So a collection may be younger than its 
 
 from __future__ import annotations
 
-import shutil
 import stat
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -21,10 +20,10 @@ from core.records.backups import BackedUpCollection, BackedUpFile, Backup, Backu
 from core.records.jobs import BACKUP_PHASE, Progress, ProgressListener
 from core.store.disk_errors import wrap_read_errors
 from core.store.lance.collections import DESCRIPTION, Collections
-from core.store.lance.table import TEMPORARY_FILES
 from core.store.objects.backup_place import BackupPlace
 from core.store.objects.locks import write_lock
 from core.store.sql.collection_rows import COPIES
+from core.store.sql.damage import DatabaseDamaged
 from core.store.sql.database import Database
 from core.store.sql.database_copy import copy_database
 from core.store.stores import DATABASES
@@ -102,9 +101,8 @@ class BackupWriter:
 
     def _refuse_own_folder(self, place: BackupPlace) -> None:
         folder, data = place.folder.resolve(), self._data.resolve()
-        if data.is_relative_to(folder) or any(
-            folder.is_relative_to(data / name) for name in ("collections", "uploads", "linkages", "maps")
-        ):
+        parts = [path.resolve() for path in self._data.iterdir() if path.is_dir()] if self._data.is_dir() else []
+        if data.is_relative_to(folder) or any(folder.is_relative_to(part) for part in (data, *parts)):
             raise StoreError(f"{place.folder} is part of what is backed up: choose a folder outside of {self._data}")
 
     # -- what there is --------------------------------------------------------------------------------------
@@ -123,27 +121,30 @@ class BackupWriter:
         return snapshot
 
     def _homes(self, names: Sequence[str], snapshot: _Snapshot) -> list[str]:
-        """The collections to copy, each with its siblings; damaged ones are left out, or refused if they were named."""
+        """The collections to copy, each with its siblings; damaged ones are left out, or refused if they were named.
+
+        The files of a damaged sibling are copied with those of its collection, as they are.
+        """
         homes = sorted({self._collections.home(name).name for name in names or self._collections.names()})
         for name in homes:
-            try:
-                for each in (name, *self._collections.siblings(name)):
+            for each in (name, *self._collections.siblings(name)):
+                try:
                     self._collections.open(each)
-            except (CollectionError, StoreError) as error:
-                if names:
-                    raise
-                snapshot.left_out[name] = str(error)
+                except (CollectionError, StoreError) as error:
+                    if names:
+                        raise
+                    snapshot.left_out[each] = str(error)
         return [name for name in homes if name not in snapshot.left_out]
 
     def _add_collection(self, place: BackupPlace, name: str, snapshot: _Snapshot) -> None:
         home, siblings = self._collections.home(name), self._collections.siblings(name)
+        snapshot.drafts[f"collections/{name}/{DESCRIPTION}"] = place.copy_in(home / DESCRIPTION)
         with wrap_read_errors(home):
-            description = place.draft()
-            shutil.copyfile(home / DESCRIPTION, description)
-            snapshot.drafts[f"collections/{name}/{DESCRIPTION}"] = description
             skipped = {DESCRIPTION, "turn.lock", "write.lock", "ingest.lock"}
             for path in home.rglob("*"):
-                if path.is_file() and path.name not in skipped and not path.match(TEMPORARY_FILES):
+                if path.is_symlink() or not path.is_file():
+                    continue  # nothing of ours
+                if path.name not in skipped and path.name[0] != "." and path.suffix != ".draft":
                     snapshot.files[f"collections/{name}/{path.relative_to(home).as_posix()}"] = path
             for kind, pattern in (("linkages", "*.npz"), ("maps", "*.npz"), ("uploads", "[!.]*")):
                 for each in (name, *siblings):
@@ -164,7 +165,7 @@ class BackupWriter:
             draft = place.draft()
             try:
                 found = copy_database(self._data / name, draft)
-            except StoreError as error:
+            except DatabaseDamaged as error:
                 if names:
                     raise
                 snapshot.left_out[name] = str(error)
@@ -219,7 +220,7 @@ def _oldest_first(paths: Iterable[Path]) -> list[Path]:
     found = []
     for path in paths:
         with suppress(FileNotFoundError):
-            status = path.stat()
+            status = path.lstat()
             found += [(status.st_mtime_ns, path)] if stat.S_ISREG(status.st_mode) else []
     return [path for _, path in sorted(found)]
 

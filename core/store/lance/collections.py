@@ -34,7 +34,8 @@ from core.store.objects.names import check_collection_name, is_collection_name
 
 DESCRIPTION = "collection.json"
 TABLE = "assets"
-DELETED, DAMAGED, STAGING = ".deleted-", ".damaged-", ".restoring-"
+DELETED, DAMAGED, REPLACED, STAGING = ".deleted-", ".damaged-", ".replaced-", ".restoring-"
+INTERRUPTED = "its restore was interrupted: run it again"
 CHECKSUM = "checksum"  # in a description, of all that it holds besides
 RESTORING = "restoring"  # in the description of a collection whose restore has not come to its end
 _TABLE_NAME = re.compile(rf"{TABLE}(-[0-9]+)?")
@@ -58,7 +59,7 @@ class Collections:
 
     def names(self) -> list[str]:
         """The names of all collections, also of damaged ones, sorted."""
-        return sorted(name for home in self._homes() for name in (home.name, *_read_siblings(home)))
+        return sorted({name for home in self._homes() for name in (home.name, *_read_siblings(home))})
 
     def survey(self) -> tuple[list[Collection], list[DamagedCollection]]:
         """All collections by name, and those that cannot be opened. One damaged collection hides no other."""
@@ -99,7 +100,7 @@ class Collections:
         Raises CollectionError if there is none of that name, or if a newer Contact Sheet wrote it.
         """
         about, home = self._read(name), self._home(name)
-        with _damage(name), wrap_read_errors(home):
+        with _damage(name, home.name), wrap_read_errors(home):
             table = _connect(home).open_table(about.get("table", TABLE))
         if about["schema"] < schema.VERSION and os.access(home, os.W_OK):  # one that cannot be written can be read
             self._migrate(name, table, about)
@@ -222,26 +223,35 @@ class Collections:
         """Make a collection of a folder from `staging`, in the place of one of its name, if there is one.
 
         Until `finish` has returned it counts as damaged, so that one whose rows in other stores are not there yet is
-        never used. Returns the folder of a damaged one that it replaced, which is kept under another name. Raises
-        CollectionBusy.
+        never used; if `finish` raises, everything is as it was. Returns the folder of a damaged one that was replaced,
+        which is kept under another name. Raises CollectionBusy.
         """
         name, home = staged.name, self._folder / staged.name
         about = _read_description(staged)
-        with ingest_lock(home), write_lock(home), wrap_write_errors(home):
+        with ingest_lock(home), write_lock(home):
             was_damaged = _is_home(home) and not self.is_whole(name)
-            interrupted = was_damaged and _is_being_restored(home)
-            _write_description(staged, {**about, RESTORING: True})
-            kept = was_damaged and not interrupted
-            old = home.with_name(f".{name}{DAMAGED if kept else DELETED}{uuid.uuid4().hex}")
-            home.rename(old)
-            staged.rename(home)
-        finish()
-        with write_lock(home), wrap_write_errors(home):
-            _write_description(home, about)
-        if not kept:
-            with wrap_write_errors(self._folder):
-                _remove(old)
+            kept = was_damaged and not _is_being_restored(home)
+            old = home.with_name(f".{name}{DAMAGED if kept else REPLACED}{uuid.uuid4().hex}")
+            with wrap_write_errors(home):
+                _write_description(staged, {**about, RESTORING: True})
+                home.rename(old)
+                staged.rename(home)
+            try:
+                finish()
+            except BaseException:
+                with wrap_write_errors(home):
+                    home.rename(staged)
+                    old.rename(home)
+                raise
+            with wrap_write_errors(home):
+                _write_description(home, about)
+        self._remove_replaced(name)
         return old if kept else None
+
+    def _remove_replaced(self, name: str) -> None:
+        with wrap_write_errors(self._folder):
+            for folder in self._folder.glob(f".{name}{REPLACED}*"):
+                _remove(folder)
 
     def delete(self, name: str, forget: Callable[[str], None] = ignore) -> None:
         """Delete a collection, with its siblings: one write removes it from the list, its files follow.
@@ -268,18 +278,23 @@ class Collections:
         with wrap_write_errors(self._folder):
             for folder in self._folder.glob(f".*{DELETED}*"):  # also of deletions that were interrupted
                 _remove(folder)
+        self._remove_replaced(name)
 
     def _homes(self) -> list[Path]:
         if not self._folder.is_dir():
             return []
-        return [home for home in self._folder.iterdir() if is_collection_name(home.name) and _is_home(home)]
+        folders = list(self._folder.iterdir())
+        homes = [home for home in folders if is_collection_name(home.name) and _is_home(home)]
+        # One whose restore was killed between taking the old folder away and putting the new one there.
+        replaced = {folder.name[1:].partition(REPLACED)[0] for folder in folders if REPLACED in folder.name}
+        return homes + [self._folder / name for name in replaced - {home.name for home in homes}]
 
     def _home(self, name: str) -> Path:
         """The folder that holds a collection. Raises CollectionError if there is none of that name."""
         own = self._folder / check_collection_name(name)
         if _is_home(own):
             return own
-        found = next((home for home in self._homes() if name in _read_siblings(home)), None)
+        found = next((home for home in self._homes() if home == own or name in _read_siblings(home)), None)
         if found is None:
             known = ", ".join(self.names()) or "none yet"
             raise CollectionError(f"there is no collection {name!r} (there are: {known}): ingest a folder first")
@@ -291,7 +306,7 @@ class Collections:
         if home.name != name:
             about = {**about["beside"][name], **{key: about[key] for key in (RESTORING,) if key in about}}
         if RESTORING in about:
-            raise CollectionDamaged(name, "its restore was interrupted: run it again")
+            raise CollectionDamaged(name, INTERRUPTED)
         if about["schema"] > schema.VERSION:
             raise CollectionError(
                 f"collection {name} has schema {about['schema']}, this version knows up to {schema.VERSION}: update"
@@ -328,12 +343,12 @@ def _is_home(folder: Path) -> bool:
 
 
 @contextmanager
-def _damage(name: str) -> Iterator[None]:
+def _damage(name: str, home: str = "") -> Iterator[None]:
     """Around opening a collection: raises CollectionDamaged for what is neither a full disk nor a lack of rights."""
     try:
         yield
     except StoreError as error:
-        raise CollectionDamaged(name, reason(error.__cause__ or error)) from error
+        raise CollectionDamaged(name, reason(error.__cause__ or error), home) from error
     except OSError as error:
         raise CollectionDamaged(name, f"{DESCRIPTION}: {error.strerror}") from error
 
@@ -346,9 +361,11 @@ def _read_description(home: Path) -> dict[str, Any]:
     try:
         return _parse_description((home / DESCRIPTION).read_text(encoding="utf-8"))
     except OSError as error:
-        raise CollectionDamaged(home.name, f"{DESCRIPTION}: {error.strerror}") from error
+        interrupted = any(home.parent.glob(f".{home.name}{REPLACED}*")) and not _is_home(home)
+        cause = INTERRUPTED if interrupted else f"its description cannot be read, {DESCRIPTION}: {error.strerror}"
+        raise CollectionDamaged(home.name, cause) from error
     except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
-        raise CollectionDamaged(home.name, f"{DESCRIPTION} is no description of a collection") from error
+        raise CollectionDamaged(home.name, f"its description cannot be read: {DESCRIPTION}") from error
 
 
 def _parse_description(text: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from core.errors import CollectionError
+from core.errors import CollectionBusy, CollectionError
 from core.records.assets import Asset, ModelCard
 from core.records.jobs import ignore
 from core.store.disk_errors import wrap_read_errors, wrap_write_errors
@@ -43,6 +43,7 @@ class AssetTable:
 
     def __init__(self, name: str, model: ModelCard, table: Any, folder: Path) -> None:
         self.name, self.model, self.folder, self._table = name, model, folder, table
+        self._inode = folder.stat().st_ino
         self.bin = Bin(folder, str(table.name))
 
     def count(self) -> int:
@@ -141,8 +142,8 @@ class AssetTable:
         rows = self._query(list(changed), schema.COLUMNS).to_arrow().select(schema.COLUMNS)
         ids = rows["id"].to_pylist()
         column = rows.schema.get_field_index("uris")
-        rows = rows.set_column(column, rows.schema.field("uris"), [[list(changed[i]) for i in ids]])
-        self._table.merge_insert("id").when_matched_update_all().execute(_resealed(rows))
+        moved = rows.set_column(column, rows.schema.field("uris"), [[list(changed[i]) for i in ids]])
+        self._table.merge_insert("id").when_matched_update_all().execute(_resealed(rows, moved))
 
     def fragments_and_versions(self) -> tuple[int, int]:
         """The number of data files, and of versions that readers can still open; compaction lowers both."""
@@ -222,17 +223,20 @@ class AssetTable:
         return TableCheck(table, self.folder, on_rows).run()
 
     def check_bin(self) -> list[DamagedPart]:
-        """The same for the bin."""
-        with wrap_read_errors(self.folder):
-            tables = Bin.open(self.folder, str(self._table.name))
-        return [part for table in tables for part in TableCheck(table, self.folder, ignore).run()]
+        """The same for the bin, while nobody writes. Raises CollectionBusy."""
+        with write_lock(self.folder):  # emptying a bin deletes files that a reader may be at
+            with wrap_read_errors(self.folder):
+                tables = Bin.open(self.folder, str(self._table.name))
+            return [part for table in tables for part in TableCheck(table, self.folder, ignore).run()]
 
-    def replace(self, assets: Sequence[Asset], thumbnails: Sequence[bytes], vectors: NDArray[np.float32]) -> int:
-        """Write rows of assets anew, in one commit; returns how many were there. Raises as `add` does."""
-        self._check(vectors, len(assets))
-        rows = with_checksums(schema.to_table(assets, thumbnails, vectors))
+    def replace(self, asset: Asset, thumbnail: bytes, vector: NDArray[np.float32], before: Asset) -> None:
+        """Write the row of an asset anew. Raises CollectionBusy if its metadata is not `before` any more."""
+        self._check(vector[np.newaxis], 1)
+        rows = with_checksums(schema.to_table([asset], [thumbnail], vector[np.newaxis]))
         with write_lock(self.folder), wrap_write_errors(self.folder):
-            return int(self._latest().merge_insert("id").when_matched_update_all().execute(rows).num_updated_rows)
+            if self.metadata(asset.id) != before:
+                raise CollectionBusy(f"{asset.id[:12]} of {self.name} was changed meanwhile: try again")
+            self._table.merge_insert("id").when_matched_update_all().execute(rows)
 
     def rebuild_index(self) -> None:
         """Make the index by id anew. Raises CollectionBusy."""
@@ -256,6 +260,13 @@ class AssetTable:
         return len(rows)
 
     def _latest(self) -> Any:
+        """The table as it was committed last. Raises CollectionBusy if its folder was replaced since it was opened."""
+        try:
+            replaced = self.folder.stat().st_ino != self._inode
+        except FileNotFoundError:
+            replaced = True
+        if replaced:
+            raise CollectionBusy(f"{self.name} was replaced or deleted meanwhile: nothing was changed; try again")
         self._table.checkout_latest()
         return self._table
 
@@ -266,7 +277,7 @@ class AssetTable:
         if not ids:
             return []
         with wrap_read_errors(self.folder):
-            self._table.checkout_latest()
+            self._latest()
             rows: list[dict[str, Any]] = self._query(ids, columns).to_list()
         return rows
 
@@ -281,10 +292,11 @@ class AssetTable:
             raise CollectionError(f"collection {self.name} takes vectors of unit length, not of {worst:.4g}")
 
 
-def _resealed(rows: pa.Table) -> pa.Table:
-    """Rows whose metadata was changed, with its new checksum; that of a row without checksums stays unknown."""
+def _resealed(before: pa.Table, rows: pa.Table) -> pa.Table:
+    """Rows whose metadata was changed, with its new checksum; what was unknown or damaged before stays so."""
     name = schema.checksum_column("metadata")
-    new = pc.if_else(rows[name].is_valid(), pa.array(checksums(rows, "metadata")), None)
+    was_whole = pc.equal(before[name], pa.array(checksums(before, "metadata"), pa.int64())).fill_null(False)
+    new = pc.if_else(was_whole, pa.array(checksums(rows, "metadata"), pa.int64()), before[name])
     return rows.set_column(rows.schema.get_field_index(name), rows.schema.field(name), new)
 
 

@@ -15,22 +15,24 @@ import uuid
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import asdict
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from core.errors import ContactSheetError, StoreError
+from core.errors import ContactSheetError, DataDamaged, StoreError
 from core.records.backups import BackedUpCollection, BackedUpFile, Backup
 from core.store.disk_errors import wrap_read_errors, wrap_write_errors
 from core.store.objects.locks import held_lock
+from core.store.objects.names import is_collection_name
+from core.text import one_line
 
 MARKER, FORMAT = "contact-sheet-backups.json", 1
-OBJECTS, DRAFTS = "objects", ".drafts"
+OBJECTS, DRAFTS, LOCK = "objects", ".contact-sheet-drafts", ".contact-sheet.lock"
 _BACKUP_ID = re.compile(r"(\d{8}T\d{6}Z)(?:-(\d+))?")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
-class BackupDamaged(StoreError):
+class BackupDamaged(DataDamaged):
     """A backup, or a file that it holds, is not what was written."""
 
 
@@ -47,26 +49,34 @@ class BackupPlace:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Be the only one who writes here. The folder is created unless it exists.
+        """Be the only one who writes here. The folder is created unless it exists, for its owner alone.
 
         Raises CollectionBusy if others are writing, ContactSheetError if the folder holds something else.
         """
+        self._refuse_strangers()
         with wrap_write_errors(self.folder):
-            self.folder.mkdir(parents=True, exist_ok=True)
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with self._locked():
             with wrap_write_errors(self.folder):
-                if not (self.folder / MARKER).is_file():
-                    if strangers := [path.name for path in self.folder.iterdir() if path.name[0] != "."]:
-                        raise ContactSheetError(
-                            f"{self.folder} holds something else ({strangers[0]}): choose an empty or new folder"
-                        )
-                    self._write_json(self.folder / MARKER, {"format": FORMAT})
+                self._write_json(self.folder / MARKER, {"format": FORMAT})
                 shutil.rmtree(self.folder / DRAFTS, ignore_errors=True)  # of a backup that was interrupted
                 (self.folder / DRAFTS).mkdir()
             try:
                 yield
             finally:
                 shutil.rmtree(self.folder / DRAFTS, ignore_errors=True)
+
+    def _refuse_strangers(self) -> None:
+        with wrap_read_errors(self.folder):
+            if self.folder.exists() and not self.folder.is_dir():
+                raise ContactSheetError(f"{self.folder} is a file: name a folder")
+            if not self.folder.exists() or (self.folder / MARKER).is_file():
+                return
+            strangers = [path.name for path in self.folder.iterdir() if not path.name.startswith(".contact-sheet")]
+        if strangers:
+            raise ContactSheetError(
+                f"{self.folder} holds something else ({one_line(strangers[0], 80)}): choose an empty or new folder"
+            )
 
     @contextmanager
     def reading(self) -> Iterator[None]:
@@ -79,7 +89,7 @@ class BackupPlace:
 
     def _locked(self) -> AbstractContextManager[None]:
         message = f"another backup or restore is using {self.folder}: wait for it to end"
-        return held_lock(self.folder / ".lock", 0.0, message)
+        return held_lock(self.folder / LOCK, 0.0, message)
 
     # -- content --------------------------------------------------------------------------------------------
 
@@ -101,6 +111,17 @@ class BackupPlace:
             shutil.copyfile(source, draft)
             self._settle(draft, digest)
         return digest, size, size
+
+    def copy_in(self, source: Path) -> Path:
+        """A draft with the content of a file that may change. Raises FileNotFoundError if there is none."""
+        if not source.exists():
+            raise FileNotFoundError(source)
+        with wrap_read_errors(source.parent):
+            content = source.read_bytes()
+        draft = self.draft()
+        with wrap_write_errors(self.folder):
+            draft.write_bytes(content)
+        return draft
 
     def move(self, draft: Path) -> tuple[str, int, int]:
         """`add` for a draft, which is moved."""
@@ -206,15 +227,29 @@ class BackupPlace:
             plain = json.loads(json.dumps(document))
             self._write_json(self.folder / f"{backup.id}.json", {**plain, "digest": _document_digest(plain)})
 
-    def expire(self, older_than: timedelta, now: datetime) -> list[str]:
-        """Delete old backups, and content that none needs; the newest stays, whatever its age. Returns their ids.
+    def newest(self, now: datetime) -> str:
+        """The id of the newest backup, of those that are not of the future if there are any. Raises StoreError."""
+        ids = self.ids()
+        if not ids:
+            raise StoreError(f"{self.folder} holds no backup yet: make one with `python -m core backup`")
+        past = [backup_id for backup_id in ids if _age(backup_id) <= (f"{now:%Y%m%dT%H%M%SZ}", 1_000)]
+        return (past or ids)[-1]
 
-        Nothing is deleted while the list of any backup is damaged: what it needs is unknown then.
+    def expire(self, older_than: timedelta, now: datetime) -> list[str]:
+        """Delete old backups, and content that none needs; returns their ids.
+
+        The newest one stays, the newest of everything, and of what that one left out since it was damaged the newest
+        that holds it, whatever its age. Nothing is deleted while the list of any backup is damaged: what it needs is
+        unknown then.
         """
         backups = self.backups()
         if len(backups) < len(self.ids()):
             return []
-        old = [backup for backup in backups[:-1] if backup.made_at < now - older_than]
+        whole = [backup for backup in backups if backup.everything]
+        wanted = set(whole[-1].left_out) if whole else set()
+        newest = {part: backup.id for backup in backups for part in _parts(backup) if part in wanted}
+        kept = {*newest.values(), *(found[-1].id for found in (backups, whole) if found)}
+        old = [backup for backup in backups if backup.made_at < now - older_than and backup.id not in kept]
         needed = {file.digest for backup in backups if backup not in old for file in backup.files}
         with wrap_write_errors(self.folder):
             for backup in old:
@@ -257,19 +292,45 @@ def _document_digest(document: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
 
 
+def _parts(backup: Backup) -> set[str]:
+    """The names of the collections and databases in a backup, as `left_out` has them."""
+    collections = {name for collection in backup.collections for name in (collection.name, *collection.siblings)}
+    databases = {file.path for file in backup.files if "/" not in file.path} if backup.everything else set()
+    return (collections | databases) - set(backup.left_out)
+
+
 def _backup(document: dict[str, Any]) -> Backup:
-    """Raises what a document that is none of ours leads to."""
+    """Raises what a document that is none of ours leads to.
+
+    The digest shows damage alone: whoever can write here can forge it, so nothing in the list is trusted.
+    """
     if document.pop("digest") != _document_digest(document):
         raise ValueError("its digest differs")
-    for path in (PurePosixPath(file["path"]) for file in document["files"]):
-        if path.is_absolute() or ".." in path.parts:
-            raise ValueError(f"{path} leads out of the data folder")
-    collections = (BackedUpCollection(**{**c, "siblings": tuple(c["siblings"])}) for c in document["collections"])
+    if not (isinstance(document["everything"], bool) and _BACKUP_ID.fullmatch(document["id"])):
+        raise ValueError("its head is none")
     return Backup(
-        **{
-            **document,
-            "made_at": datetime.fromisoformat(document["made_at"]),
-            "collections": tuple(collections),
-            "files": tuple(BackedUpFile(**file) for file in document["files"]),
-        }
+        id=document["id"],
+        made_at=datetime.fromisoformat(document["made_at"]).astimezone(UTC),
+        everything=document["everything"],
+        collections=tuple(map(_collection, document["collections"])),
+        files=tuple(map(_file, document["files"])),
+        uploads=one_line(document["uploads"]),
+        left_out={one_line(name): one_line(text) for name, text in document["left_out"].items()},
     )
+
+
+def _collection(document: dict[str, Any]) -> BackedUpCollection:
+    found = BackedUpCollection(document["name"], int(document["pictures"]), tuple(document["siblings"]))
+    if not all(map(is_collection_name, (found.name, *found.siblings))):
+        raise ValueError("a collection has no name")
+    return found
+
+
+def _file(document: dict[str, Any]) -> BackedUpFile:
+    file = BackedUpFile(document["path"], document["digest"], document["size"])
+    path = PurePosixPath(file.path)
+    if path.is_absolute() or ".." in path.parts or "\0" in file.path or str(path) != file.path:
+        raise ValueError("a path leads elsewhere")
+    if not (_DIGEST.fullmatch(file.digest) and isinstance(file.size, int) and file.size >= 0):
+        raise ValueError("a file has no size or digest")
+    return file

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import StoreError
+from core.errors import DataDamaged
 from core.records.clusterings import Clustering, ClusterRecord, Revision
 
 _ID_BYTES = 32
@@ -55,7 +55,7 @@ def encode(clustering: Clustering) -> EncodedClustering:
 def decode(
     revision: Revision, packed_ids: bytes, packed_labels: bytes, packed_centroids: bytes, rows: list[sqlite3.Row]
 ) -> Clustering:
-    """The clustering of a revision from its columns and its rows of clusters. Raises StoreError if it is damaged."""
+    """The clustering of a revision from its columns and its rows of clusters. Raises DataDamaged if it is damaged."""
     with wrap_damage(f"revision {revision.id} of {revision.collection}"):
         digits = unpack(packed_ids, np.uint8).reshape(revision.size, _ID_BYTES).tobytes().hex()
         ids = tuple(digits[at : at + 2 * _ID_BYTES] for at in range(0, len(digits), 2 * _ID_BYTES))
@@ -94,11 +94,11 @@ def unpack(blob: bytes, dtype: type[_Number]) -> NDArray[_Number]:
 
 @contextmanager
 def wrap_damage(what: str) -> Iterator[None]:
-    """Around decoding `what`: raises StoreError if it is damaged."""
+    """Around decoding `what`: raises DataDamaged if it is damaged."""
     try:
         yield
     except (zlib.error, ValueError, IndexError, TypeError) as error:
-        raise StoreError(
+        raise DataDamaged(
             f"{what} is damaged ({error}): nothing was changed; restore the database from a backup,"
             " or go on from another revision"
         ) from error

@@ -61,11 +61,11 @@ def copy_runs(source: Database, target: Database, old: str, new: str) -> None:
         _insert(db, "runs", [_run(row, new, taken) for row in runs])
 
 
-# What is copied, by database: the function, and the table that tells whether a collection has anything there.
-COPIES: Mapping[str, tuple[Callable[[Database, Database, str, str], None], str]] = {
-    "contactsheet.db": (copy_clusterings, "revisions"),
-    "judgements.db": (copy_judgements, "judgements"),
-    "quality.db": (copy_runs, "runs"),
+# What is copied, by database: the function, and the tables that tell whether a collection has anything there.
+COPIES: Mapping[str, tuple[Callable[[Database, Database, str, str], None], tuple[str, ...]]] = {
+    "contactsheet.db": (copy_clusterings, ("revisions", "drafts")),
+    "judgements.db": (copy_judgements, ("judgements",)),
+    "quality.db": (copy_runs, ("runs",)),
 }
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
 import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
 
-from core.errors import StoreError
+from core.errors import DataDamaged, StoreError
 from core.logs import log
+from core.store.disk_errors import wrap_write_errors
 from core.store.objects.locks import held_lock
 from core.text import one_line
 
@@ -19,7 +21,7 @@ _DAMAGE_CODES = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _COMPANIONS = ("-wal", "-shm", "-journal")
 
 
-class DatabaseDamaged(StoreError):
+class DatabaseDamaged(DataDamaged):
     """A database file cannot be read as what it was; `cause` says why, in a few words."""
 
     def __init__(self, path: Path, cause: str) -> None:
@@ -56,7 +58,10 @@ def check_file(path: Path) -> bool:
 
 
 def database_damage(path: Path) -> list[str]:
-    """What SQLite's own check finds wrong with a database, at most 20 lines; nothing where there is none."""
+    """What SQLite's own check finds wrong with a database, at most 20 lines; nothing where there is none.
+
+    Raises StoreError if it cannot be told: the database is in use, or the disk is full.
+    """
     try:
         if not check_file(path):
             return []
@@ -66,10 +71,12 @@ def database_damage(path: Path) -> list[str]:
             orphans = connection.execute("PRAGMA foreign_key_check").fetchmany(20)
         finally:
             connection.close()
-    except StoreError as error:
-        return [getattr(error, "cause", str(error))]
+    except DatabaseDamaged as error:
+        return [error.cause]
     except sqlite3.Error as error:
-        return [one_line(str(error), 200)]
+        if is_damage(error):
+            return [one_line(str(error), 200)]
+        raise StoreError(f"{path} cannot be checked ({error}): nothing was changed; try again") from error
     found = [one_line(line, 200) for line in lines if line != "ok"]
     return found + [f"a row of {table} refers to none of {parent}" for table, _, parent, _ in orphans]
 
@@ -79,21 +86,35 @@ def companions(path: Path) -> list[Path]:
     return [path.with_name(path.name + suffix) for suffix in _COMPANIONS]
 
 
-def set_aside(path: Path, inode: int | None) -> Path | None:
-    """Rename a damaged database, with the files beside it, to a dated name; None if another process has already.
+def set_aside(path: Path, inode: int | None, new: Path) -> Path | None:
+    """Give a damaged database, with the files beside it, a dated name, and its own name to the new one at `new`.
 
-    `inode` is that of the file which was found damaged, None if there is no file.
+    None if another process was faster. `inode` is that of the file which was found damaged, None if there is no file.
+    Nobody finds the name without a file meanwhile. Raises StoreError.
     """
-    with held_lock(path.with_name(f".{path.name}.aside.lock"), 5.0, f"{path.name} is being set aside: try again"):
+    with (
+        held_lock(path.with_name(f".{path.name}.aside.lock"), 5.0, f"{path.name} is being set aside: try again"),
+        wrap_write_errors(path.parent),
+    ):
         if inode_of(path) != inode:
             return None
         moment = f"{datetime.now(UTC):%Y%m%d-%H%M%S-%f}"
         target = path.with_name(f"{path.stem}{SET_ASIDE}{moment}{path.suffix}")
-        for old, new in zip((path, *companions(path)), (target, *companions(target)), strict=True):
+        for old, kept in zip(companions(path), companions(target), strict=True):
             if old.exists():
-                old.rename(new)
+                old.rename(kept)
+        if path.exists():
+            _also_call(path, target)
+        new.replace(path)
     log("store", "a damaged database is set aside", logging.WARNING, file=str(path), kept_as=target.name)
     return target
+
+
+def _also_call(path: Path, target: Path) -> None:
+    try:
+        os.link(path, target)
+    except OSError:  # a file system without links
+        path.rename(target)
 
 
 def set_aside_files(folder: Path) -> list[Path]:
@@ -103,8 +124,9 @@ def set_aside_files(folder: Path) -> list[Path]:
 
 
 def inode_of(path: Path) -> int | None:
-    """The inode of a file, None if there is none: whether it is still the same file."""
+    """The inode of a file, None if there is none or it is empty: whether it is still the same database."""
     try:
-        return path.stat().st_ino
-    except FileNotFoundError:
+        status = path.stat()
+    except OSError:
         return None
+    return status.st_ino if status.st_size else None

@@ -96,15 +96,16 @@ class Database:
     def _damaged(self, cause: str, inode: int | None) -> StoreError:
         if not self._expendable or self._read_only:
             return DatabaseDamaged(self.path, cause)
-        set_aside(self.path, inode)
-        self._create()
+        with self._draft() as draft:
+            set_aside(self.path, inode, draft)
         return StoreError(f"{self.path} was damaged ({cause}): it was set aside, and a new one is begun; try again")
 
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
-        if not self._ready:
-            self._open()
         inode = inode_of(self.path)
+        if not self._ready or (inode is None and not self._read_only):
+            self._open()  # also where the file is gone, or empty, since
+            inode = inode_of(self.path)
         with self.wrap_errors(inode):
             connection = self._connect()
             try:
@@ -157,18 +158,25 @@ class Database:
 
     def _create(self) -> None:
         """Create the file with its whole schema, so that others see it complete or not at all."""
+        with self._draft() as draft, wrap_write_errors(self.path.parent):
+            _move_unless_there(draft, self.path)
+
+    @contextmanager
+    def _draft(self) -> Iterator[Path]:
+        """A new, empty database under a name of its own; it is gone afterwards unless it was moved."""
         draft = self.path.with_name(f".{self.path.name}.{uuid.uuid4().hex}")
-        with self.wrap_errors(None), wrap_write_errors(self.path.parent):
-            try:
+        try:
+            with self.wrap_errors(None), wrap_write_errors(self.path.parent):
+                draft.touch()
                 connection = self._connect_to(draft)
                 try:
                     self._migrate(connection)
                 finally:
                     connection.close()
-                _move_unless_there(draft, self.path)
-            finally:
-                for path in (draft, *companions(draft)):
-                    path.unlink(missing_ok=True)
+            yield draft
+        finally:
+            for path in (draft, *companions(draft)):
+                path.unlink(missing_ok=True)
 
     @property
     def _read_only(self) -> bool:
@@ -179,18 +187,17 @@ class Database:
         if not self._read_only:
             return self._connect_to(self.path)
         if not self.path.exists():
-            connection = self._connect_to(":memory:")
+            connection = self._connect_to(None)
             self._migrate(connection)
             return connection
         # Without write access nobody can open the log of another process: what is in it has to be left out.
         wal = companions(self.path)[0]
-        options = "mode=ro" if wal.is_file() and wal.stat().st_size else "mode=ro&immutable=1"
-        return self._connect_to(f"{self.path.absolute().as_uri()}?{options}")
+        return self._connect_to(self.path, "mode=ro" if wal.is_file() and wal.stat().st_size else "mode=ro&immutable=1")
 
-    def _connect_to(self, target: Path | str) -> sqlite3.Connection:
-        connection = sqlite3.connect(
-            target, timeout=BUSY_TIMEOUT_S, isolation_level=None, uri=str(target).startswith("file:")
-        )
+    def _connect_to(self, path: Path | None, options: str = "mode=rw") -> sqlite3.Connection:
+        """A connection that creates no file; to one in memory without a path."""
+        target = f"{path.absolute().as_uri()}?{options}" if path else ":memory:"
+        connection = sqlite3.connect(target, timeout=BUSY_TIMEOUT_S, isolation_level=None, uri=True)
         try:
             connection.row_factory = sqlite3.Row
             connection.execute("PRAGMA foreign_keys = ON")
@@ -201,7 +208,8 @@ class Database:
         return connection
 
     def _idle_connection(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self.path, timeout=BUSY_TIMEOUT_S, check_same_thread=False)
+        address = f"{self.path.absolute().as_uri()}?mode=rw"
+        connection = sqlite3.connect(address, timeout=BUSY_TIMEOUT_S, check_same_thread=False, uri=True)
         connection.execute("PRAGMA user_version").fetchone()  # the file is opened with the first read
         return connection
 

@@ -7,7 +7,15 @@ from pathlib import Path
 
 from core.errors import StoreError
 from core.store.disk_errors import wrap_write_errors
-from core.store.sql.damage import DatabaseDamaged, check_file, companions, database_damage, inode_of, set_aside
+from core.store.sql.damage import (
+    DatabaseDamaged,
+    check_file,
+    companions,
+    database_damage,
+    inode_of,
+    is_damage,
+    set_aside,
+)
 
 # A database without rows in any of these was never used for anything that could be lost.
 _USED = ("jobs", "spend", "revisions", "drafts", "audit", "judgements", "runs", "events", "rollups", "changes")
@@ -31,7 +39,9 @@ def copy_database(path: Path, target: Path) -> bool:
         target.unlink(missing_ok=True)
         if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL:
             raise StoreError(f"{target.parent} is full: free some space, then run it again") from error
-        raise DatabaseDamaged(path, str(error)) from error
+        if is_damage(error):
+            raise DatabaseDamaged(path, str(error)) from error
+        raise StoreError(f"{path} cannot be copied ({error}): nothing was changed; try again") from error
     return True
 
 
@@ -50,14 +60,15 @@ def _is_used(path: Path) -> bool:
         connection.close()
 
 
-def put_database(copy: Path, path: Path) -> None:
-    """Put a copy in the place of a database. A damaged one is kept under a dated name. Raises StoreError."""
+def put_database(copy: Path, path: Path) -> Path | None:
+    """Put a copy in the place of a database. A damaged one is kept under the dated name returned. Raises StoreError."""
+    if path.exists() and database_damage(path):
+        return set_aside(path, inode_of(path), copy)
     with wrap_write_errors(path.parent):
-        if path.exists() and database_damage(path):
-            set_aside(path, inode_of(path))
         for companion in companions(path):
             companion.unlink(missing_ok=True)
         copy.replace(path)
+    return None
 
 
 def _delete_sessions(path: Path) -> None:

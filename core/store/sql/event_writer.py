@@ -44,7 +44,11 @@ class EventWriter:
                 self._connection.close()
             with self._database.wrap_errors(self._inode):
                 self._connection = sqlite3.connect(
-                    self._database.path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
+                    f"{self._database.path.absolute().as_uri()}?mode=rw",
+                    timeout=BUSY_TIMEOUT_S,
+                    isolation_level=None,
+                    check_same_thread=False,
+                    uri=True,
                 )
                 self._connection.row_factory = sqlite3.Row
                 self._connection.execute("PRAGMA synchronous = NORMAL")

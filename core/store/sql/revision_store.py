@@ -15,7 +15,7 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import ClusterError, StoreError
+from core.errors import ClusterError, DataDamaged
 from core.records.assets import utc_now
 from core.records.clusterings import Clustering, NewRevision, Publication, Revision, RevisionConflict
 from core.store.sql.clustering_encoding import EncodedClustering, decode, encode, pack, wrap_damage
@@ -106,9 +106,10 @@ class RevisionStore:
         for revision_id in ids:
             try:
                 self.clustering(revision_id)
-            except (ClusterError, StoreError) as error:  # ClusterError: it was just deleted
-                if isinstance(error, StoreError):
-                    found[revision_id] = str(error)
+            except ClusterError:  # it was just deleted
+                continue
+            except DataDamaged as error:
+                found[revision_id] = str(error)
         return found
 
     def newest(self, collection: str) -> Revision | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ from core.records.backups import RestoreOptions
 from core.records.jobs import Cancelled, Progress
 from core.store.lance.collections import Collections
 from core.store.objects.backup_place import BackupDamaged, BackupPlace
+from core.store.sql.collection_rows import COPIES
 from tests.core.store.test_released_data import differences
 from tests.fakes.colour_app import colour_app, contents, open_table
 from tests.fakes.released_data import read, unpack
@@ -437,3 +439,144 @@ def test_a_database_that_is_gone_while_others_are_there_is_damage_until_it_is_gi
     (data / name).write_bytes(b"")
     assert main(["restore", "--begin-anew", name]) == 0
     assert f"the damaged one is kept as {name[:-3]}.damaged-" in capsys.readouterr().out
+
+
+def test_a_restore_that_fails_leaves_the_collection_that_worked(data: Path, place: Path, pictures: Path) -> None:
+    app = colour_app(data)
+    app.backups.back_up(OPERATOR, place)
+    app.ingest(pictures, "holiday")
+    app.curation.open(Person("Grace", over_loopback=True), "holiday")
+    before = plain(read(data))
+    copy_runs, tables = COPIES["quality.db"]
+
+    def fail(*_: object) -> None:
+        raise StoreError("no space")
+
+    for name in ("holiday", "other"):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setitem(COPIES, "quality.db", (fail, tables))  # type: ignore[arg-type]
+            with pytest.raises(StoreError, match="no space"):
+                app.backups.restore(OPERATOR, place, RestoreOptions(["holiday"], as_name=name, replace=True))
+        after = plain(read(data))
+        for part in ("collections", "clusters", "judgements", "runs"):
+            assert list(differences(after[part], before[part])) == []
+    assert copy_runs is COPIES["quality.db"][0]
+    assert app.survey_collections()[1] == []
+
+
+def test_a_damaged_dendrogram_in_a_backup_is_computed_again(data: Path, place: Path) -> None:
+    app = colour_app(data)
+    backup = app.backups.back_up(OPERATOR, place).backup
+    for file in backup.files:
+        if file.path.startswith("linkages/holiday/"):
+            (place / "objects" / file.digest[:2] / file.digest).write_bytes(b"rotten")
+    app.backups.restore(OPERATOR, place, RestoreOptions(["holiday"], as_name="other"))
+    assert app.survey_collections()[1] == []
+    assert app.clusters.compute_linkage("other", lambda _: None)
+
+
+def test_a_collection_that_was_killed_between_two_renames_is_said_to_be_interrupted(data: Path, place: Path) -> None:
+    app = colour_app(data)
+    app.backups.back_up(OPERATOR, place)
+    folder = data / "collections"
+    (folder / "pets").rename(folder / ".pets.replaced-0123")
+    assert "pets" in app.existing_collections()
+    ((name, message),) = [(d.name, d.message) for d in app.survey_collections()[1]]
+    assert (name, "its restore was interrupted: run it again" in message) == ("pets", True)
+    app.removal.delete(OPERATOR, "lite", "lite")
+    assert (folder / ".pets.replaced-0123").is_dir()
+    assert app.backups.verify(OPERATOR).left
+    app.backups.restore(OPERATOR, place, RestoreOptions(["pets"]))
+    assert app.backups.verify(OPERATOR).left == ()
+    assert not (folder / ".pets.replaced-0123").exists()
+
+
+def test_siblings_are_neither_hidden_nor_lost_by_a_restore(data: Path, place: Path) -> None:
+    app = colour_app(data)
+    (sibling,) = [sibling.name for sibling in app.reembedding.siblings("holiday")]
+    app.backups.back_up(OPERATOR, place)
+    with pytest.raises(CollectionError, match=f"there is a collection {sibling} already"):
+        app.backups.restore(OPERATOR, place, RestoreOptions(["pets"], as_name=sibling, replace=True))
+    app.reembedding.embed("Ada", "pets", "other", "pets-new", False, lambda _: None)
+    with pytest.raises(CollectionError, match="pets-new lies beside pets and is not in this backup"):
+        app.backups.restore(OPERATOR, place, RestoreOptions(["pets"], replace=True))
+    long = "y" * 63
+    app.backups.restore(OPERATOR, place, RestoreOptions(["holiday"], as_name=long))
+    assert [s.name for s in app.reembedding.siblings(long)] != [long]
+    assert len(app.reembedding.siblings(long)) == 1
+
+
+def test_a_database_in_use_is_no_damaged_one(data: Path, place: Path) -> None:
+    app = colour_app(data)
+    app.backups.back_up(OPERATOR, place)
+    with sqlite3.connect(data / "contactsheet.db", isolation_level=None) as db:
+        db.execute("PRAGMA locking_mode = EXCLUSIVE")
+        db.execute("BEGIN EXCLUSIVE")
+        db.execute("CREATE TABLE held (a)")
+        for act in (
+            lambda: app.backups.verify(OPERATOR),
+            lambda: app.backups.back_up(OPERATOR, place),
+            lambda: app.backups.restore(OPERATOR, place, RestoreOptions()),
+            lambda: app.backups.begin_anew(OPERATOR, "contactsheet.db"),
+        ):
+            with pytest.raises(StoreError, match="locked"):
+                act()
+        db.execute("ROLLBACK")
+    db.close()
+    assert list(data.glob("*.damaged-*")) == []
+    assert app.backups.verify(OPERATOR).damages == ()
+
+
+def test_what_is_damaged_stays_in_the_last_backup_that_has_it(data: Path, place: Path) -> None:
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    moments = iter(start + timedelta(days=day) for day in (0, 10, 20))
+    writer, keep = BackupWriter(data, Collections(data / "collections"), lambda: next(moments)), timedelta(days=7)
+    first = writer.write(BackupPlace(place), (), keep, lambda _: None, lambda *_: None).backup.id
+    (data / "collections" / "pets" / "collection.json").write_text("{")
+    (data / "judgements.db").write_bytes(b"")
+    for _ in range(2):
+        writer.write(BackupPlace(place), (), keep, lambda _: None, lambda *_: None)
+    assert [backup.id for backup in BackupPlace(place).backups()] == [first, "20260121T000000Z"]
+
+
+def test_only_backups_of_everything_that_are_not_of_the_future_put_the_next_one_off(data: Path, place: Path) -> None:
+    app, jobs, now = colour_app(data), _Started(), datetime.now(UTC)
+    app.backups.back_up(OPERATOR, place, ["pets"])
+    future = BackupWriter(data, Collections(data / "collections"), lambda: now + timedelta(days=2000))
+    future.write(BackupPlace(place), (), None, lambda _: None, lambda *_: None)
+    unused: Any = None
+    schedule = BackupSchedule(place, timedelta(hours=24), timedelta(days=30))
+    service = BackupService(unused, unused, unused, jobs, app.access, schedule, unused, lambda: now)  # type: ignore[arg-type]
+    service.start_due_backup()
+    assert jobs.started == [("backup", EVERYTHING)]
+
+
+def test_hidden_files_in_a_place_are_somebodys_and_links_are_followed_nowhere(data: Path, tmp_path: Path) -> None:
+    hidden = tmp_path / "hidden"
+    (hidden / ".drafts").mkdir(parents=True)
+    with pytest.raises(ContactSheetError, match="holds something else"):
+        colour_app(data).backups.back_up(OPERATOR, hidden)
+    assert [path.name for path in hidden.iterdir()] == [".drafts"]
+    (tmp_path / "secret").write_text("a secret elsewhere")
+    (data / "uploads" / "holiday").mkdir(parents=True, exist_ok=True)
+    (data / "uploads" / "holiday" / "link.jpg").symlink_to(tmp_path / "secret")
+    place = tmp_path / "place"
+    colour_app(data).backups.back_up(OPERATOR, place)
+    assert not any(b"a secret elsewhere" in path.read_bytes() for path in (place / "objects").glob("*/*"))
+    assert place.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"size": "1"},
+        {"digest": "x"},
+        {"path": 4},
+    ],
+)
+def test_a_forged_list_is_a_damaged_one(change: dict[str, Any], data: Path, place: Path) -> None:
+    app = colour_app(data)
+    backup = app.backups.back_up(OPERATOR, place).backup
+    BackupPlace(place).finish(replace(backup, files=(replace(backup.files[0], **change),)))
+    with pytest.raises(BackupDamaged, match="the list of backup"):
+        BackupPlace(place).get(backup.id)

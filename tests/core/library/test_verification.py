@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from PIL import Image
 from core.access import OPERATOR
 from core.app import App
 from core.cli.main import main
+from core.errors import CollectionBusy
+from core.records.backups import RestoreOptions
 from core.records.verification import Damage, VerificationOptions
 from core.store.lance import schema
 from core.store.lance.table import AssetTable
@@ -254,3 +257,33 @@ def test_the_command_exits_with_1_on_damage_and_names_the_picture(
 def test_lines_of_damage_are_one_line() -> None:
     line = Damage("thumbnail", "c", "a" * 64, "", "it cannot be read").line
     assert line == "c: thumbnail of aaaaaaaaaaaa: it cannot be read"
+
+
+def test_damaged_words_stay_found_when_a_copy_of_the_file_is_added(app: App, noise: Path) -> None:
+    asset_id = some_id(app)
+    rewrite(table_of(app), asset_id, width=9999)
+    assert found(app) == [("metadata", asset_id, False)]
+    for path in list(noise.iterdir()):
+        path.with_name(f"copy-{path.name}").write_bytes(path.read_bytes())
+    app.ingest(noise, "c")
+    assert found(app) == [("metadata", asset_id, False)]
+
+
+def test_a_picture_that_changed_while_it_was_mended_is_left(app: App) -> None:
+    table, asset_id = table_of(app), some_id(app)
+    before, vector = table.metadata(asset_id), table.vector(asset_id)
+    assert before is not None
+    assert vector is not None
+    table.add_uris({asset_id: ["/elsewhere/a.jpg"]})
+    with pytest.raises(CollectionBusy, match="was changed meanwhile: try again"):
+        table.replace(before, b"thumbnail", vector, before)
+    assert table.uris([asset_id])[asset_id][-1] == "/elsewhere/a.jpg"
+
+
+def test_a_table_that_was_replaced_is_not_written_to_under_its_old_name(app: App, tmp_path: Path) -> None:
+    held = table_of(app)
+    app.backups.back_up(OPERATOR, tmp_path / "backups")
+    app.backups.restore(OPERATOR, tmp_path / "backups", RestoreOptions(["c"], replace=True))
+    with pytest.raises(CollectionBusy, match="c was replaced or deleted meanwhile"):
+        held.remove([some_id(app)], "Ada", datetime.now(UTC))
+    assert app.backups.verify(OPERATOR).assets == 12

@@ -122,7 +122,7 @@ def test_the_command_line_lists_the_others_and_says_what_is_damaged(
     assert main(["collections"]) == 0
     out, err = capsys.readouterr()
     assert out.startswith("good ")
-    assert err.startswith("damaged: collection bad is damaged (collection.json is no description")
+    assert err.startswith("damaged: collection bad is damaged (its description cannot be read: collection.json")
     assert main(["collections", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert [entry["name"] for entry in document["collections"]] == ["good"]

@@ -226,7 +226,7 @@ def test_a_damaged_description_is_an_error_that_names_the_file(tmp_path: Path) -
     folder = tmp_path / "collections"
     Collections(folder).create("birds", MODEL)
     (folder / "birds" / "collection.json").write_text("{")
-    with pytest.raises(CollectionError, match=r"birds is damaged \(collection\.json is no description"):
+    with pytest.raises(CollectionError, match=r"birds is damaged \(its description cannot be read: collection\.json"):
         Collections(folder).describe("birds")
 
 
