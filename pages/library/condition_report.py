@@ -8,6 +8,7 @@ from core.app import DEMO, App
 from core.records.assets import CollectionCondition
 from core.text import counted
 from pages.library.outcome_notice import run_and_notify
+from pages.library.verification_report import show_verification
 from pages.ui.format import escape_markdown
 from pages.ui.person import person
 from pages.ui.resources import retry_demo_build
@@ -22,6 +23,7 @@ def show_condition(app: App, collection: str) -> None:
             st.markdown(f"**{name}**  \n{escape_markdown(value)}")
     if app.access.is_curator(person()):
         deletion_popover(app, collection)
+    show_verification(app, collection)
 
 
 def condition_lines(condition: CollectionCondition) -> dict[str, str]:
@@ -46,8 +48,9 @@ def condition_lines(condition: CollectionCondition) -> dict[str, str]:
     }
 
 
-def deletion_popover(app: App, collection: str) -> None:
-    with st.popover("Delete the collection", icon=":material/delete_forever:", key="delete_popover"):
+def deletion_popover(app: App, collection: str, suffix: str = "") -> None:
+    """Delete a collection once its name is typed; `suffix` tells the keys of several on a page apart."""
+    with st.popover("Delete the collection", icon=":material/delete_forever:", key=f"delete_popover{suffix}"):
         rebuilt = " It is built again when it is looked at next." if collection == DEMO else ""
         st.write(
             "The collection goes, with its bin, clusters, drafts and map. The pictures' files stay where they are, "
@@ -56,7 +59,7 @@ def deletion_popover(app: App, collection: str) -> None:
         typed = st.text_input("Type its name to confirm", key=f"typed_{collection}")
         st.button(
             "Delete collection",
-            key="delete",
+            key=f"delete{suffix}",
             type="primary",
             disabled=typed.strip() != collection,
             on_click=run_and_notify,

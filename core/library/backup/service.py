@@ -138,6 +138,15 @@ class BackupService:
             arguments = {"collection": collection, "originals": options.originals, "mend": options.mend}
             return self._background.start(VERIFY_JOB, collection or EVERYTHING, arguments, person.author)
 
+    def repeat(self, person: Person, job: Job) -> Job:
+        """Start a backup, restore or verification that has ended once more. Raises what starting it raises."""
+        if job.kind == RESTORE_JOB:
+            return self.start_restore(person, job.arguments["backup"], job.arguments["collection"], job.collection)
+        if job.kind == VERIFY_JOB:
+            options = VerificationOptions(job.arguments["originals"], job.arguments["mend"])
+            return self.start_verification(person, job.arguments["collection"], options)
+        return self.start_backup(person)
+
     def run_backup(self, _: Job, listener: ProgressListener) -> JobResult:
         """A backup job."""
         report = self._writer.write(self._place(None), (), self.schedule.keep, listener, lambda *_: None)
