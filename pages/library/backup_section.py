@@ -97,7 +97,7 @@ def show_actions(app: App, backups: Sequence[Backup]) -> None:
             with st.popover("Restore a collection", icon=":material/settings_backup_restore:", key="restore_popover"):
                 restore_form(app, held)
     folder = escape_markdown(str(app.backups.schedule.folder))
-    st.caption("A backup is being made: see the jobs above." if running else f"They are kept in {folder}")
+    st.caption("A backup is being made: see the jobs above." if running else f"Kept in {folder}")
 
 
 def start_backup(app: App) -> str:

@@ -31,12 +31,12 @@ def show_damaged_card(app: App, damaged: DamagedCollection, backups: Sequence[Ba
     with st.container(horizontal=True, vertical_alignment="center"):
         if holding and damaged.cause:
             restore_popover(app, damaged.name, holding)
-        deletion_popover(app, damaged.name, f"_{damaged.name}")
+        deletion_popover(app, damaged.name, "Delete", f"_{damaged.name}")
 
 
 def cause_line(damaged: DamagedCollection) -> str:
     """What is wrong, in one sentence."""
-    return f"{sentence(damaged.cause or damaged.message)}."
+    return f"It cannot be opened: {damaged.cause}." if damaged.cause else f"{sentence(damaged.message)}."
 
 
 def what_to_do(damaged: DamagedCollection, is_backed_up: bool) -> str:
@@ -50,9 +50,7 @@ def what_to_do(damaged: DamagedCollection, is_backed_up: bool) -> str:
 
 def restore_popover(app: App, name: str, backups: Sequence[Backup]) -> None:
     """Choose one of the backups that hold a collection, and put it in the place of the damaged one."""
-    with st.popover(
-        "Restore", icon=":material/settings_backup_restore:", key=f"restore_popover_{name}", type="primary"
-    ):
+    with st.popover("Restore", icon=":material/settings_backup_restore:", key=f"restore_popover_{name}"):
         labels = {backup.id: backup_label(backup) for backup in backups}
         chosen = st.selectbox(
             "Backup, the newest first", list(labels), format_func=lambda each: labels[each], key=f"restore_from_{name}"

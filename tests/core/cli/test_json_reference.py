@@ -67,6 +67,9 @@ CALLS = {
     "reembed": ["reembed c --model local-dir:other"],
     "switch": ["switch c c-new"],
     "download-model": ["download-model"],
+    "backup": ["backup {backups} --collection lite", "backup {backups} --list"],
+    "restore": ["restore {backups} --collection lite --as again"],
+    "verify": ["verify --collection c --originals"],
     "run-job": ["run-job {job}"],
     "doctor": ["doctor"],
 }
@@ -113,6 +116,8 @@ def prepare(app: App, folder: Path, patch: pytest.MonkeyPatch) -> dict[str, Any]
     patch.setattr(app, "ingest_unsplash", lambda *_: replace(report, failures=(Failure("u", "not found"),)))
     app.access.sign_in = RoleRules(frozenset({"desk"}))
     app.quality.judging.judge(Person("Ada"), "c", "red", Vote(asset, True, "vector", 1))
+    (folder / "data" / "linkages" / "c").mkdir(parents=True, exist_ok=True)
+    (folder / "data" / "linkages" / "c" / "damaged.npz").touch()
     claims = {"iss": "https://id.example", "sub": "17", "name": "Ada", "groups": ["desk"]}
     session = app.sessions.recognise(app.sessions.sign_in(claims, "192.0.2.7", "Firefox"))
     assert session is not None
@@ -125,6 +130,7 @@ def prepare(app: App, folder: Path, patch: pytest.MonkeyPatch) -> dict[str, Any]
         "classes": paint_classes(folder / "classes"),
         "tables": add_unsplash_photos(folder),
         "output": folder / "audit.csv",
+        "backups": folder / "backups",
     }
 
 
