@@ -15,8 +15,10 @@ from core.errors import ContactSheetError, NotAllowed
 from core.jobs.background import BackgroundJobs
 from core.quality.judging import Vote
 from core.records.audit import AuditFilter
+from core.records.backups import RestoreOptions
 from core.records.clusterings import Revision
 from core.records.jobs import ignore
+from core.records.verification import VerificationOptions
 from pages.quality.evaluation_job import EvaluationRequest, EvaluationRunner
 
 ADA, EVE = Person("Ada", over_loopback=True, visitor="127.0.0.1"), Person("Eve", visitor="192.0.2.9")
@@ -164,6 +166,22 @@ def end_silence(app: App, _: Path) -> Entry:
     return "", name
 
 
+def back_up(app: App, pictures: Path) -> Entry:
+    app.backups.back_up(ADA, pictures.parent / "backups")
+    return "", "all collections"
+
+
+def restore_backup(app: App, pictures: Path) -> Entry:
+    app.backups.back_up(ADA, pictures.parent / "backups")
+    app.backups.restore(ADA, pictures.parent / "backups", RestoreOptions(("c",), as_name="d"))
+    return "d", "c"
+
+
+def verify(app: App, _: Path) -> Entry:
+    app.backups.start_verification(ADA, "c", VerificationOptions())
+    return "c", "c"
+
+
 AUDITED: dict[Action, Callable[[App, Path], Entry]] = {
     Action.DISCARD_DRAFT: discard_draft,
     Action.TAKE_OVER_DRAFT: take_over_draft,
@@ -186,6 +204,9 @@ AUDITED: dict[Action, Callable[[App, Path], Entry]] = {
     Action.END_SILENCE: end_silence,
     Action.REVOKE: revoke,
     Action.RECOMPUTE_MAP: recompute_map,
+    Action.BACK_UP: back_up,
+    Action.RESTORE_BACKUP: restore_backup,
+    Action.VERIFY: verify,
 }
 # Edits of a draft are the draft's own history until it is saved; the others look, or compute what follows anyway.
 WITHOUT_A_LINE = {

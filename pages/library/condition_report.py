@@ -22,9 +22,9 @@ def show_condition(app: App, collection: str) -> None:
     with st.grid("auto", min_column_width=220):
         for name, value in condition_lines(condition).items():
             st.markdown(f"**{name}**  \n{escape_markdown(value)}")
+    show_verification(app, collection)
     if app.access.is_curator(person()):
         deletion_popover(app, collection)
-    show_verification(app, collection)
 
 
 def condition_lines(condition: CollectionCondition) -> dict[str, str]:

@@ -55,7 +55,8 @@ def show_collection_cards(app: App, collections: Sequence[Collection], damaged: 
     backups = known_backups(app) if damaged else []
     restoring = being_restored(app) if damaged else frozenset()
     with st.grid("auto", min_column_width=260):
-        for each in sorted((*collections, *damaged), key=lambda each: each.name):
+        cards: list[Collection | DamagedCollection] = [*collections, *damaged]
+        for each in sorted(cards, key=lambda each: each.name):
             with st.container(border=True):
                 if isinstance(each, Collection):
                     show_collection_card(each)
