@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core.access import Person
 from core.app import App
 from core.jobs.background import BackgroundJobs
 from core.store.lance.collections import Collections
@@ -151,3 +152,17 @@ def test_a_database_that_was_begun_anew_is_said_where_its_content_is_missing(
     assert "can be deleted" in line
     (fresh.settings.data / kept.file).unlink()
     assert not [c for c in page.run().caption if "begun anew" in c.value]
+
+
+def test_whoever_was_remembered_searches_on_while_sessions_cannot_be_read(
+    library: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session, code = library.sessions.offer(Person("Bob"), "")
+    library.sessions.claim(code)
+    remembered = SessionConnection(True, session=session)
+    monkeypatch.setattr(person_module, "connection_of_session", lambda: remembered)
+    damage_database(library, "contactsheet.db", b"", monkeypatch)
+    page = open_page("search", q="red")
+    assert not page.exception
+    assert not page.error
+    assert len(frames(page)) == 3
