@@ -68,6 +68,7 @@ from core.records.assets import (
 from core.records.clusterings import Revision
 from core.records.jobs import IngestReport, Job, ProgressListener, ignore
 from core.records.searches import SearchOptions
+from core.records.set_aside import SetAsideDatabase
 from core.search.answer import Answer, HourlyRates
 from core.search.follow_ups import FollowUps
 from core.search.open_collections import OpenCollections
@@ -80,7 +81,8 @@ from core.sessions import SessionService
 from core.settings import Settings
 from core.store.lance.collections import Collections
 from core.store.lance.snapshot import collection_version
-from core.store.objects.names import uri_to_path
+from core.store.objects.names import check_collection_name, uri_to_path
+from core.store.sql.damage import describe_set_aside, set_aside_files
 from core.store.sql.event_retention import Retention
 from core.store.sql.spend_store import Budgets
 from core.store.stores import Stores
@@ -209,6 +211,21 @@ class App:
     def existing_collections(self) -> list[str]:
         """The names of the collections that are there by now, sorted."""
         return self._collections.names()
+
+    def is_whole(self, collection: str) -> bool:
+        """Whether a collection can be opened, as far as that can be told without reading its rows."""
+        return self._collections.is_whole(collection)
+
+    def is_free(self, name: str) -> bool:
+        """Whether a collection can be restored under this name: there is none yet, or a damaged one.
+
+        Raises CollectionError for what is no name of a collection.
+        """
+        return check_collection_name(name) not in self._collections.names() or not self.is_whole(name)
+
+    def set_aside_databases(self) -> list[SetAsideDatabase]:
+        """The databases that were damaged and begun anew, the latest last, while what is left of them is kept."""
+        return [describe_set_aside(path) for path in set_aside_files(self.settings.data)]
 
     def version(self, collection: str) -> str:
         """The version of a collection: it changes when pictures come or go."""

@@ -48,7 +48,10 @@ def backup(
     service = context.open_app().backups
     if only_list:
         _print_backups(service.backups(place), as_json)
-        return 0
+        damaged = service.damaged_lists(place)
+        for backup_id in damaged:
+            print(f"damaged  {backup_id}: its list cannot be read, so nothing in {place} expires", file=sys.stderr)
+        return 1 if damaged else 0
     keep = timedelta(days=keep_days) if keep_days else None
     with ProgressBar(sys.stderr) as bar:
         report = service.back_up(OPERATOR, place, names, keep, bar.show, _announce)
@@ -60,9 +63,9 @@ def backup(
         "expired": list(report.expired),
     }
     _print_result(as_json, document, report.summary)
-    for name, text in report.backup.left_out.items():
-        print(f"left out  {name}: {text}", file=sys.stderr)
-    return 1 if report.backup.left_out else 0
+    for name, text in report.backup.damaged.items():
+        print(f"damaged  {name}: {text}", file=sys.stderr)
+    return 1 if report.backup.damaged else 0
 
 
 @click.command(short_help="Restore collections, or everything, from a backup.")
@@ -166,7 +169,7 @@ def _backup_document(each: Backup) -> dict[str, Any]:
         "collections": [{**vars(collection), "siblings": list(collection.siblings)} for collection in each.collections],
         "bytes": each.size,
         "files": len(each.files),
-        "left_out": dict(each.left_out),
+        "damaged": dict(each.damaged),
     }
 
 

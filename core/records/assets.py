@@ -105,10 +105,14 @@ class Collection:
 
 @dataclass(frozen=True)
 class DamagedCollection:
-    """A collection that cannot be opened: its name, and the line that says why and what to do."""
+    """A collection that cannot be opened: its name, and the line that says why and what to do.
+
+    `cause` says in a few words what is damaged; empty where it is not damage, but a newer version that wrote it.
+    """
 
     name: str
     message: str
+    cause: str = ""
 
 
 @dataclass(frozen=True)

@@ -31,8 +31,8 @@ class BackedUpCollection:
 class Backup:
     """A complete backup. `id` is the moment it was made (UTC).
 
-    `everything` tells whether it holds all collections and databases. `left_out` says, by name, what was damaged
-    already and is not in it. `uploads` is where uploaded files lay.
+    `everything` tells whether it holds all collections and databases. `damaged` says, by name, what was damaged
+    already: what cannot be opened is not in it, anything else is, as it is. `uploads` is where uploaded files lay.
     """
 
     id: str
@@ -41,7 +41,7 @@ class Backup:
     collections: tuple[BackedUpCollection, ...]
     files: tuple[BackedUpFile, ...]
     uploads: str
-    left_out: Mapping[str, str]
+    damaged: Mapping[str, str]
 
     @property
     def size(self) -> int:
@@ -66,7 +66,7 @@ class BackupReport:
         parts = [f"{backup.id}: {counted(len(backup.collections), 'collection')}, {format_bytes(backup.size)}"]
         parts.append(f"{format_bytes(self.written)} of it new, verified, in {self.seconds:.0f} s")
         parts += [f"{counted(len(self.expired), 'old backup')} deleted"] if self.expired else []
-        parts += [f"left out, since damaged: {', '.join(backup.left_out)}"] if backup.left_out else []
+        parts += [f"damaged already: {', '.join(backup.damaged)}"] if backup.damaged else []
         return "; ".join(parts)
 
 

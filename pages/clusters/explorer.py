@@ -17,6 +17,7 @@ from pages.clusters.pair_review import show_border_pairs
 from pages.clusters.published_changes import show_changes
 from pages.clusters.revision_list import show_revisions
 from pages.search.picture_details import follow_picture_links
+from pages.ui.error_line import showing_errors
 from pages.ui.format import escape_markdown
 from pages.ui.sign_in import rerun_if_changed
 
@@ -26,6 +27,11 @@ SECTIONS = ("Clusters", "What would change", "Border pairs", "History")
 @st.fragment
 def show_explorer(app: App, collection: str) -> None:
     """A fragment: what is done in it reruns it alone, without the rest of the page."""
+    with showing_errors():
+        _show_explorer(app, collection)
+
+
+def _show_explorer(app: App, collection: str) -> None:
     rerun_if_changed()
     state = current_state(app, collection)
     view = app.clusters.view(collection, state.plan, state.parent_id)

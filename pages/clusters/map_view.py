@@ -22,6 +22,7 @@ from pages.clusters.draft_state import DraftState
 from pages.clusters.map_component import MapData, draw_map
 from pages.clusters.map_figure import MapScene, map_figure
 from pages.clusters.map_selection import MAP_KEY, current_selection, selected_boxes, show_selection
+from pages.ui.error_line import showing_errors
 from pages.ui.format import escape_markdown
 from pages.ui.job_retry import retry_job_button
 from pages.ui.person import person
@@ -158,14 +159,15 @@ def refit(app: App, collection: str) -> None:
 
 
 def _show_fit_progress(app: App, collection: str) -> None:
-    job = next((j for j in app.library.jobs(20) if j.kind == "map" and j.collection == collection), None)
-    if job is not None and job.open:
-        show_progress(st.empty(), job.progress, "A first sketch; the map is being computed. ")
-    elif job is not None and job.state != "done":
-        st.caption(f":material/error: The map could not be computed: {escape_markdown(job.message)}")
-        retry_job_button(app, job)
-    elif job is not None and not app.atlas.map(collection).provisional:
-        st.rerun()
+    with showing_errors():
+        job = next((j for j in app.library.jobs(20) if j.kind == "map" and j.collection == collection), None)
+        if job is not None and job.open:
+            show_progress(st.empty(), job.progress, "A first sketch; the map is being computed. ")
+        elif job is not None and job.state != "done":
+            st.caption(f":material/error: The map could not be computed: {escape_markdown(job.message)}")
+            retry_job_button(app, job)
+        elif job is not None and not app.atlas.map(collection).provisional:
+            st.rerun()
 
 
 def cluster_colours(view: ClusterView) -> NDArray[np.uint8]:

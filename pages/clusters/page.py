@@ -8,6 +8,7 @@ from core.app import DEMO, App
 from core.errors import ContactSheetError
 from pages.clusters.explorer import show_explorer
 from pages.ui import resources
+from pages.ui.error_line import showing_errors
 from pages.ui.format import escape_markdown, sentence
 from pages.ui.header import collection_header
 from pages.ui.job_retry import retry_job_button
@@ -51,6 +52,11 @@ def show_linking(app: App, collection: str, waiting: bool) -> None:
 
 
 def _show_link_job(app: App, collection: str, waiting: bool) -> None:
+    with showing_errors():
+        _show_latest_link_job(app, collection, waiting)
+
+
+def _show_latest_link_job(app: App, collection: str, waiting: bool) -> None:
     job = next((j for j in app.library.jobs(20) if j.kind == "link" and j.collection == collection), None)
     if job is None:
         return

@@ -8,7 +8,7 @@ import streamlit as st
 
 from core.app import App
 from core.errors import ContactSheetError
-from core.records.assets import Collection
+from core.records.assets import Collection, DamagedCollection
 from pages.library.condition_report import show_condition
 from pages.library.duplicate_groups import show_duplicates
 from pages.library.outcome_notice import CHANGED, NOTICE, show_notice
@@ -39,7 +39,9 @@ def close_collection() -> None:
     st.session_state.pop(NOTICE, None)
 
 
-def show_open_collection(app: App, collections: Sequence[Collection]) -> None:
+def show_open_collection(
+    app: App, collections: Sequence[Collection], damaged: Sequence[DamagedCollection] = ()
+) -> None:
     """The collection in the URL, if there is one."""
     name = st.query_params.get("collection")
     if name is None:
@@ -47,6 +49,10 @@ def show_open_collection(app: App, collections: Sequence[Collection]) -> None:
         return
     if name not in {collection.name for collection in collections}:
         show_notice(app)
+        for each in damaged:
+            if each.name == name:
+                st.error(escape_markdown(sentence(each.message)), icon=":material/error:")
+                return
         st.warning(f"There is no collection {escape_markdown(name)} here.", icon=":material/folder_off:")
         return
     with st.container(border=True):

@@ -5,9 +5,11 @@ from __future__ import annotations
 import streamlit as st
 
 from core.app import DEMO, App
+from core.library.backup.service import VERIFY_JOB
 from core.records.assets import CollectionCondition
 from core.text import counted
 from pages.library.outcome_notice import run_and_notify
+from pages.library.verification_report import show_verification
 from pages.ui.format import escape_markdown
 from pages.ui.person import person
 from pages.ui.resources import retry_demo_build
@@ -20,17 +22,17 @@ def show_condition(app: App, collection: str) -> None:
     with st.grid("auto", min_column_width=220):
         for name, value in condition_lines(condition).items():
             st.markdown(f"**{name}**  \n{escape_markdown(value)}")
+    show_verification(app, collection)
     if app.access.is_curator(person()):
         deletion_popover(app, collection)
 
 
 def condition_lines(condition: CollectionCondition) -> dict[str, str]:
     """The condition in words."""
-    job = (
-        f"{condition.last_job.state}: {condition.last_job.message}"
-        if condition.last_job
-        else "none started on this page"
-    )
+    last = condition.last_job
+    job = "none started on this page"
+    if last:  # one that verified says itself what it found, whatever its state is called
+        job = last.message if last.kind == VERIFY_JOB and not last.open else f"{last.state}: {last.message}"
     originals = "no picture is known by a place on this disk"
     if condition.sampled:
         originals = f"of {counted(condition.sampled, 'picture')} looked for, {condition.missing:,} are missing"
@@ -46,8 +48,9 @@ def condition_lines(condition: CollectionCondition) -> dict[str, str]:
     }
 
 
-def deletion_popover(app: App, collection: str) -> None:
-    with st.popover("Delete the collection", icon=":material/delete_forever:", key="delete_popover"):
+def deletion_popover(app: App, collection: str, label: str = "Delete the collection", suffix: str = "") -> None:
+    """Delete a collection once its name is typed; `suffix` tells the keys of several on a page apart."""
+    with st.popover(label, icon=":material/delete_forever:", key=f"delete_popover{suffix}"):
         rebuilt = " It is built again when it is looked at next." if collection == DEMO else ""
         st.write(
             "The collection goes, with its bin, clusters, drafts and map. The pictures' files stay where they are, "
@@ -56,7 +59,7 @@ def deletion_popover(app: App, collection: str) -> None:
         typed = st.text_input("Type its name to confirm", key=f"typed_{collection}")
         st.button(
             "Delete collection",
-            key="delete",
+            key=f"delete{suffix}",
             type="primary",
             disabled=typed.strip() != collection,
             on_click=run_and_notify,

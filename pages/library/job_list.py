@@ -9,8 +9,10 @@ import streamlit as st
 from core.access import Person
 from core.app import App
 from core.errors import ContactSheetError
-from core.records.jobs import Job
+from core.library.backup.service import BACKUP_JOB, RESTORE_JOB, VERIFY_JOB
+from core.records.jobs import Failure, Job
 from core.text import counted
+from pages.ui.error_line import showing_errors
 from pages.ui.format import escape_markdown, sentence
 from pages.ui.person import person
 from pages.ui.progress import progress_text
@@ -20,7 +22,17 @@ MAX_JOBS = 5
 MAX_FAILURES = 200
 REFRESH_S = 1.0
 REFUSAL_KEY = "job_refused"
-KINDS = {"embed": "embedding again", "link": "linking", "map": "laying out the map"}
+KINDS = {
+    "embed": "embedding again",
+    "link": "linking",
+    "map": "laying out the map",
+    "backup": "backing up",
+    "restore": "restoring",
+    "verify": "verifying",
+}
+# How jobs that failed are called which did all they could, and what they list: the noun, and what happened to each.
+FINDINGS = {"backup": ("incomplete", "part", "left out"), "verify": ("found damage", "part", "damaged")}
+FILES = ("failed", "file", "skipped")
 ICONS = {
     "queued": ":material/schedule:",
     "running": ":material/progress_activity:",
@@ -42,18 +54,20 @@ def show_jobs(app: App) -> None:
 
 
 def _show_list(app: App, running: bool) -> None:
-    jobs = app.library.jobs(MAX_JOBS)
-    for job in jobs:
-        with st.container(border=True):
-            _show_job(app, job)
-    if running != any(job.open for job in jobs):
-        st.rerun()  # to start or stop refreshing
+    with showing_errors():
+        jobs = app.library.jobs(MAX_JOBS)
+        for job in jobs:
+            with st.container(border=True):
+                _show_job(app, job)
+        if running != any(job.open for job in jobs):
+            st.rerun()  # to start or stop refreshing
 
 
 def _show_job(app: App, job: Job) -> None:
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         kind = f" · {KINDS[job.kind]}" if job.kind in KINDS else ""
-        st.markdown(f"{ICONS[job.state]} **{escape_markdown(job.collection)}**{kind} · {job.state}", width="content")
+        state = _state_words(app, job)
+        st.markdown(f"{ICONS[job.state]} **{escape_markdown(job.collection)}**{kind} · {state}", width="content")
         _show_actions(app, job)
     if job.open:
         share = job.progress.done / job.progress.total if job.progress.total else 0.0
@@ -66,6 +80,13 @@ def _show_job(app: App, job: Job) -> None:
     _show_failures(app, job)
 
 
+def _state_words(app: App, job: Job) -> str:
+    """What became of it; a check that found damage, or a backup that left some out, did not fail."""
+    if job.state == "failed" and job.kind in FINDINGS and app.library.failures(job.id, 1):
+        return FINDINGS[job.kind][0]
+    return job.state
+
+
 def _show_actions(app: App, job: Job) -> None:
     if not app.access.is_curator(person()):
         return
@@ -73,7 +94,10 @@ def _show_actions(app: App, job: Job) -> None:
         if not job.cancel_requested:
             _action_button(job, "Cancel", app.library.cancel, ":material/stop_circle:")
         return
-    if job.state in ("cancelled", "crashed", "failed"):
+    if job.kind in (BACKUP_JOB, RESTORE_JOB, VERIFY_JOB):
+        if job.state != "done":
+            _action_button(job, "Repeat", lambda who, _: app.backups.repeat(who, job), ":material/replay:")
+    elif job.state in ("cancelled", "crashed", "failed"):
         _action_button(job, "Resume", app.library.resume, ":material/replay:")
     elif app.library.failures(job.id, 1):
         _action_button(job, "Retry", app.library.retry, ":material/replay:")
@@ -101,7 +125,8 @@ def _show_failures(app: App, job: Job) -> None:
     if not reasons:
         return
     total = sum(count for _, count in reasons)
-    shown = st.expander(f"{counted(total, 'file')} skipped", key=f"failures_{job.id}", on_change="rerun")
+    _, noun, outcome = FINDINGS.get(job.kind, FILES)
+    shown = st.expander(f"{counted(total, noun)} {outcome}", key=f"failures_{job.id}", on_change="rerun")
     if not shown.open:
         return
     with shown:
@@ -109,6 +134,13 @@ def _show_failures(app: App, job: Job) -> None:
         for reason, count in reasons:
             st.markdown(f"**{escape_markdown(reason)}** · {count}")
             for failure in (f for f in failures if f.reason == reason):
-                st.text(f"{failure.uri}" + (f"  ({failure.detail})" if failure.detail else ""))
+                st.text(failure_line(job.kind, failure))
         if total > len(failures):
             st.caption(f"The first {len(failures)} of {total} are listed.")
+
+
+def failure_line(kind: str, failure: Failure) -> str:
+    """What failed, and why; what a verification found says both in one line already."""
+    if kind == VERIFY_JOB:
+        return failure.detail
+    return f"{failure.uri}" + (f"  ({failure.detail})" if failure.detail else "")

@@ -20,19 +20,20 @@ NOTICE, CHANGED = "library_notice", "library_changed"
 
 @dataclass(frozen=True)
 class Notice:
-    """One line; `removed` are pictures of `collection` that can be put back."""
+    """One line; `removed` are pictures of `collection` that can be put back; `section` is where it is shown."""
 
     text: str
     refused: bool = False
     collection: str = ""
     removed: tuple[str, ...] = ()
+    section: str = ""
 
 
-def show_notice(app: App) -> None:
-    """Show the last outcome; it stays until there is another."""
+def show_notice(app: App, section: str = "") -> None:
+    """Show the last outcome if it belongs to this section; it stays until there is another."""
     notice: Notice | None = st.session_state.get(NOTICE)
     with st.container():  # always there, so that what is below keeps its position
-        if notice is None:
+        if notice is None or notice.section != section:
             return
         with st.container(horizontal=True, vertical_alignment="center"):
             if notice.refused:
@@ -55,12 +56,12 @@ def notify(notice: Notice) -> None:
 
 
 @contextmanager
-def reporting_errors() -> Iterator[None]:
+def reporting_errors(section: str = "") -> Iterator[None]:
     """Turn errors into a notice, so that an error in a callback does not replace the page."""
     try:
         yield
     except ContactSheetError as error:
-        notify(Notice(str(error), refused=True))
+        notify(Notice(str(error), refused=True, section=section))
 
 
 @uninterrupted
@@ -81,7 +82,7 @@ def restore_pictures(app: App, collection: str, asset_ids: Sequence[str]) -> Non
 
 
 @uninterrupted
-def run_and_notify(action: Callable[[], str]) -> None:
+def run_and_notify(action: Callable[[], str], section: str = "") -> None:
     """Run any other action that writes, and show the sentence it returns."""
-    with reporting_errors():
-        notify(Notice(action()))
+    with reporting_errors(section):
+        notify(Notice(action(), section=section))

@@ -8,7 +8,7 @@ import streamlit as st
 
 from core import __version__
 from core.app import App
-from core.errors import ContactSheetError
+from core.errors import ContactSheetError, StoreError
 from core.metrics.image_counts import BASELINE_PERCENT, delivered_percent
 from core.metrics.machine import Capacity, Machine
 from core.records.assets import StorageStats
@@ -27,7 +27,10 @@ def show_machine(app: App) -> None:
     with st.grid("auto", min_column_width=170):
         for label, (value, beside) in figures(machine).items():
             st.metric(label, value, beside, delta_color="off", delta_arrow="off", border=True)
-    st.caption(jobs_line(app.monitor.jobs_by_state()))
+    try:
+        st.caption(jobs_line(app.monitor.jobs_by_state()))
+    except StoreError as error:
+        st.error(escape_markdown(sentence(str(error))), icon=":material/error:")
     st.caption(images_line(app.monitor.image_counts.totals()))
     st.caption(f"Contact Sheet {__version__}")
 

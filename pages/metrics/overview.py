@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import streamlit as st
 
 from core.app import App
+from core.errors import StoreError
 from core.metrics.summary import SEARCHES_PER_MONTH, TARGET_ERROR_RATE, TARGET_P95_MS, StageLatency, Summary
 from core.records.events import SEARCH_KINDS, STAGES, EventWindow
 from core.records.reasons import reason_words
@@ -116,7 +117,10 @@ def reason_rows(reasons: Mapping[str, int], searches: int) -> list[dict[str, obj
 
 def satisfaction_line(app: App, summary: Summary) -> str:
     """The share of judged results that were good, with its confidence interval."""
-    share, judged = app.quality.judging.satisfaction(summary.since, summary.until, summary.collection)
+    try:
+        share, judged = app.quality.judging.satisfaction(summary.since, summary.until, summary.collection)
+    except StoreError as error:
+        return f"Satisfaction: {escape_markdown(str(error))}"
     if share is None:
         return "Satisfaction: no result was judged in this time."
     return (

@@ -18,6 +18,7 @@ from pages.metrics.time_spans import DEFAULT_SPAN, SPANS
 from pages.ui import resources
 from pages.ui.format import escape_markdown, sentence
 from pages.ui.person import person
+from pages.ui.set_aside_line import show_set_aside
 from pages.ui.sign_in import show_person
 
 REFRESH_S, COLLECTIONS_REFRESH_S = 2.0, 10.0
@@ -40,7 +41,10 @@ def main() -> None:
         label_visibility="collapsed",
         wrap=True,
     )
+    if section in SECTIONS[:2]:
+        show_set_aside(app, "events.db", "Requests")
     if section == "Alerts":
+        show_set_aside(app, "alerts.db", "Alerts and silences")
         live(lambda: show_alerts(app, resources.monitoring()))
     elif section == "Machine":
         live(lambda: show_machine(app))

@@ -6,7 +6,7 @@ import streamlit as st
 
 from core.access import Action
 from core.app import App
-from core.errors import ContactSheetError
+from core.errors import ContactSheetError, StoreError
 from core.records.evaluations import RankerName
 from core.text import counted
 from pages.quality.evaluation_job import (
@@ -42,7 +42,10 @@ def show_evaluation(app: App, evaluations: EvaluationRunner, collection: str) ->
 
 
 def evaluation_form(app: App, evaluations: EvaluationRunner, collection: str) -> None:
-    judged = len(app.quality.judging.label_set(collection).queries)
+    try:
+        judged = len(app.quality.judging.label_set(collection).queries)
+    except StoreError:  # which the satisfaction says; the committed sets can be evaluated
+        judged = 0
     sets = {name: f"{name}, as committed" for name in committed_label_sets()}
     if judged:
         sets[""] = f"what people judged here: {counted(judged, 'query', 'queries')}"

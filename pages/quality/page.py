@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import streamlit as st
 
 from core.app import DEMO, App
-from core.errors import ContactSheetError
+from core.errors import ContactSheetError, StoreError
 from core.records.evaluations import EvaluationRunSummary
 from core.text import counted
 from pages.quality.blind_judging import show_blind_judging
@@ -19,6 +19,7 @@ from pages.ui import resources
 from pages.ui.format import escape_markdown, sentence
 from pages.ui.header import collection_header
 from pages.ui.notices import wait_for_demo
+from pages.ui.set_aside_line import show_set_aside
 
 SECTIONS = ("Runs", "Compare", "Judge blind")
 SATISFACTION_DAYS = 30
@@ -49,6 +50,7 @@ def main() -> None:
 
 def show_runs(app: App, collection: str) -> None:
     """The satisfaction of people, the evaluation form, and one of the saved runs."""
+    show_set_aside(app, "quality.db", "Runs")
     show_satisfaction(app, collection)
     evaluations = resources.evaluations()
     show_evaluation(app, evaluations, collection)
@@ -75,7 +77,11 @@ def show_satisfaction(app: App, collection: str) -> None:
     """The share of thumbs up in the last days, with its interval."""
     until = datetime.now(UTC)
     since = until - timedelta(days=SATISFACTION_DAYS)
-    share, count = app.quality.judging.satisfaction(since, until, collection)
+    try:
+        share, count = app.quality.judging.satisfaction(since, until, collection)
+    except StoreError as error:  # the runs lie elsewhere
+        st.error(escape_markdown(sentence(str(error))), icon=":material/error:")
+        return
     if share is None:
         st.caption(
             f":material/thumbs_up_down: Satisfaction: nobody judged results of {escape_markdown(collection)} "

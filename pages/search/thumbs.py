@@ -10,7 +10,7 @@ from functools import partial
 import streamlit as st
 
 from core.app import App
-from core.errors import ContactSheetError
+from core.errors import ContactSheetError, StoreError
 from core.quality.judging import Vote
 from core.search.answer import Answer
 from pages.search.search_state import SearchParams
@@ -44,11 +44,18 @@ def judged_answer(app: App, params: SearchParams, answer: Answer) -> JudgedAnswe
 def answer_thumbs(
     app: App, judged: JudgedAnswer | None, key: str, asset_ids: Sequence[str], first: int = 1
 ) -> Thumbs | None:
-    """The thumbs of the gallery `key`, whose pictures have positions from `first` on."""
+    """The thumbs of the gallery `key`, whose pictures have positions from `first` on.
+
+    None, and why, where votes cannot be read: the pictures are shown all the same.
+    """
     if judged is None:
         return None
     positions = {asset_id: position for position, asset_id in enumerate(asset_ids, first)}
-    given = app.quality.judging.votes(person(), judged.collection, judged.query, voting_session())
+    try:
+        given = app.quality.judging.votes(person(), judged.collection, judged.query, voting_session())
+    except StoreError as error:
+        st.caption(f":material/thumbs_up_down: Results cannot be judged: {escape_markdown(str(error))}")
+        return None
     return Thumbs(
         given, st.session_state.get(_last_click_key(key), 0), partial(record_clicks, app, judged, key, positions)
     )

@@ -6,8 +6,8 @@ import math
 
 import streamlit as st
 
-from core.app import App
-from pages.ui.format import escape_markdown
+from core.app import DEMO, App
+from pages.ui.format import escape_markdown, sentence
 from pages.ui.person import person
 from pages.ui.progress import show_progress
 from pages.ui.resources import DemoBuild, app, demo_build, retry_demo_build
@@ -24,6 +24,14 @@ def wait_for_demo() -> None:
     """Return if the demo collection is complete; otherwise show the progress and stop this run of the page."""
     build = demo_build()
     build.wait(1.5)
+    if build.damaged and app().is_whole(DEMO):  # it was restored or deleted meanwhile
+        retry_demo_build()
+        build = demo_build()
+        build.wait(1.5)
+    if build.damaged:
+        st.error(escape_markdown(sentence(str(build.error))), icon=":material/error:")
+        st.page_link("pages/library/page.py", label="Restore or delete it on the Library page", icon=":material/build:")
+        st.stop()
     if build.error is not None:
         problem = escape_markdown(str(build.error))
         st.error(f"The demo collection could not be built: {problem}", icon=":material/error:")

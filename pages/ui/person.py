@@ -9,6 +9,7 @@ import streamlit as st
 from core.access import Access, Action, Person, Role
 from core.api.connection_guard import CONNECTION_HEADER, LOCAL, VISITOR_HEADER
 from core.api.session_guard import SESSION_HEADER
+from core.errors import StoreError
 from core.records.sessions import Account
 from core.settings import Secret
 from pages.ui import resources
@@ -53,8 +54,14 @@ def person() -> Person:
 
 
 def has_ended(connection: SessionConnection) -> bool:
-    """Whether what the browser remembered has ended since the page was opened."""
-    return bool(connection.session) and resources.app().sessions.has_ended(connection.session)
+    """Whether what the browser remembered has ended since the page was opened.
+
+    Where sessions cannot be read it counts as ended: they may look on, and change nothing.
+    """
+    try:
+        return bool(connection.session) and resources.app().sessions.has_ended(connection.session)
+    except StoreError:
+        return True
 
 
 def connection_of_session() -> SessionConnection:

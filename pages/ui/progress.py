@@ -19,6 +19,10 @@ PHASE_LABELS = {
     "link": "Linking pictures",
     "map: neighbours": "Looking for neighbours",
     "map: layout": "Laying out the map",
+    "back up": "Backing up",
+    "restore": "Restoring",
+    "verify": "Verifying",
+    "originals": "Comparing the original files",
 }
 
 
@@ -32,7 +36,8 @@ def progress_text(progress: Progress) -> str:
     """`Embedding: 120 of 529 · 24.1 images/s · 0:17 left`."""
     parts = [PHASE_LABELS.get(progress.phase, progress.phase)]
     if progress.total:
-        parts[0] += f": {progress.done:,} of {progress.total:,}"
+        unit = "" if progress.unit == "images" else f" {progress.unit}"
+        parts[0] += f": {progress.done:,} of {progress.total:,}{unit}"
     if progress.rate:
         parts.append(f"{progress.rate:.1f} {progress.unit}/s")
     if progress.remaining_s is not None and progress.done < progress.total:

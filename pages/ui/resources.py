@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import streamlit as st
 
 from core.app import DEMO, App, open_app
-from core.errors import ContactSheetError, SettingError
+from core.errors import CollectionDamaged, ContactSheetError, SettingError
+from core.library.backup.service import BackupWatcher
 from core.logs import log
 from core.metrics.alert_service import AlertWatcher
 from core.metrics.metrics_server import MetricsServer
@@ -26,6 +27,7 @@ class DemoBuild:
         self._app = app
         self.progress = Progress("", 0, 0)
         self.error: str | None = None
+        self.damaged = False
         self._settled = threading.Event()
         threading.Thread(target=self._run, name="demo-build", daemon=True).start()
 
@@ -45,7 +47,7 @@ class DemoBuild:
             self._app.warm(DEMO)
             _ = self._app.encoders.notice  # looks for the network once, here rather than while a page waits
         except ContactSheetError as error:
-            self.error = str(error)
+            self.error, self.damaged = str(error), isinstance(error, CollectionDamaged)
         except Exception as error:  # noqa: BLE001 - the page must say how the thread ended, whatever ended it
             log("pages", "demo build failed", level=logging.ERROR, error=repr(error))
             self.error = f"the demo collection could not be built ({type(error).__name__}): see the log, then reload"
@@ -64,9 +66,13 @@ def app() -> App:
 
 @dataclass(frozen=True)
 class MonitoringServices:
-    """What runs beside the pages: alerts are checked, metrics served; `error` says why they are not, if so."""
+    """What runs beside the pages: alerts are checked, backups made when they are due, metrics served.
+
+    `error` says why these are not, if so.
+    """
 
     watcher: AlertWatcher
+    backups: BackupWatcher
     server: MetricsServer | None
     error: str = ""
 
@@ -77,6 +83,7 @@ class MonitoringServices:
 
     def close(self) -> None:
         self.watcher.close()
+        self.backups.close()
         if self.server:
             self.server.close()
 
@@ -90,7 +97,7 @@ def monitoring() -> MonitoringServices:
     except SettingError as error:
         log("metrics", "metrics are not served", logging.ERROR, error=str(error))
         server, message = None, str(error)
-    return MonitoringServices(monitor.watch(), server, message)
+    return MonitoringServices(monitor.watch(), app().backups.watch(), server, message)
 
 
 @st.cache_resource(show_spinner=False)

@@ -86,6 +86,11 @@ class BackupService:
         place = self._place(folder)
         return place.backups()[::-1]
 
+    def damaged_lists(self, folder: Path | None = None) -> list[str]:
+        """The ids of backups whose list of files is damaged, so that they cannot be restored. Raises StoreError."""
+        place = self._place(folder)
+        return sorted({*place.ids()} - {backup.id for backup in place.backups()})
+
     def restore(
         self, person: Person, folder: Path | None, options: RestoreOptions, listener: ProgressListener = ignore
     ) -> RestoreReport:
@@ -152,11 +157,20 @@ class BackupService:
             arguments = {"collection": collection, "originals": options.originals, "mend": options.mend}
             return self._background.start(VERIFY_JOB, collection or EVERYTHING, arguments, person.author)
 
+    def repeat(self, person: Person, job: Job) -> Job:
+        """Start a backup, restore or verification that has ended once more. Raises what starting it raises."""
+        if job.kind == RESTORE_JOB:
+            return self.start_restore(person, job.arguments["backup"], job.arguments["collection"], job.collection)
+        if job.kind == VERIFY_JOB:
+            options = VerificationOptions(job.arguments["originals"], job.arguments["mend"])
+            return self.start_verification(person, job.arguments["collection"], options)
+        return self.start_backup(person)
+
     def run_backup(self, _: Job, listener: ProgressListener) -> JobResult:
         """A backup job."""
         report = self._writer.write(self._place(None), (), self.schedule.keep, listener, lambda *_: None)
-        left_out = [Failure(name, "damaged", text) for name, text in report.backup.left_out.items()]
-        return JobResult(report.summary, tuple(left_out), not left_out)
+        damaged = [Failure(name, "damaged", text) for name, text in report.backup.damaged.items()]
+        return JobResult(report.summary, tuple(damaged), not damaged)
 
     def run_restore(self, job: Job, listener: ProgressListener) -> str:
         """A job that restores one collection."""
@@ -231,7 +245,7 @@ class BackupWatcher:
         while not self._closed.wait(self._interval_s):
             try:
                 self._service.start_due_backup()
-            except ContactSheetError as error:
+            except (ContactSheetError, OSError) as error:
                 log("library", "a backup could not be started", logging.ERROR, error=str(error))
 
 

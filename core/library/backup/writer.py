@@ -27,7 +27,7 @@ from core.store.sql.damage import DatabaseDamaged
 from core.store.sql.database import Database
 from core.store.sql.database_copy import copy_database
 from core.store.stores import DATABASES
-from core.text import format_bytes
+from core.text import counted, format_bytes
 
 # The tries to copy files of which some are deleted meanwhile, as those of an emptied bin are.
 MAX_TRIES = 5
@@ -45,7 +45,7 @@ class _Snapshot:
     drafts: dict[str, Path] = field(default_factory=dict)
     files: dict[str, Path] = field(default_factory=dict)
     collections: list[BackedUpCollection] = field(default_factory=list)
-    left_out: dict[str, str] = field(default_factory=dict)
+    damaged: dict[str, str] = field(default_factory=dict)
 
 
 class BackupWriter:
@@ -93,7 +93,7 @@ class BackupWriter:
                 collections=tuple(snapshot.collections),
                 files=tuple(files),
                 uploads=str((self._data / "uploads").absolute()),
-                left_out=snapshot.left_out,
+                damaged=snapshot.damaged,
             )
             place.finish(backup)
             expired = place.expire(keep, now) if keep else []
@@ -121,20 +121,25 @@ class BackupWriter:
         return snapshot
 
     def _homes(self, names: Sequence[str], snapshot: _Snapshot) -> list[str]:
-        """The collections to copy, each with its siblings; damaged ones are left out, or refused if they were named.
-
-        The files of a damaged sibling are copied with those of its collection, as they are.
+        """The collections to copy, each with its siblings. What is damaged is noted; a collection that cannot be opened
+        is not copied, and refused if it was named.
         """
+        unusable = list[str]()
         homes = sorted({self._collections.home(name).name for name in names or self._collections.names()})
         for name in homes:
             for each in (name, *self._collections.siblings(name)):
                 try:
-                    self._collections.open(each)
+                    damage = self._collections.open(each).check()
                 except (CollectionError, StoreError) as error:
                     if names:
                         raise
-                    snapshot.left_out[each] = str(error)
-        return [name for name in homes if name not in snapshot.left_out]
+                    snapshot.damaged[each] = str(error)
+                    unusable += [each]
+                else:
+                    if damage:
+                        advice = "`python -m core verify` names them"
+                        snapshot.damaged[each] = f"{counted(len(damage), 'part')} of pictures are damaged: {advice}"
+        return [name for name in homes if name not in unusable]
 
     def _add_collection(self, place: BackupPlace, name: str, snapshot: _Snapshot) -> None:
         home, siblings = self._collections.home(name), self._collections.siblings(name)
@@ -168,7 +173,7 @@ class BackupWriter:
             except DatabaseDamaged as error:
                 if names:
                     raise
-                snapshot.left_out[name] = str(error)
+                snapshot.damaged[name] = str(error)
                 continue
             if found:
                 every = [each for home in homes for each in (home, *self._collections.siblings(home))]

@@ -69,7 +69,7 @@ class Collections:
                 found.append(self.describe(name))
             except (CollectionError, StoreError) as error:
                 if name in self.names():  # it was not just deleted
-                    damaged.append(DamagedCollection(name, str(error)))
+                    damaged.append(DamagedCollection(name, str(error), getattr(error, "cause", "")))
         return found, damaged
 
     def siblings(self, name: str) -> tuple[str, ...]:

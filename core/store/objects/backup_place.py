@@ -221,7 +221,7 @@ class BackupPlace:
 
     def finish(self, backup: Backup) -> None:
         """Write the list of a backup, whose content is all here: from now on it exists."""
-        document = {**asdict(backup), "made_at": backup.made_at.isoformat(), "left_out": dict(backup.left_out)}
+        document = {**asdict(backup), "made_at": backup.made_at.isoformat(), "damaged": dict(backup.damaged)}
         with wrap_write_errors(self.folder):
             # Parsed back, so that the digest is that of what a reader gets.
             plain = json.loads(json.dumps(document))
@@ -246,7 +246,7 @@ class BackupPlace:
         if len(backups) < len(self.ids()):
             return []
         whole = [backup for backup in backups if backup.everything]
-        wanted = set(whole[-1].left_out) if whole else set()
+        wanted = set(whole[-1].damaged) if whole else set()
         newest = {part: backup.id for backup in backups for part in _parts(backup) if part in wanted}
         kept = {*newest.values(), *(found[-1].id for found in (backups, whole) if found)}
         old = [backup for backup in backups if backup.made_at < now - older_than and backup.id not in kept]
@@ -293,10 +293,10 @@ def _document_digest(document: dict[str, Any]) -> str:
 
 
 def _parts(backup: Backup) -> set[str]:
-    """The names of the collections and databases in a backup, as `left_out` has them."""
+    """The names of the collections and databases in a backup, as `damaged` has them."""
     collections = {name for collection in backup.collections for name in (collection.name, *collection.siblings)}
     databases = {file.path for file in backup.files if "/" not in file.path} if backup.everything else set()
-    return (collections | databases) - set(backup.left_out)
+    return (collections | databases) - set(backup.damaged)
 
 
 def _backup(document: dict[str, Any]) -> Backup:
@@ -315,7 +315,7 @@ def _backup(document: dict[str, Any]) -> Backup:
         collections=tuple(map(_collection, document["collections"])),
         files=tuple(map(_file, document["files"])),
         uploads=one_line(document["uploads"]),
-        left_out={one_line(name): one_line(text) for name, text in document["left_out"].items()},
+        damaged={one_line(name): one_line(text) for name, text in document["damaged"].items()},
     )
 
 

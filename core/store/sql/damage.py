@@ -10,11 +10,12 @@ from pathlib import Path
 
 from core.errors import DataDamaged, StoreError
 from core.logs import log
+from core.records.set_aside import SetAsideDatabase
 from core.store.disk_errors import wrap_write_errors
 from core.store.objects.locks import held_lock
 from core.text import one_line
 
-SET_ASIDE = ".damaged-"
+SET_ASIDE, _MOMENT = ".damaged-", "%Y%m%d-%H%M%S-%f"
 _HEADER = b"SQLite format 3\0"
 _DAMAGE_CODES = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 # SQLite keeps what was written last beside the database; a new one must not be taken for its owner.
@@ -98,7 +99,7 @@ def set_aside(path: Path, inode: int | None, new: Path) -> Path | None:
     ):
         if inode_of(path) != inode:
             return None
-        moment = f"{datetime.now(UTC):%Y%m%d-%H%M%S-%f}"
+        moment = f"{datetime.now(UTC):{_MOMENT}}"
         target = path.with_name(f"{path.stem}{SET_ASIDE}{moment}{path.suffix}")
         for old, kept in zip(companions(path), companions(target), strict=True):
             if old.exists():
@@ -121,6 +122,16 @@ def set_aside_files(folder: Path) -> list[Path]:
     """The damaged databases that were set aside in a folder, the latest last."""
     found = (path for path in folder.glob(f"*{SET_ASIDE}*") if not path.name.endswith(_COMPANIONS))
     return sorted(found, key=lambda path: path.name.partition(SET_ASIDE)[2])
+
+
+def describe_set_aside(path: Path) -> SetAsideDatabase:
+    """What one of `set_aside_files` was, and since when it is aside."""
+    name, _, moment = path.stem.partition(SET_ASIDE)
+    try:
+        since = datetime.strptime(moment, _MOMENT).replace(tzinfo=UTC)
+    except ValueError:  # renamed by someone
+        since = None
+    return SetAsideDatabase(f"{name}{path.suffix}", path.name, since)
 
 
 def inode_of(path: Path) -> int | None:

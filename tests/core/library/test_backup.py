@@ -54,7 +54,7 @@ def bytes_below(folder: Path) -> int:
 def test_everything_comes_back_on_another_computer(data: Path, place: Path, tmp_path: Path) -> None:
     before = plain(read(data))
     report = colour_app(data).backups.back_up(OPERATOR, place)
-    assert (report.backup.everything, dict(report.backup.left_out)) == (True, {})
+    assert (report.backup.everything, dict(report.backup.damaged)) == (True, {})
     other = tmp_path / "elsewhere" / "data"
     restored = colour_app(other).backups.restore(OPERATOR, place, RestoreOptions())
     assert [c.name for c in restored.collections] == [c.name for c in report.backup.collections]
@@ -282,7 +282,7 @@ def test_damaged_content_is_found_refused_and_written_anew_by_the_next_backup(da
     assert app.backups.verify_backups(place).left == ()
 
 
-def test_what_is_damaged_is_left_out_and_told_and_the_rest_is_backed_up(
+def test_what_is_damaged_is_damaged_and_told_and_the_rest_is_backed_up(
     data: Path, place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (data / "collections" / "pets" / "collection.json").write_text("{")
@@ -291,8 +291,8 @@ def test_what_is_damaged_is_left_out_and_told_and_the_rest_is_backed_up(
     monkeypatch.setattr("core.cli.command_context._open_app", lambda: colour_app(data))
     assert main(["backup", str(place)]) == 1
     out, err = capsys.readouterr()
-    assert "left out, since damaged: pets, contactsheet.db, judgements.db" in out
-    assert "left out  judgements.db: " in err
+    assert "damaged already: pets, contactsheet.db, judgements.db" in out
+    assert "damaged  judgements.db: " in err
     (backup,) = BackupPlace(place).backups()
     assert [c.name for c in backup.collections] == ["holiday", "lite"]
     with pytest.raises(CollectionError, match="collection pets is damaged"):
