@@ -151,7 +151,7 @@ def test_what_was_damaged_already_is_told_with_the_backup(backed_up: App) -> Non
     page.button(key="back_up").click().run()
     backed_up.run_job(backed_up.library.jobs()[0].id)
     page = open_library()
-    assert "Left out of it, since damaged: birds." in texts(page)
+    assert "Damaged when it was made: birds." in texts(page)
     assert any("backing up · incomplete" in m.value for m in page.markdown)
     assert not [key for key in keys(page) if key and key.startswith("retry_")]
 
