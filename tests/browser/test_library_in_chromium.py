@@ -83,7 +83,7 @@ def test_progress_survives_a_reload_and_a_cancelled_job_resumes(
 ) -> None:
     monkeypatch.setenv("CONTACTSHEET_ROOTS", str(many_pictures.parent))
     data = tmp_path / "data"
-    others = shutil.ignore_patterns("contactsheet.db*", "jobs", "uploads*")  # what other tests did with the same demo
+    others = shutil.ignore_patterns("*.db*", "jobs", "uploads*")  # what other tests did with the same demo
     shutil.copytree(demo_data, data, ignore=others)
     with serving(data) as fresh, visitor(browser) as page:
         page.goto(f"{fresh}/library")

@@ -1,6 +1,7 @@
 """The rows that databases hold about a collection, copied from one to another, under the same or another name.
 
-Revisions keep their numbers where these are free, so that what people wrote down stays right; else all get new ones.
+Revisions and other rows keep their numbers where these are free, so that what people wrote down stays right and what is
+listed by age keeps its order; else all get new ones.
 """
 
 from __future__ import annotations
@@ -42,7 +43,8 @@ def copy_clusterings(source: Database, target: Database, old: str, new: str) -> 
             _insert(db, "revision_clusters", [{**dict(row), "revision": numbers[number]} for row in clusters])
         _insert(db, "published", [referring(row) for row in _rows(rows, "published", old)])
         _insert(db, "assignments", [referring(row) for row in _rows(rows, "assignments", old)])
-        _insert(db, "publications", [_publication(row, new, numbers) for row in _rows(rows, "publications", old)])
+        publications = [_publication(row, new, numbers) for row in _rows(rows, "publications", old)]
+        _insert_numbered(db, "publications", publications)
         taken = {row["id"] for row in db.execute("SELECT id FROM drafts")}
         _insert(db, "drafts", [_draft(row, new, numbers, taken) for row in _rows(rows, "drafts", old)])
 
@@ -50,15 +52,15 @@ def copy_clusterings(source: Database, target: Database, old: str, new: str) -> 
 def copy_judgements(source: Database, target: Database, old: str, new: str) -> None:
     """Thumbs up and down, in one transaction; `new` must have none. Raises StoreError."""
     with source.reading() as rows, target.transaction() as db:
-        _insert(db, "judgements", [{**row, "id": None, "collection": new} for row in _rows(rows, "judgements", old)])
+        _insert_numbered(db, "judgements", [{**row, "collection": new} for row in _rows(rows, "judgements", old)])
 
 
 def copy_runs(source: Database, target: Database, old: str, new: str) -> None:
     """Evaluation runs, in one transaction; `new` must have none. A taken name is given up. Raises StoreError."""
     with source.reading() as rows, target.transaction() as db:
         taken = {row["name"] for row in db.execute("SELECT name FROM runs WHERE name <> ''")}
-        runs = [{**row, "id": None, "collection": new} for row in _rows(rows, "runs", old)]
-        _insert(db, "runs", [_run(row, new, taken) for row in runs])
+        runs = [{**row, "collection": new} for row in _rows(rows, "runs", old)]
+        _insert_numbered(db, "runs", [_run(row, new, taken) for row in runs])
 
 
 # What is copied, by database: the function, and the tables that tell whether a collection has anything there.
@@ -81,7 +83,7 @@ def _numbers(db: sqlite3.Connection, revisions: list[int]) -> dict[int, int]:
 def _publication(row: Row, new: str, numbers: Mapping[int, int]) -> Row:
     """Pruned revisions stay in the log; under new numbers nobody could tell which they were."""
     changed = {key: numbers.get(row[key], row[key]) for key in ("revision", "replaced")}
-    return {**row, "id": None, "collection": new, **changed}
+    return {**row, "collection": new, **changed}
 
 
 def _draft(row: Row, new: str, numbers: Mapping[int, int], taken: set[str]) -> Row:
@@ -108,3 +110,10 @@ def _insert(db: sqlite3.Connection, table: str, rows: list[Row]) -> None:
         values = ", ".join(f":{column}" for column in columns)
         query = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({values})"  # noqa: S608 - columns of ours
         db.executemany(query, rows)
+
+
+def _insert_numbered(db: sqlite3.Connection, table: str, rows: list[Row]) -> None:
+    """Insert rows under their own numbers if all of these are free, else under new ones in the same order."""
+    taken = {row["id"] for row in db.execute(f"SELECT id FROM {table}")}  # noqa: S608 - a table of ours
+    free = taken.isdisjoint(row["id"] for row in rows)
+    _insert(db, table, rows if free else [{**row, "id": None} for row in rows])
