@@ -198,7 +198,7 @@ class Trials:
     def same_databases(self) -> bool:
         try:
             return all(self.rows(self.work, name) == rows for name, rows in self.databases.items())
-        except sqlite3.Error:
+        except (sqlite3.Error, UnicodeDecodeError):
             return False
 
     def restore(self, app: App, hit: str, wrong: list[str]) -> None:

@@ -33,9 +33,10 @@ class DatabaseDamaged(DataDamaged):
         )
 
 
-def is_damage(error: sqlite3.Error) -> bool:
-    """Whether SQLite found the file itself to be wrong."""
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGE_CODES
+def is_damage(error: Exception) -> bool:
+    """Whether the file itself is wrong, as SQLite found, or because its texts are none."""
+    no_text = isinstance(error, UnicodeDecodeError) or str(error).startswith("Could not decode to UTF-8")
+    return no_text or getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGE_CODES
 
 
 def check_file(path: Path) -> bool:
@@ -74,7 +75,7 @@ def database_damage(path: Path) -> list[str]:
             connection.close()
     except DatabaseDamaged as error:
         return [error.cause]
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         if is_damage(error):
             return [one_line(str(error), 200)]
         raise StoreError(f"{path} cannot be checked ({error}): nothing was changed; try again") from error

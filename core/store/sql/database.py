@@ -87,7 +87,7 @@ class Database:
             yield
         except sqlite3.IntegrityError:
             raise
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             if is_damage(error):
                 raise self._damaged(str(error), inode) from error
             cause, advice = _cause_and_advice(error)
@@ -256,7 +256,7 @@ def _move_unless_there(draft: Path, path: Path) -> None:
             draft.rename(path)
 
 
-def _cause_and_advice(error: sqlite3.Error) -> tuple[str, str]:
+def _cause_and_advice(error: Exception) -> tuple[str, str]:
     # Where even the index of the log finds no room, SQLite calls it an I/O error.
     if getattr(error, "sqlite_errorcode", None) in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE):
         return DISK_IS_FULL

@@ -35,7 +35,7 @@ def copy_database(path: Path, target: Path) -> bool:
         finally:
             source.close()
         _delete_sessions(target)
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         target.unlink(missing_ok=True)
         if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL:
             raise StoreError(f"{target.parent} is full: free some space, then run it again") from error
