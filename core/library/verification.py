@@ -187,8 +187,8 @@ class Verifier:
                 yield Damage(kind, name, detail=f"{path.name} cannot be read", mended=options.mend)
         try:
             # What SQLite's own check finds wrong is not read: a table whose pages lead in a circle has no end.
-            found = database_damage(self._data / "contactsheet.db")
-            details = found[:1] or list(self._stores.revisions.damaged(name).values())
+            unreadable = database_damage(self._data / "contactsheet.db")
+            details = unreadable[:1] or list(self._stores.revisions.damaged(name).values())
         except DataDamaged as error:
             details = [str(error)]
         yield from (Damage("revision", name, detail=detail) for detail in details)

@@ -132,9 +132,8 @@ class Trials:
     def rows(data: Path, database: str) -> Any:
         with closing(sqlite3.connect(data / database)) as db:
             names = [n for (n,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")]
-            return {
-                n: db.execute(f"SELECT * FROM {n}").fetchall() for n in names if n not in ("jobs", "audit", "folded")
-            }
+            # Not all rows: a table whose pages lead in a circle has no end.
+            return {name: db.execute(f"SELECT * FROM {name} LIMIT 100000").fetchall() for name in names}
 
     def run(self, rng: random.Random) -> tuple[str, str, list[str]]:
         """Damage one file: its kind, what came of it, and what should not have happened."""
