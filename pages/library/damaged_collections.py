@@ -44,8 +44,8 @@ def what_to_do(damaged: DamagedCollection, is_backed_up: bool) -> str:
     if not damaged.cause:
         return ""
     if is_backed_up:
-        return "The others are fine. Restore it from a backup, or delete it."
-    return "The others are fine, and so are its pictures' files. No backup holds it: delete it, then add them again."
+        return "Restore it from a backup, or delete it."
+    return "No backup in the folder that is set holds it; whoever runs this server may have another."
 
 
 def restore_popover(app: App, name: str, backups: Sequence[Backup]) -> None:

@@ -72,7 +72,7 @@ def test_a_damaged_collection_has_a_card_of_its_own_among_the_others(library: Ap
     assert not page.exception
     assert not page.error
     assert any("**birds** :red-badge[damaged]" in m.value for m in page.markdown)
-    assert "No backup holds it" in texts(page)
+    assert "No backup in the folder that is set holds it" in texts(page)
     assert {"open_demo", "delete_birds"} <= keys(page)
     assert not {"open_birds", "restore_birds"} & keys(page)
 

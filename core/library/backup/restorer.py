@@ -60,7 +60,7 @@ class Restorer:
         """
         began = self._clock()
         with place.reading(), self._alone(), self._work_folder() as work:
-            backup = place.get(options.backup_id or place.newest(self._now()))
+            backup = place.get(options.backup_id or place.newest(options.names, self._now()))
             chosen, left = self._chosen(backup, options)
             self._require_space(backup, chosen)
             run = _Run(place, backup, work, options.replace, listener)

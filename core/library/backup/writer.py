@@ -27,7 +27,7 @@ from core.store.sql.damage import DatabaseDamaged
 from core.store.sql.database import Database
 from core.store.sql.database_copy import copy_database
 from core.store.stores import DATABASES
-from core.text import counted, format_bytes
+from core.text import format_bytes
 
 # The tries to copy files of which some are deleted meanwhile, as those of an emptied bin are.
 MAX_TRIES = 5
@@ -138,7 +138,7 @@ class BackupWriter:
                 else:
                     if damage:
                         advice = "`python -m core verify` names them"
-                        snapshot.damaged[each] = f"{counted(len(damage), 'part')} of pictures are damaged: {advice}"
+                        snapshot.damaged[each] = f"some of its pictures are damaged: {advice}"
         return [name for name in homes if name not in unusable]
 
     def _add_collection(self, place: BackupPlace, name: str, snapshot: _Snapshot) -> None:

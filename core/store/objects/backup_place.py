@@ -12,7 +12,7 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
@@ -227,13 +227,20 @@ class BackupPlace:
             plain = json.loads(json.dumps(document))
             self._write_json(self.folder / f"{backup.id}.json", {**plain, "digest": _document_digest(plain)})
 
-    def newest(self, now: datetime) -> str:
-        """The id of the newest backup, of those that are not of the future if there are any. Raises StoreError."""
-        ids = self.ids()
-        if not ids:
+    def newest(self, names: Sequence[str], now: datetime) -> str:
+        """The id of the newest backup that holds all of these collections; without names, of the newest of everything.
+
+        One of the future, which a wrong clock made, is passed over where there is another. Raises StoreError, and
+        BackupDamaged if the list of the newest is damaged: what it held is unknown.
+        """
+        for backup_id in self.ids()[-1:]:
+            self.get(backup_id)
+        backups = self.backups()
+        if not backups:
             raise StoreError(f"{self.folder} holds no backup yet: make one with `python -m core backup`")
-        past = [backup_id for backup_id in ids if _age(backup_id) <= (f"{now:%Y%m%dT%H%M%SZ}", 1_000)]
-        return (past or ids)[-1]
+        wanted = [b for b in backups if (_held(b).issuperset(names) if names else b.everything)] or backups
+        past = [backup for backup in wanted if backup.made_at <= now]
+        return (past or wanted)[-1].id
 
     def expire(self, older_than: timedelta, now: datetime) -> list[str]:
         """Delete old backups, and content that none needs; returns their ids.
@@ -292,9 +299,14 @@ def _document_digest(document: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
 
 
+def _held(backup: Backup) -> set[str]:
+    """The names of the collections in a backup."""
+    return {name for collection in backup.collections for name in (collection.name, *collection.siblings)}
+
+
 def _parts(backup: Backup) -> set[str]:
     """The names of the collections and databases in a backup, as `damaged` has them."""
-    collections = {name for collection in backup.collections for name in (collection.name, *collection.siblings)}
+    collections = _held(backup)
     databases = {file.path for file in backup.files if "/" not in file.path} if backup.everything else set()
     return (collections | databases) - set(backup.damaged)
 

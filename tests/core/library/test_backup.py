@@ -581,3 +581,13 @@ def test_a_forged_list_is_a_damaged_one(change: dict[str, Any], data: Path, plac
     BackupPlace(place).finish(replace(backup, files=(replace(backup.files[0], **change),)))
     with pytest.raises(BackupDamaged, match="the list of backup"):
         BackupPlace(place).get(backup.id)
+
+
+def test_the_newest_backup_that_holds_what_is_asked_for_is_restored_from(data: Path, place: Path) -> None:
+    app = colour_app(data)
+    everything, pets = (app.backups.back_up(OPERATOR, place, names).backup.id for names in ((), ("pets",)))
+    other = colour_app(data.parent / "other")
+    assert other.backups.restore(OPERATOR, place, RestoreOptions(["pets"], as_name="cats")).backup == pets
+    assert other.backups.restore(OPERATOR, place, RestoreOptions(["lite"])).backup == everything
+    report = other.backups.restore(OPERATOR, place, RestoreOptions())
+    assert (report.backup, len(report.collections)) == (everything, 2)
