@@ -15,7 +15,7 @@ from tests.fakes.trials import ALL_TRIALS
 
 BATCHES, BATCH_SIZE, SEED = (80, 25, 20_261) if ALL_TRIALS else (1, 30, 7)
 # LanceDB reserves the memory that a damaged length asks for, gigabytes at worst, and ends its process if there is none.
-MAX_MEMORY_BYTES, MAX_ABORTED = 8_000_000_000, 0.005
+MAX_MEMORY_BYTES, MAX_ABORTED = 8_000_000_000, 0.01
 # What damage to them does is undone by the next backup or compaction, or was never read any more.
 REPLACEABLE = {"bin _transactions", "table _transactions", "bin _versions hint", "table _versions hint"}
 
