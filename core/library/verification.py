@@ -33,6 +33,7 @@ class _Counts:
     originals: int = 0
     missing: int = 0
     unsealed: int = 0
+    unreadable: Sequence[str] = ()  # what is wrong with contactsheet.db
 
 
 class Verifier:
@@ -59,7 +60,8 @@ class Verifier:
         Raises CollectionError if there is none of a name, CollectionBusy if what is to be mended is being written to; a
         listener may raise Cancelled.
         """
-        began, counts, damages = self._clock(), _Counts(), list[Damage]()
+        began, damages = self._clock(), list[Damage]()
+        counts = _Counts(unreadable=database_damage(self._data / "contactsheet.db"))
         everything = not names
         known = self._collections.names()
         for name in names or known:
@@ -101,7 +103,7 @@ class Verifier:
     def _collection(
         self, name: str, options: VerificationOptions, counts: _Counts, listener: ProgressListener
     ) -> list[Damage]:
-        files = list(self._files(name, options))
+        files = list(self._files(name, options, counts.unreadable))
         try:
             table = self._collections.open(name)
             total, before = table.count(), counts.assets
@@ -174,7 +176,7 @@ class Verifier:
 
     # -- files and databases --------------------------------------------------------------------------------
 
-    def _files(self, name: str, options: VerificationOptions) -> Iterator[Damage]:
+    def _files(self, name: str, options: VerificationOptions, unreadable: Sequence[str]) -> Iterator[Damage]:
         """The dendrograms and maps of a collection, which are computed again where they are gone; its revisions."""
         found: dict[DamageKind, list[Path]] = {
             "dendrogram": self._stores.linkages(name).damaged(),
@@ -187,7 +189,6 @@ class Verifier:
                 yield Damage(kind, name, detail=f"{path.name} cannot be read", mended=options.mend)
         try:
             # What SQLite's own check finds wrong is not read: a table whose pages lead in a circle has no end.
-            unreadable = database_damage(self._data / "contactsheet.db")
             details = unreadable[:1] or list(self._stores.revisions.damaged(name).values())
         except DataDamaged as error:
             details = [str(error)]

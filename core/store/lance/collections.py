@@ -22,6 +22,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from core.disk import write_durably
 from core.errors import CollectionDamaged, CollectionError, StoreError
 from core.records.assets import Collection, DamagedCollection, ModelCard, utc_now
 from core.records.jobs import ignore
@@ -444,10 +445,7 @@ def _connect(folder: Path) -> Any:
 
 def _write_atomically(path: Path, text: str) -> None:
     temporary = path.with_suffix(".draft")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
+    write_durably(temporary, text.encode())
     temporary.replace(path)
 
 

@@ -19,6 +19,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from core.disk import write_durably
 from core.errors import ContactSheetError, DataDamaged, StoreError
 from core.records.backups import BackedUpCollection, BackedUpFile, Backup
 from core.store.disk_errors import wrap_read_errors, wrap_write_errors
@@ -278,10 +279,7 @@ class BackupPlace:
 
     def _write_json(self, path: Path, document: dict[str, Any]) -> None:
         draft = path.with_name(f".{path.name}.draft")
-        with draft.open("w", encoding="utf-8") as file:
-            json.dump(document, file)
-            file.flush()
-            os.fsync(file.fileno())
+        write_durably(draft, json.dumps(document).encode())
         draft.replace(path)
 
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,13 +14,12 @@ from numpy.typing import NDArray
 from core.errors import ClusterError
 from core.logs import log
 from core.store.disk_errors import wrap_read_errors, wrap_write_errors
+from core.store.objects.array_files import DAMAGED_FILE_ERRORS, can_be_read
 from core.store.objects.locks import write_lock
 
 MAX_VERSIONS = 3
 _FORMAT = "1"
 _ID_BYTES = 32
-# What NumPy and zipfile raise for a truncated, overwritten or foreign file; every part has a CRC.
-_DAMAGED_FILE_ERRORS = (BadZipFile, EOFError, KeyError, RuntimeError, ValueError, zlib.error)
 
 
 class LinkageFiles:
@@ -43,14 +40,14 @@ class LinkageFiles:
                     return _checked(arrays, version)
             except FileNotFoundError:
                 return None
-            except _DAMAGED_FILE_ERRORS as error:
+            except DAMAGED_FILE_ERRORS as error:
                 log("store", "a damaged dendrogram is removed", logging.WARNING, file=str(path), error=repr(error))
                 path.unlink(missing_ok=True)
                 return None
 
     def damaged(self) -> list[Path]:
         """The files that cannot be read."""
-        return [path for path in sorted(self._folder.glob("*.npz")) if not _can_be_read(path)]
+        return [path for path in sorted(self._folder.glob("*.npz")) if not can_be_read(path, _checked)]
 
     def latest_version(self) -> str | None:
         """The version whose dendrogram was stored last, None if there is none."""
@@ -80,17 +77,6 @@ class LinkageFiles:
             by_age = sorted(self._folder.glob("*.npz"), key=lambda p: (p == path, p.stat().st_mtime_ns))
             for old in by_age[:-MAX_VERSIONS]:
                 old.unlink()
-
-
-def _can_be_read(path: Path) -> bool:
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            _checked(arrays, path.stem)
-    except FileNotFoundError:  # an older version that was just deleted
-        return True
-    except (*_DAMAGED_FILE_ERRORS, OSError):
-        return False
-    return True
 
 
 def _checked(arrays: Mapping[str, NDArray[Any]], version: str) -> tuple[tuple[str, ...], NDArray[np.float64]]:

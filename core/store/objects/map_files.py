@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
-import zlib
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,13 +16,12 @@ from numpy.typing import NDArray
 from core.errors import ClusterError
 from core.logs import log
 from core.store.disk_errors import wrap_read_errors, wrap_write_errors
+from core.store.objects.array_files import DAMAGED_FILE_ERRORS, can_be_read
 from core.store.objects.locks import write_lock
 
 MAX_VERSIONS = 3
 _FORMAT = "1"
 _ID_BYTES = 32
-# What NumPy and zipfile raise for a truncated, overwritten or foreign file; every part has a CRC.
-_DAMAGED_FILE_ERRORS = (BadZipFile, EOFError, KeyError, RuntimeError, ValueError, zlib.error)
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,14 +57,14 @@ class MapFiles:
                     return _checked(arrays, version)
             except FileNotFoundError:
                 return None
-            except _DAMAGED_FILE_ERRORS as error:
+            except DAMAGED_FILE_ERRORS as error:
                 log("store", "a damaged map is removed", logging.WARNING, file=str(path), error=repr(error))
                 path.unlink(missing_ok=True)
                 return None
 
     def damaged(self) -> list[Path]:
         """The files that cannot be read."""
-        return [path for path in sorted(self._folder.glob("*.npz")) if not _can_be_read(path)]
+        return [path for path in sorted(self._folder.glob("*.npz")) if not can_be_read(path, _checked)]
 
     def latest(self) -> StoredMap | None:
         """The newest undamaged map, of whatever version: new assets are placed on it."""
@@ -111,17 +108,6 @@ class MapFiles:
             with suppress(FileNotFoundError):
                 found.append((path.stat().st_mtime_ns, path))
         return sorted(found)
-
-
-def _can_be_read(path: Path) -> bool:
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            _checked(arrays, path.stem)
-    except FileNotFoundError:  # an older version that was just deleted
-        return True
-    except (*_DAMAGED_FILE_ERRORS, OSError):
-        return False
-    return True
 
 
 def _checked(arrays: Mapping[str, NDArray[Any]], version: str) -> StoredMap:

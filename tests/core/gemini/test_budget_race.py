@@ -38,7 +38,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[MockGeminiServer]:
 
 @pytest.fixture
 def survivors() -> Iterator[list[Connection]]:
-    """Processes that rank when they are told to."""
+    """Processes that rank once they are asked."""
     pipes = [FORKS.Pipe() for _ in range(SURVIVORS)]
     processes = [FORKS.Process(target=rank_on_request, args=(theirs,)) for _, theirs in pipes]
     for process in processes:
