@@ -113,3 +113,18 @@ def visitor(browser: Browser, size: tuple[int, int] = WIDE) -> Iterator[Page]:
 def settled(page: Page) -> None:
     """Wait until the page has been drawn to its end."""
     page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]').wait_for()
+
+
+def choose_collection(page: Page, name: str) -> None:
+    """Type a new name; repeated if the page was still being drawn and ignored it."""
+    page.get_by_role("button", name="Add to collection").wait_for()
+    settled(page)
+    box = page.get_by_label("Collection", exact=True)
+    for _ in range(5):
+        box.fill(name)
+        box.press("Enter")
+        settled(page)
+        page.wait_for_timeout(500)
+        if box.input_value() == name:
+            return
+    pytest.fail(f"the page does not take the name {name}: it shows {box.input_value()!r}")

@@ -8,26 +8,11 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from core.ingest.sources import demo
-from tests.browser.conftest import NARROW, WIDE, serving, settled, visitor
+from tests.browser.conftest import NARROW, WIDE, choose_collection, serving, settled, visitor
 from tests.fakes.trials import trials
 
 pytestmark = pytest.mark.browser
 MANY = trials(600, at_least=160)
-
-
-def choose_collection(page: Page, name: str) -> None:
-    """Type a new name; repeated if the page was still being drawn and ignored it."""
-    page.get_by_role("button", name="Add to collection").wait_for()
-    settled(page)
-    box = page.get_by_label("Collection", exact=True)
-    for _ in range(5):
-        box.fill(name)
-        box.press("Enter")
-        settled(page)
-        page.wait_for_timeout(500)
-        if box.input_value() == name:
-            return
-    pytest.fail(f"the page does not take the name {name}: it shows {box.input_value()!r}")
 
 
 def open_folder(page: Page, name: str) -> None:

@@ -19,7 +19,7 @@ from core.access import OPERATOR
 from core.app import App, open_app
 from core.records.sessions import BrowserSession
 from core.settings import Settings
-from tests.browser.conftest import TIMEOUT_MS, free_port, serving, settled
+from tests.browser.conftest import TIMEOUT_MS, choose_collection, free_port, serving
 from tests.fakes.nginx import certificate, documented_location, nginx
 from tests.fakes.oidc_provider import ANN, ROLES, oidc_provider, write_secrets
 
@@ -99,9 +99,7 @@ def test_a_curator_signs_in_over_tls_uploads_and_signs_out(
     large = tmp_path / "large.png"  # more than nginx lets through by itself
     Image.effect_noise((1200, 1200), 90).save(large)
     assert large.stat().st_size > 1_000_000
-    settled(page)
-    page.get_by_label("Collection", exact=True).fill("uploads")
-    page.get_by_label("Collection", exact=True).press("Enter")
+    choose_collection(page, "uploads")
     page.locator("input[type=file]").set_input_files(large)
     page.get_by_role("button", name="Add to collection").click()
     expect(page.get_by_text("1 added, 0 known already").first).to_be_visible()
