@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.records.assets import Description
+from core.records.descriptions import Description
 from core.records.jobs import Failure
 from core.store.objects.names import path_to_uri
 

@@ -17,7 +17,7 @@ from core.ingest.pipeline import BatchListener, IngestBatch, IngestPipeline
 from core.ingest.sources import demo
 from core.ingest.sources.folder import files_by_uri, image_files
 from core.logs import log
-from core.records.assets import Description
+from core.records.descriptions import Description
 from core.records.jobs import Cancelled, IngestReport, Progress, ProgressListener, ignore
 from core.settings import Settings
 from core.store.lance.collections import Collections

@@ -15,7 +15,8 @@ from PIL import Image
 
 from core.app import App
 from core.clusters.tree.linkage import average_linkage
-from core.records.assets import Asset, Description, utc_now
+from core.records.assets import Asset, utc_now
+from core.records.descriptions import Description
 from core.store.lance.collections import Collections
 from core.store.objects.linkage_files import LinkageFiles
 from core.store.objects.map_files import MapFiles, StoredMap

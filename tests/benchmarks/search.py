@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from core.records.assets import Asset, Description, ModelCard
+from core.records.assets import Asset, ModelCard
+from core.records.descriptions import Description
 from core.search.vector_search import nearest_rows
 from core.store.lance.collections import Collections
 from core.store.lance.table import AssetTable

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from core.records.assets import Asset, Description, utc_now
+from core.records.assets import Asset, utc_now
+from core.records.descriptions import Description
 from core.store.lance.collections import Collections
 from tests.browser.conftest import NARROW, WIDE, serving, visitor
 

@@ -12,7 +12,8 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from core.access import Person
 from core.app import App, open_app
 from core.clusters.edits.model import Rename
-from core.records.assets import Asset, Description, utc_now
+from core.records.assets import Asset, utc_now
+from core.records.descriptions import Description
 from core.records.jobs import Failure
 from core.settings import Settings
 from core.store.lance.collections import Collections

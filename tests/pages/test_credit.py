@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from core.records.assets import Asset, Description, utc_now
+from core.records.assets import Asset, utc_now
+from core.records.descriptions import Description
 from pages.ui.credit import photo_credit, photo_page
 
 

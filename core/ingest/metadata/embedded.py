@@ -9,7 +9,7 @@ from PIL import Image, ImageFile, IptcImagePlugin, TiffImagePlugin
 from PIL.ExifTags import IFD, Base
 
 from core.ingest.metadata.cleaning import MAX_TEXT_LENGTH, MAX_TITLE_LENGTH, clean, clean_keywords, parse_date
-from core.records.assets import Description
+from core.records.descriptions import Description
 
 # Parsing takes about ten times a packet's size in memory; the packets of editing programs are far smaller.
 MAX_XMP_BYTES = 8 * 1024 * 1024

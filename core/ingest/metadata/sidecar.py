@@ -12,7 +12,7 @@ from typing import Any
 
 from core.errors import SidecarError
 from core.ingest.metadata.cleaning import MAX_TITLE_LENGTH, clean, clean_keywords, parse_date
-from core.records.assets import Description
+from core.records.descriptions import Description
 
 # Accepted names of each column, our own first.
 COLUMNS = {

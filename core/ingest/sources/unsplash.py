@@ -37,7 +37,7 @@ from core.ingest.sources.unsplash_tables import (
     top_keywords,
 )
 from core.logs import log
-from core.records.assets import Description
+from core.records.descriptions import Description
 from core.records.jobs import Cancelled, Failure, IngestReport, Progress, ProgressListener, ignore
 from core.settings import Settings
 from core.store.lance.table import AssetTable

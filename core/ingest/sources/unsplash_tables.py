@@ -19,7 +19,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from core.errors import ContactSheetError
 from core.ingest.metadata.cleaning import MAX_KEYWORD_LENGTH, MAX_TITLE_LENGTH, clean, clean_keywords, parse_date
 from core.ingest.sources.sharded_tables import TableReading, find_shards, read_rows
-from core.records.assets import Description
+from core.records.descriptions import Description
 
 PAGE_URL = "https://unsplash.com/photos/"
 LICENCE = "Unsplash Dataset Terms (https://unsplash.com/data-terms), Unsplash License (https://unsplash.com/license)"

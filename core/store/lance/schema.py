@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from core.records.assets import Asset, Description
+from core.records.assets import Asset
+from core.records.descriptions import Description
 
 VERSION = 2
 _TIME = pa.timestamp("us", tz="UTC")

@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 from html.parser import HTMLParser
 
 from core.clusters.views.print_sheet import MAX_PRINTED, render_print_sheet
-from core.records.assets import Asset, Description, Hit
+from core.records.assets import Asset, Hit
+from core.records.descriptions import Description
 
 
 def hit(title: str, author: str = "") -> Hit:

@@ -14,7 +14,7 @@ from core.errors import SidecarError
 from core.ingest.metadata.cleaning import clean, clean_keywords, parse_date
 from core.ingest.metadata.embedded import embedded_description
 from core.ingest.metadata.sidecar import read_sidecar
-from core.records.assets import Description
+from core.records.descriptions import Description
 
 XMP = b"""<?xpacket begin="" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/">
 <rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description rdf:about=""

@@ -25,7 +25,7 @@ from core.ingest.sources.unsplash_tables import (
     top_colours,
     top_keywords,
 )
-from core.records.assets import Description
+from core.records.descriptions import Description
 from tests.fakes.unsplash import FakeUnsplash, photo_id
 
 HEADER = "photo_id\tphoto_image_url\tphoto_description\n"

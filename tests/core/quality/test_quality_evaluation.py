@@ -23,7 +23,8 @@ from core.quality.mlflow_tracking import URI, log_to_mlflow
 from core.quality.relevance import MEASURE_NAMES
 from core.quality.run_documents import comparison_document, difference_lines, evaluation_document, lift_line
 from core.quality.service import EvaluationTarget, QualityOptions, QualityService
-from core.records.assets import Asset, Description, Hit, SearchResult
+from core.records.assets import Asset, Hit, SearchResult
+from core.records.descriptions import Description
 from core.records.evaluations import EvaluationRun, QueryOutcome, RankerName
 from core.records.jobs import Progress
 from core.search.answer import Answer, CandidateRank, Ranking, RankingOutcome, RequestCost

@@ -14,7 +14,8 @@ from core.access import Person
 from core.app import App, open_app
 from core.cli.quality_commands import EVAL_FOLDER
 from core.quality.service import EvaluationTarget, QualityOptions, QualityService, SearchFunction
-from core.records.assets import Asset, Description, Hit, SearchResult
+from core.records.assets import Asset, Hit, SearchResult
+from core.records.descriptions import Description
 from core.search.answer import Answer, RequestCost
 from core.search.vector_search import nearest_rows
 from core.settings import Settings

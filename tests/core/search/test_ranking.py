@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from core.gemini.failures import GeminiError
 from core.gemini.replies import MAX_REASON_LENGTH, CandidateScore, parse_ranking
-from core.records.assets import Asset, Description, Hit
+from core.records.assets import Asset, Hit
+from core.records.descriptions import Description
 from core.search import prompts
 from core.search.ranking import MAX_NOTE_LENGTH, RANKING_SCHEMA, final_order, ranking_request_parts
 from core.text import one_line

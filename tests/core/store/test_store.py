@@ -16,7 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import CollectionBusy, CollectionError
-from core.records.assets import Asset, Description, ModelCard
+from core.records.assets import Asset, ModelCard
+from core.records.descriptions import Description
 from core.store.lance import collections as collections_module
 from core.store.lance import schema
 from core.store.lance.collections import Collections
