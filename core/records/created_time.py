@@ -9,7 +9,8 @@ from typing import Literal, get_args
 # `circa` is about this year; the others say which parts of the time are known.
 Precision = Literal["decade", "circa", "year", "month", "day", "minute", "second"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
-_FIRST_OF_DECADE = 10
+_DECADE = 10
+_LAST_MOMENT = datetime(9999, 12, 31, 23, 59, 59)  # noqa: DTZ001 - on a clock whose zone is not known
 _FORMATS: dict[Precision, str] = {
     "decade": "{:%Y}s",
     "circa": "c. {:%Y}",
@@ -58,20 +59,17 @@ def _truncated(start: datetime, precision: Precision) -> datetime:
     first = midnight.replace(day=1)
     if precision == "month":
         return first
-    year = first.year - first.year % _FIRST_OF_DECADE if precision == "decade" else first.year
+    year = first.year - first.year % _DECADE if precision == "decade" else first.year
     return first.replace(month=1, year=max(1, year))
 
 
 def _end(start: datetime, precision: Precision) -> datetime:
     if precision in ("second", "minute", "day"):
         length = {"second": timedelta(seconds=1), "minute": timedelta(minutes=1), "day": timedelta(days=1)}[precision]
-        return start + length if start <= datetime.max - length else datetime.max
-    years, month = (start.year, start.month + 1) if precision == "month" else (start.year + 1, 1)
-    if precision == "decade":
-        years = start.year + _FIRST_OF_DECADE
-    if month > 12:
-        years, month = years + 1, 1
-    return datetime(years, month, 1) if years <= datetime.max.year else datetime.max
+        return start + length if start <= _LAST_MOMENT - length else _LAST_MOMENT
+    months = {"month": 1, "decade": 12 * _DECADE}.get(precision, 12)
+    years, month = divmod(start.year * 12 + start.month - 1 + months, 12)
+    return start.replace(year=years, month=month + 1) if years <= _LAST_MOMENT.year else _LAST_MOMENT
 
 
 def _offset_text(minutes: int | None) -> str:
