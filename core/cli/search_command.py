@@ -105,11 +105,11 @@ def search_document(answer: Answer, top: int) -> dict[str, Any]:
                 "keywords": list(hit.asset.about.keywords),
                 "author": hit.asset.about.author,
                 "licence": hit.asset.about.licence,
-                "source": hit.asset.source,
+                "source": hit.asset.sources[0] if hit.asset.sources else "",
                 "uris": list(hit.asset.uris),
                 "width": hit.asset.width,
                 "height": hit.asset.height,
-                "created_at": hit.asset.about.created_at.isoformat() if hit.asset.about.created_at else None,
+                "created_at": str(hit.asset.about.created) if hit.asset.about.created else None,
             }
             for rank, hit in enumerate(answer.hits[:top], 1)
         ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
+from core.records.created_time import CreatedTime
 from core.text import one_line
 
 MAX_TITLE_LENGTH, MAX_TEXT_LENGTH, MAX_KEYWORD_LENGTH, MAX_KEYWORDS = 300, 5_000, 80, 100
@@ -25,7 +26,12 @@ def clean_keywords(words: Iterable[object]) -> tuple[str, ...]:
     return tuple(unique.values())[:MAX_KEYWORDS]
 
 
-def parse_date(text: object) -> datetime | None:
+def parse_date(text: object) -> CreatedTime | None:
+    moment = _parse_date(text)
+    return CreatedTime(moment) if moment else None
+
+
+def _parse_date(text: object) -> datetime | None:
     """A date as people and cameras write it (ISO 8601, EXIF, IPTC), taken as UTC; None if it is no date."""
     raw = clean(text, 64)
     if not raw:

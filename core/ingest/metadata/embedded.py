@@ -39,7 +39,7 @@ def _exif(image: Image.Image) -> Description:
         keywords=clean_keywords(_windows_text(exif.get(Base.XPKeywords)).split(";")),
         author=_text(exif.get(Base.Artist), MAX_TITLE_LENGTH),
         licence=_text(exif.get(Base.Copyright), MAX_TITLE_LENGTH),
-        created_at=parse_date(_text(detail.get(Base.DateTimeOriginal) or detail.get(Base.DateTimeDigitized))),
+        created=parse_date(_text(detail.get(Base.DateTimeOriginal) or detail.get(Base.DateTimeDigitized))),
     )
 
 
@@ -54,7 +54,7 @@ def _iptc(image: Image.Image) -> Description:
         keywords=clean_keywords(map(_text, keywords if isinstance(keywords, list) else [keywords])),
         author=_text(fields.get((2, 80)), MAX_TITLE_LENGTH),
         licence=_text(fields.get((2, 116)), MAX_TITLE_LENGTH),
-        created_at=parse_date(_text(fields.get((2, 55)))),
+        created=parse_date(_text(fields.get((2, 55)))),
     )
 
 
@@ -78,7 +78,7 @@ def _xmp(image: Image.Image) -> Description:
         keywords=clean_keywords(_values(root, f"{_DC}subject")),
         author=clean(", ".join(_values(root, f"{_DC}creator")), MAX_TITLE_LENGTH),
         licence=clean(" ".join(_values(root, f"{_DC}rights")[:1]), MAX_TITLE_LENGTH),
-        created_at=parse_date(dates[0]) if dates else None,
+        created=parse_date(dates[0]) if dates else None,
     )
 
 

@@ -107,7 +107,7 @@ def _row(fields: Mapping[str, Any]) -> SidecarRow:
         keywords=clean_keywords(keywords if isinstance(keywords, list) else []),
         author=clean(fields["author"], MAX_TITLE_LENGTH),
         licence=clean(fields["licence"], MAX_TITLE_LENGTH),
-        created_at=parse_date(fields["created_at"]),
+        created=parse_date(fields["created_at"]),
     )
     return SidecarRow(about, clean(fields["source"], MAX_TITLE_LENGTH))
 
