@@ -1,0 +1,198 @@
+"""The cells of a table's row as a Description; a listener learns of those that are not understood."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from core.ingest.metadata.cleaning import MAX_TITLE_LENGTH, clean, clean_keywords
+from core.ingest.metadata.table_headings import Column
+from core.records.created_time import CreatedTime
+from core.records.descriptions import Description, Place
+from core.records.written_dates import read_written_date, says_no_date
+
+# The texts of each column that a row fills, the heading that counts first before the others; of a list, its items.
+Cells = Mapping[Column, Sequence[str]]
+
+
+@dataclass(frozen=True)
+class CellNote:
+    """A cell that was not understood; or, with `read_as`, a date that could be meant otherwise."""
+
+    column: Column
+    text: str
+    read_as: CreatedTime | None = None
+
+
+OnNote = Callable[[CellNote], None]
+_NUMBER = r"[+-]?\d+(?:[.,]\d+)?"
+_DEGREES = re.compile(
+    rf"(?P<degrees>{_NUMBER})\s*(?:°|deg)?\s*(?:(?P<minutes>{_NUMBER})\s*['′’]\s*)?"
+    rf"(?:(?P<seconds>{_NUMBER})\s*(?:[\"″”]|'')\s*)?(?:(?P<hemisphere>[NSEWO])\w*)?",
+    re.IGNORECASE,
+)
+_ALTITUDE = re.compile(rf"({_NUMBER})\s*(?:m|metres?|meters?)?\s*((?:above|below) sea level)?", re.IGNORECASE)
+_LISTS: tuple[Column, ...] = ("keywords", "hierarchies", "people")
+_PLACE_NAMES: tuple[Column, ...] = ("sublocation", "city", "state", "country")
+_REJECTED = ("rejected", "-1", "-1.0")
+
+
+def cell_texts(column: Column, value: Any) -> list[str]:
+    """The texts of a cell: those of a list as items where the column holds a list, else joined.
+
+    Raises ValueError, saying what `value` is, if it is neither text, a number nor a list of those.
+    """
+    if isinstance(value, list):
+        texts = [_scalar(part) for part in value]
+        texts = texts if column in _LISTS else [(", " if column == "author" else " ").join(filter(None, texts))]
+    else:
+        text = _scalar(value)
+        texts = _split(text) if column in _LISTS else [text]
+    return [text for text in texts if text.strip()]
+
+
+def _scalar(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, (bool, dict, list)):
+        raise ValueError({bool: "true or false", dict: "an object", list: "a list within a list"}[type(value)])  # noqa: TRY004
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def _split(text: str) -> list[str]:
+    """The items of a list written as text: with semicolons, else with commas."""
+    return re.split(r"[;\n]" if ";" in text else r"[,\n]", text)
+
+
+def description_of(cells: Cells, day_first: bool | None, on_note: OnNote) -> Description:
+    """What a row says of its picture. `day_first`: how `09/03/1998` is meant, None if nothing tells."""
+    flat, hierarchies = _keywords(cells)
+    return Description(
+        title=_first(cells, "title"),
+        headline=_first(cells, "headline"),
+        description=clean(next(iter(cells.get("description", ())), "")),
+        keywords=flat,
+        hierarchies=hierarchies,
+        people=clean_keywords(name for name in cells.get("people", ()) if name.strip() != "_UNKNOWN_"),
+        author=_first(cells, "author"),
+        credit=_first(cells, "credit"),
+        licence=_first(cells, "licence"),
+        usage_terms=_first(cells, "usage_terms"),
+        created=_created(cells, day_first, on_note),
+        place=_place(cells, on_note),
+        rating=_rating(cells, on_note),
+        label=_first(cells, "label"),
+        camera=_camera(cells),
+        lens=_first(cells, "lens"),
+    )
+
+
+def _first(cells: Cells, column: Column) -> str:
+    return clean(next(iter(cells.get(column, ())), ""), MAX_TITLE_LENGTH)
+
+
+def _keywords(cells: Cells) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Flat keywords and hierarchies; `Animals|Dog` among the keywords is a hierarchy and the keyword `Dog`."""
+    items = cells.get("keywords", ())
+    paths = [item for item in items if "|" in item]
+    paths += [item if "|" in item else item.replace("/", "|") for item in cells.get("hierarchies", ())]
+    flat = clean_keywords(item.rpartition("|")[2] for item in items)
+    return flat, clean_keywords("|".join(filter(None, map(clean, path.split("|")))) for path in paths)
+
+
+def _created(cells: Cells, day_first: bool | None, on_note: OnNote) -> CreatedTime | None:
+    """The first date that is understood, with the time and offset that have columns of their own."""
+    texts = [text for text in cells.get("created", ()) if not says_no_date(text)]
+    time, offset = _first(cells, "time"), _first(cells, "offset")
+    for text in texts:
+        for candidate in (f"{text} {time}{offset}", f"{text} {time}", f"{text}{offset}", text):
+            written = read_written_date(candidate, day_first)
+            if written.ambiguous:
+                on_note(CellNote("created", text, written.created))
+            if written.created is not None:
+                return written.created
+    if texts:
+        on_note(CellNote("created", texts[0]))
+    return None
+
+
+def _place(cells: Cells, on_note: OnNote) -> Place:
+    latitude = _coordinate(cells, "latitude", "latitude_ref", 90, on_note)
+    longitude = _coordinate(cells, "longitude", "longitude_ref", 180, on_note)
+    if (latitude is None or longitude is None) and cells.get("position"):
+        latitude, longitude = _position(cells["position"][0], on_note)
+    if (latitude is None) != (longitude is None):
+        on_note(CellNote("latitude" if latitude is None else "longitude", ""))
+        latitude = longitude = None
+    sublocation, city, state, country = (_first(cells, name) for name in _PLACE_NAMES)
+    return Place(sublocation, city, state, country, latitude, longitude, _altitude(cells, on_note))
+
+
+def _position(text: str, on_note: OnNote) -> tuple[float | None, float | None]:
+    """Latitude and longitude in one cell, `38.7, -9.1`; with a blank where the decimals have commas themselves."""
+    parts = re.split(r";" if ";" in text else r",\s" if re.search(r",\s", text) else r",", text)
+    latitude, longitude = (_degrees(parts[0]), _degrees(parts[1])) if len(parts) == 2 else (None, None)
+    if latitude is None or longitude is None or abs(latitude) > 90 or abs(longitude) > 180:
+        on_note(CellNote("position", text))
+        return None, None
+    return latitude, longitude
+
+
+def _coordinate(cells: Cells, column: Column, ref: Column, limit: int, on_note: OnNote) -> float | None:
+    for text in cells.get(column, ())[:1]:
+        degrees = _degrees(text)
+        if degrees is None or abs(degrees) > limit:
+            on_note(CellNote(column, text))
+            return None
+        hemisphere = _first(cells, ref).upper()[:1]
+        return -abs(degrees) if hemisphere and hemisphere in "SW" else degrees
+    return None
+
+
+def _degrees(text: str) -> float | None:
+    """`38.708`, `38,708`, `-9.13`, `38 deg 42' 30.00" N`; south and west are negative."""
+    match = _DEGREES.fullmatch(text.strip())
+    if not match:
+        return None
+    degrees, minutes, seconds = (_number(match[part] or "0") for part in ("degrees", "minutes", "seconds"))
+    value = abs(degrees) + minutes / 60 + seconds / 3600
+    return (
+        -value if match["degrees"].startswith("-") or (match["hemisphere"] or "").upper() in ("S", "W", "O") else value
+    )
+
+
+def _altitude(cells: Cells, on_note: OnNote) -> float | None:
+    for text in cells.get("altitude", ())[:1]:
+        match = _ALTITUDE.fullmatch(text.strip())
+        if match:
+            return -_number(match[1]) if (match[2] or "").lower().startswith("below") else _number(match[1])
+        on_note(CellNote("altitude", text))
+    return None
+
+
+def _rating(cells: Cells, on_note: OnNote) -> int | None:
+    """-1 to 5, written as a number or as stars."""
+    for text in cells.get("rating", ())[:1]:
+        if text.strip().lower() in _REJECTED:
+            return -1
+        if re.fullmatch(r"[★⭐*]{1,5}[☆]{0,5}", text.strip()):
+            return len(text.strip().rstrip("☆"))
+        if re.fullmatch(r"[0-5](?:[.,]0+)?", text.strip()):
+            return int(text.strip()[0])
+        on_note(CellNote("rating", text))
+    return None
+
+
+def _camera(cells: Cells) -> str:
+    """The model, with its maker before it unless it says so itself."""
+    make, model = _first(cells, "make"), _first(cells, "camera")
+    named = not make or not model or model.lower().startswith(make.split()[0].lower())
+    return model or make if named else f"{make} {model}"
+
+
+def _number(text: str) -> float:
+    value = float(text.replace(",", "."))
+    return value if math.isfinite(value) else math.nan
