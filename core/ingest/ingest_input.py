@@ -22,8 +22,8 @@ def uri_on_disk(path: Path) -> str:
     return path_to_uri(path.absolute())
 
 
-def _ignore(uri: str, asset_id: str) -> None:
-    pass
+def ignore_read(_uri: str, _asset_id: str) -> None:
+    """For those who do not ask which picture a file holds."""
 
 
 @dataclass(frozen=True)
@@ -40,4 +40,4 @@ class IngestInput:
     locate: Locate = uri_on_disk
     expected: int | None = None
     before: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    on_read: Callable[[str, str], None] = _ignore
+    on_read: Callable[[str, str], None] = ignore_read

@@ -24,7 +24,7 @@ from core.embedding.encoder import Encoder
 from core.embedding.hashes import content_id
 from core.embedding.look_ahead import DECODER_THREADS, MemoryBudget, look_ahead
 from core.errors import BadImage
-from core.ingest.ingest_input import IngestInput
+from core.ingest.ingest_input import IngestInput, ignore_read
 from core.ingest.metadata.embedded import embedded_description
 from core.records.assets import Asset, Location, utc_now
 from core.records.descriptions import Description
@@ -116,7 +116,7 @@ class IngestPipeline:
         self._known: set[bytes] = set()
         self._removed: set[bytes] = set()
         self._retired: set[bytes] = set()
-        self._on_read: Callable[[str, str], object] = lambda uri, asset_id: None
+        self._on_read: Callable[[str, str], object] = ignore_read
         self._counts, self._reported, self._reported_failures = _Counts(), _Counts(), 0
         self._total, self._encode_s = 0, 0.0
         self._started = self._embedding_since = self._committed_at = clock()

@@ -10,7 +10,7 @@ from pathlib import Path
 from core.embedding.encoder_registry import EncoderRegistry
 from core.embedding.hashes import file_checkpoint
 from core.embedding.model_source import BUNDLED, model_checkpoint
-from core.errors import CollectionError, ContactSheetError, ModelUnavailable
+from core.errors import CollectionError, ContactSheetError, ModelUnavailable, SidecarError
 from core.ingest.ingest_input import IngestInput
 from core.ingest.metadata.captions_table import read_captions
 from core.ingest.metadata.cleaning import MAX_TITLE_LENGTH, clean
@@ -106,7 +106,7 @@ class IngestRunner:
             return SourceScan(table, request, walk(path, source.exclude)).preview()
 
     def _source(self, collection: str, path: Path, options: FolderOptions) -> CollectionSource:
-        """The source that a folder belongs to: one that holds it already, unless something new is said of the folder."""
+        """The source that a folder belongs to: one that holds it, unless something new is said of the folder."""
         known = [source for source in self._sources.list(collection) if source.kind == "folder"]
         holding = [source for source in known if path.is_relative_to(uri_to_path(source.root))]
         outer = max(holding, key=lambda source: len(source.root), default=None)
@@ -214,7 +214,12 @@ def _changed(source: CollectionSource, options: FolderOptions) -> CollectionSour
 
 
 def _root(source: CollectionSource) -> SourceRoot:
-    table = read_captions(uri_to_path(source.captions)) if source.captions else None
+    captions = uri_to_path(source.captions) if source.captions else None
+    if captions is not None and not captions.is_file():
+        raise SidecarError(
+            f"the captions {captions} of {source.root} are not there: put them back, or name others with --captions"
+        )
+    table = read_captions(captions) if captions else None
     return SourceRoot(uri_to_path(source.root), source.label, table, source.exclude)
 
 

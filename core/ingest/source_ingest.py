@@ -14,6 +14,7 @@ from core.ingest.settling import Settlement, settle
 from core.ingest.source_files import SourceFiles, SourceRoot
 from core.ingest.source_scan import ScanPlan, known_below, plan_scan
 from core.ingest.sources.folder import Walk, files_by_uri
+from core.records.captions import captions_lines
 from core.records.jobs import Failure, IngestReport
 from core.records.sources import ScanPreview
 from core.store.lance.table import RETIRED, AssetTable
@@ -95,11 +96,14 @@ class SourceScan:
         )
 
     def _remarks(self, settlement: Settlement) -> list[str]:
-        remarks = [root.captions.report.line for root in self._request.roots if root.captions is not None]
+        tables = [root.captions for root in self._request.roots if root.captions is not None]
+        remarks = [line for captions in tables for line in captions_lines(captions.report)]
         place = path_to_uri(self._request.path)
         if settlement.doubtful:
             known = counted(len(self.plan.gone), "picture")
-            remarks.append(f"nothing of the {known} known in {place} is there: is its disk mounted? They stay as they are")
+            remarks.append(
+                f"nothing of the {known} known in {place} is there: is its disk mounted? They stay as they are"
+            )
         if self.plan.unreachable:
             unread = counted(len(self.plan.unreachable), "picture")
             remarks.append(f"{unread} in folders that cannot be read stay as they are")

@@ -1,4 +1,4 @@
-"""What a source holds now, beside what a collection knows of it: which files are new, changed, as they were, or gone."""
+"""What a source holds now beside what a collection knows of it: files that are new, changed, unchanged or gone."""
 
 from __future__ import annotations
 

@@ -11,12 +11,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from core.access import Access, Action, Person
-from core.errors import ContactSheetError
+from core.errors import ContactSheetError, SidecarError
 from core.ingest.runner import FolderOptions, IngestRunner
 from core.jobs.background import BackgroundJobs
 from core.logs import log
 from core.records.assets import Asset, Location
-from core.records.jobs import IngestReport, Job, ProgressListener, ignore
+from core.records.jobs import Failure, IngestReport, Job, ProgressListener, ignore
 from core.records.sources import CollectionSource, ScanPreview
 from core.store.lance.collections import Collections
 from core.store.lance.table import AssetTable
@@ -66,7 +66,7 @@ class SourceService:
         self._collections, self._sources, self._runner = collections, sources, runner
         self._background, self._access, self._on_change, self._now = background, access, on_change, now
 
-    def list(self, collection: str) -> list[SourceState]:
+    def states(self, collection: str) -> list[SourceState]:
         """The sources of a collection in the order in which they were added. Raises CollectionError, StoreError."""
         places = _files(self._collections.open(collection))
         return [_state(source, places) for source in self._sources.list(collection)]
@@ -77,10 +77,10 @@ class SourceService:
         """What a rescan would do, by source, without changing anything. Raises CollectionBusy, SidecarError."""
         previews = []
         for source in self._chosen(collection, options):
-            if not _is_there(source):
+            if _is_there(source):
+                previews.append(self._runner.preview_folder(uri_to_path(source.root), collection, _folder(options)))
+            else:
                 previews.append(ScanPreview(source.root, remarks=(_unreachable(source),)))
-                continue
-            previews.append(self._runner.preview_folder(uri_to_path(source.root), collection, _folder(options)))
         return previews
 
     def start(self, person: Person, collection: str, options: RescanOptions = RescanOptions()) -> Job:
@@ -108,13 +108,20 @@ class SourceService:
     def _rescan(self, collection: str, options: RescanOptions, listener: ProgressListener) -> IngestReport:
         report = IngestReport(collection, 0, 0, (), 0.0, 0.0)
         for source in self._chosen(collection, options):
-            if _is_there(source):
-                path = uri_to_path(source.root)
-                report = report.joined(self._runner.ingest_folder(path, collection, _folder(options), listener))
-            else:
-                report = replace(report, remarks=(*report.remarks, _unreachable(source)))
+            report = report.joined(self._rescan_source(collection, source, options, listener))
         self._on_change(collection)
         return report
+
+    def _rescan_source(
+        self, collection: str, source: CollectionSource, options: RescanOptions, listener: ProgressListener
+    ) -> IngestReport:
+        nothing = IngestReport(collection, 0, 0, (), 0.0, 0.0)
+        if not _is_there(source):
+            return replace(nothing, remarks=(_unreachable(source),))
+        try:
+            return self._runner.ingest_folder(uri_to_path(source.root), collection, _folder(options), listener)
+        except SidecarError as error:  # the other sources go on
+            return replace(nothing, failures=(Failure(source.root, "source cannot be read", str(error)),))
 
     def _chosen(self, collection: str, options: RescanOptions) -> Sequence[CollectionSource]:
         self._collections.open(collection)
@@ -174,7 +181,9 @@ class SourceService:
         with self._access.acting(person, Action.REMOVE_SOURCE, collection, root):
             own = {i: [p for p in places if _is_of(p, root, others)] for i, places in table.locations().items()}
             kept = {i for i, places in table.locations().items() if len(own[i]) < len(places)}
-            removed = table.remove([i for i, places in own.items() if places and i not in kept], person.author, self._now())
+            removed = table.remove(
+                [i for i, places in own.items() if places and i not in kept], person.author, self._now()
+            )
             table.edit([i for i in kept if own[i]], lambda asset: _without(asset, own[asset.id]))
             self._sources.remove(collection, root)
         log("library", "source removed", collection=collection, pictures=removed, by=person.author)

@@ -81,7 +81,9 @@ def combined(descriptions: Iterable[Description]) -> Description:
     """What several places say of one picture: each field from the first that has it; keywords and people of all."""
     result = Description()
     for each in descriptions:
-        lists = {name: tuple(dict.fromkeys((*getattr(result, name), *getattr(each, name)))) for name in _LISTS}
+        lists: dict[str, Any] = {
+            name: tuple(dict.fromkeys((*getattr(result, name), *getattr(each, name)))) for name in _LISTS
+        }
         result = replace(result.filled_from(each), **lists)
     return result
 

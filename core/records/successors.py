@@ -1,4 +1,4 @@
-"""Which pictures took the place of others: a file that was edited holds a new picture, and what people did stays with it.
+"""Which pictures took the place of others: an edited file holds a new picture, and what people did stays with it.
 
 What is saved keeps the old ids; whoever reads it follows them.
 """
@@ -56,7 +56,7 @@ class Successors:
 
 
 def resolved(replaced: Iterable[tuple[str, str]]) -> Successors:
-    """Successors from replacements (old, new) in the order in which they happened; a picture that came back is itself."""
+    """Successors from replacements (old, new) in the order of their happening; a picture that came back is itself."""
     by_id: dict[str, str] = {}
     for old, new in replaced:
         if old != new:

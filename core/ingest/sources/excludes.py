@@ -1,4 +1,4 @@
-"""What is passed over in a folder of pictures: what other programs keep there for themselves, and patterns of people."""
+"""What is passed over in a folder: what other programs keep there for themselves, and what people exclude."""
 
 from __future__ import annotations
 

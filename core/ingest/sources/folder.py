@@ -6,7 +6,7 @@ import errno
 import os
 import stat
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -47,7 +47,7 @@ class Walk:
         """Look for files that may describe pictures in a folder that is not walked."""
         if folder not in self.beside:
             try:
-                self.beside[folder] = frozenset(n for n in os.listdir(folder) if n.lower().endswith(SIDECAR_SUFFIXES))
+                self.beside[folder] = _beside(path.name for path in folder.iterdir())
             except OSError:
                 self.beside[folder] = frozenset()
 
@@ -128,8 +128,7 @@ class _Walking:
         if NO_MEDIA in names:
             self.walk.passed_over["excluded folder"] += 1
             return []
-        beside = frozenset(name for name in names if name.lower().endswith(SIDECAR_SUFFIXES))
-        if beside:
+        if beside := _beside(names):
             self.walk.beside[folder] = beside
         return [path for entry in found if (path := self._entry(folder, entry)) is not None]
 
@@ -175,6 +174,10 @@ class _Walking:
             self.walk.unreadable.append(path)
         elif path.suffix.lower() in SUFFIXES:  # deleted a moment ago
             self.walk.failures.append(Failure(path_to_uri(path), "no such file"))
+
+
+def _beside(names: Iterable[str]) -> frozenset[str]:
+    return frozenset(name for name in names if name.lower().endswith(SIDECAR_SUFFIXES))
 
 
 def files_by_uri(uris: Sequence[str]) -> list[FoundFile | Failure]:

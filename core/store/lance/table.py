@@ -109,7 +109,10 @@ class AssetTable:
         with wrap_read_errors(self.folder):
             rows = self._latest().search().select(["id", "uris", "source", "locations"]).to_arrow()
         columns = (rows[name].to_pylist() for name in ("id", "uris", "locations", "source"))
-        return {i: schema.to_locations(*about, with_words=False) for i, *about in zip(*columns, strict=True)}
+        return {
+            asset_id: schema.to_locations(uris, locations, source, with_words=False)
+            for asset_id, uris, locations, source in zip(*columns, strict=True)
+        }
 
     def assets_with_several_uris(self) -> dict[str, tuple[str, ...]]:
         """The locations of every asset that was found at more than one."""
