@@ -157,8 +157,6 @@ class IngestPipeline:
                 self._failures.append(item)
             else:
                 paths.append(item)
-            if len(paths) % 1000 == 0:
-                self._listener(Progress("scan", len(paths), 0))
         return paths
 
     def _arriving(self, files: Iterable[Path | Failure]) -> Iterator[Path]:
@@ -186,14 +184,14 @@ class IngestPipeline:
         if raw_id in self._removed and raw_id not in self._retired:
             return _Prepared(asset_id, uri, removed=True)
         opened = images.open_image(data, str(path), self._max_megapixels)
-        location = source.describe(path, embedded_description(opened))
         if raw_id in self._known or raw_id in self._retired:
-            return _Prepared(asset_id, uri, location=location)
+            return _Prepared(asset_id, uri, location=source.describe(path, embedded_description(opened)))
         megapixels = opened.width * opened.height / 1e6
         with self._decode_budget.reserve(megapixels):
             stored_size = opened.size
             picture = images.upright_rgb(opened, str(path), images.MIN_SIDE_PX)
             size = images.upright_size(stored_size, opened)
+            location = source.describe(path, embedded_description(opened))
             asset = Asset(asset_id, (location,), Description(), *size, utc_now()).at((location,))
             thumbnail, pixels = images.thumbnail(picture), self._encoder.preprocess(picture)
             del opened, picture

@@ -77,8 +77,7 @@ class IngestRunner:
         path = _existing(folder)
         source = self._source(collection, path, options)
         roots = self._roots(collection, path, source)
-        listener(Progress("scan", 0, 0))
-        found = walk(path, source.exclude) if options.only is None else walk_of(options.only)
+        found = walk(path, source.exclude, listener) if options.only is None else walk_of(options.only)
         if not found.files and collection not in self._collections.names():
             return _nothing_to_read(collection, found)
         listener(Progress("load model", 0, 0))
@@ -89,9 +88,8 @@ class IngestRunner:
                 self._sources.put(collection, source)
             scan = SourceScan(table, request, found)
             report = self._run(table, scan.input(), listener)
-            listener(Progress("settle", 0, 0))
+            self._compact(table, report, listener)
             report = scan.complete(report, scan.settle(self._sources))
-            self._compact(table, listener)
             if options.only is None:
                 self._sources.set_scanned(collection, source.root)
         return report
@@ -134,8 +132,9 @@ class IngestRunner:
         root = SourceRoot(demo.PHOTOS, demo.NAME, read_captions(demo.MANIFEST))
         with ingest_lock(table.folder):
             scan = SourceScan(table, ScanRequest(demo.PHOTOS, (root,)), walk(demo.PHOTOS))
-            report = scan.complete(self._run(table, scan.input(), listener), scan.settle(self._sources))
-            self._compact(table, listener)
+            report = self._run(table, scan.input(), listener)
+            self._compact(table, report, listener)
+            report = scan.complete(report, scan.settle(self._sources))
         self._collections.set_built_from(demo.NAME, expected)
         return report
 
@@ -149,7 +148,7 @@ class IngestRunner:
         """Add files to an open collection. Raises CollectionBusy if another ingest into it is running."""
         with ingest_lock(table.folder):
             report = self._run(table, source, listener)
-            self._compact(table, listener)
+            self._compact(table, report, listener)
         return report
 
     def _run(self, table: AssetTable, source: IngestInput, listener: ProgressListener) -> IngestReport:
@@ -173,8 +172,9 @@ class IngestRunner:
         )
         return report
 
-    def _compact(self, table: AssetTable, listener: ProgressListener) -> None:
-        listener(Progress("compact", 0, 0))
+    def _compact(self, table: AssetTable, report: IngestReport, listener: ProgressListener) -> None:
+        seen = report.added + report.known + report.removed + len(report.failures)
+        listener(Progress("compact", seen, seen))
         table.compact()  # even if nothing is new: the run before may have been interrupted here
 
     def _table(self, collection: str, listener: ProgressListener, model: str | None = None) -> AssetTable:

@@ -13,10 +13,11 @@ from pathlib import Path
 from core.embedding.images import SUFFIXES
 from core.errors import ContactSheetError
 from core.ingest.sources.excludes import NO_MEDIA, Excludes
-from core.records.jobs import Failure
+from core.records.jobs import Failure, Progress, ProgressListener, ignore
 from core.store.objects.names import path_to_uri, uri_to_path
 
 SIDECAR_SUFFIXES = (".xmp", ".json")
+REPORT_EVERY = 1000  # files
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def image_files(root: Path) -> Iterator[Path | Failure]:
     yield from found.failures
 
 
-def walk(root: Path, exclude: Sequence[str] = ()) -> Walk:
+def walk(root: Path, exclude: Sequence[str] = (), listener: ProgressListener = ignore) -> Walk:
     """Find the image files below `root`, or `root` itself, in a stable order.
 
     Symbolic links are followed after everything else; a folder or file is visited once however many links lead to it.
@@ -72,7 +73,7 @@ def walk(root: Path, exclude: Sequence[str] = ()) -> Walk:
     """
     if not root.is_file() and not root.is_dir():
         raise ContactSheetError(f"{root} is neither a folder nor a file: check the path")
-    walking = _Walking(root, Excludes(exclude))
+    walking = _Walking(root, Excludes(exclude), listener)
     walking.run()
     return walking.walk
 
@@ -80,8 +81,8 @@ def walk(root: Path, exclude: Sequence[str] = ()) -> Walk:
 class _Walking:
     """One walk. No recursion: folders may be nested deeper than Python's stack."""
 
-    def __init__(self, root: Path, excludes: Excludes) -> None:
-        self.walk = Walk()
+    def __init__(self, root: Path, excludes: Excludes, listener: ProgressListener) -> None:
+        self.walk, self._listener = Walk(), listener
         self._root, self._excludes = root, excludes
         self._visited: set[tuple[int, int]] = set()
         self._links: list[Path] = []
@@ -162,6 +163,8 @@ class _Walking:
         elif not is_link or (status.st_dev, status.st_ino) not in self._visited:
             self._visited.add((status.st_dev, status.st_ino))
             self.walk.files.append(FoundFile(path, status.st_size, status.st_mtime_ns))
+            if len(self.walk.files) % REPORT_EVERY == 0:
+                self._listener(Progress("scan", len(self.walk.files), 0))
 
     def _relative(self, path: Path) -> str:
         return path.relative_to(self._root).as_posix() if path != self._root else path.name
