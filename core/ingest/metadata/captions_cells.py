@@ -91,7 +91,8 @@ def description_of(cells: Cells, day_first: bool | None, on_note: OnNote) -> Des
 
 
 def _first(cells: Cells, column: Column) -> str:
-    return clean(next(iter(cells.get(column, ())), ""), MAX_TITLE_LENGTH)
+    texts = cells.get(column)
+    return clean(texts[0], MAX_TITLE_LENGTH) if texts else ""
 
 
 def _keywords(cells: Cells) -> tuple[tuple[str, ...], tuple[str, ...]]:
