@@ -144,9 +144,9 @@ def parse_period(text: str) -> CreatedTime:
 
 
 def _plain(text: str) -> str:
-    """Lower case, without accents, brackets and typographic dashes, blanks single."""
+    """Lower case, without accents, brackets, invisible marks and typographic dashes, blanks single."""
     folded = unicodedata.normalize("NFKD", text.casefold())
-    letters = "".join(character for character in folded if not unicodedata.combining(character))
+    letters = "".join(character for character in folded if unicodedata.category(character) not in ("Mn", "Cf"))
     letters = re.sub(r"[‐‑‒–—−]", "-", letters).replace("’", "'")
     single = " ".join(re.sub(r"[\[\]()]", " ", letters).split())
     return re.sub(r"(?<=\d\.) (?=\d)", "", single)  # 3. 9. 1998

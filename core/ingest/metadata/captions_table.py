@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from operator import itemgetter
 from pathlib import Path
 
 from core.errors import SidecarError
@@ -121,7 +122,10 @@ class _Table:
                     f"{self._path} line {row.line}: {one_line(heading, 80)} is {error}, not text"
                 ) from error
             found.setdefault(known[0], []).append((known[1], texts))
-        ordered = {column: [text for _, texts in sorted(parts) for text in texts] for column, parts in found.items()}
+        ordered = {
+            column: [text for _, texts in sorted(parts, key=itemgetter(0)) for text in texts]
+            for column, parts in found.items()
+        }
         return {column: texts for column, texts in ordered.items() if texts}
 
     def _column(self, heading: str) -> tuple[Column, int] | None:
@@ -134,7 +138,7 @@ class _Table:
 
     def captions(self, day_first: bool | None) -> CaptionsTable:
         if self._report.unmatched.count and not self._rows:
-            found = one_line(listed(self._headings[:10]), 200)
+            found = one_line(listed(list(filter(None, self._headings))[:10]), 200)
             raise SidecarError(f"{self._path}: no column names the file: call one “file” (its headings: {found})")
         if day_first is None:
             day_first = is_day_first(text for _, cells in self._rows for text in cells.get("created", ()))

@@ -122,7 +122,6 @@ def test_a_list_as_description_is_joined_and_one_of_authors_has_commas(tmp_path:
     [
         ('"author": {"name": "Ada"}', "line 2: author is an object, not text"),
         ('"XMP:Creator": [{"name": "Ada"}]', "line 2: XMP:Creator is an object, not text"),
-        ('"description": true', "line 2: description is true or false, not text"),
         ('"keywords": [["a"], "b"]', "line 2: keywords is a list within a list, not text"),
     ],
 )
@@ -422,6 +421,8 @@ def test_an_empty_first_date_falls_through_to_the_next_column(tmp_path: Path) ->
         ("latitude,longitude", "91,0", "latitude ‘91’"),
         ("latitude,longitude", "nan,1", "latitude ‘nan’"),
         ("latitude,longitude", "12,", "longitude ‘’"),
+        ("latitude,longitude", f"1{' ' * 100_000}x,1", "latitude ‘1 x’"),
+        ("altitude", "1" * 100_000, f"altitude ‘{'1' * 59}…’"),
         ("GPSPosition", "here", "position ‘here’"),
     ],
 )
@@ -471,7 +472,8 @@ def test_notes_are_bounded_however_many_rows_are_wrong(tmp_path: Path) -> None:
         ("a.json", '[{"file":"a.jpg"}', "not JSON"),
         ("a.json", '[{"file":"a.jpg"}]\n[{"file":"b.jpg"}]', "is it two files in one"),
         ("a.json", "", "expected a list of objects"),
-        ("a.csv", 'file,title\na.jpg,"A\nb.jpg,B\nc.jpg,C\n', "line 2: a quotation mark is never closed"),
+        ("a.csv", 'file,title\na.jpg,"A\nb.jpg,B\nc.jpg,C\n', "line 2: a quotation mark is not closed"),
+        ("a.csv", 'file,title\na.jpg,"A\nb.jpg,"B"\nc.jpg,C\n', "line 2: a quotation mark is not closed"),
         ("a.csv", "file,title\na.jpg," + "x" * 200_000, "line 2 cannot be read: field larger than field limit"),
         ("a.csv", "file," * 500_000, "line 1 has more than 2,000,000 characters: is it a table"),
         ("a.csv", "a," * 20_000 + "file\n", "20,001 columns, more than 10,000"),
@@ -566,6 +568,7 @@ def test_a_template_opens_in_excel_and_offers_every_field_once() -> None:
     not_offered = {
         "folder",
         "hierarchies",
+        "hierarchies_with_slashes",
         "time",
         "offset",
         "latitude_ref",
@@ -576,3 +579,17 @@ def test_a_template_opens_in_excel_and_offers_every_field_once() -> None:
     }
     assert sorted(offered) == sorted(set(COLUMNS) - not_offered)
     assert b"\r\na.jpg," in template
+
+
+def test_a_column_without_a_heading_is_left_alone_and_the_first_of_two_alike_counts(tmp_path: Path) -> None:
+    assert about(tmp_path, "file,title,title,\na.jpg,Z,A,remark\n") == Description("Z")
+
+
+def test_the_text_true_which_exiftool_writes_without_quotation_marks_is_text(tmp_path: Path) -> None:
+    found = about(tmp_path, '{"SourceFile":"a.jpg","Title":true,"Keywords":["Black/White",7,false]}', "a.jsonl")
+    assert found == Description("true", keywords=("Black/White", "7", "false"))
+
+
+def test_an_iptc_date_has_its_time_from_a_column_of_its_own(tmp_path: Path) -> None:
+    content = "SourceFile,IPTC:DateCreated,IPTC:TimeCreated\na.jpg,1998:09:03,14:05:22+02:00\n"
+    assert str(about(tmp_path, content).created) == "1998-09-03T14:05:22+02:00"
