@@ -93,7 +93,7 @@ class _Date(NamedTuple):
 def read_written_date(text: str, day_first: bool | None = None) -> WrittenDate:
     """Read `3 September 1998`, `03.09.1998`, `c. 1930`, `193x`, `1998-09-03 14:05` and the like.
 
-    `day_first` says how `09/03/1998` is meant; None: as 9 March, and told as ambiguous. Two-digit years, seasons,
+    `day_first` says how `09/03/1998` is meant; None: as 9 March, which is ambiguous. Two-digit years, seasons,
     ranges and the serial numbers of spreadsheets are not understood.
     """
     if len(text) > _MAX_LENGTH:
@@ -144,9 +144,9 @@ def parse_period(text: str) -> CreatedTime:
 
 
 def _plain(text: str) -> str:
-    """Lower case, without accents, brackets and typographic dashes, blanks single."""
+    """Lower case, without accents, brackets, invisible marks and typographic dashes, blanks single."""
     folded = unicodedata.normalize("NFKD", text.casefold())
-    letters = "".join(character for character in folded if not unicodedata.combining(character))
+    letters = "".join(character for character in folded if unicodedata.category(character) not in ("Mn", "Cf"))
     letters = re.sub(r"[‐‑‒–—−]", "-", letters).replace("’", "'")
     single = " ".join(re.sub(r"[\[\]()]", " ", letters).split())
     return re.sub(r"(?<=\d\.) (?=\d)", "", single)  # 3. 9. 1998

@@ -77,7 +77,8 @@ from core.records.written_dates import is_day_first, parse_period, read_written_
         ("1998:09:03 14:05:22.50+02:00", "1998-09-03T14:05:22+02:00"),
         ("1998-09-03T14:05:22-0330", "1998-09-03T14:05:22-03:30"),
         ("1998-09-03T14:05Z", "1998-09-03T14:05+00:00"),
-        ("Sep 3, 1998, 2:05:00 PM UTC", "1998-09-03T14:05:00+00:00"),
+        ("\u200e03.\u200e09.\u200e1998 \u200f\u200e14:05", "1998-09-03T14:05"),
+        ("Sep 3, 1998, 2:05:00\u202fPM UTC", "1998-09-03T14:05:00+00:00"),
     ],
 )
 def test_a_date_is_read_as_precisely_as_it_is_written(text: str, expected: str) -> None:

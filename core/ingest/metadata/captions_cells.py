@@ -28,6 +28,7 @@ class CellNote:
 
 
 OnNote = Callable[[CellNote], None]
+_MAX_NUMBER_LENGTH = 60
 _NUMBER = r"[+-]?\d+(?:[.,]\d+)?"
 _DEGREES = re.compile(
     rf"(?P<degrees>{_NUMBER})\s*(?:°|deg)?\s*(?:(?P<minutes>{_NUMBER})\s*['′’]\s*)?"
@@ -35,7 +36,7 @@ _DEGREES = re.compile(
     re.IGNORECASE,
 )
 _ALTITUDE = re.compile(rf"({_NUMBER})\s*(?:m|metres?|meters?)?\s*((?:above|below) sea level)?", re.IGNORECASE)
-_LISTS: tuple[Column, ...] = ("keywords", "hierarchies", "people")
+_LISTS: tuple[Column, ...] = ("keywords", "hierarchies", "hierarchies_with_slashes", "people")
 _PLACE_NAMES: tuple[Column, ...] = ("sublocation", "city", "state", "country")
 _REJECTED = ("rejected", "-1", "-1.0")
 
@@ -43,7 +44,7 @@ _REJECTED = ("rejected", "-1", "-1.0")
 def cell_texts(column: Column, value: Any) -> list[str]:
     """The texts of a cell: those of a list as items where the column holds a list, else joined.
 
-    Raises ValueError, saying what `value` is, if it is neither text, a number nor a list of those.
+    Raises ValueError, saying what `value` is, if it is no text, number or list of those.
     """
     if isinstance(value, list):
         texts = [_scalar(part) for part in value]
@@ -57,8 +58,10 @@ def cell_texts(column: Column, value: Any) -> list[str]:
 def _scalar(value: Any) -> str:
     if value is None:
         return ""
-    if isinstance(value, (bool, dict, list)):
-        raise ValueError({bool: "true or false", dict: "an object", list: "a list within a list"}[type(value)])  # noqa: TRY004
+    if isinstance(value, (dict, list)):
+        raise ValueError("an object" if isinstance(value, dict) else "a list within a list")  # noqa: TRY004
+    if isinstance(value, bool):
+        return str(value).lower()  # exiftool writes the text `True` so
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
@@ -91,14 +94,16 @@ def description_of(cells: Cells, day_first: bool | None, on_note: OnNote) -> Des
 
 
 def _first(cells: Cells, column: Column) -> str:
-    return clean(next(iter(cells.get(column, ())), ""), MAX_TITLE_LENGTH)
+    texts = cells.get(column)
+    return clean(texts[0], MAX_TITLE_LENGTH) if texts else ""
 
 
 def _keywords(cells: Cells) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Flat keywords and hierarchies; `Animals|Dog` among the keywords is a hierarchy and the keyword `Dog`."""
     items = cells.get("keywords", ())
     paths = [item for item in items if "|" in item]
-    paths += [item if "|" in item else item.replace("/", "|") for item in cells.get("hierarchies", ())]
+    paths += cells.get("hierarchies", ())
+    paths += [item.replace("/", "|") for item in cells.get("hierarchies_with_slashes", ())]
     flat = clean_keywords(item.rpartition("|")[2] for item in items)
     return flat, clean_keywords("|".join(filter(None, map(clean, path.split("|")))) for path in paths)
 
@@ -154,7 +159,7 @@ def _coordinate(cells: Cells, column: Column, ref: Column, limit: int, on_note: 
 
 def _degrees(text: str) -> float | None:
     """`38.708`, `38,708`, `-9.13`, `38 deg 42' 30.00" N`; south and west are negative."""
-    match = _DEGREES.fullmatch(text.strip())
+    match = _DEGREES.fullmatch(text.strip()) if len(text) <= _MAX_NUMBER_LENGTH else None
     if not match:
         return None
     degrees, minutes, seconds = (_number(match[part] or "0") for part in ("degrees", "minutes", "seconds"))
@@ -166,7 +171,7 @@ def _degrees(text: str) -> float | None:
 
 def _altitude(cells: Cells, on_note: OnNote) -> float | None:
     for text in cells.get("altitude", ())[:1]:
-        match = _ALTITUDE.fullmatch(text.strip())
+        match = _ALTITUDE.fullmatch(text.strip()) if len(text) <= _MAX_NUMBER_LENGTH else None
         if match:
             return -_number(match[1]) if (match[2] or "").lower().startswith("below") else _number(match[1])
         on_note(CellNote("altitude", text))

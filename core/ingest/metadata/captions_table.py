@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from operator import itemgetter
 from pathlib import Path
 
 from core.errors import SidecarError
@@ -12,7 +13,7 @@ from core.ingest.metadata.captions_cells import CellNote, Cells, cell_texts, des
 from core.ingest.metadata.captions_matching import FileMatcher, Match
 from core.ingest.metadata.cleaning import MAX_TITLE_LENGTH, clean, clean_keywords
 from core.ingest.metadata.table_headings import Column, column_of, count_known
-from core.ingest.metadata.table_rows import TableRow, table_rows
+from core.ingest.metadata.table_rows import MAX_COLUMNS, TableRow, table_rows
 from core.records.captions import CaptionsReport
 from core.records.descriptions import Description
 from core.records.written_dates import is_day_first
@@ -91,6 +92,7 @@ class _Table:
     def __init__(self, path: Path) -> None:
         self._path, self._rows, self._report = path, list[tuple[int, Cells]](), CaptionsReport()
         self._headings: Sequence[str] = ()
+        self._columns: dict[str, tuple[Column, int] | None] = {}
 
     def add(self, row: TableRow) -> None:
         self._report = replace(self._report, rows=self._report.rows + 1)
@@ -100,15 +102,43 @@ class _Table:
                 self._report, rows_not_read=self._report.rows_not_read.plus(row.line, row.unreadable)
             )
             return
-        cells = _cells(self._path, row)
+        cells = self._cells(row)
         if cells.get("file"):
             self._rows.append((row.line, cells))
         else:
             self._report = replace(self._report, unmatched=self._report.unmatched.plus(row.line, ""))
 
+    def _cells(self, row: TableRow) -> Cells:
+        """The texts of the columns that are known; of several headings of a column, in their order in HEADINGS."""
+        found: dict[Column, list[tuple[int, list[str]]]] = {}
+        for heading, value in row.cells:
+            known = self._column(heading) if value not in ("", None) else None
+            if known is None:
+                continue
+            try:
+                texts = cell_texts(known[0], value)
+            except ValueError as error:
+                raise SidecarError(
+                    f"{self._path} line {row.line}: {one_line(heading, 80)} is {error}, not text"
+                ) from error
+            found.setdefault(known[0], []).append((known[1], texts))
+        ordered = {
+            column: [text for _, texts in sorted(parts, key=itemgetter(0)) for text in texts]
+            for column, parts in found.items()
+        }
+        return {column: texts for column, texts in ordered.items() if texts}
+
+    def _column(self, heading: str) -> tuple[Column, int] | None:
+        """What a heading means, kept since the rows of a table share theirs; each JSON object may bring others."""
+        if heading not in self._columns:
+            if len(self._columns) > MAX_COLUMNS:
+                self._columns.clear()
+            self._columns[heading] = column_of(heading)
+        return self._columns[heading]
+
     def captions(self, day_first: bool | None) -> CaptionsTable:
         if self._report.unmatched.count and not self._rows:
-            found = one_line(listed(self._headings[:10]), 200)
+            found = one_line(listed(list(filter(None, self._headings))[:10]), 200)
             raise SidecarError(f"{self._path}: no column names the file: call one “file” (its headings: {found})")
         if day_first is None:
             day_first = is_day_first(text for _, cells in self._rows for text in cells.get("created", ()))
@@ -130,23 +160,6 @@ class _Table:
             self._report = replace(report, dates_not_understood=report.dates_not_understood.plus(line, note.text))
         else:
             self._report = replace(report, other_cells=report.other_cells.plus(line, note.text, note.column))
-
-
-def _cells(path: Path, row: TableRow) -> Cells:
-    """The texts of the columns that are known; of several headings of a column, in their order in HEADINGS."""
-    found: dict[Column, list[tuple[int, list[str]]]] = {}
-    for heading, value in row.cells:
-        known = column_of(heading)
-        if known is None:
-            continue
-        column, place = known
-        try:
-            texts = cell_texts(column, value)
-        except ValueError as error:
-            raise SidecarError(f"{path} line {row.line}: {one_line(heading, 80)} is {error}, not text") from error
-        found.setdefault(column, []).append((place, texts))
-    ordered = {column: [text for _, texts in sorted(parts) for text in texts] for column, parts in found.items()}
-    return {column: texts for column, texts in ordered.items() if texts}
 
 
 def _files(cells: Cells, originals: Counter[str]) -> tuple[str, ...]:

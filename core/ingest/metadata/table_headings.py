@@ -14,6 +14,7 @@ Column = Literal[
     "description",
     "keywords",
     "hierarchies",
+    "hierarchies_with_slashes",
     "people",
     "author",
     "credit",
@@ -53,7 +54,8 @@ HEADINGS: dict[Column, str] = {
     "UserComment notes note Beschreibung Bildbeschreibung Bildunterschrift Bildlegende légende commentaire",
     "keywords": "keywords keyword tags tag subject XPKeywords LastKeywordIPTC Stichwörter Stichworte Schlagwörter "
     "Schlagworte mots_clés mot_clé étiquettes",
-    "hierarchies": "hierarchies HierarchicalSubject hierarchical_keywords TagsList LastKeywordXMP",
+    "hierarchies": "hierarchies HierarchicalSubject hierarchical_keywords",
+    "hierarchies_with_slashes": "TagsList LastKeywordXMP",
     "people": "people persons person PersonInImage RegionName RegionPersonDisplayName PersonInImageName Personen "
     "personnes",
     "author": "author artist ByLine creator photographer XPAuthor Autor Fotograf Fotografin Urheber auteur photographe",

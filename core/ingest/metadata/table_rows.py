@@ -149,14 +149,10 @@ def _delimited(path: Path, score: Callable[[Sequence[str]], int]) -> Iterator[Ta
             yield TableRow(line, tuple(zip(headings, cells, strict=False)))
 
 
-def _headings(path: Path, cells: Sequence[str]) -> list[str]:
-    """The headings, without those that Excel leaves empty at the end."""
+def _headings(path: Path, cells: list[str]) -> list[str]:
     if len(cells) > MAX_COLUMNS:
         raise SidecarError(f"{path} has {len(cells):,} columns, more than {MAX_COLUMNS:,}")
-    headings = [cell.strip() for cell in cells]
-    while headings and not headings[-1]:
-        headings.pop()
-    return headings
+    return cells
 
 
 def _records(path: Path, encoding: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
@@ -172,8 +168,8 @@ def _records(path: Path, encoding: str, delimiter: str) -> Iterator[tuple[int, l
             raise SidecarError(f"{path} line {line} cannot be read: {error}") from error
         if cells is None:
             return
-        if lines.ended and _is_unclosed(lines.recent, delimiter):
-            raise SidecarError(f"{path} line {line}: a quotation mark is never closed")
+        if (lines.ended or len(lines.recent) > 1) and not _is_well_quoted(lines.recent, delimiter):
+            raise SidecarError(f"{path} line {line}: a quotation mark is not closed before the next row")
         if any(cells) and not (line == 1 and _stated_delimiter(lines.recent[0])):
             yield line, cells
 
@@ -196,13 +192,13 @@ class _RecentLines:
         return self.recent[-1]
 
 
-def _is_unclosed(record: Sequence[str], delimiter: str) -> bool:
-    """Whether the last record of a file ends within quotation marks, and so may have swallowed those after it."""
+def _is_well_quoted(record: Sequence[str], delimiter: str) -> bool:
+    """Whether a record of several lines is one; a quotation mark that is not closed swallows the rows after it."""
     try:
         list(csv.reader(record, delimiter=delimiter, strict=True))
-    except csv.Error as error:
-        return "unexpected end" in str(error)
-    return False
+    except csv.Error:
+        return False
+    return True
 
 
 def _delimiter(lines: Iterable[str], score: Callable[[Sequence[str]], int]) -> str:
