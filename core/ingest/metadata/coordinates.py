@@ -23,7 +23,7 @@ def position(
         return None
     if not (math.isfinite(latitude) and math.isfinite(longitude) and abs(latitude) <= 90 and abs(longitude) <= 180):
         return None
-    return None if latitude == longitude == 0 else (north * latitude, east * longitude)
+    return None if latitude == longitude == 0 else (north * latitude + 0.0, east * longitude + 0.0)
 
 
 def altitude_metres(metres: float | None, is_below_sea_level: bool) -> float | None:

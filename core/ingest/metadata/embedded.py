@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from PIL import Image
+from PIL import GifImagePlugin, Image, TiffImagePlugin
 from PIL.ExifTags import Base
 
 from core.ingest.metadata.cleaning import clean_description, decode_text
-from core.ingest.metadata.exif import read_exif, read_exif_comment
+from core.ingest.metadata.exif import read_exif, read_exif_extras
 from core.ingest.metadata.iptc import Iptc, read_iptc
 from core.ingest.metadata.merging import merge_standards
 from core.ingest.metadata.png_text import raw_profile, read_png_text
 from core.ingest.metadata.readings import Reading
-from core.ingest.metadata.xmp import read_xmp
-from core.ingest.metadata.xmp_packet import MAX_PACKET_BYTES, parse_packet
+from core.ingest.metadata.xmp import read_xmp, read_xmp_extras
+from core.ingest.metadata.xmp_packet import MAX_PACKET_BYTES, Properties, parse_packet
 from core.records.descriptions import Description
 
 _PHOTOSHOP, _EXTENSION = b"Photoshop 3.0\0", b"http://ns.adobe.com/xmp/extension/\0"
 _GUID_LENGTH = 32
 _TIFF_IPTC, _TIFF_PHOTOSHOP = 33723, 34377
-_MAX_RESOURCES_BYTES = 8 * 1024 * 1024
+_MAX_BLOCK_BYTES = 8 * 1024 * 1024
+_GIF_PACKET, _GIF_TRAILER = b"!\xff\x0bXMP DataXMP", b"\x01\xff\xfe\xfd"
+_MAX_GIF_BYTES = 16 * 1024 * 1024
 Part = TypeVar("Part")
 
 
@@ -32,12 +34,14 @@ def embedded_description(image: Image.Image) -> Description:
     `image` is the file as opened, before conversion, since conversion drops metadata. Metadata is optional: damage to
     one standard costs neither the picture nor what the other standards say.
     """
-    exif = _attempt(read_exif, image, Reading())
+    nothing, packet = Reading(), _attempt(_packet, image, None) or Properties({})
+    exif, xmp = _attempt(read_exif, image, nothing), _attempt(lambda _: read_xmp(packet), image, nothing)
     iptc: Iptc | None = _attempt(_iptc, image, None)
-    xmp = _attempt(_xmp, image, Reading())
-    return _attempt(
-        lambda _: merge_standards(exif, iptc, xmp, [_attempt(_texts, image, Reading())]), image, Description()
-    )
+    extras = [
+        _attempt(read, image, nothing)
+        for read in (read_exif_extras, lambda _: read_xmp_extras(packet), _png_text, _comment)
+    ]
+    return _attempt(lambda _: merge_standards(exif, iptc, xmp, extras), image, Description())
 
 
 def _attempt(read: Callable[[Image.Image], Part], image: Image.Image, otherwise: Part) -> Part:
@@ -47,13 +51,15 @@ def _attempt(read: Callable[[Image.Image], Part], image: Image.Image, otherwise:
         return otherwise
 
 
-def _texts(image: Image.Image) -> Reading:
-    """Texts that belong to no standard: EXIF's comment, those of PNG, the comments of JPEG and GIF."""
-    png = read_png_text(image.info) if image.format == "PNG" else Reading()
+def _png_text(image: Image.Image) -> Reading:
+    return read_png_text(image.info) if image.format == "PNG" else Reading()
+
+
+def _comment(image: Image.Image) -> Reading:
+    """The comment of a JPEG or GIF file."""
     comment = image.info.get("comment")
-    plain = decode_text(comment) if isinstance(comment, bytes) else ""
-    about = Description(description=_attempt(read_exif_comment, image, "")).filled_from(png.about)
-    return Reading(about.filled_from(Description(description=clean_description(plain))), digitised=png.digitised)
+    text = decode_text(comment) if isinstance(comment, bytes) else ""
+    return Reading(Description(description=clean_description(text)))
 
 
 # -- IPTC ---------------------------------------------------------------------------------------------------------
@@ -70,7 +76,7 @@ def _iptc(image: Image.Image) -> Iptc | None:
 def _joined_segments(image: Image.Image, name: str, signature: bytes) -> bytes:
     """A block that may be longer than a segment of a JPEG file, in its order."""
     segments = [data.removeprefix(signature) for data in _segments(image, name) if data.startswith(signature)]
-    return b"".join(segments)[:_MAX_RESOURCES_BYTES]
+    return b"".join(segments)[:_MAX_BLOCK_BYTES]
 
 
 def _segments(image: Image.Image, name: str) -> list[bytes]:
@@ -78,25 +84,25 @@ def _segments(image: Image.Image, name: str) -> list[bytes]:
 
 
 def _tiff_bytes(image: Image.Image, tag: int) -> bytes:
-    """A tag's bytes, also where the file calls them whole numbers of four bytes."""
-    value: Any = getattr(image, "tag_v2", {}).get(tag)
-    if isinstance(value, bytes):
-        return value[:_MAX_RESOURCES_BYTES]
-    numbers = value if isinstance(value, tuple) else () if value is None else (value,)
-    order = image.getexif().endian or "<"
-    return struct.pack(f"{order}{len(numbers)}I", *numbers)[:_MAX_RESOURCES_BYTES]
+    """A tag's bytes, whatever the file calls them: bytes, text or whole numbers."""
+    if not isinstance(image, TiffImagePlugin.TiffImageFile):
+        return b""
+    value = image.tag.tagdata.get(tag, b"")
+    return value[:_MAX_BLOCK_BYTES] if isinstance(value, bytes) else b""
 
 
 # -- XMP ----------------------------------------------------------------------------------------------------------
 
 
-def _xmp(image: Image.Image) -> Reading:
+def _packet(image: Image.Image) -> Properties:
     info = image.info
-    packet = info.get("xmp") or info.get("XML:com.adobe.xmp") or _tiff_bytes(image, Base.XMLPacket)
+    packet = (
+        info.get("xmp") or info.get("XML:com.adobe.xmp") or _tiff_bytes(image, Base.XMLPacket) or _gif_packet(image)
+    )
     xmp = parse_packet(packet or raw_profile(info, "xmp"))
     guid = xmp.text("xmpNote:HasExtendedXMP")
     extension = _extension(image, guid.encode("ascii", "replace")) if len(guid) == _GUID_LENGTH else b""
-    return read_xmp(xmp.extended_by(parse_packet(extension)) if extension else xmp)
+    return xmp.extended_by(parse_packet(extension)) if extension else xmp
 
 
 def _extension(image: Image.Image, guid: bytes) -> bytes:
@@ -112,3 +118,16 @@ def _extension(image: Image.Image, guid: bytes) -> bytes:
             whole.extend(bytes(max(0, offset + len(part) - len(whole))))
             whole[offset : offset + len(part)] = part
     return bytes(whole)
+
+
+def _gif_packet(image: Image.Image) -> bytes:
+    """The packet of a GIF file, which Pillow passes over: it is no proper block, but ends with a trailer."""
+    file = image.fp or getattr(image, "_fp", None) if isinstance(image, GifImagePlugin.GifImageFile) else None
+    if file is None:
+        return b""
+    position = file.tell()
+    file.seek(0)
+    data = file.read(_MAX_GIF_BYTES)
+    file.seek(position)
+    start = data.find(_GIF_PACKET)
+    return data[start + len(_GIF_PACKET) : data.find(_GIF_TRAILER, start)] if start >= 0 else b""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -33,13 +34,10 @@ def read_exif(image: Image.Image) -> Reading:
     tags = _Tags(image.getexif())
     return Reading(
         about=Description(
-            title=clean_description(tags.windows_text(Base.XPTitle), MAX_TITLE_LENGTH),
             description=clean_description(tags.text(Base.ImageDescription)),
-            keywords=clean_keywords(tags.windows_text(Base.XPKeywords).split(";")),
-            author=authors(tags.text(Base.Artist)) or authors(tags.windows_text(Base.XPAuthor)),
+            author=authors(tags.text(Base.Artist)),
             licence=clean(tags.text(Base.Copyright), MAX_TITLE_LENGTH),
             place=_place(tags.directory(IFD.GPSInfo)),
-            rating=_rating(tags),
             camera=camera_name(tags.text(Base.Make), tags.text(Base.Model)),
             lens=clean(tags.text(Base.LensModel), MAX_TITLE_LENGTH),
         ),
@@ -49,14 +47,21 @@ def read_exif(image: Image.Image) -> Reading:
     )
 
 
-def read_exif_comment(image: Image.Image) -> str:
-    """EXIF's comment, else Windows' comment or subject: a description where no field meant for one has any."""
+def read_exif_extras(image: Image.Image) -> Reading:
+    """What the MWG's order knows nothing of: the fields of Windows Explorer, and a comment as a description."""
     tags = _Tags(image.getexif())
-    comment = _comment_text(tags.raw(Base.UserComment))
-    return (
-        clean_description(comment)
-        or clean_description(tags.windows_text(Base.XPComment))
-        or clean_description(tags.windows_text(Base.XPSubject))
+    comments = (
+        _comment_text(tags.raw(Base.UserComment), tags.byte_order),
+        *map(tags.windows_text, (Base.XPComment, Base.XPSubject)),
+    )
+    return Reading(
+        Description(
+            title=clean_description(tags.windows_text(Base.XPTitle), MAX_TITLE_LENGTH),
+            description=next(filter(None, map(clean_description, comments)), ""),
+            keywords=clean_keywords(tags.windows_text(Base.XPKeywords).split(";")),
+            author=authors(tags.windows_text(Base.XPAuthor)),
+            rating=_rating(tags),
+        )
     )
 
 
@@ -79,6 +84,7 @@ class _Tags:
     def __init__(self, exif: Image.Exif) -> None:
         self._exif = exif
         self._detail = self.directory(IFD.Exif)
+        self.byte_order = exif.endian or "<"
 
     def directory(self, number: int) -> Mapping[int, Any]:
         try:
@@ -118,39 +124,40 @@ def text_of(value: object) -> str:
     return "" if value is None or isinstance(value, (tuple, list, dict)) else str(value)
 
 
-def _comment_text(value: object) -> str:
+def _comment_text(value: object, byte_order: str) -> str:
     if not isinstance(value, bytes):
         return text_of(value)
     code, text = value[:_ENCODING_LENGTH].rstrip(b"\0 "), value[_ENCODING_LENGTH : 4 * MAX_TEXT_LENGTH]
     if code == b"UNICODE":
-        return _utf16(text)
+        return _utf16(text, byte_order)
     if code == b"JIS":
         return text.decode("iso2022_jp", "replace")
     return decode_text(text) if code in (b"ASCII", b"") else text_of(value)
 
 
-def _utf16(raw: bytes) -> str:
-    """Programs write either byte order whatever the file's: that with fewer different high bytes is right."""
+def _utf16(raw: bytes, byte_order: str) -> str:
+    """Some programs write the other byte order than the file has: that with fewer different high bytes is right."""
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
         return raw.decode("utf-16", "replace")
-    order = "utf-16-be" if len(set(raw[::2])) <= len(set(raw[1::2])) else "utf-16-le"
-    return raw.decode(order, "replace").split("\0", 1)[0]
+    first, second = len(set(raw[::2])), len(set(raw[1::2]))
+    is_big = byte_order == ">" if first == second else first < second
+    return raw.decode("utf-16-be" if is_big else "utf-16-le", "replace").split("\0", 1)[0]
 
 
 def _place(gps: Mapping[int, Any]) -> Place:
-    latitude_longitude = position(
+    degrees = position(
         _degrees(gps.get(GPS.GPSLatitude)),
         text_of(gps.get(GPS.GPSLatitudeRef)),
         _degrees(gps.get(GPS.GPSLongitude)),
         text_of(gps.get(GPS.GPSLongitudeRef)),
     )
-    if latitude_longitude is None:
+    if degrees is None:
         return Place()
     reference = gps.get(GPS.GPSAltitudeRef)
     is_below = reference in (1, b"\x01", "1", "\x01")
     return Place(
-        latitude=latitude_longitude[0],
-        longitude=latitude_longitude[1],
+        latitude=degrees[0],
+        longitude=degrees[1],
         altitude=altitude_metres(number(gps.get(GPS.GPSAltitude)), is_below),
     )
 
@@ -166,9 +173,10 @@ def _degrees(value: object) -> float | None:
 def number(value: Any) -> float | None:
     """A rational or number as a float; None for anything else, such as a fraction by zero."""
     try:
-        return float(value)
+        result = float(value)
     except (TypeError, ValueError, ZeroDivisionError, OverflowError):
         return None
+    return result if math.isfinite(result) else None
 
 
 def _rating(tags: _Tags) -> int | None:

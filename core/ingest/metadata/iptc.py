@@ -68,7 +68,12 @@ def _reading(fields: _Fields) -> Reading:
             author=clean(", ".join(filter(None, map(clean, fields.texts(80)))), MAX_TITLE_LENGTH),
             credit=clean(fields.text(110), MAX_TITLE_LENGTH),
             licence=clean(fields.text(116), MAX_TITLE_LENGTH),
-            place=Place(*(clean(fields.text(dataset), MAX_TITLE_LENGTH) for dataset in (92, 90, 95, 101))),
+            place=Place(
+                sublocation=clean(fields.text(92), MAX_TITLE_LENGTH),
+                city=clean(fields.text(90), MAX_TITLE_LENGTH),
+                state=clean(fields.text(95), MAX_TITLE_LENGTH),
+                country=clean(fields.text(101), MAX_TITLE_LENGTH),
+            ),
         ),
         original=_time(fields.text(55), fields.text(60)),
         digitised=_time(fields.text(62), fields.text(63)),

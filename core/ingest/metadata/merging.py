@@ -6,7 +6,7 @@ Within a file by the Metadata Working Group's guidelines 2.0: docs/metadata.md h
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any
 
 from core.ingest.metadata.cleaning import clean_keywords
@@ -14,10 +14,7 @@ from core.ingest.metadata.hierarchies import leaf, with_leaves
 from core.ingest.metadata.iptc import LIMITS, Iptc
 from core.ingest.metadata.readings import Reading
 from core.records.created_time import CreatedTime
-from core.records.descriptions import Description, Place
-
-# Of these EXIF has the last word only: it is where programs put them too, shortened or out of date.
-_EXIF_LAST = {"title": "", "keywords": ()}
+from core.records.descriptions import Description
 
 
 def merged(
@@ -39,14 +36,13 @@ def merged(
 
 
 def merge_standards(exif: Reading, iptc: Iptc | None, xmp: Reading, rest: Sequence[Reading] = ()) -> Description:
-    """The description of one file by the MWG's order; `rest` (PNG texts, comments) fills what is missing.
+    """The description of one file by the MWG's order; `rest` (Windows, PNG, comments) fills the gaps.
 
-    EXIF first, except for title and keywords; XMP before IPTC, unless the digest says that the IPTC is newer. The
-    time is the first that is known of when it was taken, digitised and changed.
+    EXIF first; XMP before IPTC, unless the digest says that the IPTC is newer. The time is the first that is known of
+    when the picture was taken, digitised and changed.
     """
     first, second = _in_order(iptc, xmp)
-    camera = replace(exif.about, **_EXIF_LAST)
-    about = camera.filled_from(_filled(first.about, second.about)).filled_from(exif.about)
+    about = exif.about.filled_from(_filled(first.about, second.about))
     for reading in rest:
         about = about.filled_from(reading.about)
     return replace(with_leaves(about), created=_created([exif, first, second, *rest]))
@@ -62,12 +58,15 @@ def _in_order(iptc: Iptc | None, xmp: Reading) -> tuple[Reading, Reading]:
 
 def _filled(first: Description, second: Description) -> Description:
     """`first` filled from `second`; names of a place one by one, since the two describe the same picture."""
-    names = {
-        field.name: getattr(first.place, field.name) or getattr(second.place, field.name)
-        for field in fields(Place)
-        if field.type == "str"
-    }
-    return replace(first.filled_from(second), place=replace(first.place.filled_from(second.place), **names))
+    one, other = first.place, second.place
+    place = replace(
+        one.filled_from(other),
+        sublocation=one.sublocation or other.sublocation,
+        city=one.city or other.city,
+        state=one.state or other.state,
+        country=one.country or other.country,
+    )
+    return replace(first.filled_from(second), place=place)
 
 
 def _untruncated(iptc: Description, xmp: Description) -> Description:
@@ -86,8 +85,9 @@ def _whole(cut: str, text: str, limit: int) -> str:
 
 
 def _created(readings: Sequence[Reading]) -> CreatedTime | None:
-    for name in ("original", "digitised", "modified"):
-        for reading in readings:
-            if (time := getattr(reading, name)) is not None:
-                return time
-    return None
+    times = [
+        *(reading.original for reading in readings),
+        *(reading.digitised for reading in readings),
+        *(reading.modified for reading in readings),
+    ]
+    return next((time for time in times if time is not None), None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from core.ingest.metadata.cleaning import MAX_TITLE_LENGTH, clean, clean_description, clean_keywords
 from core.ingest.metadata.coordinates import altitude_metres, parse_xmp_coordinate, position
@@ -16,48 +17,57 @@ from core.records.descriptions import Description, Place
 
 
 def read_xmp(xmp: Properties) -> Reading:
-    """The fields of a packet; of several properties with the same meaning the first that has a value."""
+    """The fields of a packet that the MWG names, and those that only XMP has."""
     return Reading(
         about=Description(
-            title=clean_description(xmp.text("dc:title", "acdsee:caption"), MAX_TITLE_LENGTH),
+            title=clean_description(xmp.text("dc:title"), MAX_TITLE_LENGTH),
             headline=clean(xmp.text("photoshop:Headline"), MAX_TITLE_LENGTH),
-            description=_first_description(
-                xmp, "dc:description", "tiff:ImageDescription", "exif:UserComment", "acdsee:notes"
-            ),
-            keywords=clean_keywords(xmp.texts("dc:subject", "acdsee:keywords")),
+            description=clean_description(xmp.text("dc:description")),
+            keywords=clean_keywords(xmp.texts("dc:subject")),
             hierarchies=clean_hierarchies(_hierarchies(xmp)),
             people=clean_keywords(_people(xmp)),
-            author=clean(
-                ", ".join(map(clean, xmp.texts("dc:creator", "tiff:Artist", "acdsee:author"))), MAX_TITLE_LENGTH
-            ),
+            author=_joined(xmp.texts("dc:creator")),
             credit=clean(xmp.text("photoshop:Credit"), MAX_TITLE_LENGTH),
-            licence=clean(xmp.text("dc:rights", "tiff:Copyright"), MAX_TITLE_LENGTH),
+            licence=clean(xmp.text("dc:rights"), MAX_TITLE_LENGTH),
             usage_terms=clean(xmp.text("xmpRights:UsageTerms", "cc:license", "xmpRights:WebStatement")),
             place=_place(xmp),
-            rating=_rating(xmp),
+            rating=rating_of(number(xmp.text("xmp:Rating"))),
             label=clean(xmp.text("xmp:Label"), MAX_TITLE_LENGTH),
             camera=camera_name(xmp.text("tiff:Make"), xmp.text("tiff:Model")),
             lens=clean(xmp.text("exifEX:LensModel", "aux:Lens"), MAX_TITLE_LENGTH),
         ),
-        original=_date(xmp, "photoshop:DateCreated", "exif:DateTimeOriginal"),
-        digitised=_date(xmp, "xmp:CreateDate", "exif:DateTimeDigitized", "dc:date"),
-        modified=_date(xmp, "xmp:ModifyDate", "tiff:DateTime"),
+        original=parse_date(xmp.text("photoshop:DateCreated")),
+        digitised=parse_date(xmp.text("xmp:CreateDate")),
+        modified=parse_date(xmp.text("xmp:ModifyDate")),
     )
 
 
-def _first_description(xmp: Properties, *names: str) -> str:
-    return next((text for name in names if (text := clean_description(xmp.text(name)))), "")
+def read_xmp_extras(xmp: Properties) -> Reading:
+    """What the MWG's order knows nothing of: copies of EXIF's fields, and what ACDSee and Windows call theirs."""
+    descriptions = ("tiff:ImageDescription", "exif:UserComment", "acdsee:notes")
+    stars = rating_of(number(xmp.text("acdsee:rating")))
+    return Reading(
+        about=Description(
+            title=clean_description(xmp.text("acdsee:caption"), MAX_TITLE_LENGTH),
+            description=next((text for name in descriptions if (text := clean_description(xmp.text(name)))), ""),
+            keywords=clean_keywords(xmp.texts("acdsee:keywords")),
+            author=_joined(xmp.texts("tiff:Artist", "acdsee:author")),
+            licence=clean(xmp.text("tiff:Copyright"), MAX_TITLE_LENGTH),
+            place=_location(xmp, "Iptc4xmpExt:LocationCreated"),
+            rating=stars if stars is not None else rating_of_percent(number(xmp.text("MicrosoftPhoto:Rating"))),
+        ),
+        original=parse_date(xmp.text("exif:DateTimeOriginal")),
+        digitised=_date(xmp, "exif:DateTimeDigitized", "dc:date", "acdsee:datetime"),
+        modified=parse_date(xmp.text("tiff:DateTime")),
+    )
+
+
+def _joined(names: Iterable[str]) -> str:
+    return clean(", ".join(filter(None, map(clean, names))), MAX_TITLE_LENGTH)
 
 
 def _date(xmp: Properties, *names: str) -> CreatedTime | None:
     return next((time for name in names if (time := parse_date(xmp.text(name)))), None)
-
-
-def _rating(xmp: Properties) -> int | None:
-    for name in ("xmp:Rating", "acdsee:rating"):
-        if (rating := rating_of(number(xmp.text(name)))) is not None:
-            return rating
-    return rating_of_percent(number(xmp.text("MicrosoftPhoto:Rating")))
 
 
 # -- keywords -----------------------------------------------------------------------------------------------------
@@ -109,28 +119,31 @@ def _value(fields: Mapping[str, Node], *names: str) -> str:
 
 # -- place --------------------------------------------------------------------------------------------------------
 
-_SHOWN, _CREATED = "Iptc4xmpExt:LocationShown", "Iptc4xmpExt:LocationCreated"
-_LEGACY = ("Iptc4xmpCore:Location", "photoshop:City", "photoshop:State", "photoshop:Country")
-_PARTS = ("Sublocation", "City", "ProvinceState", "CountryName")
-
 
 def _place(xmp: Properties) -> Place:
-    """Names as the MWG reads them, from LocationShown, else the older property; LocationCreated if there are none."""
-    shown = _names(xmp, _SHOWN)
-    names = [first or clean(xmp.text(name), MAX_TITLE_LENGTH) for first, name in zip(shown, _LEGACY, strict=True)]
-    found = names if any(names) else _names(xmp, _CREATED)
-    latitude_longitude = position(
-        *parse_xmp_coordinate(xmp.text("exif:GPSLatitude")), *parse_xmp_coordinate(xmp.text("exif:GPSLongitude"))
+    """Names as the MWG reads them: each from LocationShown, else the older property; coordinates of XMP's own."""
+    shown = _location(xmp, "Iptc4xmpExt:LocationShown")
+    place = Place(
+        sublocation=shown.sublocation or clean(xmp.text("Iptc4xmpCore:Location"), MAX_TITLE_LENGTH),
+        city=shown.city or clean(xmp.text("photoshop:City"), MAX_TITLE_LENGTH),
+        state=shown.state or clean(xmp.text("photoshop:State"), MAX_TITLE_LENGTH),
+        country=shown.country or clean(xmp.text("photoshop:Country"), MAX_TITLE_LENGTH),
     )
-    if latitude_longitude is None:
-        return Place(*found)
+    latitude, longitude = (parse_xmp_coordinate(xmp.text(f"exif:GPS{name}")) for name in ("Latitude", "Longitude"))
+    if (degrees := position(*latitude, *longitude)) is None:
+        return place
     metres = altitude_metres(_fraction(xmp.text("exif:GPSAltitude")), xmp.text("exif:GPSAltitudeRef") == "1")
-    return Place(*found, *latitude_longitude, metres)
+    return replace(place, latitude=degrees[0], longitude=degrees[1], altitude=metres)
 
 
-def _names(xmp: Properties, name: str) -> list[str]:
-    location = next(iter(xmp.structures(name)), {})
-    return [clean(_value(location, f"Iptc4xmpExt:{part}"), MAX_TITLE_LENGTH) for part in _PARTS]
+def _location(xmp: Properties, name: str) -> Place:
+    """The names of the first entry of a list of places."""
+    fields = next(iter(xmp.structures(name)), {})
+
+    def part(field: str) -> str:
+        return clean(_value(fields, f"Iptc4xmpExt:{field}"), MAX_TITLE_LENGTH)
+
+    return Place(part("Sublocation"), part("City"), part("ProvinceState"), part("CountryName"))
 
 
 def _fraction(text: str) -> float | None:

@@ -192,7 +192,8 @@ def _parse(data: bytes, start: int, tree: _Tree) -> int | None:
     try:
         parser.feed(wrapper + data[max(start, 0) :])
     except ParseError:
-        return max(start, 0) + max(parser.parser.ErrorByteIndex - len(wrapper), 0) + 1
+        error: int = parser.parser.ErrorByteIndex
+        return max(start, 0) + max(error - len(wrapper), 0) + 1
     except (_TooMuch, DefusedXmlException):
         pass
     return None
