@@ -25,7 +25,7 @@ from core.clusters.service import ClusterService, ClusterSources
 from core.clusters.views.cluster_view import ClusterView
 from core.jobs.background import BackgroundJobs
 from core.records.alerts import AlertState, Silence
-from core.records.assets import Collection
+from core.records.assets import Asset, Collection
 from core.records.clusterings import ClusterRecord, Draft, Revision
 from core.records.evaluations import EvaluationRunSummary
 from core.records.events import EventWindow
