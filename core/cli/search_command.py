@@ -13,6 +13,7 @@ from core.cli.progress_bar import ProgressBar
 from core.errors import ContactSheetError
 from core.records.assets import Filters, Orientation
 from core.records.created_time import CreatedTime
+from core.records.description_json import description_json
 from core.records.written_dates import parse_period
 from core.search.answer import Answer
 
@@ -113,10 +114,13 @@ def search_document(answer: Answer, top: int) -> dict[str, Any]:
                 "author": hit.asset.about.author,
                 "licence": hit.asset.about.licence,
                 "source": hit.asset.sources[0] if hit.asset.sources else "",
+                "sources": list(hit.asset.sources),
                 "uris": list(hit.asset.uris),
                 "width": hit.asset.width,
                 "height": hit.asset.height,
                 "created_at": str(hit.asset.about.created) if hit.asset.about.created else None,
+                "missing": hit.asset.missing,
+                "metadata": description_json(hit.asset.about),
             }
             for rank, hit in enumerate(answer.hits[:top], 1)
         ],

@@ -6,7 +6,7 @@ Original files are never touched.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,7 +17,7 @@ from core.jobs.background import BackgroundJobs
 from core.logs import log
 from core.records.assets import Asset, Location
 from core.records.jobs import Failure, IngestReport, Job, ProgressListener, ignore
-from core.records.sources import CollectionSource, ScanPreview
+from core.records.sources import CollectionSource, RescanOptions, ScanPreview, SourceState
 from core.store.lance.collections import Collections
 from core.store.lance.table import AssetTable
 from core.store.objects.names import uri_to_path
@@ -25,28 +25,6 @@ from core.store.sql.source_store import SourceStore
 from core.text import counted
 
 RESCAN_JOB = "rescan"
-
-
-@dataclass(frozen=True)
-class RescanOptions:
-    """How sources are read again: these `roots`, or all; every file (`checksum`), not only those that look changed.
-
-    With `accept_empty` the files of a source are missing even if none of them is left.
-    """
-
-    roots: tuple[str, ...] = ()
-    checksum: bool = False
-    accept_empty: bool = False
-
-
-@dataclass(frozen=True)
-class SourceState:
-    """A source, how many files of it a collection knows and misses, and whether it can be reached now."""
-
-    source: CollectionSource
-    files: int
-    missing: int
-    reachable: bool
 
 
 class SourceService:

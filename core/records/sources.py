@@ -46,3 +46,25 @@ class ScanPreview:
     passed_over: tuple[tuple[str, int], ...] = ()
     failures: tuple[Failure, ...] = ()
     remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class RescanOptions:
+    """How sources are read again: these `roots`, or all; every file (`checksum`), not only those that look changed.
+
+    With `accept_empty` the files of a source are missing even if none of them is left.
+    """
+
+    roots: tuple[str, ...] = ()
+    checksum: bool = False
+    accept_empty: bool = False
+
+
+@dataclass(frozen=True)
+class SourceState:
+    """A source, how many files of it a collection knows and misses, and whether it can be reached now."""
+
+    source: CollectionSource
+    files: int
+    missing: int
+    reachable: bool

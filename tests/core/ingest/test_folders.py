@@ -36,7 +36,7 @@ def test_links_are_followed_once_and_loops_end(tmp_path: Path) -> None:
     (tmp_path / "real" / "a.png").touch()
     (tmp_path / "real" / "loop").symlink_to(tmp_path, target_is_directory=True)
     (tmp_path / "again").symlink_to(tmp_path / "real", target_is_directory=True)
-    assert found(tmp_path) == ["again/a.png"]
+    assert found(tmp_path) == ["real/a.png"]
 
 
 def test_dangling_links_and_special_files_are_reported(tmp_path: Path) -> None:
