@@ -238,8 +238,10 @@ def _created(date: _Date, precision: Precision) -> CreatedTime | None:
 
 
 def _at(date: _Date, time: re.Match[str]) -> CreatedTime | None:
-    """The time on a day; None if there is no such time, or no day."""
+    """The time on a day; None if there is no such time, or no day. Midnight of an unknown day is no time."""
     hour, minute, second = int(time["hour"]), int(time["minute"]), int(time["second"] or 0)
+    if not date.day and hour == minute == second == 0:
+        return _created(date, _precision(date))
     half = time["half"]
     if half and not 1 <= hour <= 12:
         return None

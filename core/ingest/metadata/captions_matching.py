@@ -33,6 +33,7 @@ class FileMatcher:
         self._paths = frozenset(paths)
         self._root = f"{_tidy(root).rstrip('/')}/" if root else ""
         names = {_tidy(name) for name in written}
+        self._depth = max((path.count("/") + 1 for path in self._paths), default=0)
         self._whole = _Files((path, path) for path in self._paths)
         self._tails = _Files(self._all_tails({name.count("/") + 1 for name in names if not _ABSOLUTE.match(name)}))
         self._elsewhere = self._folder_elsewhere([name for name in names if "/" in name])
@@ -53,13 +54,12 @@ class FileMatcher:
     def _from_root(self, name: str) -> str:
         return name.removeprefix(self._root) if self._root else name
 
-    def _all_tails(self, lengths: Collection[int]) -> Iterator[tuple[str, str]]:
+    def _all_tails(self, lengths: set[int]) -> Iterator[tuple[str, str]]:
         """The last parts of each file's whole path, as many as names have."""
         for path in self._paths:
             parts = f"{self._root}{path}".split("/")
-            for length in lengths:
-                if length <= len(parts):
-                    yield "/".join(parts[-length:]), path
+            for length in lengths.intersection(range(1, len(parts) + 1)):
+                yield "/".join(parts[-length:]), path
 
     def _folder_elsewhere(self, names: Collection[str]) -> str:
         """The folder before most names, without which they are paths from this folder: where the table was written.
@@ -81,7 +81,7 @@ class FileMatcher:
 
     def _longest_tail(self, name: str) -> str:
         """The end of a name that is a file's path from the folder; "" if there is none."""
-        _, *parts = name.split("/")
+        parts = name.split("/")[1:][-self._depth :]
         tails = ("/".join(parts[start:]) for start in range(len(parts)))
         return next((tail for tail in tails if self._whole.find(tail).path is not None), "")
 

@@ -118,6 +118,14 @@ def test_no_folder_is_left_out_of_a_table_whose_other_rows_match_as_they_stand()
     assert [matcher.match(row).path for row in rows] == ["1998/a.jpg", None]
 
 
+def test_rows_and_files_of_many_folders_are_matched_in_little_time() -> None:
+    deep = ["a/" * count + "x.jpg" for count in range(2000)]
+    matcher = FileMatcher(
+        [f"{number}/y.jpg" for number in range(20_000)], [*deep, *(f"/z/{name}" for name in deep)], "/r"
+    )
+    assert {matcher.match(name).path for name in deep} == {None}
+
+
 SEGMENT = st.sampled_from(["a", "A", "b", "é", "e\u0301", "1998", "..x"])
 PATHS = st.sets(st.lists(SEGMENT, min_size=1, max_size=3).map("/".join), min_size=1, max_size=12)
 FORMULAS = st.sampled_from(["=1", "'=1", "''=1", "-", "@a", "'a", "\tb", "a"])

@@ -6,10 +6,13 @@ import csv
 import io
 import json
 import subprocess
+import unicodedata
 from datetime import datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from core.errors import SidecarError
@@ -232,6 +235,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("-csv -G", "..", "pictures"),
         ("-csv -n", "1998", ".."),
         ("-csv -csvDelim ;", "", "."),
+        ("-csv -sep ;", "", "."),
         ("-json", "", "{folder}"),
         ("-json -G1", "..", "pictures"),
     ],
@@ -362,6 +366,26 @@ def test_a_camera_is_its_maker_and_model_named_once(tmp_path: Path, make: str, m
 def test_hierarchies_are_split_from_keywords_and_written_one_way(tmp_path: Path) -> None:
     found = about(tmp_path, "file;keywords;TagsList\na.jpg;Animals|Dog, sea;Places/Ely\n")
     assert (found.keywords, found.hierarchies) == (("Dog", "sea"), ("Animals|Dog", "Places|Ely"))
+
+
+# -- whose words --------------------------------------------------------------------------------------------------
+
+
+def test_a_row_describes_only_the_picture_it_names_though_another_folder_has_one_of_that_name(tmp_path: Path) -> None:
+    captions = read(tmp_path, "file,title\n1998/DSC_0004.jpg,Theirs\n").match(
+        ["1998/DSC_0004.jpg", "2003/DSC_0004.jpg"]
+    )
+    assert captions.find("1998/DSC_0004.jpg").about.title == "Theirs"
+    assert captions.find("2003/DSC_0004.jpg") is None
+    assert captions_lines(captions.report) == ["captions: 1 of 1 row matched"]
+
+
+def test_backslashes_another_case_and_another_unicode_form_match(tmp_path: Path) -> None:
+    written = ["1998\\DSC_0004.jpg", "2003/dsc_0005.JPG", unicodedata.normalize("NFC", "Zoë/a.jpg")]
+    paths = ["1998/DSC_0004.jpg", "2003/DSC_0005.jpg", unicodedata.normalize("NFD", "Zoë/a.jpg"), "Zoe/a.jpg"]
+    captions = read(tmp_path, "file;title\n" + "".join(f"{name};{name}\n" for name in written)).match(paths)
+    assert [captions.find(path) is not None for path in paths] == [True, True, True, False]
+    assert captions_lines(captions.report) == ["captions: 3 of 3 rows matched"]
 
 
 # -- what is told -------------------------------------------------------------------------------------------------
@@ -530,6 +554,36 @@ def test_a_table_of_nothing_has_no_rows(tmp_path: Path) -> None:
 def test_control_characters_and_formulas_are_only_text(tmp_path: Path) -> None:
     content = "file,title,description\na.jpg,A\x00B\x1b[31m,=HYPERLINK(\u202e1)\n"
     assert about(tmp_path, content) == Description("A B [31m", description="=HYPERLINK( 1)")
+
+
+TABLES = (
+    "sep=;\nfile;title;date\na.jpg;“Zoë”;09/03/1998\n".encode("cp1252"),
+    'file,title,GPSLatitude\na.jpg,"Zoë, ""x""","38 deg 42\' 30.00"" N"\n'.encode(),
+    "file\tkeywords\na.jpg\tx;y|z\n".encode("utf-16"),
+    b'{"file":"a.jpg","keywords":["x",1],"date":"1998"}\n{"file":"b.jpg","rating":3}\n',
+    b'[{"SourceFile":"./a.jpg","Title":"A"},\n{"SourceFile":"b.jpg"}]',
+)
+
+
+@given(st.sampled_from(TABLES), st.lists(st.tuples(st.integers(0, 100), st.binary(max_size=4)), max_size=6), st.data())
+def test_a_damaged_table_is_read_or_refused_on_one_line(
+    tmp_path_factory: pytest.TempPathFactory, table: bytes, damages: list[tuple[int, bytes]], data: st.DataObject
+) -> None:
+    for place, put in damages:
+        table = table[:place] + put + table[place + data.draw(st.integers(0, 3)) :]
+    suffix = data.draw(st.sampled_from([".csv", ".txt", ".jsonl", ".json"]))
+    lines = read_or_refused(tmp_path_factory.getbasetemp(), table, f"damaged{suffix}")
+    assert lines
+    assert all("\n" not in line for line in lines)
+
+
+def read_or_refused(folder: Path, table: bytes, name: str) -> list[str]:
+    try:
+        report = read(folder, table, name).match(["a.jpg", "b.jpg"]).report
+    except SidecarError as error:
+        return [str(error)]
+    assert report.rows == report.matched + report.unmatched.count + report.rows_not_read.count
+    return captions_lines(report)
 
 
 # -- the template -------------------------------------------------------------------------------------------------
