@@ -8,7 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from core.ingest.metadata.cleaning import MAX_TITLE_LENGTH, clean, clean_keywords
+from core.ingest.metadata.cleaning import MAX_TITLE_LENGTH, clean, clean_description, clean_keywords
+from core.ingest.metadata.coordinates import altitude_metres
+from core.ingest.metadata.exif import camera_name
+from core.ingest.metadata.hierarchies import SEPARATOR, clean_hierarchies, leaf, split_hierarchies
 from core.ingest.metadata.table_headings import Column
 from core.records.created_time import CreatedTime
 from core.records.descriptions import Description, Place
@@ -76,7 +79,7 @@ def description_of(cells: Cells, day_first: bool | None, on_note: OnNote) -> Des
     return Description(
         title=_first(cells, "title"),
         headline=_first(cells, "headline"),
-        description=clean(next(iter(cells.get("description", ())), "")),
+        description=_description(cells),
         keywords=flat,
         hierarchies=hierarchies,
         people=clean_keywords(name for name in cells.get("people", ()) if name.strip() != "_UNKNOWN_"),
@@ -88,7 +91,7 @@ def description_of(cells: Cells, day_first: bool | None, on_note: OnNote) -> Des
         place=_place(cells, on_note),
         rating=_rating(cells, on_note),
         label=_first(cells, "label"),
-        camera=_camera(cells),
+        camera=camera_name(_first(cells, "make"), _first(cells, "camera")),
         lens=_first(cells, "lens"),
     )
 
@@ -101,11 +104,16 @@ def _first(cells: Cells, column: Column) -> str:
 def _keywords(cells: Cells) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Flat keywords and hierarchies; `Animals|Dog` among the keywords is a hierarchy and the keyword `Dog`."""
     items = cells.get("keywords", ())
-    paths = [item for item in items if "|" in item]
+    paths = [item for item in items if SEPARATOR in item]
     paths += cells.get("hierarchies", ())
-    paths += [item.replace("/", "|") for item in cells.get("hierarchies_with_slashes", ())]
-    flat = clean_keywords(item.rpartition("|")[2] for item in items)
-    return flat, clean_keywords("|".join(filter(None, map(clean, path.split("|")))) for path in paths)
+    paths += split_hierarchies(cells.get("hierarchies_with_slashes", ()), "/")
+    return clean_keywords(map(leaf, items)), clean_hierarchies(paths)
+
+
+def _description(cells: Cells) -> str:
+    """What a person wrote: exiftool also copies what cameras write in its place."""
+    texts = cells.get("description", ())
+    return next(filter(None, map(clean_description if "source_file" in cells else clean, texts)), "")
 
 
 def _created(cells: Cells, day_first: bool | None, on_note: OnNote) -> CreatedTime | None:
@@ -132,6 +140,8 @@ def _place(cells: Cells, on_note: OnNote) -> Place:
     if (latitude is None) != (longitude is None):
         on_note(CellNote("latitude" if latitude is None else "longitude", ""))
         latitude = longitude = None
+    if latitude == longitude == 0:
+        latitude = longitude = None  # what receivers write that found no satellite
     sublocation, city, state, country = (_first(cells, name) for name in _PLACE_NAMES)
     return Place(sublocation, city, state, country, latitude, longitude, _altitude(cells, on_note))
 
@@ -172,9 +182,11 @@ def _degrees(text: str) -> float | None:
 def _altitude(cells: Cells, on_note: OnNote) -> float | None:
     for text in cells.get("altitude", ())[:1]:
         match = _ALTITUDE.fullmatch(text.strip()) if len(text) <= _MAX_NUMBER_LENGTH else None
-        if match:
-            return -_number(match[1]) if (match[2] or "").lower().startswith("below") else _number(match[1])
-        on_note(CellNote("altitude", text))
+        is_below = match is not None and (match[2] or "").lower().startswith("below")
+        metres = altitude_metres(_number(match[1]), is_below) if match else None
+        if metres is None:
+            on_note(CellNote("altitude", text))
+        return metres
     return None
 
 
@@ -189,13 +201,6 @@ def _rating(cells: Cells, on_note: OnNote) -> int | None:
             return int(text.strip()[0])
         on_note(CellNote("rating", text))
     return None
-
-
-def _camera(cells: Cells) -> str:
-    """The model, with its maker before it unless it says so itself."""
-    make, model = _first(cells, "make"), _first(cells, "camera")
-    named = not make or not model or model.lower().startswith(make.split()[0].lower())
-    return model or make if named else f"{make} {model}"
 
 
 def _number(text: str) -> float:

@@ -20,6 +20,7 @@ from core.records.written_dates import is_day_first
 from core.text import listed, one_line
 
 _MAX_PATH_LENGTH = 4096
+_FILES: tuple[Column, ...] = ("source_file", "file")
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ class _Table:
             )
             return
         cells = self._cells(row)
-        if cells.get("file"):
+        if "file" in cells or "source_file" in cells:
             self._rows.append((row.line, cells))
         else:
             self._report = replace(self._report, unmatched=self._report.unmatched.plus(row.line, ""))
@@ -142,7 +143,7 @@ class _Table:
             raise SidecarError(f"{self._path}: no column names the file: call one “file” (its headings: {found})")
         if day_first is None:
             day_first = is_day_first(text for _, cells in self._rows for text in cells.get("created", ()))
-        originals = Counter(cells["file"][0] for _, cells in self._rows if cells.get("uuid"))
+        originals = Counter(cells["file"][0] for _, cells in self._rows if _is_of_osxphotos(cells))
         rows = [self._row(line, cells, day_first, originals) for line, cells in self._rows]
         return CaptionsTable(rows, self._report)
 
@@ -162,13 +163,17 @@ class _Table:
             self._report = replace(report, other_cells=report.other_cells.plus(line, note.text, note.column))
 
 
+def _is_of_osxphotos(cells: Cells) -> bool:
+    return "uuid" in cells and "file" in cells
+
+
 def _files(cells: Cells, originals: Counter[str]) -> tuple[str, ...]:
     """The name of a row's file, with its folder where that has a column; osxphotos gives two names for one picture.
 
     Photos often holds several pictures of one original name, as different cameras gave it: it then names none of them.
     """
-    names = [name[:_MAX_PATH_LENGTH] for name in cells["file"]]
-    if cells.get("uuid"):
+    names = [name[:_MAX_PATH_LENGTH] for column in _FILES for name in cells.get(column, ())]
+    if _is_of_osxphotos(cells):
         return tuple(names[:2] if originals[cells["file"][0]] == 1 else names[1:2] or names[:1])
     folder = next(iter(cells.get("folder", ())), "").strip().rstrip("/\\")
     return (f"{folder}/{names[0]}",) if folder and not any(mark in names[0] for mark in "/\\") else (names[0],)

@@ -333,6 +333,7 @@ def test_the_folder_may_have_a_column_of_its_own(tmp_path: Path) -> None:
         ("GPSPosition", '38 deg 30\' 0.00"" N, 9 deg 15\' 0.00"" W', Place(latitude=38.5, longitude=-9.25)),
         ("coordinates", "38.5,-9.25", Place(latitude=38.5, longitude=-9.25)),
         ("coordinates", "38°30'N, 9°15'W", Place(latitude=38.5, longitude=-9.25)),
+        ("latitude;longitude", "0;0.0", Place()),
         ("altitude;city", "12 m Below Sea Level;Ely", Place(city="Ely", altitude=-12.0)),
     ],
 )
@@ -442,6 +443,7 @@ def test_an_empty_first_date_falls_through_to_the_next_column(tmp_path: Path) ->
         ("rating", "nice", "rating ‘nice’"),
         ("rating", "6", "rating ‘6’"),
         ("altitude", "high", "altitude ‘high’"),
+        ("altitude", "200000", "altitude ‘200000’"),
         ("latitude,longitude", "91,0", "latitude ‘91’"),
         ("latitude,longitude", "nan,1", "latitude ‘nan’"),
         ("latitude,longitude", "12,", "longitude ‘’"),
@@ -623,6 +625,7 @@ def test_a_template_opens_in_excel_and_offers_every_field_once() -> None:
         "folder",
         "hierarchies",
         "hierarchies_with_slashes",
+        "source_file",
         "time",
         "offset",
         "latitude_ref",
@@ -633,6 +636,14 @@ def test_a_template_opens_in_excel_and_offers_every_field_once() -> None:
     }
     assert sorted(offered) == sorted(set(COLUMNS) - not_offered)
     assert b"\r\na.jpg," in template
+
+
+def test_what_cameras_write_as_a_description_is_dropped_from_what_exiftool_copied_but_not_from_what_people_wrote(
+    tmp_path: Path,
+) -> None:
+    content = "{file},Description,ImageDescription,UserComment\na.jpg,,Digital Camera,Boats\n"
+    assert about(tmp_path, content.format(file="SourceFile")) == Description(description="Boats")
+    assert about(tmp_path, content.format(file="file")) == Description(description="Digital Camera")
 
 
 def test_a_column_without_a_heading_is_left_alone_and_the_first_of_two_alike_counts(tmp_path: Path) -> None:
