@@ -8,6 +8,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
+from urllib.parse import unquote
 
 from core.text import unescape_formula
 
@@ -107,8 +108,10 @@ _NONE = Match(None)
 
 
 def _tidy(name: str) -> str:
-    """A path as this computer would write it: forward slashes, without `.` and `..`."""
-    path = posixpath.normpath(unescape_formula(name).strip().replace("\\", "/"))
+    """A path or file: address as this computer would write it: forward slashes, without `.` and `..`."""
+    name = unescape_formula(name).strip()
+    name = unquote(name.removeprefix("file://")) if name.startswith("file://") else name.replace("\\", "/")
+    path = posixpath.normpath(name)
     return re.sub(r"^(\.\./)+|^//+(?=[^/])", lambda match: "/" if match[0].startswith("/") else "", path)
 
 

@@ -82,6 +82,7 @@ ROOT = "/archive/Photos"
     ("written", "paths", "expected"),
     [
         ("/archive/Photos/1998/a.jpg", ("1998/a.jpg", "2003/a.jpg"), "1998/a.jpg"),
+        ("file:///archive/Photos/1998/90%25%20Zo%C3%AB.jpg", ("1998/90% Zoë.jpg",), "1998/90% Zoë.jpg"),
         ("/archive/Photos/a.jpg", ("a.jpg", "2003/a.jpg"), "a.jpg"),
         ("/archive/Photos/b.jpg", ("2003/b.jpg",), None),
         ("../Photos/1998/a.jpg", ("1998/a.jpg", "2003/a.jpg"), "1998/a.jpg"),

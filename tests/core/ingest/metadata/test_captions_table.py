@@ -22,6 +22,7 @@ from core.ingest.metadata.table_headings import COLUMNS, column_of
 from core.records.captions import captions_lines
 from core.records.created_time import CreatedTime
 from core.records.descriptions import Description, Place
+from tests.fakes.exiftool import ExifTool
 
 
 def read(folder: Path, content: str | bytes, name: str = "captions.csv", encoding: str = "utf-8") -> CaptionsTable:
@@ -222,8 +223,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
         path = folder / year / "DSC_0004.jpg"
         path.parent.mkdir(parents=True)
         Image.new("RGB", (8, 8)).save(path)
-        command = ["exiftool", "-q", "-overwrite_original", *common, f"-XMP-dc:Title={title}", str(path)]
-        subprocess.run(command, check=True)
+        ExifTool().write({path: [*common, f"-XMP-dc:Title={title}"]})
     return folder
 
 
