@@ -16,10 +16,14 @@ _ABSOLUTE = re.compile(r"/|[A-Za-z]:/")
 
 
 class Match(NamedTuple):
-    """The file that is meant, or None; `bearers` is how many could be, where those are several."""
+    """The file that is meant, or None; `bearers` is how many could be, where those are several.
+
+    `by_end`: the name is only the end of the file's path, which another row may name in full.
+    """
 
     path: str | None
     bearers: int = 0
+    by_end: bool = False
 
 
 class FileMatcher:
@@ -48,6 +52,7 @@ class FileMatcher:
         match = self._whole.find(self._from_root(name))
         if match == _NONE and not _ABSOLUTE.match(name):
             match = self._tails.find(name)
+            match = match._replace(by_end=match.path is not None)
         if match == _NONE and self._elsewhere and name.startswith(self._elsewhere):
             match = self._whole.find(name.removeprefix(self._elsewhere))
         return match

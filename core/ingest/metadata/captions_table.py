@@ -17,7 +17,7 @@ from core.ingest.metadata.table_rows import MAX_COLUMNS, TableRow, table_rows
 from core.records.captions import CaptionsReport
 from core.records.descriptions import Description
 from core.records.written_dates import is_day_first
-from core.text import listed, one_line
+from core.text import listed, one_line, quoted
 
 _MAX_PATH_LENGTH = 4096
 _FILES: tuple[Column, ...] = ("source_file", "file")
@@ -62,13 +62,13 @@ class CaptionsTable:
         matcher = FileMatcher(
             paths, [name for row in self._rows for name in row.files], root.as_posix() if root else ""
         )
+        matches = [_first_match(matcher, row) for row in self._rows]
+        named = {match.path for match in matches if not match.by_end}
         found: dict[str, CaptionsRow] = {}
         matched, unmatched = 0, self._report.unmatched
-        for row in self._rows:
-            match = _first_match(matcher, row)
-            if match.path is None:
-                several = f"{match.bearers} files have this name: write the folder before it" if match.bearers else ""
-                unmatched = unmatched.plus(row.line, row.files[0], several)
+        for row, match in zip(self._rows, matches, strict=True):
+            if match.path is None or (match.by_end and match.path in named):
+                unmatched = unmatched.plus(row.line, row.files[0], _why_not(match))
             else:
                 matched += 1
                 found[match.path] = _merge(found[match.path], row) if match.path in found else row
@@ -182,6 +182,13 @@ def _files(cells: Cells, originals: Counter[str]) -> tuple[str, ...]:
 def _first_match(matcher: FileMatcher, row: CaptionsRow) -> Match:
     matches = [matcher.match(name) for name in row.files]
     return next((match for match in matches if match.path is not None), matches[0])
+
+
+def _why_not(match: Match) -> str:
+    """Why a row describes no file though there is one of its name."""
+    if match.path is not None:
+        return f"{quoted(match.path)} has a row of its own"
+    return f"{match.bearers} files have this name: write the folder before it" if match.bearers else ""
 
 
 def _merge(first: CaptionsRow, second: CaptionsRow) -> CaptionsRow:

@@ -381,6 +381,15 @@ def test_a_row_describes_only_the_picture_it_names_though_another_folder_has_one
     assert captions_lines(captions.report) == ["captions: 1 of 1 row matched"]
 
 
+def test_a_row_of_a_picture_that_is_gone_does_not_describe_its_namesake_that_has_a_row_of_its_own(
+    tmp_path: Path,
+) -> None:
+    captions = read(tmp_path, "SourceFile,Title\n./a.jpg,Gone\n./sub/a.jpg,Here\n").match(["sub/a.jpg"])
+    assert captions.find("sub/a.jpg").about == Description("Here")
+    (line,) = captions_lines(captions.report)
+    assert line.endswith("1 of 2 rows matched; first unmatched: line 2, ./a.jpg (‘sub/a.jpg’ has a row of its own)")
+
+
 def test_backslashes_another_case_and_another_unicode_form_match(tmp_path: Path) -> None:
     written = ["1998\\DSC_0004.jpg", "2003/dsc_0005.JPG", unicodedata.normalize("NFC", "Zoë/a.jpg")]
     paths = ["1998/DSC_0004.jpg", "2003/DSC_0005.jpg", unicodedata.normalize("NFD", "Zoë/a.jpg"), "Zoe/a.jpg"]
