@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -35,10 +34,15 @@ _MAX_NUMBER_LENGTH = 60
 _NUMBER = r"[+-]?\d+(?:[.,]\d+)?"
 _DEGREES = re.compile(
     rf"(?P<degrees>{_NUMBER})\s*(?:°|deg)?\s*(?:(?P<minutes>{_NUMBER})\s*['′’]\s*)?"
-    rf"(?:(?P<seconds>{_NUMBER})\s*(?:[\"″”]|'')\s*)?(?:(?P<hemisphere>[NSEWO])\w*)?",
+    rf"(?:(?P<seconds>{_NUMBER})\s*(?:[\"″”]|'')\s*)?(?:(?P<hemisphere>[NSEW])(?:orth|outh|ast|est)?)?",
     re.IGNORECASE,
 )
 _ALTITUDE = re.compile(rf"({_NUMBER})\s*(?:m|metres?|meters?)?\s*((?:above|below) sea level)?", re.IGNORECASE)
+# The highest number of degrees, and the hemispheres that may follow them; `O` is east to some, west to others.
+_COORDINATES: dict[Column, tuple[int, tuple[str, ...]]] = {
+    "latitude": (90, ("", "N", "S")),
+    "longitude": (180, ("", "E", "W")),
+}
 _LISTS: tuple[Column, ...] = ("keywords", "hierarchies", "hierarchies_with_slashes", "people")
 _PLACE_NAMES: tuple[Column, ...] = ("sublocation", "city", "state", "country")
 _REJECTED = ("rejected", "-1", "-1.0")
@@ -133,15 +137,15 @@ def _created(cells: Cells, day_first: bool | None, on_note: OnNote) -> CreatedTi
 
 
 def _place(cells: Cells, on_note: OnNote) -> Place:
-    latitude = _coordinate(cells, "latitude", "latitude_ref", 90, on_note)
-    longitude = _coordinate(cells, "longitude", "longitude_ref", 180, on_note)
-    if (latitude is None or longitude is None) and cells.get("position"):
+    latitude = _coordinate(cells, "latitude", "latitude_ref", on_note)
+    longitude = _coordinate(cells, "longitude", "longitude_ref", on_note)
+    if latitude is None and longitude is None and "position" in cells:
         latitude, longitude = _position(cells["position"][0], on_note)
-    if (latitude is None) != (longitude is None):
-        on_note(CellNote("latitude" if latitude is None else "longitude", ""))
-        latitude = longitude = None
-    if latitude == longitude == 0:
-        latitude = longitude = None  # what receivers write that found no satellite
+    for column in _COORDINATES:
+        if column not in cells and (latitude, longitude) != (None, None) and None in (latitude, longitude):
+            on_note(CellNote(column, ""))
+    if latitude is None or longitude is None or latitude == longitude == 0:
+        latitude = longitude = None  # 0, 0 is what receivers write that found no satellite
     sublocation, city, state, country = (_first(cells, name) for name in _PLACE_NAMES)
     return Place(sublocation, city, state, country, latitude, longitude, _altitude(cells, on_note))
 
@@ -149,34 +153,35 @@ def _place(cells: Cells, on_note: OnNote) -> Place:
 def _position(text: str, on_note: OnNote) -> tuple[float | None, float | None]:
     """Latitude and longitude in one cell, `38.7, -9.1`; with a blank where the decimals have commas themselves."""
     parts = re.split(r";" if ";" in text else r",\s" if re.search(r",\s", text) else r",", text)
-    latitude, longitude = (_degrees(parts[0]), _degrees(parts[1])) if len(parts) == 2 else (None, None)
-    if latitude is None or longitude is None or abs(latitude) > 90 or abs(longitude) > 180:
+    pair = (_degrees("latitude", parts[0]), _degrees("longitude", parts[1])) if len(parts) == 2 else (None, None)
+    if None in pair:
         on_note(CellNote("position", text))
         return None, None
-    return latitude, longitude
+    return pair
 
 
-def _coordinate(cells: Cells, column: Column, ref: Column, limit: int, on_note: OnNote) -> float | None:
+def _coordinate(cells: Cells, column: Column, ref: Column, on_note: OnNote) -> float | None:
     for text in cells.get(column, ())[:1]:
-        degrees = _degrees(text)
-        if degrees is None or abs(degrees) > limit:
+        degrees = _degrees(column, text)
+        if degrees is None:
             on_note(CellNote(column, text))
-            return None
-        hemisphere = _first(cells, ref).upper()[:1]
-        return -abs(degrees) if hemisphere and hemisphere in "SW" else degrees
+        elif _first(cells, ref)[:1].upper() in ("S", "W"):
+            return -abs(degrees)
+        return degrees
     return None
 
 
-def _degrees(text: str) -> float | None:
-    """`38.708`, `38,708`, `-9.13`, `38 deg 42' 30.00" N`; south and west are negative."""
+def _degrees(column: Column, text: str) -> float | None:
+    """`38.708`, `38,708`, `-9.13`, `38 deg 42' 30.00" N`; south and west are negative. None if out of range."""
     match = _DEGREES.fullmatch(text.strip()) if len(text) <= _MAX_NUMBER_LENGTH else None
-    if not match:
+    limit, hemispheres = _COORDINATES[column]
+    hemisphere = (match["hemisphere"] or "").upper() if match else ""
+    if match is None or hemisphere not in hemispheres:
         return None
     degrees, minutes, seconds = (_number(match[part] or "0") for part in ("degrees", "minutes", "seconds"))
     value = abs(degrees) + minutes / 60 + seconds / 3600
-    return (
-        -value if match["degrees"].startswith("-") or (match["hemisphere"] or "").upper() in ("S", "W", "O") else value
-    )
+    signed = -value if match["degrees"].startswith("-") or hemisphere in ("S", "W") else value
+    return signed if value <= limit else None
 
 
 def _altitude(cells: Cells, on_note: OnNote) -> float | None:
@@ -204,5 +209,4 @@ def _rating(cells: Cells, on_note: OnNote) -> int | None:
 
 
 def _number(text: str) -> float:
-    value = float(text.replace(",", "."))
-    return value if math.isfinite(value) else math.nan
+    return float(text.replace(",", "."))

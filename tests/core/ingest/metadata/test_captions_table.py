@@ -458,7 +458,11 @@ def test_an_empty_first_date_falls_through_to_the_next_column(tmp_path: Path) ->
         ("latitude,longitude", "12,", "longitude ‘’"),
         ("latitude,longitude", f"1{' ' * 100_000}x,1", "latitude ‘1 x’"),
         ("altitude", "1" * 100_000, f"altitude ‘{'1' * 59}…’"),
+        ("latitude,longitude", "9 E,38 N", "latitude ‘9 E’"),
+        ("latitude,longitude", "47 N,9 O", "longitude ‘9 O’"),
+        ("latitude,longitude", ",9", "latitude ‘’"),
         ("GPSPosition", "here", "position ‘here’"),
+        ("GPSPosition", "9 W; 38 N", "position ‘9 W; 38 N’"),
     ],
 )
 def test_cells_that_are_not_understood_are_told_with_their_column(
