@@ -59,16 +59,16 @@ _NO_DATE = frozenset(
 )
 
 _TIME = re.compile(
-    r"[t,\s]\s*(?P<hour>\d{1,2}):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:[.,]\d+)?)?\s*(?P<half>[ap]\.?m\.?)?"
+    r"(?:t|,?\s+(?:(?:at|um|a)\s+)?|,)(?P<hour>\d{1,2}):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:[.,]\d+)?)?\s*(?P<half>[ap]\.?m\.?)?"
     r"\s*(?:uhr)?\s*(?P<zone>z|utc|gmt|[+-]\d\d:?\d\d)?$"
 )
 _ABOUT = re.compile(
-    r"^(?:~|(?:circa|ca|cca|approximately|approx|about|around|abt|c|um|etwa|ungefahr|vers|environ|env)(?![a-z])\.?)\s*|\s*[~?]$"
+    r"^(?:[~?]|(?:circa|ca|cca|approximately|approx|about|around|abt|c|um|etwa|ungefahr|vers|environ|env)(?![a-z])\.?)\s*|\s*[~?]$"
 )
 _YEAR_FIRST = re.compile(r"(\d{4})([-:/.])(\d\d?|xx)(?:\2(\d\d?|xx))?")
 _YEAR_LAST = re.compile(r"(?:(\d\d?)([-/.]))?(\d\d?)[-/.](\d{4})")
 _COMPACT = re.compile(r"(\d{4})(\d\d)(\d\d)")
-_DECADE = re.compile(r"(?:the |les )?(?:annees )?(\d{3})(?:0'?s|0er(?: jahren?)?|[x-])|annees (\d{3})0")
+_DECADE = re.compile(r"(?:the |les )?(?:annees )?(\d{3})(?:0'?s|0er(?: jahren?)?|[xu?-])|annees (\d{3})0")
 _DAY = re.compile(r"(\d\d?)(?:st|nd|rd|th|er|e)?")
 
 
@@ -100,11 +100,10 @@ def read_written_date(text: str, day_first: bool | None = None) -> WrittenDate:
         return WrittenDate(None)
     plain = _plain(text)
     exact = _ABOUT.sub("", plain)
+    if decade := _DECADE.fullmatch(plain) or _DECADE.fullmatch(exact):
+        return WrittenDate(_created(_Date(int(decade[1] or decade[2]) * 10), "decade"))
     time = _TIME.search(exact)
     words = exact[: time.start()] if time else exact
-    decade = _DECADE.fullmatch(words)
-    if decade and not time:
-        return WrittenDate(_created(_Date(int(decade[1] or decade[2]) * 10), "decade"))
     date = _numeric(words, day_first) or _worded(words)
     if date is None or not FIRST_YEAR <= date.year <= LAST_YEAR:
         return WrittenDate(None)
@@ -149,7 +148,8 @@ def _plain(text: str) -> str:
     letters = "".join(character for character in folded if unicodedata.category(character) not in ("Mn", "Cf"))
     letters = re.sub(r"[‐‑‒–—−]", "-", letters).replace("’", "'")
     single = " ".join(re.sub(r"[\[\]()]", " ", letters).split())
-    return re.sub(r"(?<=\d\.) (?=\d)", "", single)  # 3. 9. 1998
+    year_last = re.sub(r" (\d\d?:\d\d:\d\d) (\d{4})$", r" \2 \1", single)  # Thu Sep 3 14:05:22 1998
+    return re.sub(r"(?<=\d\.) (?=\d)", "", year_last)  # 3. 9. 1998
 
 
 def _numeric(text: str, day_first: bool | None) -> _Date | None:
@@ -238,8 +238,10 @@ def _created(date: _Date, precision: Precision) -> CreatedTime | None:
 
 
 def _at(date: _Date, time: re.Match[str]) -> CreatedTime | None:
-    """The time on a day; None if there is no such time, or no day."""
+    """The time on a day; None if there is no such time, or no day. Midnight of an unknown day is no time."""
     hour, minute, second = int(time["hour"]), int(time["minute"]), int(time["second"] or 0)
+    if not date.day and hour == minute == second == 0:
+        return _created(date, _precision(date))
     half = time["half"]
     if half and not 1 <= hour <= 12:
         return None

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from core.ingest.metadata.cleaning import MAX_TITLE_LENGTH, clean, clean_keywords
+from core.ingest.metadata.cleaning import MAX_TITLE_LENGTH, clean, clean_description, clean_keywords
+from core.ingest.metadata.coordinates import altitude_metres
+from core.ingest.metadata.exif import camera_name
+from core.ingest.metadata.hierarchies import SEPARATOR, clean_hierarchies, leaf, split_hierarchies
 from core.ingest.metadata.table_headings import Column
 from core.records.created_time import CreatedTime
 from core.records.descriptions import Description, Place
@@ -32,10 +34,15 @@ _MAX_NUMBER_LENGTH = 60
 _NUMBER = r"[+-]?\d+(?:[.,]\d+)?"
 _DEGREES = re.compile(
     rf"(?P<degrees>{_NUMBER})\s*(?:°|deg)?\s*(?:(?P<minutes>{_NUMBER})\s*['′’]\s*)?"
-    rf"(?:(?P<seconds>{_NUMBER})\s*(?:[\"″”]|'')\s*)?(?:(?P<hemisphere>[NSEWO])\w*)?",
+    rf"(?:(?P<seconds>{_NUMBER})\s*(?:[\"″”]|'')\s*)?(?:(?P<hemisphere>[NSEW])(?:orth|outh|ast|est)?)?",
     re.IGNORECASE,
 )
 _ALTITUDE = re.compile(rf"({_NUMBER})\s*(?:m|metres?|meters?)?\s*((?:above|below) sea level)?", re.IGNORECASE)
+# The highest number of degrees, and the hemispheres that may follow them; `O` is east to some, west to others.
+_COORDINATES: dict[Column, tuple[int, tuple[str, ...]]] = {
+    "latitude": (90, ("", "N", "S")),
+    "longitude": (180, ("", "E", "W")),
+}
 _LISTS: tuple[Column, ...] = ("keywords", "hierarchies", "hierarchies_with_slashes", "people")
 _PLACE_NAMES: tuple[Column, ...] = ("sublocation", "city", "state", "country")
 _REJECTED = ("rejected", "-1", "-1.0")
@@ -76,7 +83,7 @@ def description_of(cells: Cells, day_first: bool | None, on_note: OnNote) -> Des
     return Description(
         title=_first(cells, "title"),
         headline=_first(cells, "headline"),
-        description=clean(next(iter(cells.get("description", ())), "")),
+        description=_description(cells),
         keywords=flat,
         hierarchies=hierarchies,
         people=clean_keywords(name for name in cells.get("people", ()) if name.strip() != "_UNKNOWN_"),
@@ -88,7 +95,7 @@ def description_of(cells: Cells, day_first: bool | None, on_note: OnNote) -> Des
         place=_place(cells, on_note),
         rating=_rating(cells, on_note),
         label=_first(cells, "label"),
-        camera=_camera(cells),
+        camera=camera_name(_first(cells, "make"), _first(cells, "camera")),
         lens=_first(cells, "lens"),
     )
 
@@ -101,11 +108,16 @@ def _first(cells: Cells, column: Column) -> str:
 def _keywords(cells: Cells) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Flat keywords and hierarchies; `Animals|Dog` among the keywords is a hierarchy and the keyword `Dog`."""
     items = cells.get("keywords", ())
-    paths = [item for item in items if "|" in item]
+    paths = [item for item in items if SEPARATOR in item]
     paths += cells.get("hierarchies", ())
-    paths += [item.replace("/", "|") for item in cells.get("hierarchies_with_slashes", ())]
-    flat = clean_keywords(item.rpartition("|")[2] for item in items)
-    return flat, clean_keywords("|".join(filter(None, map(clean, path.split("|")))) for path in paths)
+    paths += split_hierarchies(cells.get("hierarchies_with_slashes", ()), "/")
+    return clean_keywords(map(leaf, items)), clean_hierarchies(paths)
+
+
+def _description(cells: Cells) -> str:
+    """What a person wrote: exiftool also copies what cameras write in its place."""
+    texts = cells.get("description", ())
+    return next(filter(None, map(clean_description if "source_file" in cells else clean, texts)), "")
 
 
 def _created(cells: Cells, day_first: bool | None, on_note: OnNote) -> CreatedTime | None:
@@ -125,13 +137,15 @@ def _created(cells: Cells, day_first: bool | None, on_note: OnNote) -> CreatedTi
 
 
 def _place(cells: Cells, on_note: OnNote) -> Place:
-    latitude = _coordinate(cells, "latitude", "latitude_ref", 90, on_note)
-    longitude = _coordinate(cells, "longitude", "longitude_ref", 180, on_note)
-    if (latitude is None or longitude is None) and cells.get("position"):
+    latitude = _coordinate(cells, "latitude", "latitude_ref", on_note)
+    longitude = _coordinate(cells, "longitude", "longitude_ref", on_note)
+    if latitude is None and longitude is None and "position" in cells:
         latitude, longitude = _position(cells["position"][0], on_note)
-    if (latitude is None) != (longitude is None):
-        on_note(CellNote("latitude" if latitude is None else "longitude", ""))
-        latitude = longitude = None
+    for column in _COORDINATES:
+        if column not in cells and (latitude, longitude) != (None, None) and None in (latitude, longitude):
+            on_note(CellNote(column, ""))
+    if latitude is None or longitude is None or latitude == longitude == 0:
+        latitude = longitude = None  # 0, 0 is what receivers write that found no satellite
     sublocation, city, state, country = (_first(cells, name) for name in _PLACE_NAMES)
     return Place(sublocation, city, state, country, latitude, longitude, _altitude(cells, on_note))
 
@@ -139,42 +153,45 @@ def _place(cells: Cells, on_note: OnNote) -> Place:
 def _position(text: str, on_note: OnNote) -> tuple[float | None, float | None]:
     """Latitude and longitude in one cell, `38.7, -9.1`; with a blank where the decimals have commas themselves."""
     parts = re.split(r";" if ";" in text else r",\s" if re.search(r",\s", text) else r",", text)
-    latitude, longitude = (_degrees(parts[0]), _degrees(parts[1])) if len(parts) == 2 else (None, None)
-    if latitude is None or longitude is None or abs(latitude) > 90 or abs(longitude) > 180:
+    pair = (_degrees("latitude", parts[0]), _degrees("longitude", parts[1])) if len(parts) == 2 else (None, None)
+    if None in pair:
         on_note(CellNote("position", text))
         return None, None
-    return latitude, longitude
+    return pair
 
 
-def _coordinate(cells: Cells, column: Column, ref: Column, limit: int, on_note: OnNote) -> float | None:
+def _coordinate(cells: Cells, column: Column, ref: Column, on_note: OnNote) -> float | None:
     for text in cells.get(column, ())[:1]:
-        degrees = _degrees(text)
-        if degrees is None or abs(degrees) > limit:
+        degrees = _degrees(column, text)
+        if degrees is None:
             on_note(CellNote(column, text))
-            return None
-        hemisphere = _first(cells, ref).upper()[:1]
-        return -abs(degrees) if hemisphere and hemisphere in "SW" else degrees
+        elif _first(cells, ref)[:1].upper() in ("S", "W"):
+            return -abs(degrees)
+        return degrees
     return None
 
 
-def _degrees(text: str) -> float | None:
-    """`38.708`, `38,708`, `-9.13`, `38 deg 42' 30.00" N`; south and west are negative."""
+def _degrees(column: Column, text: str) -> float | None:
+    """`38.708`, `38,708`, `-9.13`, `38 deg 42' 30.00" N`; south and west are negative. None if out of range."""
     match = _DEGREES.fullmatch(text.strip()) if len(text) <= _MAX_NUMBER_LENGTH else None
-    if not match:
+    limit, hemispheres = _COORDINATES[column]
+    hemisphere = (match["hemisphere"] or "").upper() if match else ""
+    if match is None or hemisphere not in hemispheres:
         return None
     degrees, minutes, seconds = (_number(match[part] or "0") for part in ("degrees", "minutes", "seconds"))
     value = abs(degrees) + minutes / 60 + seconds / 3600
-    return (
-        -value if match["degrees"].startswith("-") or (match["hemisphere"] or "").upper() in ("S", "W", "O") else value
-    )
+    signed = -value if match["degrees"].startswith("-") or hemisphere in ("S", "W") else value
+    return signed if value <= limit else None
 
 
 def _altitude(cells: Cells, on_note: OnNote) -> float | None:
     for text in cells.get("altitude", ())[:1]:
         match = _ALTITUDE.fullmatch(text.strip()) if len(text) <= _MAX_NUMBER_LENGTH else None
-        if match:
-            return -_number(match[1]) if (match[2] or "").lower().startswith("below") else _number(match[1])
-        on_note(CellNote("altitude", text))
+        is_below = match is not None and (match[2] or "").lower().startswith("below")
+        metres = altitude_metres(_number(match[1]), is_below) if match else None
+        if metres is None:
+            on_note(CellNote("altitude", text))
+        return metres
     return None
 
 
@@ -191,13 +208,5 @@ def _rating(cells: Cells, on_note: OnNote) -> int | None:
     return None
 
 
-def _camera(cells: Cells) -> str:
-    """The model, with its maker before it unless it says so itself."""
-    make, model = _first(cells, "make"), _first(cells, "camera")
-    named = not make or not model or model.lower().startswith(make.split()[0].lower())
-    return model or make if named else f"{make} {model}"
-
-
 def _number(text: str) -> float:
-    value = float(text.replace(",", "."))
-    return value if math.isfinite(value) else math.nan
+    return float(text.replace(",", "."))

@@ -8,6 +8,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
+from urllib.parse import unquote
 
 from core.text import unescape_formula
 
@@ -15,10 +16,14 @@ _ABSOLUTE = re.compile(r"/|[A-Za-z]:/")
 
 
 class Match(NamedTuple):
-    """The file that is meant, or None; `bearers` is how many could be, where those are several."""
+    """The file that is meant, or None; `bearers` is how many could be, where those are several.
+
+    `by_end`: the name is only the end of the file's path, which another row may name in full.
+    """
 
     path: str | None
     bearers: int = 0
+    by_end: bool = False
 
 
 class FileMatcher:
@@ -33,6 +38,7 @@ class FileMatcher:
         self._paths = frozenset(paths)
         self._root = f"{_tidy(root).rstrip('/')}/" if root else ""
         names = {_tidy(name) for name in written}
+        self._depth = max((path.count("/") + 1 for path in self._paths), default=0)
         self._whole = _Files((path, path) for path in self._paths)
         self._tails = _Files(self._all_tails({name.count("/") + 1 for name in names if not _ABSOLUTE.match(name)}))
         self._elsewhere = self._folder_elsewhere([name for name in names if "/" in name])
@@ -46,6 +52,7 @@ class FileMatcher:
         match = self._whole.find(self._from_root(name))
         if match == _NONE and not _ABSOLUTE.match(name):
             match = self._tails.find(name)
+            match = match._replace(by_end=match.path is not None)
         if match == _NONE and self._elsewhere and name.startswith(self._elsewhere):
             match = self._whole.find(name.removeprefix(self._elsewhere))
         return match
@@ -53,13 +60,12 @@ class FileMatcher:
     def _from_root(self, name: str) -> str:
         return name.removeprefix(self._root) if self._root else name
 
-    def _all_tails(self, lengths: Collection[int]) -> Iterator[tuple[str, str]]:
+    def _all_tails(self, lengths: set[int]) -> Iterator[tuple[str, str]]:
         """The last parts of each file's whole path, as many as names have."""
         for path in self._paths:
             parts = f"{self._root}{path}".split("/")
-            for length in lengths:
-                if length <= len(parts):
-                    yield "/".join(parts[-length:]), path
+            for length in lengths.intersection(range(1, len(parts) + 1)):
+                yield "/".join(parts[-length:]), path
 
     def _folder_elsewhere(self, names: Collection[str]) -> str:
         """The folder before most names, without which they are paths from this folder: where the table was written.
@@ -81,7 +87,7 @@ class FileMatcher:
 
     def _longest_tail(self, name: str) -> str:
         """The end of a name that is a file's path from the folder; "" if there is none."""
-        _, *parts = name.split("/")
+        parts = name.split("/")[1:][-self._depth :]
         tails = ("/".join(parts[start:]) for start in range(len(parts)))
         return next((tail for tail in tails if self._whole.find(tail).path is not None), "")
 
@@ -107,8 +113,10 @@ _NONE = Match(None)
 
 
 def _tidy(name: str) -> str:
-    """A path as this computer would write it: forward slashes, without `.` and `..`."""
-    path = posixpath.normpath(unescape_formula(name).strip().replace("\\", "/"))
+    """A path or file: address as this computer would write it: forward slashes, without `.` and `..`."""
+    name = unescape_formula(name).strip()
+    name = unquote(name.removeprefix("file://")) if name.startswith("file://") else name.replace("\\", "/")
+    path = posixpath.normpath(name)
     return re.sub(r"^(\.\./)+|^//+(?=[^/])", lambda match: "/" if match[0].startswith("/") else "", path)
 
 

@@ -17,9 +17,10 @@ from core.ingest.metadata.table_rows import MAX_COLUMNS, TableRow, table_rows
 from core.records.captions import CaptionsReport
 from core.records.descriptions import Description
 from core.records.written_dates import is_day_first
-from core.text import listed, one_line
+from core.text import listed, one_line, quoted
 
 _MAX_PATH_LENGTH = 4096
+_FILES: tuple[Column, ...] = ("source_file", "file")
 
 
 @dataclass(frozen=True)
@@ -61,13 +62,13 @@ class CaptionsTable:
         matcher = FileMatcher(
             paths, [name for row in self._rows for name in row.files], root.as_posix() if root else ""
         )
+        matches = [_first_match(matcher, row) for row in self._rows]
+        named = {match.path for match in matches if not match.by_end}
         found: dict[str, CaptionsRow] = {}
         matched, unmatched = 0, self._report.unmatched
-        for row in self._rows:
-            match = _first_match(matcher, row)
-            if match.path is None:
-                several = f"{match.bearers} files have this name: write the folder before it" if match.bearers else ""
-                unmatched = unmatched.plus(row.line, row.files[0], several)
+        for row, match in zip(self._rows, matches, strict=True):
+            if match.path is None or (match.by_end and match.path in named):
+                unmatched = unmatched.plus(row.line, row.files[0], _why_not(match))
             else:
                 matched += 1
                 found[match.path] = _merge(found[match.path], row) if match.path in found else row
@@ -103,7 +104,7 @@ class _Table:
             )
             return
         cells = self._cells(row)
-        if cells.get("file"):
+        if "file" in cells or "source_file" in cells:
             self._rows.append((row.line, cells))
         else:
             self._report = replace(self._report, unmatched=self._report.unmatched.plus(row.line, ""))
@@ -142,7 +143,7 @@ class _Table:
             raise SidecarError(f"{self._path}: no column names the file: call one “file” (its headings: {found})")
         if day_first is None:
             day_first = is_day_first(text for _, cells in self._rows for text in cells.get("created", ()))
-        originals = Counter(cells["file"][0] for _, cells in self._rows if cells.get("uuid"))
+        originals = Counter(cells["file"][0] for _, cells in self._rows if _is_of_osxphotos(cells))
         rows = [self._row(line, cells, day_first, originals) for line, cells in self._rows]
         return CaptionsTable(rows, self._report)
 
@@ -162,13 +163,17 @@ class _Table:
             self._report = replace(report, other_cells=report.other_cells.plus(line, note.text, note.column))
 
 
+def _is_of_osxphotos(cells: Cells) -> bool:
+    return "uuid" in cells and "file" in cells
+
+
 def _files(cells: Cells, originals: Counter[str]) -> tuple[str, ...]:
     """The name of a row's file, with its folder where that has a column; osxphotos gives two names for one picture.
 
     Photos often holds several pictures of one original name, as different cameras gave it: it then names none of them.
     """
-    names = [name[:_MAX_PATH_LENGTH] for name in cells["file"]]
-    if cells.get("uuid"):
+    names = [name[:_MAX_PATH_LENGTH] for column in _FILES for name in cells.get(column, ())]
+    if _is_of_osxphotos(cells):
         return tuple(names[:2] if originals[cells["file"][0]] == 1 else names[1:2] or names[:1])
     folder = next(iter(cells.get("folder", ())), "").strip().rstrip("/\\")
     return (f"{folder}/{names[0]}",) if folder and not any(mark in names[0] for mark in "/\\") else (names[0],)
@@ -177,6 +182,13 @@ def _files(cells: Cells, originals: Counter[str]) -> tuple[str, ...]:
 def _first_match(matcher: FileMatcher, row: CaptionsRow) -> Match:
     matches = [matcher.match(name) for name in row.files]
     return next((match for match in matches if match.path is not None), matches[0])
+
+
+def _why_not(match: Match) -> str:
+    """Why a row describes no file though there is one of its name."""
+    if match.path is not None:
+        return f"{quoted(match.path)} has a row of its own"
+    return f"{match.bearers} files have this name: write the folder before it" if match.bearers else ""
 
 
 def _merge(first: CaptionsRow, second: CaptionsRow) -> CaptionsRow:

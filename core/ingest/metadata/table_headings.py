@@ -8,6 +8,7 @@ from typing import Literal, get_args
 
 Column = Literal[
     "file",
+    "source_file",
     "folder",
     "title",
     "headline",
@@ -45,8 +46,9 @@ COLUMNS: tuple[Column, ...] = get_args(Column)
 
 # Accepted headings of each column, our own first: of several that a row fills, the first counts, and lists add up.
 HEADINGS: dict[Column, str] = {
-    "file": "file SourceFile FilePath original_filename FileName image_file Datei Dateiname Dateipfad Fichier "
+    "file": "file FilePath original_filename FileName image_file Datei Dateiname Dateipfad Fichier "
     "nom_du_fichier nom_de_fichier path Pfad chemin image picture photo name",
+    "source_file": "SourceFile",
     "folder": "folder directory Ordner Verzeichnis dossier",
     "title": "title ObjectName image_title document_title XPTitle Titel Bildtitel titre",
     "headline": "headline Überschrift Schlagzeile",
@@ -107,4 +109,4 @@ def column_of(heading: object) -> tuple[Column, int] | None:
 def count_known(headings: Sequence[str]) -> int:
     """How much headings look like ours: each known one counts, that of the file more than all others."""
     columns = {known[0] for heading in headings if (known := column_of(heading))}
-    return len(columns) + len(COLUMNS) * ("file" in columns)
+    return len(columns) + len(COLUMNS) * bool(columns & {"file", "source_file"})

@@ -82,6 +82,7 @@ ROOT = "/archive/Photos"
     ("written", "paths", "expected"),
     [
         ("/archive/Photos/1998/a.jpg", ("1998/a.jpg", "2003/a.jpg"), "1998/a.jpg"),
+        ("file:///archive/Photos/1998/90%25%20Zo%C3%AB.jpg", ("1998/90% Zoë.jpg",), "1998/90% Zoë.jpg"),
         ("/archive/Photos/a.jpg", ("a.jpg", "2003/a.jpg"), "a.jpg"),
         ("/archive/Photos/b.jpg", ("2003/b.jpg",), None),
         ("../Photos/1998/a.jpg", ("1998/a.jpg", "2003/a.jpg"), "1998/a.jpg"),
@@ -116,6 +117,14 @@ def test_no_folder_is_left_out_of_a_table_whose_other_rows_match_as_they_stand()
     rows = ("1998/a.jpg", "old/2003/b.jpg")
     matcher = FileMatcher(["1998/a.jpg", "2003/b.jpg"], rows)
     assert [matcher.match(row).path for row in rows] == ["1998/a.jpg", None]
+
+
+def test_rows_and_files_of_many_folders_are_matched_in_little_time() -> None:
+    deep = ["a/" * count + "x.jpg" for count in range(2000)]
+    matcher = FileMatcher(
+        [f"{number}/y.jpg" for number in range(20_000)], [*deep, *(f"/z/{name}" for name in deep)], "/r"
+    )
+    assert {matcher.match(name).path for name in deep} == {None}
 
 
 SEGMENT = st.sampled_from(["a", "A", "b", "é", "e\u0301", "1998", "..x"])
@@ -156,9 +165,8 @@ def test_a_row_without_a_folder_matches_just_where_one_file_has_its_name(paths: 
     bearers = same or [
         path for path in below if names[path].casefold() == unicodedata.normalize("NFC", name).casefold()
     ]
-    assert FileMatcher(below, [name]).match(name) == (
-        Match(bearers[0]) if len(bearers) == 1 else Match(None, len(bearers))
-    )
+    expected = Match(bearers[0], by_end=True) if len(bearers) == 1 else Match(None, len(bearers))
+    assert FileMatcher(below, [name]).match(name) == expected
 
 
 @given(st.lists(st.text(max_size=30), max_size=5), st.lists(st.text(max_size=30), max_size=5), st.text(max_size=10))

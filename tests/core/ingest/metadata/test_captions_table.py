@@ -6,10 +6,13 @@ import csv
 import io
 import json
 import subprocess
+import unicodedata
 from datetime import datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from core.errors import SidecarError
@@ -19,6 +22,7 @@ from core.ingest.metadata.table_headings import COLUMNS, column_of
 from core.records.captions import captions_lines
 from core.records.created_time import CreatedTime
 from core.records.descriptions import Description, Place
+from tests.fakes.exiftool import ExifTool
 
 
 def read(folder: Path, content: str | bytes, name: str = "captions.csv", encoding: str = "utf-8") -> CaptionsTable:
@@ -219,8 +223,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
         path = folder / year / "DSC_0004.jpg"
         path.parent.mkdir(parents=True)
         Image.new("RGB", (8, 8)).save(path)
-        command = ["exiftool", "-q", "-overwrite_original", *common, f"-XMP-dc:Title={title}", str(path)]
-        subprocess.run(command, check=True)
+        ExifTool().write({path: [*common, f"-XMP-dc:Title={title}"]})
     return folder
 
 
@@ -232,6 +235,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("-csv -G", "..", "pictures"),
         ("-csv -n", "1998", ".."),
         ("-csv -csvDelim ;", "", "."),
+        ("-csv -sep ;", "", "."),
         ("-json", "", "{folder}"),
         ("-json -G1", "..", "pictures"),
     ],
@@ -329,6 +333,7 @@ def test_the_folder_may_have_a_column_of_its_own(tmp_path: Path) -> None:
         ("GPSPosition", '38 deg 30\' 0.00"" N, 9 deg 15\' 0.00"" W', Place(latitude=38.5, longitude=-9.25)),
         ("coordinates", "38.5,-9.25", Place(latitude=38.5, longitude=-9.25)),
         ("coordinates", "38°30'N, 9°15'W", Place(latitude=38.5, longitude=-9.25)),
+        ("latitude;longitude", "0;0.0", Place()),
         ("altitude;city", "12 m Below Sea Level;Ely", Place(city="Ely", altitude=-12.0)),
     ],
 )
@@ -362,6 +367,35 @@ def test_a_camera_is_its_maker_and_model_named_once(tmp_path: Path, make: str, m
 def test_hierarchies_are_split_from_keywords_and_written_one_way(tmp_path: Path) -> None:
     found = about(tmp_path, "file;keywords;TagsList\na.jpg;Animals|Dog, sea;Places/Ely\n")
     assert (found.keywords, found.hierarchies) == (("Dog", "sea"), ("Animals|Dog", "Places|Ely"))
+
+
+# -- whose words --------------------------------------------------------------------------------------------------
+
+
+def test_a_row_describes_only_the_picture_it_names_though_another_folder_has_one_of_that_name(tmp_path: Path) -> None:
+    captions = read(tmp_path, "file,title\n1998/DSC_0004.jpg,Theirs\n").match(
+        ["1998/DSC_0004.jpg", "2003/DSC_0004.jpg"]
+    )
+    assert captions.find("1998/DSC_0004.jpg").about.title == "Theirs"
+    assert captions.find("2003/DSC_0004.jpg") is None
+    assert captions_lines(captions.report) == ["captions: 1 of 1 row matched"]
+
+
+def test_a_row_of_a_picture_that_is_gone_does_not_describe_its_namesake_that_has_a_row_of_its_own(
+    tmp_path: Path,
+) -> None:
+    captions = read(tmp_path, "SourceFile,Title\n./a.jpg,Gone\n./sub/a.jpg,Here\n").match(["sub/a.jpg"])
+    assert captions.find("sub/a.jpg").about == Description("Here")
+    (line,) = captions_lines(captions.report)
+    assert line.endswith("1 of 2 rows matched; first unmatched: line 2, ./a.jpg (‘sub/a.jpg’ has a row of its own)")
+
+
+def test_backslashes_another_case_and_another_unicode_form_match(tmp_path: Path) -> None:
+    written = ["1998\\DSC_0004.jpg", "2003/dsc_0005.JPG", unicodedata.normalize("NFC", "Zoë/a.jpg")]
+    paths = ["1998/DSC_0004.jpg", "2003/DSC_0005.jpg", unicodedata.normalize("NFD", "Zoë/a.jpg"), "Zoe/a.jpg"]
+    captions = read(tmp_path, "file;title\n" + "".join(f"{name};{name}\n" for name in written)).match(paths)
+    assert [captions.find(path) is not None for path in paths] == [True, True, True, False]
+    assert captions_lines(captions.report) == ["captions: 3 of 3 rows matched"]
 
 
 # -- what is told -------------------------------------------------------------------------------------------------
@@ -418,12 +452,17 @@ def test_an_empty_first_date_falls_through_to_the_next_column(tmp_path: Path) ->
         ("rating", "nice", "rating ‘nice’"),
         ("rating", "6", "rating ‘6’"),
         ("altitude", "high", "altitude ‘high’"),
+        ("altitude", "200000", "altitude ‘200000’"),
         ("latitude,longitude", "91,0", "latitude ‘91’"),
         ("latitude,longitude", "nan,1", "latitude ‘nan’"),
         ("latitude,longitude", "12,", "longitude ‘’"),
         ("latitude,longitude", f"1{' ' * 100_000}x,1", "latitude ‘1 x’"),
         ("altitude", "1" * 100_000, f"altitude ‘{'1' * 59}…’"),
+        ("latitude,longitude", "9 E,38 N", "latitude ‘9 E’"),
+        ("latitude,longitude", "47 N,9 O", "longitude ‘9 O’"),
+        ("latitude,longitude", ",9", "latitude ‘’"),
         ("GPSPosition", "here", "position ‘here’"),
+        ("GPSPosition", "9 W; 38 N", "position ‘9 W; 38 N’"),
     ],
 )
 def test_cells_that_are_not_understood_are_told_with_their_column(
@@ -532,6 +571,36 @@ def test_control_characters_and_formulas_are_only_text(tmp_path: Path) -> None:
     assert about(tmp_path, content) == Description("A B [31m", description="=HYPERLINK( 1)")
 
 
+TABLES = (
+    "sep=;\nfile;title;date\na.jpg;“Zoë”;09/03/1998\n".encode("cp1252"),
+    'file,title,GPSLatitude\na.jpg,"Zoë, ""x""","38 deg 42\' 30.00"" N"\n'.encode(),
+    "file\tkeywords\na.jpg\tx;y|z\n".encode("utf-16"),
+    b'{"file":"a.jpg","keywords":["x",1],"date":"1998"}\n{"file":"b.jpg","rating":3}\n',
+    b'[{"SourceFile":"./a.jpg","Title":"A"},\n{"SourceFile":"b.jpg"}]',
+)
+
+
+@given(st.sampled_from(TABLES), st.lists(st.tuples(st.integers(0, 100), st.binary(max_size=4)), max_size=6), st.data())
+def test_a_damaged_table_is_read_or_refused_on_one_line(
+    tmp_path_factory: pytest.TempPathFactory, table: bytes, damages: list[tuple[int, bytes]], data: st.DataObject
+) -> None:
+    for place, put in damages:
+        table = table[:place] + put + table[place + data.draw(st.integers(0, 3)) :]
+    suffix = data.draw(st.sampled_from([".csv", ".txt", ".jsonl", ".json"]))
+    lines = read_or_refused(tmp_path_factory.getbasetemp(), table, f"damaged{suffix}")
+    assert lines
+    assert all("\n" not in line for line in lines)
+
+
+def read_or_refused(folder: Path, table: bytes, name: str) -> list[str]:
+    try:
+        report = read(folder, table, name).match(["a.jpg", "b.jpg"]).report
+    except SidecarError as error:
+        return [str(error)]
+    assert report.rows == report.matched + report.unmatched.count + report.rows_not_read.count
+    return captions_lines(report)
+
+
 # -- the template -------------------------------------------------------------------------------------------------
 
 
@@ -569,6 +638,7 @@ def test_a_template_opens_in_excel_and_offers_every_field_once() -> None:
         "folder",
         "hierarchies",
         "hierarchies_with_slashes",
+        "source_file",
         "time",
         "offset",
         "latitude_ref",
@@ -579,6 +649,14 @@ def test_a_template_opens_in_excel_and_offers_every_field_once() -> None:
     }
     assert sorted(offered) == sorted(set(COLUMNS) - not_offered)
     assert b"\r\na.jpg," in template
+
+
+def test_what_cameras_write_as_a_description_is_dropped_from_what_exiftool_copied_but_not_from_what_people_wrote(
+    tmp_path: Path,
+) -> None:
+    content = "{file},Description,ImageDescription,UserComment\na.jpg,,Digital Camera,Boats\n"
+    assert about(tmp_path, content.format(file="SourceFile")) == Description(description="Boats")
+    assert about(tmp_path, content.format(file="file")) == Description(description="Digital Camera")
 
 
 def test_a_column_without_a_heading_is_left_alone_and_the_first_of_two_alike_counts(tmp_path: Path) -> None:
