@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import DefusedXMLParser, ParseError
@@ -167,8 +168,7 @@ def parse_packet(packet: bytes | str) -> Properties:
 
 def _decoded(packet: bytes) -> str:
     encoding = next((name for bom, name in _BOMS if packet.startswith(bom)), None)
-    if encoding is None and b"\0" in packet[:2]:
-        encoding = "utf-16-be" if packet[:1] == b"\0" else "utf-16-le"
+    encoding = encoding or {b"\0<": "utf-16-be", b"<\0": "utf-16-le"}.get(packet[:2])
     if encoding is not None:
         return packet.decode(encoding, "replace")
     text = packet.decode("utf-8-sig", "surrogateescape")
@@ -249,7 +249,8 @@ class _Tree:
 def _property_nodes(root: Node) -> Iterator[Node]:
     """The properties of all rdf:Description under `root`, and those that lost theirs to damage."""
     if root.name not in _FRAMES:
-        yield root
+        if root.name.partition(":")[0] in NAMESPACES:
+            yield root
         return
     for name, value in root.attributes.items():
         yield Node(name, parts=[value])
@@ -260,6 +261,7 @@ def _property_nodes(root: Node) -> Iterator[Node]:
             yield from _property_nodes(child)
 
 
+@lru_cache(maxsize=1024)
 def _short(name: str) -> str:
     """`dc:title` for `{http://purl.org/dc/elements/1.1/}title`; as it is in a namespace that nothing is read from."""
     uri, _, local = name[1:].rpartition("}") if name.startswith("{") else ("", "", name)
