@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from operator import methodcaller
 from typing import TypeVar
 
 from PIL import GifImagePlugin, Image, TiffImagePlugin
@@ -39,6 +40,8 @@ def embedded_description(image: Image.Image) -> Description:
 
 
 def _description(image: Image.Image) -> Description:
+    if image.format == "PNG":
+        _attempt(methodcaller("load"), image, None)  # its texts may stand behind its pixels
     nothing, packet = Reading(), _attempt(_packet, image, Properties({}))
     exif, exif_extras = _attempt(_exif, image, (nothing, nothing))
     iptc: Iptc | None = _attempt(_iptc, image, None)

@@ -43,6 +43,7 @@ NAMESPACES = {
     "cc": "http://creativecommons.org/ns",
 }
 _PREFIXES = {uri: prefix for prefix, uri in NAMESPACES.items()}
+_NODE_ID = f"{{{NAMESPACES['rdf']}#}}nodeID"
 _FRAMES = ("packet", "x:xmpmeta", "x:xapmeta", "rdf:RDF", "rdf:Description")
 _CONTAINERS = ("rdf:Alt", "rdf:Bag", "rdf:Seq")
 # Declared around every packet, for the packets that forgot to. A packet's own declarations come later and win.
@@ -209,6 +210,7 @@ class _Tree:
     def __init__(self) -> None:
         self._roots: list[Node] = []
         self._open: list[Node] = []
+        self._named: dict[str, Node] = {}
         self._depth = self._count = 0
 
     def begin(self) -> None:
@@ -223,6 +225,8 @@ class _Tree:
         if self._depth > _MAX_DEPTH:
             return
         node = Node(_short(tag), {_short(name): value for name, value in attributes.items()})
+        if _NODE_ID in attributes and node.name in _CONTAINERS:
+            self._named[attributes[_NODE_ID]] = node
         (self._open[-1].children if self._open else self._roots).append(node)
         self._open.append(node)
 
@@ -241,6 +245,8 @@ class _Tree:
     def properties(self) -> dict[str, Node]:
         found: dict[str, Node] = {}
         for node in (node for root in self._roots for node in _property_nodes(root)):
+            if not node.children and (elsewhere := self._named.get(node.attributes.get("rdf:nodeID", ""))):
+                node.children.append(elsewhere)  # F-Spot writes values apart from their properties
             if node.name not in found or not found[node.name].has_content:
                 found[node.name] = node
         return found

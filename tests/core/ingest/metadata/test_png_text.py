@@ -46,3 +46,11 @@ def test_profiles_in_texts_are_read() -> None:
 
 def test_a_damaged_profile_says_nothing() -> None:
     assert embedded_description(opened(png(Raw_profile_type_iptc="\niptc\n 4\nxyz"))) == Description()
+
+
+def test_what_stands_behind_the_pixels_is_read_as_well() -> None:
+    xmp = packet(alternatives("dc:title", x_default="Harbour")).decode()
+    plain, titled = png(), png(**{"XML:com.adobe.xmp": xmp})
+    start, end = titled.index(b"iTXt") - 4, plain.index(b"IEND") - 4
+    text = titled[start : start + len(titled) - len(plain)]
+    assert embedded_description(opened(plain[:end] + text + plain[end:])).title == "Harbour"

@@ -42,6 +42,12 @@ def test_the_default_language_comes_first_then_the_first_one(texts: dict[str, st
     assert described(packet(alternatives("dc:title", **texts))).title == title
 
 
+def test_a_value_that_stands_apart_from_its_property_is_found_by_its_name() -> None:
+    apart = b'<rdf:Bag rdf:nodeID="a1"><rdf:li>sea</rdf:li></rdf:Bag><rdf:Description'
+    xmp = packet('<dc:subject rdf:nodeID="a1"/><dc:rights rdf:nodeID="a2"/>').replace(b"<rdf:Description", apart, 1)
+    assert described(xmp).keywords == ("sea",)
+
+
 def test_hierarchies_of_every_program_are_read_and_their_leaves_are_keywords() -> None:
     about = described(
         packet(
