@@ -61,14 +61,15 @@ def one_line(text: str, max_length: int | None = None) -> str:
 
     Control characters, lone surrogates and invisible marks, such as those that change its direction, become spaces.
     """
-    parts = _REGION_FLAG.split(text.replace(_SOFT_HYPHEN, ""))
-    safe = "".join(part if number % 2 else _without_unsafe(part) for number, part in enumerate(parts))
+    safe = text if text.isprintable() else _made_safe(text.replace(_SOFT_HYPHEN, ""))
     line = " ".join(safe.split()).strip(f" {_JOINERS}")
     return line if max_length is None or len(line) <= max_length else f"{line[: max_length - 1].rstrip()}…"
 
 
-def _without_unsafe(text: str) -> str:
-    return "".join(" " if _is_unsafe(character) else character for character in text)
+def _made_safe(text: str) -> str:
+    parts = _REGION_FLAG.split(text)  # every second is a flag
+    parts[::2] = ["".join(" " if _is_unsafe(character) else character for character in part) for part in parts[::2]]
+    return "".join(parts)
 
 
 def _is_unsafe(character: str) -> bool:

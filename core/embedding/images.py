@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image, ImageCms, PngImagePlugin, UnidentifiedImageError, _imaging
 from PIL.ExifTags import Base
 
+from core.embedding.jpeg_photoshop import without_photoshop
 from core.errors import BadImage
 from core.text import one_line
 
@@ -143,6 +144,8 @@ def _open(data: bytes, path: str) -> Image.Image:
     try:
         return Image.open(io.BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError as error:
+        if (pixels_alone := without_photoshop(data)) != data:
+            return _open(pixels_alone, path)
         if data.startswith(SIGNATURES):
             raise BadImage(path, "damaged", "its header cannot be read") from error
         if not HEIC and data[4:8] == b"ftyp" and data[8:12] in HEIF_BRANDS:

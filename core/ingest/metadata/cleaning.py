@@ -74,7 +74,9 @@ PROGRAM_TEXT_STARTS = (
 
 def clean(text: object, length: int = MAX_TEXT_LENGTH) -> str:
     """`text` as one paragraph of at most `length` characters that any store can hold and any page can show."""
-    line = one_line(str(text if text is not None else "")[: 4 * length])
+    if text is None or text == "":
+        return ""
+    line = one_line(str(text)[: 4 * length])
     return unicodedata.normalize("NFC", line)[:length].rstrip()
 
 
@@ -102,6 +104,7 @@ def decode_text(raw: bytes) -> str:
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError as error:
-        if error.end >= len(raw) and error.reason == "unexpected end of data" and error.start:
-            return raw[: error.start].decode("utf-8")  # cut off within a character
-        return raw.decode("cp1252", "replace").replace("�", "")
+        start = raw[: error.start]
+        if error.reason == "unexpected end of data" and not start.isascii():
+            return start.decode("utf-8")  # a program cut it off within a character
+        return raw.decode("cp1252", "ignore")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 
-_SIGNS = {"N": 1, "S": -1, "E": 1, "W": -1}
+_NORTH, _EAST = {"N": 1, "S": -1}, {"E": 1, "W": -1}
 # The deepest sea floor and well above where airliners fly.
 _LOWEST_METRES, _HIGHEST_METRES = -11_000, 100_000
 _XMP = re.compile(r"\s*(\d+)(?:[.](\d+))?(?:,(\d+(?:\.\d+)?))?(?:,(\d+(?:\.\d+)?))?\s*([NSEWnsew])\s*")
@@ -18,7 +18,7 @@ def position(
 
     Exactly 0°, 0° is what receivers write that found no satellite: no place either, whatever their status says.
     """
-    north, east = _SIGNS.get(latitude_ref.strip()[:1].upper()), _SIGNS.get(longitude_ref.strip()[:1].upper())
+    north, east = _NORTH.get(latitude_ref.strip()[:1].upper()), _EAST.get(longitude_ref.strip()[:1].upper())
     if latitude is None or longitude is None or north is None or east is None:
         return None
     if not (math.isfinite(latitude) and math.isfinite(longitude) and abs(latitude) <= 90 and abs(longitude) <= 180):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from operator import methodcaller
 from typing import TypeVar
 
 from PIL import GifImagePlugin, Image, TiffImagePlugin
 from PIL.ExifTags import Base
 
 from core.ingest.metadata.cleaning import clean_description, decode_text
-from core.ingest.metadata.exif import read_exif, read_exif_extras
+from core.ingest.metadata.exif import ExifTags, read_exif, read_exif_extras
 from core.ingest.metadata.iptc import Iptc, read_iptc
 from core.ingest.metadata.merging import merge_standards
 from core.ingest.metadata.png_text import raw_profile, read_png_text
@@ -25,6 +26,7 @@ _TIFF_IPTC, _TIFF_PHOTOSHOP = 33723, 34377
 _MAX_BLOCK_BYTES = 8 * 1024 * 1024
 _GIF_PACKET, _GIF_TRAILER = b"!\xff\x0bXMP DataXMP", b"\x01\xff\xfe\xfd"
 _MAX_GIF_BYTES = 16 * 1024 * 1024
+Block = TypeVar("Block")
 Part = TypeVar("Part")
 
 
@@ -34,21 +36,30 @@ def embedded_description(image: Image.Image) -> Description:
     `image` is the file as opened, before conversion, since conversion drops metadata. Metadata is optional: damage to
     one standard costs neither the picture nor what the other standards say.
     """
-    nothing, packet = Reading(), _attempt(_packet, image, None) or Properties({})
-    exif, xmp = _attempt(read_exif, image, nothing), _attempt(lambda _: read_xmp(packet), image, nothing)
+    return _attempt(_description, image, Description())
+
+
+def _description(image: Image.Image) -> Description:
+    if image.format == "PNG":
+        _attempt(methodcaller("load"), image, None)  # its texts may stand behind its pixels
+    nothing, packet = Reading(), _attempt(_packet, image, Properties({}))
+    exif, exif_extras = _attempt(_exif, image, (nothing, nothing))
     iptc: Iptc | None = _attempt(_iptc, image, None)
-    extras = [
-        _attempt(read, image, nothing)
-        for read in (read_exif_extras, lambda _: read_xmp_extras(packet), _png_text, _comment)
-    ]
-    return _attempt(lambda _: merge_standards(exif, iptc, xmp, extras), image, Description())
+    xmp = _attempt(read_xmp, packet, nothing)
+    extras = [exif_extras, _attempt(read_xmp_extras, packet, nothing), _png_text(image), _comment(image)]
+    return merge_standards(exif, iptc, xmp, extras)
 
 
-def _attempt(read: Callable[[Image.Image], Part], image: Image.Image, otherwise: Part) -> Part:
+def _attempt(read: Callable[[Block], Part], block: Block, otherwise: Part) -> Part:
     try:
-        return read(image)
+        return read(block)
     except Exception:  # noqa: BLE001 - metadata is optional: an error in it never costs the picture
         return otherwise
+
+
+def _exif(image: Image.Image) -> tuple[Reading, Reading]:
+    tags = ExifTags(image)
+    return read_exif(tags), read_exif_extras(tags)
 
 
 def _png_text(image: Image.Image) -> Reading:

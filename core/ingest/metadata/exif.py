@@ -27,16 +27,16 @@ from core.records.descriptions import Description, Place
 _RATING, _RATING_PERCENT = 0x4746, 0x4749
 _OFFSET_TIME, _OFFSET_TIME_ORIGINAL, _OFFSET_TIME_DIGITISED = 0x9010, 0x9011, 0x9012
 _ENCODING_LENGTH = 8
+_MAX_BYTES = 4 * MAX_TEXT_LENGTH
 
 
-def read_exif(image: Image.Image) -> Reading:
-    """The fields of the EXIF block of `image` as opened, before conversion. Raises what Pillow meets in damage."""
-    tags = _Tags(image.getexif())
+def read_exif(tags: ExifTags) -> Reading:
+    """The fields of an EXIF block that the MWG names, and the camera."""
     return Reading(
         about=Description(
             description=clean_description(tags.text(Base.ImageDescription)),
             author=authors(tags.text(Base.Artist)),
-            licence=clean(tags.text(Base.Copyright), MAX_TITLE_LENGTH),
+            licence=clean(" ".join(tags.texts(Base.Copyright)), MAX_TITLE_LENGTH),
             place=_place(tags.directory(IFD.GPSInfo)),
             camera=camera_name(tags.text(Base.Make), tags.text(Base.Model)),
             lens=clean(tags.text(Base.LensModel), MAX_TITLE_LENGTH),
@@ -47,9 +47,8 @@ def read_exif(image: Image.Image) -> Reading:
     )
 
 
-def read_exif_extras(image: Image.Image) -> Reading:
+def read_exif_extras(tags: ExifTags) -> Reading:
     """What the MWG's order knows nothing of: the fields of Windows Explorer, and a comment as a description."""
-    tags = _Tags(image.getexif())
     comments = (
         _comment_text(tags.raw(Base.UserComment), tags.byte_order),
         *map(tags.windows_text, (Base.XPComment, Base.XPSubject)),
@@ -78,11 +77,12 @@ def camera_name(make: str, model: str) -> str:
     return model if model and brand and model.casefold().startswith(brand) else f"{make} {model}".strip()
 
 
-class _Tags:
+class ExifTags:
     """Tags by number, wherever they stand, in the form that the standard gives them; a damaged one is missing."""
 
-    def __init__(self, exif: Image.Exif) -> None:
-        self._exif = exif
+    def __init__(self, image: Image.Image) -> None:
+        """Of `image` as opened, before conversion. Raises what Pillow meets in a damaged block."""
+        self._exif = exif = image.getexif()
         self._detail = self.directory(IFD.Exif)
         self.byte_order = exif.endian or "<"
 
@@ -102,32 +102,35 @@ class _Tags:
     def text(self, tag: int) -> str:
         return text_of(self.raw(tag))
 
+    def texts(self, tag: int) -> list[str]:
+        """Texts that NULs separate: a copyright has the photographer's and the editor's."""
+        return [text for part in _bytes_of(self.raw(tag)).split(b"\0") if (text := decode_text(part).strip())]
+
     def windows_text(self, tag: int) -> str:
         value = self.raw(tag)
         raw = bytes(value) if isinstance(value, (bytes, bytearray, tuple, list)) else b""
-        return raw[: 4 * MAX_TEXT_LENGTH].decode("utf-16-le", "replace").split("\0", 1)[0]
+        return raw[:_MAX_BYTES].decode("utf-16-le", "replace").split("\0", 1)[0]
 
     def date(self, tag: int, offset_tag: int) -> CreatedTime | None:
         return with_offset(parse_date(self.text(tag)), self.text(offset_tag))
 
 
 def text_of(value: object) -> str:
-    """A text as the file has it: Pillow decodes ASCII fields as Latin-1, which keeps every byte."""
+    """A text up to its first NUL."""
+    return decode_text(_bytes_of(value))
+
+
+def _bytes_of(value: object) -> bytes:
+    """The bytes of a text as the file has them: Pillow decodes ASCII fields as Latin-1, which keeps every byte."""
     if isinstance(value, str):
-        try:
-            value = value.encode("latin-1")
-        except UnicodeEncodeError:
-            return str(value)
-    if isinstance(value, bytes):
-        first, _, second = value[: 4 * MAX_TEXT_LENGTH].strip(b"\0").partition(b"\0")  # copyright: photographer, editor
-        return " ".join(filter(None, (decode_text(first).strip(), decode_text(second).strip())))
-    return "" if value is None or isinstance(value, (tuple, list, dict)) else str(value)
+        return value[:_MAX_BYTES].encode("latin-1", "replace")
+    return value[:_MAX_BYTES] if isinstance(value, bytes) else b""
 
 
 def _comment_text(value: object, byte_order: str) -> str:
     if not isinstance(value, bytes):
         return text_of(value)
-    code, text = value[:_ENCODING_LENGTH].rstrip(b"\0 "), value[_ENCODING_LENGTH : 4 * MAX_TEXT_LENGTH]
+    code, text = value[:_ENCODING_LENGTH].rstrip(b"\0 "), value[_ENCODING_LENGTH:_MAX_BYTES]
     if code == b"UNICODE":
         return _utf16(text, byte_order)
     if code == b"JIS":
@@ -167,7 +170,7 @@ def _degrees(value: object) -> float | None:
     numbers = [number(part) for part in parts[:3]]
     if numbers[0] is None:
         return None
-    return sum((part or 0) / 60**power for power, part in enumerate(numbers))
+    return sum((part or 0) / 60.0**power for power, part in enumerate(numbers))
 
 
 def number(value: Any) -> float | None:
@@ -179,7 +182,7 @@ def number(value: Any) -> float | None:
     return result if math.isfinite(result) else None
 
 
-def _rating(tags: _Tags) -> int | None:
+def _rating(tags: ExifTags) -> int | None:
     stars = number(tags.raw(_RATING))
     percent = number(tags.raw(_RATING_PERCENT))
     return rating_of(stars) if stars is not None else rating_of_percent(percent)

@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import DefusedXMLParser, ParseError
@@ -42,6 +43,7 @@ NAMESPACES = {
     "cc": "http://creativecommons.org/ns",
 }
 _PREFIXES = {uri: prefix for prefix, uri in NAMESPACES.items()}
+_NODE_ID = f"{{{NAMESPACES['rdf']}#}}nodeID"
 _FRAMES = ("packet", "x:xmpmeta", "x:xapmeta", "rdf:RDF", "rdf:Description")
 _CONTAINERS = ("rdf:Alt", "rdf:Bag", "rdf:Seq")
 # Declared around every packet, for the packets that forgot to. A packet's own declarations come later and win.
@@ -167,8 +169,7 @@ def parse_packet(packet: bytes | str) -> Properties:
 
 def _decoded(packet: bytes) -> str:
     encoding = next((name for bom, name in _BOMS if packet.startswith(bom)), None)
-    if encoding is None and b"\0" in packet[:2]:
-        encoding = "utf-16-be" if packet[:1] == b"\0" else "utf-16-le"
+    encoding = encoding or {b"\0<": "utf-16-be", b"<\0": "utf-16-le"}.get(packet[:2])
     if encoding is not None:
         return packet.decode(encoding, "replace")
     text = packet.decode("utf-8-sig", "surrogateescape")
@@ -209,6 +210,7 @@ class _Tree:
     def __init__(self) -> None:
         self._roots: list[Node] = []
         self._open: list[Node] = []
+        self._named: dict[str, Node] = {}
         self._depth = self._count = 0
 
     def begin(self) -> None:
@@ -223,6 +225,8 @@ class _Tree:
         if self._depth > _MAX_DEPTH:
             return
         node = Node(_short(tag), {_short(name): value for name, value in attributes.items()})
+        if _NODE_ID in attributes and node.name in _CONTAINERS:
+            self._named[attributes[_NODE_ID]] = node
         (self._open[-1].children if self._open else self._roots).append(node)
         self._open.append(node)
 
@@ -241,6 +245,8 @@ class _Tree:
     def properties(self) -> dict[str, Node]:
         found: dict[str, Node] = {}
         for node in (node for root in self._roots for node in _property_nodes(root)):
+            if not node.children and (elsewhere := self._named.get(node.attributes.get("rdf:nodeID", ""))):
+                node.children.append(elsewhere)  # F-Spot writes values apart from their properties
             if node.name not in found or not found[node.name].has_content:
                 found[node.name] = node
         return found
@@ -249,7 +255,8 @@ class _Tree:
 def _property_nodes(root: Node) -> Iterator[Node]:
     """The properties of all rdf:Description under `root`, and those that lost theirs to damage."""
     if root.name not in _FRAMES:
-        yield root
+        if root.name.partition(":")[0] in NAMESPACES:
+            yield root
         return
     for name, value in root.attributes.items():
         yield Node(name, parts=[value])
@@ -260,6 +267,7 @@ def _property_nodes(root: Node) -> Iterator[Node]:
             yield from _property_nodes(child)
 
 
+@lru_cache(maxsize=1024)
 def _short(name: str) -> str:
     """`dc:title` for `{http://purl.org/dc/elements/1.1/}title`; as it is in a namespace that nothing is read from."""
     uri, _, local = name[1:].rpartition("}") if name.startswith("{") else ("", "", name)

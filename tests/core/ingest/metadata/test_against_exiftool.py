@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from core.embedding import images
+import core.embedding.images  # noqa: F401 - registers HEIC where that is installed
 from core.ingest.metadata.embedded import embedded_description
 from core.ingest.metadata.sidecar_files import read_sidecar_file
 from core.records.descriptions import Description
@@ -20,7 +20,7 @@ from tests.fakes.trials import trials
 
 SEED = 16
 FORMATS = {"jpg": "JPEG", "png": "PNG", "webp": "WEBP", "tif": "TIFF", "gif": "GIF", "avif": "AVIF", "xmp": ""} | (
-    {"heic": "HEIF"} if images.HEIC else {}
+    {"heic": "HEIF"} if ".heic" in Image.registered_extensions() else {}
 )
 WITH_EXIF, WITH_IPTC = ("jpg", "png", "webp", "tif", "avif", "heic"), ("jpg", "tif", "png")
 WORDS = (
@@ -208,7 +208,8 @@ def our_description(path: Path) -> Description:
     if path.suffix == ".xmp":
         return read_sidecar_file(path)
     with Image.open(io.BytesIO(path.read_bytes())) as image:
-        image.load()
+        if int(path.stem) % 2:  # ingest reads metadata after the pixels, a rescan without them
+            image.load()
         return embedded_description(image)
 
 
