@@ -27,7 +27,7 @@ def print_report(report: IngestReport, as_json: bool) -> None:
         print(remark)
     print(f"{report.collection}: {ingest_summary(replace(report, remarks=()))}")
     if report.removed:
-        print(f"to restore what was removed before: python -m core put-back --collection {report.collection}")
+        print(f"{report.removed} removed before are left out: python -m core put-back --collection {report.collection}")
 
 
 def report_document(report: IngestReport) -> dict[str, Any]:

@@ -20,8 +20,8 @@ def ingest_summary(report: IngestReport) -> str:
         "missing": report.missing,
     }
     parts += [f"{count:,} {what}" for what, count in changes.items() if count]
-    if report.failures:
-        parts.append(f"{len(report.failures):,} skipped ({_reasons(report.failures)})")
+    skipped = f" ({_reasons(report.failures)})" if report.failures else ""
+    parts.append(f"{len(report.failures):,} skipped{skipped}")
     if report.notes:
         parts.append(
             f"{len(report.notes):,} with a note ({named_counts(Counter(note.reason for note in report.notes))})"

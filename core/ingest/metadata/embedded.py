@@ -15,7 +15,7 @@ from core.ingest.metadata.exif import ExifTags, read_exif, read_exif_extras
 from core.ingest.metadata.iptc import Iptc, read_iptc
 from core.ingest.metadata.merging import merge_standards
 from core.ingest.metadata.png_text import raw_profile, read_png_text
-from core.ingest.metadata.readings import Reading
+from core.ingest.metadata.readings import NOTHING, Reading
 from core.ingest.metadata.xmp import read_xmp, read_xmp_extras
 from core.ingest.metadata.xmp_packet import MAX_PACKET_BYTES, Properties, parse_packet
 from core.records.descriptions import Description
@@ -42,12 +42,10 @@ def embedded_description(image: Image.Image) -> Description:
 def _description(image: Image.Image) -> Description:
     if image.format == "PNG":
         _attempt(methodcaller("load"), image, None)  # its texts may stand behind its pixels
-    nothing, packet = Reading(), _attempt(_packet, image, Properties({}))
-    exif, exif_extras = _attempt(_exif, image, (nothing, nothing))
+    exif, exif_extras = _attempt(_exif, image, (NOTHING, NOTHING))
+    xmp, xmp_extras = _attempt(_xmp, image, (NOTHING, NOTHING))
     iptc: Iptc | None = _attempt(_iptc, image, None)
-    xmp = _attempt(read_xmp, packet, nothing)
-    extras = [exif_extras, _attempt(read_xmp_extras, packet, nothing), _png_text(image), _comment(image)]
-    return merge_standards(exif, iptc, xmp, extras)
+    return merge_standards(exif, iptc, xmp, [exif_extras, xmp_extras, _png_text(image), _comment(image)])
 
 
 def _attempt(read: Callable[[Block], Part], block: Block, otherwise: Part) -> Part:
@@ -59,18 +57,19 @@ def _attempt(read: Callable[[Block], Part], block: Block, otherwise: Part) -> Pa
 
 def _exif(image: Image.Image) -> tuple[Reading, Reading]:
     tags = ExifTags(image)
-    return read_exif(tags), read_exif_extras(tags)
+    return (read_exif(tags), read_exif_extras(tags)) if tags else (NOTHING, NOTHING)
 
 
 def _png_text(image: Image.Image) -> Reading:
-    return read_png_text(image.info) if image.format == "PNG" else Reading()
+    return read_png_text(image.info) if image.format == "PNG" else NOTHING
 
 
 def _comment(image: Image.Image) -> Reading:
     """The comment of a JPEG or GIF file."""
     comment = image.info.get("comment")
-    text = decode_text(comment) if isinstance(comment, bytes) else ""
-    return Reading(Description(description=clean_description(text)))
+    if not isinstance(comment, bytes):
+        return NOTHING
+    return Reading(Description(description=clean_description(decode_text(comment))))
 
 
 # -- IPTC ---------------------------------------------------------------------------------------------------------
@@ -103,6 +102,11 @@ def _tiff_bytes(image: Image.Image, tag: int) -> bytes:
 
 
 # -- XMP ----------------------------------------------------------------------------------------------------------
+
+
+def _xmp(image: Image.Image) -> tuple[Reading, Reading]:
+    packet = _packet(image)
+    return (read_xmp(packet), read_xmp_extras(packet)) if packet else (NOTHING, NOTHING)
 
 
 def _packet(image: Image.Image) -> Properties:

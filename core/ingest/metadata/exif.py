@@ -86,6 +86,9 @@ class ExifTags:
         self._detail = self.directory(IFD.Exif)
         self.byte_order = exif.endian or "<"
 
+    def __bool__(self) -> bool:
+        return bool(self._exif) or bool(self._detail)
+
     def directory(self, number: int) -> Mapping[int, Any]:
         try:
             return self._exif.get_ifd(number)

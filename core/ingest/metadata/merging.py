@@ -12,7 +12,7 @@ from typing import Any
 from core.ingest.metadata.cleaning import clean_keywords
 from core.ingest.metadata.hierarchies import leaf, with_leaves
 from core.ingest.metadata.iptc import LIMITS, Iptc
-from core.ingest.metadata.readings import Reading
+from core.ingest.metadata.readings import NOTHING, Reading
 from core.records.created_time import CreatedTime
 from core.records.descriptions import Description
 
@@ -44,13 +44,13 @@ def merge_standards(exif: Reading, iptc: Iptc | None, xmp: Reading, rest: Sequen
     first, second = _in_order(iptc, xmp)
     about = exif.about.filled_from(_filled(first.about, second.about))
     for reading in rest:
-        about = about.filled_from(reading.about)
+        about = about.filled_from(reading.about) if reading is not NOTHING else about
     return replace(with_leaves(about), created=_created([exif, first, second, *rest]))
 
 
 def _in_order(iptc: Iptc | None, xmp: Reading) -> tuple[Reading, Reading]:
     if iptc is None:
-        return xmp, Reading()
+        return xmp, NOTHING
     if not iptc.is_newer:
         return xmp, iptc.reading
     return replace(iptc.reading, about=_untruncated(iptc.reading.about, xmp.about)), xmp

@@ -20,3 +20,6 @@ class Reading:
     original: CreatedTime | None = None
     digitised: CreatedTime | None = None
     modified: CreatedTime | None = None
+
+
+NOTHING = Reading()

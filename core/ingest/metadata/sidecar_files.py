@@ -9,7 +9,7 @@ from pathlib import Path
 
 from core.errors import SidecarError
 from core.ingest.metadata.merging import merge_standards
-from core.ingest.metadata.readings import Reading
+from core.ingest.metadata.readings import NOTHING
 from core.ingest.metadata.xmp import read_xmp, read_xmp_extras
 from core.ingest.metadata.xmp_packet import MAX_PACKET_BYTES, parse_packet
 from core.records.descriptions import Description
@@ -63,4 +63,4 @@ def read_sidecar_file(path: Path) -> Description:
     properties = parse_packet(packet)
     if not properties:
         raise SidecarError(f"{path} holds no XMP: remove it, or write it again with the program that made it")
-    return merge_standards(Reading(), None, read_xmp(properties), [read_xmp_extras(properties)])
+    return merge_standards(NOTHING, None, read_xmp(properties), [read_xmp_extras(properties)])

@@ -151,7 +151,7 @@ def parse_packet(packet: bytes | str) -> Properties:
     A wrong declaration of the encoding, bytes of another encoding, undeclared prefixes, stray `&` and `<` and a missing
     end are tolerated.
     """
-    if len(packet) > MAX_PACKET_BYTES:
+    if not packet or len(packet) > MAX_PACKET_BYTES:
         return Properties({})
     text = packet if isinstance(packet, str) else _decoded(packet)
     text = _NO_XML_CHARACTER.sub(" ", _DECLARATION.sub("", text))
