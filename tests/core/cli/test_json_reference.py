@@ -124,8 +124,7 @@ def prepare(app: App, folder: Path, patch: pytest.MonkeyPatch) -> dict[str, Any]
     patch.setattr(app, "ingest_unsplash", lambda *_: replace(report, failures=(Failure("u", "not found"),)))
     app.access.sign_in = RoleRules(frozenset({"desk"}))
     (pictures / "gradient_1.png").rename(pictures / "moved.png")
-    (pictures / "red_0.png").unlink()
-    (pictures / "again.png").unlink()
+    (pictures / "gradient_9.png").unlink()
     (pictures / "gone.png").symlink_to(pictures / "nowhere.png")
     app.quality.judging.judge(Person("Ada"), "c", "red", Vote(asset, True, "vector", 1))
     claims = {"iss": "https://id.example", "sub": "17", "name": "Ada", "groups": ["desk"]}
