@@ -116,6 +116,7 @@ def test_the_line_names_kinds_most_frequent_first_and_says_what_to_install() -> 
         "10 passed over: 8 PSD, 2 JXL (pip install -r requirements-jxl.txt); 3 folders excluded: @eaDir, #recycle"
     )
     assert PassedOver({}, {f"folder {n}": 1 for n in range(7)}, excluded_files=1).line() == (
-        "1 passed over: 1 excluded; 7 folders excluded: folder 0, folder 1, folder 2, folder 3, folder 4 and 2 more names"
+        "1 passed over: 1 excluded; "
+        "7 folders excluded: folder 0, folder 1, folder 2, folder 3, folder 4 and 2 more names"
     )
     assert PassedOver(hidden=3, other_files=9).line() == ""
