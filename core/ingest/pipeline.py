@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -36,6 +36,7 @@ MAX_READ_MEGABYTES = 400.0
 LARGE_IMAGE_MEGAPIXELS = 40.0
 COMMIT_ASSETS = 256
 COMMIT_INTERVAL_S = 10.0
+PROGRESS_INTERVAL_S = 0.25
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ class IngestPipeline:
         self._removed: set[bytes] = set()
         self._counts, self._reported, self._reported_failures = _Counts(), _Counts(), 0
         self._total, self._encode_s = 0, 0.0
-        self._started = self._embedding_since = self._committed_at = clock()
+        self._started = self._embedding_since = self._committed_at = self._told_at = clock()
 
     def run(self, source: IngestInput) -> IngestReport:
         """Ingest the files of `source` and report.
@@ -122,15 +123,18 @@ class IngestPipeline:
             paths = self._paths(source)
             self._known, self._removed = self._table.ids(), self._table.removed_ids()
             self._embedding_since = self._committed_at = self._clock()
-            with ThreadPoolExecutor(DECODER_THREADS) as pool:
+            pool = ThreadPoolExecutor(DECODER_THREADS)
+            try:
                 depth = LOOK_AHEAD_BATCHES * self._encoder.batch_size
                 prepared = look_ahead(pool, partial(self._prepare, source), paths, depth)
-                try:
-                    self._consume(future.result() for future in prepared)
-                except Cancelled as stop:
-                    self._commit()
-                    stop.report = self._report()
-                    raise
+                self._consume(map(self._result, prepared))
+            except Cancelled as stop:
+                pool.shutdown(wait=False, cancel_futures=True)
+                self._commit()
+                stop.report = self._report()
+                raise
+            finally:  # whoever stops does not wait for a large picture that is being decoded
+                pool.shutdown(wait=False, cancel_futures=True)
             self._commit()
             self._listener(Progress("compact", self._total, self._total))
             self._table.compact()  # even if nothing is new: the run before may have been interrupted here
@@ -194,6 +198,12 @@ class IngestPipeline:
                 release_unused_memory()
         return _Prepared(asset_id, uri, asset=asset, thumbnail=thumbnail, pixels=pixels)
 
+    def _result(self, future: Future[_Prepared | Failure]) -> _Prepared | Failure:
+        """A file's result; the listener is called while a large picture is awaited, since it may want to stop."""
+        while not wait([future], PROGRESS_INTERVAL_S).done:
+            self._report_progress()
+        return future.result()
+
     def _consume(self, prepared: Iterator[_Prepared | Failure]) -> None:
         batch: list[_Prepared] = []
         for item in prepared:
@@ -204,7 +214,7 @@ class IngestPipeline:
                 batch = []
             if self._commit_is_due():
                 self._commit()
-            if self._counts.seen % 8 == 0:
+            if self._counts.seen % 8 == 0 or self._clock() - self._told_at >= PROGRESS_INTERVAL_S:
                 self._report_progress()
         self._encode(batch)
         self._report_progress()
@@ -268,6 +278,7 @@ class IngestPipeline:
             self._on_batch(batch)
 
     def _report_progress(self) -> None:
+        self._told_at = self._clock()
         seen, seconds = self._counts.seen, max(self._clock() - self._embedding_since, 1e-9)
         remaining_s = (self._total - seen) * seconds / seen if seen else None
         self._listener(Progress("embed", seen, self._total, self._counts.encoded / seconds, remaining_s))
