@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -36,6 +36,7 @@ MAX_READ_MEGABYTES = 400.0
 LARGE_IMAGE_MEGAPIXELS = 40.0
 COMMIT_ASSETS = 256
 COMMIT_INTERVAL_S = 10.0
+PROGRESS_INTERVAL_S = 0.25
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,7 @@ class _Prepared:
     thumbnail: bytes = b""
     pixels: NDArray[np.float32] | None = None
     before: tuple[str, ...] = ()
+    note: str = ""
 
 
 @dataclass
@@ -112,14 +114,14 @@ class IngestPipeline:
         self._table, self._encoder, self._max_megapixels = table, encoder, max_megapixels
         self._listener, self._on_batch, self._clock = listener, on_batch, clock
         self._read_budget, self._decode_budget = MemoryBudget(MAX_READ_MEGABYTES), MemoryBudget(max_megapixels)
-        self._pending, self._failures = _Pending(), list[Failure]()
+        self._pending, self._failures, self._notes = _Pending(), list[Failure](), list[Failure]()
         self._known: set[bytes] = set()
         self._removed: set[bytes] = set()
         self._retired: set[bytes] = set()
         self._on_read: Callable[[str, str], object] = ignore_read
         self._counts, self._reported, self._reported_failures = _Counts(), _Counts(), 0
         self._total, self._encode_s = 0, 0.0
-        self._started = self._embedding_since = self._committed_at = clock()
+        self._started = self._embedding_since = self._committed_at = self._told_at = clock()
 
     def run(self, source: IngestInput) -> IngestReport:
         """Ingest the files of `source` and report. The caller holds the ingest lock.
@@ -130,15 +132,18 @@ class IngestPipeline:
         self._known, self._removed = self._table.ids(), self._table.removed_ids()
         self._retired = self._table.retired_ids() if self._removed else set()
         self._embedding_since = self._committed_at = self._clock()
-        with ThreadPoolExecutor(DECODER_THREADS) as pool:
+        pool = ThreadPoolExecutor(DECODER_THREADS)
+        try:
             depth = LOOK_AHEAD_BATCHES * self._encoder.batch_size
             prepared = look_ahead(pool, partial(self._prepare, source), paths, depth)
-            try:
-                self._consume(future.result() for future in prepared)
-            except Cancelled as stop:
-                self._commit()
-                stop.report = self._report()
-                raise
+            self._consume(map(self._result, prepared))
+        except Cancelled as stop:
+            pool.shutdown(wait=False, cancel_futures=True)
+            self._commit()
+            stop.report = self._report()
+            raise
+        finally:  # whoever stops does not wait for a large picture that is being decoded
+            pool.shutdown(wait=False, cancel_futures=True)
         self._commit()
         return self._report()
 
@@ -194,10 +199,17 @@ class IngestPipeline:
             location = source.describe(path, embedded_description(opened))
             asset = Asset(asset_id, (location,), Description(), *size, utc_now()).at((location,))
             thumbnail, pixels = images.thumbnail(picture), self._encoder.preprocess(picture)
+            note = images.note_of(opened)
             del opened, picture
             if megapixels > LARGE_IMAGE_MEGAPIXELS:
                 release_unused_memory()
-        return _Prepared(asset_id, uri, asset=asset, thumbnail=thumbnail, pixels=pixels, before=before)
+        return _Prepared(asset_id, uri, asset=asset, thumbnail=thumbnail, pixels=pixels, before=before, note=note)
+
+    def _result(self, future: Future[_Prepared | Failure]) -> _Prepared | Failure:
+        """A file's result; the listener is called while a large picture is awaited, since it may want to stop."""
+        while not wait([future], PROGRESS_INTERVAL_S).done:
+            self._report_progress()
+        return future.result()
 
     def _consume(self, prepared: Iterator[_Prepared | Failure]) -> None:
         batch: list[_Prepared] = []
@@ -209,7 +221,7 @@ class IngestPipeline:
                 batch = []
             if self._commit_is_due():
                 self._commit()
-            if self._counts.seen % 8 == 0:
+            if self._counts.seen % 8 == 0 or self._clock() - self._told_at >= PROGRESS_INTERVAL_S:
                 self._report_progress()
         self._encode(batch)
         self._report_progress()
@@ -226,6 +238,8 @@ class IngestPipeline:
             self._take_known(item)
         else:
             self._known.add(bytes.fromhex(item.asset_id))
+            if item.note:
+                self._notes.append(Failure(item.uri, "read, but not whole", item.note))
             vector = self._vector_before(item)
             if vector is None:
                 return item
@@ -300,6 +314,7 @@ class IngestPipeline:
             self._on_batch(batch)
 
     def _report_progress(self) -> None:
+        self._told_at = self._clock()
         seen, seconds = self._counts.seen, max(self._clock() - self._embedding_since, 1e-9)
         remaining_s = (self._total - seen) * seconds / seen if seen else None
         self._listener(Progress("embed", seen, self._total, self._counts.encoded / seconds, remaining_s))
@@ -315,4 +330,5 @@ class IngestPipeline:
             images_per_s=self._counts.encoded / max(now - self._embedding_since, 1e-9),
             removed=self._counts.removed,
             refreshed=self._counts.refreshed,
+            notes=tuple(self._notes),
         )

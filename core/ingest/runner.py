@@ -16,9 +16,9 @@ from core.ingest.metadata.captions_table import read_captions
 from core.ingest.metadata.cleaning import MAX_TITLE_LENGTH, clean
 from core.ingest.pipeline import BatchListener, IngestBatch, IngestPipeline
 from core.ingest.source_files import SourceRoot
-from core.ingest.source_ingest import ScanRequest, SourceScan, walk_of
+from core.ingest.source_ingest import ScanRequest, SourceScan
 from core.ingest.sources import demo
-from core.ingest.sources.folder import Walk, walk
+from core.ingest.sources.folder import Walk, walk, walk_files
 from core.logs import log
 from core.records.jobs import Cancelled, IngestReport, Progress, ProgressListener, ignore
 from core.records.sources import CollectionSource, ScanPreview
@@ -77,7 +77,7 @@ class IngestRunner:
         path = _existing(folder)
         source = self._source(collection, path, options)
         roots = self._roots(collection, path, source)
-        found = walk(path, source.exclude, listener) if options.only is None else walk_of(options.only)
+        found = walk(path, source.exclude, listener) if options.only is None else walk_files(options.only)
         if not found.files and collection not in self._collections.names():
             return _nothing_to_read(collection, found)
         listener(Progress("load model", 0, 0))
@@ -224,5 +224,6 @@ def _root(source: CollectionSource) -> SourceRoot:
 
 
 def _nothing_to_read(collection: str, found: Walk) -> IngestReport:
-    passed_over = tuple(sorted(found.passed_over.items()))
-    return IngestReport(collection, 0, 0, tuple(found.failures), 0.0, 0.0, passed_over=passed_over)
+    counts, line = found.passed_over.counts(), found.passed_over.line()
+    remarks = (line,) if line else ()
+    return IngestReport(collection, 0, 0, found.failures, 0.0, 0.0, passed_over=counts, remarks=remarks)

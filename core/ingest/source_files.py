@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
@@ -14,7 +14,8 @@ from core.ingest.metadata.merging import merged
 from core.ingest.metadata.sidecar_files import read_sidecar_file, sidecars_of
 from core.ingest.metadata.takeout import read_takeout, takeout_of
 from core.ingest.source_scan import ScannedFile
-from core.ingest.sources.folder import FoundFile, walk
+from core.ingest.sources.folder import walk
+from core.ingest.sources.folder_walk import FoundFile
 from core.records.assets import Location
 from core.records.descriptions import Description
 from core.records.jobs import Failure
@@ -54,12 +55,8 @@ class SourceRoot:
 class SourceFiles:
     """Describes files: each by the innermost of the roots that it lies in."""
 
-    def __init__(
-        self, roots: Sequence[SourceRoot], files: Iterable[FoundFile], beside: Mapping[Path, frozenset[str]]
-    ) -> None:
-        """`beside` has the names of the files in each folder that may describe pictures."""
+    def __init__(self, roots: Sequence[SourceRoot], files: Iterable[FoundFile]) -> None:
         self._roots = sorted(roots, key=lambda root: len(root.path.parts), reverse=True)
-        self._beside = beside
         self._files = {file.path: file for file in files}
         self.notes = list[Failure]()
 
@@ -75,28 +72,24 @@ class SourceFiles:
         """Where a file lies, and what it, its sidecars, its row of the captions and Takeout say of it."""
         uri, row, notes = path_to_uri(path), self._row(path), self.notes
         table = row.about if row else Description()
-        sidecars = [_read(read_sidecar_file, sidecar, notes) for sidecar in self._sidecars(path)]
-        takeout = self._takeout(path)
+        beside = self._beside(path)
+        sidecars = [_read(read_sidecar_file, sidecar, notes) for sidecar in sidecars_of(path, beside)]
+        takeout = takeout_of(path, beside)
         words = merged(table, sidecars, embedded, _read(read_takeout, takeout, notes) if takeout else Description())
         file, root = self.scanned[uri], self._root(path)
         label = (row.source if row else "") or (root.label if root else "")
         return Location(uri, label, file.size, file.modified_ns, file.sidecars, words=words)
 
     def _fingerprint(self, path: Path) -> str:
-        beside = [*self._sidecars(path), *([takeout] if (takeout := self._takeout(path)) else [])]
-        row = self._row(path)
+        row, beside = self._row(path), self._files[path].sidecars
         if not beside and row is None:
             return str(READERS)
-        about = [_size_and_time(file) for file in beside] + [repr(row.about) + row.source if row else ""]
-        return f"{READERS}:{blake2b(repr(about).encode(), digest_size=8).hexdigest()}"
+        about = [(file.path.name, file.size, file.modified_ns) for file in beside]
+        words = repr(row.about) + row.source if row else ""
+        return f"{READERS}:{blake2b(repr((about, words)).encode(), digest_size=8).hexdigest()}"
 
-    def _sidecars(self, path: Path) -> list[Path]:
-        names = self._beside.get(path.parent)
-        return sidecars_of(path, names) if names else []
-
-    def _takeout(self, path: Path) -> Path | None:
-        names = self._beside.get(path.parent)
-        return takeout_of(path, names) if names else None
+    def _beside(self, path: Path) -> frozenset[str]:
+        return frozenset(file.path.name for file in self._files[path].sidecars)
 
     def _root(self, path: Path) -> SourceRoot | None:
         return next((root for root in self._roots if root.holds(path)), None)
@@ -114,11 +107,3 @@ def _read(read: Callable[[Path], Description], path: Path, notes: list[Failure])
     except SidecarError as error:
         notes.append(Failure(path_to_uri(path), "sidecar cannot be read", str(error)))
         return Description()
-
-
-def _size_and_time(path: Path) -> tuple[str, int, int]:
-    try:
-        status = path.stat()
-    except OSError:
-        return path.name, 0, 0
-    return path.name, status.st_size, status.st_mtime_ns

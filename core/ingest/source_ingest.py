@@ -13,9 +13,9 @@ from core.ingest.ingest_input import IngestInput
 from core.ingest.settling import Settlement, settle
 from core.ingest.source_files import SourceFiles, SourceRoot
 from core.ingest.source_scan import ScanPlan, known_below, plan_scan
-from core.ingest.sources.folder import Walk, files_by_uri
+from core.ingest.sources.folder import Walk
 from core.records.captions import captions_lines
-from core.records.jobs import Failure, IngestReport
+from core.records.jobs import IngestReport
 from core.records.sources import ScanPreview
 from core.store.lance.table import RETIRED, AssetTable
 from core.store.objects.names import path_to_uri
@@ -43,7 +43,7 @@ class SourceScan:
 
     def __init__(self, table: AssetTable, request: ScanRequest, walk: Walk) -> None:
         self._table, self._request, self.walk = table, request, walk
-        self.files = SourceFiles(request.roots, self.walk.files, self.walk.beside)
+        self.files = SourceFiles(request.roots, self.walk.files)
         self._read = dict[str, str]()
 
     @cached_property
@@ -51,7 +51,7 @@ class SourceScan:
         """Which files are new, changed, as they were, or gone."""
         locations, only = self._table.locations(), self._request.only
         known = known_below(path_to_uri(self._request.path), locations)
-        unreadable = [path_to_uri(path) for path in self.walk.unreadable]
+        unreadable = [path_to_uri(path) for path in self.walk.unreadable_folders]
         plan = plan_scan(self.files.scanned, known, unreadable, self._request.checksum or only is not None)
         return plan if only is None else replace(plan, gone=(), unreachable=())
 
@@ -90,7 +90,7 @@ class SourceScan:
             replaced=len(settlement.successors),
             moved=len(settlement.moved),
             missing=len(settlement.missing),
-            passed_over=tuple(sorted(self.walk.passed_over.items())),
+            passed_over=self.walk.passed_over.counts(),
             notes=(*report.notes, *self.files.notes),
             remarks=(*report.remarks, *self._remarks(settlement)),
         )
@@ -98,6 +98,7 @@ class SourceScan:
     def _remarks(self, settlement: Settlement) -> list[str]:
         tables = [root.captions for root in self._request.roots if root.captions is not None]
         remarks = [line for captions in tables for line in captions_lines(captions.report)]
+        remarks += filter(None, [self.walk.passed_over.line()])
         place = path_to_uri(self._request.path)
         if settlement.doubtful:
             known = counted(len(self.plan.gone), "picture")
@@ -128,19 +129,7 @@ class SourceScan:
             moved=tuple(settlement.moved.items()),
             missing=settlement.missing,
             unchanged=len(plan.unchanged),
-            passed_over=tuple(sorted(self.walk.passed_over.items())),
-            failures=tuple(self.walk.failures),
+            passed_over=self.walk.passed_over.counts(),
+            failures=self.walk.failures,
             remarks=tuple(self._remarks(settlement)),
         )
-
-
-def walk_of(uris: Sequence[str]) -> Walk:
-    """The files with these uris as if they had been found in a folder."""
-    found = Walk()
-    for item in files_by_uri(uris):
-        if isinstance(item, Failure):
-            found.failures.append(item)
-        else:
-            found.files.append(item)
-            found.look_beside(item.path.parent)
-    return found

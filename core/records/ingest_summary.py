@@ -11,7 +11,7 @@ MAX_KINDS_SHOWN = 5
 
 
 def ingest_summary(report: IngestReport) -> str:
-    """One line: `3 added, 0 known already, 1 skipped (1 damaged), 2 passed over (2 JXL) in 4 s (1.2 images/s)`."""
+    """One line: `3 added, 0 known already, 1 skipped (1 damaged) in 4 s (1.2 images/s)`."""
     parts = [f"{report.added:,} added", f"{report.known:,} known already"]
     changes = {
         "with new metadata or places": report.refreshed,
@@ -26,9 +26,6 @@ def ingest_summary(report: IngestReport) -> str:
         parts.append(
             f"{len(report.notes):,} with a note ({named_counts(Counter(note.reason for note in report.notes))})"
         )
-    if report.passed_over:
-        kinds = Counter(dict(report.passed_over))
-        parts.append(f"{kinds.total():,} passed over ({named_counts(kinds)})")
     if report.removed:
         parts.append(f"{report.removed:,} removed before are left out (the collection's bin has them)")
     line = f"{', '.join(parts)} in {report.seconds:.0f} s ({report.images_per_s:.1f} images/s)"

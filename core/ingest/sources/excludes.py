@@ -1,79 +1,119 @@
-"""What is passed over in a folder: what other programs keep there for themselves, and what people exclude."""
+"""What a walk passes over by its name: bins, thumbnails that programs keep, and the patterns of the caller."""
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from fnmatch import translate
 
 from core.errors import ContactSheetError
 
-MAX_PATTERNS, MAX_PATTERN_LENGTH = 100, 200
-# Folders of programs and file systems, whose pictures are copies or were thrown away; compared without case.
-FOLDERS = (
-    *("@eaDir", "#recycle", "#snapshot", "@Recycle", "@Recently-Snapshot", ".@__thumb"),  # Synology, QNAP
-    *("$RECYCLE.BIN", "System Volume Information", "RECYCLER"),  # Windows
-    *("__MACOSX", "lost+found"),
-    *("*.lrdata", "*.lrcat-data", "*.cocatalogdb"),  # Lightroom, Capture One
-    *("Thumbnails.aplibrary", "Previews", "thumbnails", ".thumbnails", ".picasaoriginals"),
+# Compared in lower case. What begins with a dot (.Trash, .thumbnails, .picasaoriginals) is hidden anyway.
+_FOLDERS = frozenset(
+    {
+        "@eadir",  # Synology: thumbnails
+        "#recycle",
+        "@recycle",  # QNAP: its bin
+        "#snapshot",
+        "@recently-snapshot",
+        "@tmp",
+        "$recycle.bin",
+        "recycler",
+        "system volume information",
+        "lost+found",
+        "lost.dir",  # Android: what a repair found
+        "__macosx",
+        "thumbs",
+        "files_trashbin",  # Nextcloud
+        "files_versions",
+    }
 )
-# In libraries of Apple's programs only these folders hold pictures of people.
-LIBRARIES = (".photoslibrary", ".aplibrary", ".photolibrary")
-ORIGINALS = ("originals", "masters")
+_FOLDER_ENDINGS = (".lrdata", ".lrcat-data")  # Lightroom's previews
+_FOLDER_BEGINNINGS = ("appdata_",)  # Nextcloud's previews
+# Libraries of Apple and Capture One keep thumbnails and renderings beside the originals.
+_LIBRARIES = (
+    ".photoslibrary",
+    ".photolibrary",
+    ".aplibrary",
+    ".migratedphotolibrary",
+    ".migratedaplibrary",
+    ".cocatalog",
+)
+_ORIGINALS = frozenset({"originals", "masters"})
 NO_MEDIA = ".nomedia"
-_IN_LIBRARY_ONLY = {"previews", "thumbnails", "thumbnails.aplibrary"}
 
 
-class Excludes:
-    """Whether a file or folder is passed over, by its path below the root."""
+def holds_no_originals(name: str, parent: str) -> bool:
+    """Whether a folder is one that programs fill and nobody's pictures are in, by its name and its parent's."""
+    name = name.lower()
+    if parent.lower().endswith(_LIBRARIES):
+        return name not in _ORIGINALS
+    return name in _FOLDERS or name.endswith(_FOLDER_ENDINGS) or name.startswith(_FOLDER_BEGINNINGS)
 
-    def __init__(self, patterns: Sequence[str] = ()) -> None:
-        """Patterns like `*.tmp.jpg`, `private/` (folders alone) or `1998/contact sheets/*`, compared without case.
 
-        Without a `/` inside, a pattern is about names at any depth. Raises ContactSheetError for an unusable one.
-        """
-        if len(patterns) > MAX_PATTERNS:
-            raise ContactSheetError(f"{len(patterns)} patterns to exclude are too many: give up to {MAX_PATTERNS}")
-        self._patterns = [_compiled(pattern) for pattern in patterns if pattern.strip()]
-        self._folders = re.compile("|".join(translate(name.lower()) for name in FOLDERS))
+class ExcludePatterns:
+    """Patterns like those of .gitignore, in any case: `*.tmp`, `proofs/`, `1998/DSC_*`, `**/cache/*`.
 
-    def folder(self, relative: str) -> bool:
-        """Whether a folder is passed over with all that is in it; `relative` is its POSIX path below the root."""
-        name, parent = _name_and_parent(relative)
-        if name in _IN_LIBRARY_ONLY:
-            inside = any(part.endswith(LIBRARIES) for part in parent.split("/"))
-            return inside or self._matches(relative, is_folder=True)
-        if parent.endswith(LIBRARIES):
-            return name not in ORIGINALS or self._matches(relative, is_folder=True)
-        return bool(self._folders.match(name)) or self._matches(relative, is_folder=True)
+    A pattern without a slash matches the name of a file or folder at any depth; with a slash, the path below the root;
+    with one at its end, folders only. Raises ContactSheetError for a pattern that cannot be meant.
+    """
 
-    def file(self, relative: str) -> bool:
-        """Whether a file is passed over because of a pattern."""
-        return self._matches(relative, is_folder=False)
+    def __init__(self, patterns: Sequence[str]) -> None:
+        parsed = [_parse(pattern) for pattern in patterns if pattern.strip()]
+        self._any = bool(parsed)
+        self._names = {folders: _union(parsed, False, folders) for folders in (False, True)}
+        self._paths = {folders: _union(parsed, True, folders) for folders in (False, True)}
 
-    def _matches(self, relative: str, is_folder: bool) -> bool:
-        lower = relative.lower()
-        name = lower.rsplit("/", 1)[-1]
-        return any(
-            pattern.match(lower if whole_path else name)
-            for pattern, whole_path, folders_only in self._patterns
-            if is_folder or not folders_only
+    def match(self, relative: str, folder: bool) -> bool:
+        """Whether a file or folder is excluded; `relative` is its path below the root, with slashes."""
+        if not self._any:
+            return False
+        path = _folded(relative)
+        names, paths = self._names[folder], self._paths[folder]
+        return bool((names and names.match(path.rpartition("/")[2])) or (paths and paths.match(path)))
+
+    def match_any_part(self, relative: str) -> bool:
+        """Whether a file or one of the folders that lead to it is excluded."""
+        if not self._any:
+            return False
+        parts = relative.split("/")
+        return self.match(relative, False) or any(
+            self.match("/".join(parts[:count]), True) for count in range(1, len(parts) + 1)
         )
 
 
-def _name_and_parent(relative: str) -> tuple[str, str]:
-    parent, _, name = relative.lower().rpartition("/")
-    return name, parent
+def _parse(pattern: str) -> tuple[str, bool, bool]:
+    """The pattern as a regular expression, whether it is one of paths, and whether it is one of folders alone."""
+    plain = _folded(pattern.strip()).replace("\\", "/")
+    folders, anchored = plain.endswith("/"), "/" in plain.rstrip("/")
+    plain = plain.strip("/").removeprefix("./")
+    _check(pattern, plain)
+    # fnmatch's * also stands for slashes, which is what ** means; `**/` may stand for no folder at all.
+    pieces = [translate(piece) for piece in plain.split("**/")]
+    return "(?:.*/)?".join(re.sub(r"^\(\?s:(.*)\)\\[Zz]$", r"(?s:\1)", piece) for piece in pieces), anchored, folders
 
 
-def _compiled(pattern: str) -> tuple[re.Pattern[str], bool, bool]:
-    """The pattern, whether it is about whole paths, and whether about folders alone."""
-    if len(pattern) > MAX_PATTERN_LENGTH or "\0" in pattern:
-        raise ContactSheetError(
-            f"a pattern to exclude has up to {MAX_PATTERN_LENGTH} characters, not {len(pattern)}: shorten it"
-        )
-    text = pattern.strip().replace("\\", "/").lower()
-    stripped = text.removeprefix("./").strip("/")
-    if not stripped:
-        raise ContactSheetError(f"{pattern!r} would exclude everything: name a file or a folder")
-    return re.compile(translate(stripped)), "/" in stripped or text.startswith("/"), text.endswith("/")
+def _check(pattern: str, plain: str) -> None:
+    problem = ""
+    if not plain or set(plain) <= set("*/"):
+        problem = "it would exclude everything"
+    elif plain.startswith("!"):
+        problem = "a pattern cannot take another one back with !"
+    elif ".." in plain.split("/"):
+        problem = "a pattern cannot lead out of the folder with .."
+    elif plain.count("[") > plain.count("]"):
+        problem = "a [ is never closed; for the character itself write [[]"
+    elif not plain.isprintable():
+        problem = "it has characters that cannot be printed"
+    if problem:
+        raise ContactSheetError(f"the exclude pattern {pattern!r} cannot be used: {problem}")
+
+
+def _union(parsed: list[tuple[str, bool, bool]], of_paths: bool, for_folders: bool) -> re.Pattern[str] | None:
+    chosen = [regex for regex, anchored, folders in parsed if anchored == of_paths and (for_folders or not folders)]
+    return re.compile("|".join(f"(?:{regex})\\Z" for regex in chosen)) if chosen else None
+
+
+def _folded(text: str) -> str:
+    return text.lower() if text.isascii() else unicodedata.normalize("NFC", text).casefold()
