@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Any
 
 import click
@@ -15,7 +14,6 @@ from core.cli.progress_bar import ProgressBar
 from core.records.assets import Asset
 from core.records.ingest_summary import named_counts
 from core.records.sources import RescanOptions, ScanPreview, SourceState
-from core.store.objects.names import path_to_uri
 from core.text import counted
 
 MAX_LISTED = 10_000
@@ -62,7 +60,7 @@ def rescan(
     Files that are new are added, changed ones replaced, moved ones followed, and those that are gone marked as missing.
     A folder that cannot be reached stays as it is: its disk may not be mounted.
     """
-    app, options = context.open_app(), RescanOptions(tuple(map(_root, roots)), checksum, accept_empty)
+    app, options = context.open_app(), RescanOptions(roots, checksum, accept_empty)
     if dry_run:
         _print_previews(collection, app.sources.preview(collection, options), as_json)
         return
@@ -97,16 +95,11 @@ def missing(context: CommandContext, collection: str, prune: bool, as_json: bool
 @pass_context
 def remove_source(context: CommandContext, collection: str, root: str, as_json: bool) -> None:
     """Let a collection forget a folder: pictures that lie nowhere else go to its bin. Files on disk stay."""
-    removed = context.open_app().sources.remove(OPERATOR, collection, _root(root))
+    removed = context.open_app().sources.remove(OPERATOR, collection, root)
     if as_json:
         print_json({"collection": collection, "source": root, "removed": removed})
     else:
         print(f"{root} is no source of {collection} any more; {counted(removed, 'picture')} moved to the bin")
-
-
-def _root(folder: str) -> str:
-    """The uri of a source, from a path as people write it."""
-    return path_to_uri(Path(folder).expanduser().resolve())
 
 
 def _source_document(state: SourceState) -> dict[str, Any]:

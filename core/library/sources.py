@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from core.access import Access, Action, Person
@@ -20,7 +21,7 @@ from core.records.jobs import Failure, IngestReport, Job, ProgressListener, igno
 from core.records.sources import CollectionSource, RescanOptions, ScanPreview, SourceState
 from core.store.lance.collections import Collections
 from core.store.lance.table import AssetTable
-from core.store.objects.names import uri_to_path
+from core.store.objects.names import path_to_uri, uri_to_path
 from core.store.sql.source_store import SourceStore
 from core.text import counted
 
@@ -109,10 +110,7 @@ class SourceService:
                 f"no folder is known that {collection} came from: add its folder again (python -m core ingest FOLDER"
                 f" --collection {collection}); what is in it by then stays"
             )
-        unknown = sorted({*options.roots} - {source.root for source in known})
-        if unknown:
-            raise ContactSheetError(f"{unknown[0]} is no source of {collection}: its sources are {_roots(known)}")
-        return [source for source in known if not options.roots or source.root in options.roots]
+        return [_named(root, collection, known) for root in options.roots] or known
 
     # -- missing files --------------------------------------------------------------------------------------
 
@@ -152,8 +150,7 @@ class SourceService:
         Raises NotAllowed, ContactSheetError if it is no source of the collection, CollectionBusy, StoreError.
         """
         known = self._sources.list(collection)
-        if root not in [source.root for source in known]:
-            raise ContactSheetError(f"{root} is no source of {collection}: its sources are {_roots(known)}")
+        root = _named(root, collection, known).root
         others = [source for source in known if source.root != root]
         table = self._collections.open(collection)
         with self._access.acting(person, Action.REMOVE_SOURCE, collection, root):
@@ -179,6 +176,15 @@ def _about(options: RescanOptions) -> str:
 
 def _roots(sources: Sequence[CollectionSource]) -> str:
     return ", ".join(source.root for source in sources) or "none"
+
+
+def _named(root: str, collection: str, known: Sequence[CollectionSource]) -> CollectionSource:
+    """The source of this uri, or of this path as people write it. Raises ContactSheetError."""
+    path = path_to_uri(Path(root).expanduser().resolve())
+    found = next((source for source in known if source.root in (root, path)), None)
+    if found is None:
+        raise ContactSheetError(f"{root} is no source of {collection}: its sources are {_roots(known)}")
+    return found
 
 
 def _is_there(source: CollectionSource) -> bool:

@@ -157,9 +157,9 @@ def test_files_and_folders_without_access_are_reported(open_place: Path) -> None
         with pytest.raises(BadImage, match=r"locked\.png: cannot be read \(Permission denied\)"):
             images.load(open_place / "locked.png")
     assert [item.reason if isinstance(item, Failure) else item.name for item in found] == [
-        "locked.png",
         "folder cannot be read",
         "cannot be read",
+        "locked.png",
     ]
 
 
@@ -206,4 +206,4 @@ def test_folders_deeper_than_python_can_call_are_walked(tmp_path: Path) -> None:
     os.close(here)
     (tmp_path / "z.png").touch()
     found = list(image_files(tmp_path))
-    assert [item.name for item in found if isinstance(item, Path)] == ["z.png", "deep.png"]
+    assert [item.name for item in found if isinstance(item, Path)] == ["deep.png", "z.png"]
