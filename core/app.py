@@ -41,6 +41,7 @@ from core.library.backup.writer import BackupWriter
 from core.library.condition import collection_condition
 from core.library.image_service import ImageService
 from core.library.originals import file_size, read_original
+from core.library.picture_export import PictureExportService
 from core.library.reembedder import Reembedder
 from core.library.reembedding import EMBED_JOB, ReembeddingService
 from core.library.removal import RemovalService
@@ -166,7 +167,9 @@ class App:
         settings, collections = self.settings, self._collections
         uploads = settings.data / "uploads"
         self.library = LibraryService(settings.roots, uploads, self._stores.jobs, self._background, self.access)
-        self.images = ImageService(self._opened.table, collections.names, settings.max_megapixels)
+        self.images = ImageService(
+            self._opened.table, collections.names, settings.max_megapixels, settings.share_location
+        )
         self._runner = IngestRunner(collections, self.encoders, self._stores.sources, settings, self._record_batch)
         self.sources = SourceService(
             collections, self._stores.sources, self._runner, self._background, self.access, self._after_ingest
@@ -178,6 +181,15 @@ class App:
             self.access,
             settings.roots,
             settings.data / "sidecars.lock",
+        )
+        self.exports = PictureExportService(
+            collections,
+            self._stores.sources,
+            self.cluster_members,
+            self.access,
+            settings.data / "exports",
+            settings.max_megapixels,
+            settings.share_location,
         )
         self._unsplash = UnsplashIngest(self._runner, settings, frozenset(settings.unsplash_hosts))
         self.removal = RemovalService(collections, self.access, self._after_ingest, self._forget)

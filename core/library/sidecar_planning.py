@@ -49,7 +49,7 @@ def plan_sidecar(asset: Asset, place: Location, cluster: str, roots: Sequence[Pa
     except SidecarError as error:
         return PlannedSidecar(replace(nothing, reason=str(error)))
     uri = path_to_uri(path)
-    if edited.content == before or not edited.added and before is None:
+    if edited.content == before or (not edited.added and before is None):
         return PlannedSidecar(replace(nothing, outcome="unchanged", sidecar=uri))
     if not os.access(path.parent, os.W_OK):
         return PlannedSidecar(replace(nothing, sidecar=uri, reason="its folder is read-only"))
@@ -112,7 +112,7 @@ class _Folder:
 
 @lru_cache(maxsize=4)
 def _folder(path: Path, _modified_ns: int) -> _Folder:
-    names = frozenset(os.listdir(path))
+    names = frozenset(entry.name for entry in os.scandir(path))
     pictures = (Path(name) for name in names if Path(name).suffix.lower() in PICTURE_SUFFIXES)
     return _Folder(names, Counter(_folded(picture.stem) for picture in pictures))
 

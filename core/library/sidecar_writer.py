@@ -26,12 +26,19 @@ from core.library.sidecar_replacing import (
 from core.logs import log
 from core.records.cluster_members import ClusterMembers
 from core.records.jobs import Progress, ProgressListener, ignore
-from core.records.sidecars import SidecarChange, SidecarOptions, SidecarReport, SidecarRun, UndoneSidecar, WrittenSidecar
+from core.records.sidecars import (
+    SidecarChange,
+    SidecarOptions,
+    SidecarReport,
+    SidecarRun,
+    UndoneSidecar,
+    UndoOutcome,
+    WrittenSidecar,
+)
 from core.store.lance.collections import Collections
 from core.store.objects.locks import held_lock
 from core.store.objects.names import path_to_uri, uri_to_path
 from core.store.sql.sidecar_store import SidecarStore
-from core.text import counted
 
 _BATCH = 50  # files: what is recorded at once
 Item = TypeVar("Item")
@@ -58,9 +65,7 @@ class SidecarService:
 
     # -- writing --------------------------------------------------------------------------------------------
 
-    def preview(
-        self, person: Person, collection: str, options: SidecarOptions = SidecarOptions()
-    ) -> SidecarReport:
+    def preview(self, person: Person, collection: str, options: SidecarOptions = SidecarOptions()) -> SidecarReport:
         """What `write` would do, without touching anything. Raises NotAllowed, ClusterError, CollectionError."""
         self._access.require(person, Action.WRITE_SIDECARS)
         members = self._members(collection, options.revision)
@@ -76,8 +81,10 @@ class SidecarService:
     ) -> SidecarReport:
         """Add the confirmed names of a revision's clusters, and the pictures' own keywords, to their sidecars.
 
-        A file that cannot be written is left out, and the report says why; the rest goes on. Raises NotAllowed, ClusterError, CollectionError, CollectionBusy while another run writes, StoreError.
+        A file that cannot be written is left out, and the report says why; the rest goes on. Raises NotAllowed,
+        ClusterError, CollectionError, CollectionBusy while another run writes, StoreError.
         """
+        self._access.require(person, Action.WRITE_SIDECARS)
         members = self._members(collection, options.revision)
         with (
             self._access.acting(person, Action.WRITE_SIDECARS, collection, f"revision {members.revision.id}"),
@@ -132,6 +139,7 @@ class SidecarService:
         One that was changed since is left alone, and stays in the run, so that it can be tried again. Raises
         NotAllowed, ContactSheetError if there is no such run, CollectionBusy while another run writes, StoreError.
         """
+        self._access.require(person, Action.UNDO_SIDECARS)
         self._store.run(collection, run)
         with self._access.acting(person, Action.UNDO_SIDECARS, collection, f"run {run}"), self._alone():
             roots = None if person.is_operator else self._roots
@@ -142,14 +150,6 @@ class SidecarService:
 
     def _alone(self) -> AbstractContextManager[None]:
         return held_lock(self._lock_file, 0.0, "sidecars are being written already: wait until that is done")
-
-
-def describe_counts(changes: Sequence[SidecarChange]) -> str:
-    """`12 created, 3 updated, 1 left out`."""
-    outcomes = ("created", "updated", "unchanged", "left out")
-    numbers = {outcome: sum(change.outcome == outcome for change in changes) for outcome in outcomes}
-    named = [f"{number:,} {outcome}" for outcome, number in numbers.items() if number]
-    return f"{counted(len(changes), 'sidecar')}: {', '.join(named)}" if named else "no sidecars"
 
 
 def _batches(items: Iterable[Item]) -> Iterator[list[Item]]:
@@ -167,8 +167,10 @@ def _left_out_twice(planned: PlannedSidecar) -> PlannedSidecar:
 def _recorded(planned: PlannedSidecar) -> WrittenSidecar | None:
     if planned.path is None or planned.after is None:
         return None
-    packed = None if planned.before is None else pack(planned.before, planned.after)
-    return WrittenSidecar(path_to_uri(planned.path), packed, content_hash(planned.after))
+    uri, after = path_to_uri(planned.path), content_hash(planned.after)
+    if planned.before is None:
+        return WrittenSidecar(uri, None, "", after)
+    return WrittenSidecar(uri, pack(planned.before, planned.after), content_hash(planned.before), after)
 
 
 def _written(planned: PlannedSidecar, run: int | None) -> SidecarChange:
@@ -182,21 +184,28 @@ def _written(planned: PlannedSidecar, run: int | None) -> SidecarChange:
 
 
 def _undone(file: WrittenSidecar, run: int, roots: Sequence[Path] | None) -> UndoneSidecar:
-    path = uri_to_path(file.uri)
-    remove_draft(_draft(path, run))
     try:
-        if roots is not None and not any(path.resolve().is_relative_to(root) for root in roots):
-            raise SidecarError("it is outside the folders of CONTACTSHEET_ROOTS")
-        now = read_sidecar(path)
-        if now is None:
-            return UndoneSidecar(file.uri, "unchanged", "it is not there")
-        if content_hash(now) != file.after:
-            raise SidecarError("it was changed since")
-        before = None if file.packed is None else unpack(file.packed, now)
-        replace_sidecar(path, now, before, _draft(path, run))
+        return UndoneSidecar(file.uri, _undo(file, run, roots))
     except SidecarError as error:
         return UndoneSidecar(file.uri, "left alone", str(error))
-    return UndoneSidecar(file.uri, "deleted" if before is None else "restored")
+
+
+def _undo(file: WrittenSidecar, run: int, roots: Sequence[Path] | None) -> UndoOutcome:
+    """Raises SidecarError where the file has to be left alone."""
+    path = uri_to_path(file.uri)
+    if roots is not None and not any(path.resolve().is_relative_to(root) for root in roots):
+        raise SidecarError("it is outside the folders of CONTACTSHEET_ROOTS")
+    remove_draft(_draft(path, run))
+    now = read_sidecar(path)
+    if now is None and file.packed is None:
+        return "unchanged"
+    if now is None or content_hash(now) != file.after:
+        if now is not None and content_hash(now) == file.before:
+            return "unchanged"
+        raise SidecarError("it was changed since" if now is not None else "it was deleted since")
+    before = None if file.packed is None else unpack(file.packed, now)
+    replace_sidecar(path, now, before, _draft(path, run))
+    return "deleted" if before is None else "restored"
 
 
 def _draft(path: Path, run: int) -> Path:

@@ -10,7 +10,7 @@ from core.records.clusterings import ClusterRecord, Revision
 
 @dataclass(frozen=True, eq=False)
 class ClusterMembers:
-    """A revision and, by asset id, the cluster that each of its pictures is in; pictures assigned since are included."""
+    """A revision and, by asset id, the cluster that each of its pictures is in, those assigned since included."""
 
     revision: Revision
     cluster_of: Mapping[str, ClusterRecord]

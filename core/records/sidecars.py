@@ -60,13 +60,14 @@ class SidecarRun:
 
 @dataclass(frozen=True)
 class WrittenSidecar:
-    """A sidecar as a run wrote it: `after` is the hash of what was written, `packed` holds what was there before.
+    """A sidecar as a run wrote it: the hashes of what was there `before` and `after`; `packed` holds what was before.
 
-    `packed` is None for a file that the run created.
+    `packed` is None, and `before` empty, for a file that the run created.
     """
 
     uri: str
     packed: bytes | None
+    before: str
     after: str
 
 

@@ -318,6 +318,7 @@ CONTACTSHEET: tuple[Migration, ...] = (
                 run INTEGER NOT NULL REFERENCES sidecar_runs (id),
                 uri TEXT NOT NULL,
                 packed BLOB,
+                before TEXT NOT NULL,
                 after TEXT NOT NULL,
                 UNIQUE (run, uri)
             )

@@ -35,8 +35,8 @@ class SidecarStore:
     def add(self, run: int, files: Sequence[WrittenSidecar]) -> None:
         """Record what is about to be written, before it is."""
         with self._database.transaction() as db:
-            query = "INSERT INTO sidecar_files (run, uri, packed, after) VALUES (?, ?, ?, ?)"
-            db.executemany(query, [(run, file.uri, file.packed, file.after) for file in files])
+            query = "INSERT INTO sidecar_files (run, uri, packed, before, after) VALUES (?, ?, ?, ?, ?)"
+            db.executemany(query, [(run, file.uri, file.packed, file.before, file.after) for file in files])
 
     def runs(self, collection: str) -> list[SidecarRun]:
         """The runs of a collection that wrote anything that is not undone, the latest first."""
@@ -58,7 +58,7 @@ class SidecarStore:
         """The files of a run that are not undone, in the order in which they were written."""
         with self._database.reading() as db:
             rows = db.execute("SELECT * FROM sidecar_files WHERE run = ? ORDER BY id", (run,))
-            return [WrittenSidecar(row["uri"], row["packed"], row["after"]) for row in rows]
+            return [WrittenSidecar(row["uri"], row["packed"], row["before"], row["after"]) for row in rows]
 
     def remove(self, run: int, uris: Sequence[str]) -> None:
         """Forget files of a run: they are undone, or were never written."""
