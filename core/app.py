@@ -464,6 +464,10 @@ class App:
         if self._gemini is not None:
             self._gemini.prepare()
 
+    def shows_location(self, person: Person) -> bool:
+        """Whether this person is shown the coordinates where pictures were taken."""
+        return self.settings.share_location or self.access.is_curator(person)
+
     # -- metrics --------------------------------------------------------------------------------------------
 
     def metrics(self, since: datetime, until: datetime, collection: str | None = None) -> Summary:
