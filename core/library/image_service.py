@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import re
+import tempfile
 from collections.abc import Callable
 from dataclasses import replace
+from typing import BinaryIO
 
 from PIL import Image
 
@@ -127,7 +128,7 @@ class ImageService:
         file.close()
         if shared is None:
             return None
-        return OriginalFile(io.BytesIO(shared), len(shared), media_type, f'"{asset_id[:32]}-cleared"', path.name)
+        return OriginalFile(_stored(shared), len(shared), media_type, f'"{asset_id[:32]}-cleared"', path.name)
 
     def _open(self, collection: str, asset_id: str) -> AssetTable | None:
         if not _ASSET_ID.fullmatch(asset_id):
@@ -153,6 +154,14 @@ class ImageService:
             return None
         opened = images.open_image(data, "original", self._max_megapixels)
         return ImageFile(images.thumbnail(images.upright_rgb(opened, min_side_px=VIEW_PX), VIEW_PX), "image/jpeg")
+
+
+def _stored(data: bytes) -> BinaryIO:
+    """A file without a name, so that a browser which takes its time costs no memory."""
+    file = tempfile.TemporaryFile()  # noqa: SIM115 - whoever sends it closes it
+    file.write(data)
+    file.seek(0)
+    return file
 
 
 def _checked(thumbnail: bytes | None, asset_id: str) -> ImageFile | None:

@@ -157,11 +157,15 @@ class PictureExportService:
                     raise
                 members = {}  # nothing is published: pictures have no clusters
             return {asset_id: members.get(asset_id) for asset_id in dict.fromkeys(selection.asset_ids)}
-        found = self._members(collection, selection.revision)
-        clusters = {cluster.id: cluster for cluster in found.cluster_of.values()}
+        return dict(self._of_clusters(collection, selection))
+
+    def _of_clusters(self, collection: str, selection: PictureSelection) -> list[tuple[str, ClusterRecord]]:
+        """Pictures with their clusters, by the clusters' names."""
+        cluster_of = self._members(collection, selection.revision).cluster_of
+        clusters = {cluster.id: cluster for cluster in cluster_of.values()}
         chosen = {c.id for text in selection.clusters for c in _named(text, clusters, collection)} or set(clusters)
-        members = {i: c for i, c in found.cluster_of.items() if c.id in chosen}
-        return dict(sorted(members.items(), key=lambda item: (item[1].name.casefold(), item[1].id, item[0])))
+        found = [(asset_id, cluster) for asset_id, cluster in cluster_of.items() if cluster.id in chosen]
+        return sorted(found, key=lambda pair: (pair[1].name.casefold(), pair[1].id, pair[0]))
 
     def _require_outside_sources(self, target: Path) -> None:
         """Raise ContactSheetError if a scan of any collection would find what is written to `target`."""

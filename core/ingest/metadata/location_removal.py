@@ -87,7 +87,7 @@ def _clear_tiff(data: bytearray, base: int) -> bool:
 def _clear_directory(data: bytearray, base: int, offset: int, order: str) -> list[int] | None:
     """Take the location out of a directory; the offsets of those it leads to, None if it cannot be taken out."""
     entries = _entries(data, base, offset, order)
-    kept, removed = [], []
+    kept, removed = list[bytes](), list[bytes]()
     for entry in entries:
         (removed if struct.unpack_from(f"{order}H", entry)[0] in _LOCATION_TAGS else kept).append(entry)
     if not all(_clear_entry(data, base, entry, order) for entry in removed):

@@ -1,6 +1,7 @@
 """The runs that wrote sidecars, with what is needed to undo them, in SQLite.
 
-Backups leave them out on purpose: they are about files beside the originals, which a backup does not hold either.
+They are not copied with a single collection that is restored: they are about files beside the originals, which may be
+others by then. A backup of everything has them, as part of the database.
 """
 
 from __future__ import annotations
