@@ -19,7 +19,7 @@ from core.ingest.metadata.location_removal import without_location
 from core.library.export_manifest import NAME, Manifest
 from core.library.export_names import UniqueNames, safe_name
 from core.library.export_targets import ExportTarget, FolderTarget, new_zip
-from core.library.originals import open_original
+from core.library.originals import file_size, open_original
 from core.logs import log
 from core.records.assets import Asset, file_name
 from core.records.cluster_members import ClusterMembers
@@ -30,10 +30,12 @@ from core.store.lance.collections import Collections
 from core.store.lance.table import AssetTable
 from core.store.objects.names import uri_to_path
 from core.store.sql.source_store import SourceStore
-from core.text import counted
+from core.text import counted, format_bytes
 
-MAX_PAGE_PICTURES = 2_000
+# What a page may send: it is kept in memory on its way to the browser.
+MAX_PAGE_PICTURES, MAX_PAGE_BYTES = 2_000, 500_000_000
 _BATCH, _KEPT_S = 50, 24 * 3600
+_OR_COMMAND = "or use python -m core export-pictures"
 _NOT_REMOVABLE = "its format may hold coordinates that cannot be removed"
 
 
@@ -59,14 +61,10 @@ class PictureExportService:
     ) -> tuple[Path, ExportReport]:
         """A new ZIP file of pictures, for a page to send: its path and what became of each. Kept for a day.
 
-        Raises NotAllowed, ContactSheetError for none or too many of them, StoreError.
+        Raises NotAllowed, ContactSheetError for none, too many or too large ones, StoreError.
         """
         self._access.require(person, Action.EXPORT_PICTURES)
-        if not 0 < len(asset_ids) <= MAX_PAGE_PICTURES:
-            chosen = f"{counted(len(asset_ids), 'picture')} chosen"
-            raise ContactSheetError(
-                f"{chosen}: choose 1 to {MAX_PAGE_PICTURES:,}, or use python -m core export-pictures"
-            )
+        self._require_small(collection, asset_ids)
         target = self._folder / f"{collection}-{uuid.uuid4().hex}.zip"
         options = ExportOptions(thumbnails=True, location=self._share_location)
         with self._acting(person, collection, PictureSelection(tuple(asset_ids))):
@@ -177,6 +175,15 @@ class PictureExportService:
                         f"{target} lies in {root}, a source of {collection}, which would add the copies:"
                         " choose a folder outside"
                     )
+
+    def _require_small(self, collection: str, asset_ids: Sequence[str]) -> None:
+        chosen = counted(len(asset_ids), "picture")
+        if not 0 < len(asset_ids) <= MAX_PAGE_PICTURES:
+            raise ContactSheetError(f"{chosen} chosen: choose 1 to {MAX_PAGE_PICTURES:,}, {_OR_COMMAND}")
+        total = sum(file_size(asset) or 0 for asset, _ in _assets(self._collections.open(collection), asset_ids))
+        if total > MAX_PAGE_BYTES:
+            limit = format_bytes(MAX_PAGE_BYTES)
+            raise ContactSheetError(f"{chosen} take {format_bytes(total)}: choose up to {limit}, {_OR_COMMAND}")
 
     def _remove_old(self) -> None:
         """Delete the ZIP files of pages that are older than a day."""
