@@ -33,7 +33,7 @@ def load(image: Image.Image) -> Image.Image:
         if whole is None:
             raise
         image.info[NOTE] = LACKS_ITS_END
-        whole.info |= image.info
+        whole.info.update(image.info)
         return whole
     if isinstance(image, Jpeg2KImagePlugin.Jpeg2KImageFile):
         image.reduce = 0  # Pillow's method of this name is hidden by the number

@@ -58,29 +58,29 @@ class Layout:
 
 def read_layout(page: Directory) -> Layout | None:
     """The layout of a page that is read here; None if it is one of Pillow's, or of a kind that nobody knows."""
-    bits, kinds = page.ints(Tag.BITS), page.ints(Tag.SAMPLE_FORMAT) or (1,)
-    photometric = page.int(Tag.PHOTOMETRIC, -1)
-    if len(set(bits)) != 1 or len(set(kinds)) != 1 or page.int(Tag.COMPRESSION, 1) not in _COMPRESSIONS:
+    bits, kinds = page.numbers(Tag.BITS), page.numbers(Tag.SAMPLE_FORMAT) or (1,)
+    photometric = page.number(Tag.PHOTOMETRIC, -1)
+    if len(set(bits)) != 1 or len(set(kinds)) != 1 or page.number(Tag.COMPRESSION, 1) not in _COMPRESSIONS:
         return None
     name = f"{_KINDS.get(kinds[0], '?')}{bits[0] // 8}"
     if bits[0] % 8 or name not in _DTYPES or name == "u1" or photometric not in (WHITE_IS_ZERO, BLACK_IS_ZERO, RGB):
         return None
-    width, height = page.int(Tag.WIDTH), page.int(Tag.HEIGHT)
-    samples = page.int(Tag.SAMPLES, 1)
+    width, height = page.number(Tag.WIDTH), page.number(Tag.HEIGHT)
+    samples = page.number(Tag.SAMPLES, 1)
     tiled = Tag.TILE_OFFSETS in page.entries
-    block = (page.int(Tag.TILE_WIDTH), page.int(Tag.TILE_HEIGHT))
+    block = (page.number(Tag.TILE_WIDTH), page.number(Tag.TILE_HEIGHT))
     if not tiled:
-        block = (width, min(page.int(Tag.ROWS_PER_STRIP, height), height))
+        block = (width, min(page.number(Tag.ROWS_PER_STRIP, height), height))
     layout = Layout(
         (width, height),
         samples,
         np.dtype(page.order + name),
         photometric,
-        page.int(Tag.PLANAR, 1) == 2 and samples > 1,
+        page.number(Tag.PLANAR, 1) == 2 and samples > 1,
         block,
         tiled,
-        page.ints(Tag.TILE_OFFSETS if tiled else Tag.STRIP_OFFSETS),
-        page.ints(Tag.TILE_BYTES if tiled else Tag.STRIP_BYTES),
+        page.numbers(Tag.TILE_OFFSETS if tiled else Tag.STRIP_OFFSETS),
+        page.numbers(Tag.TILE_BYTES if tiled else Tag.STRIP_BYTES),
     )
     return layout if _is_consistent(layout) else None
 
@@ -103,7 +103,7 @@ def _blocks(layout: Layout) -> tuple[int, int]:
 def read_pixels(page: Directory, layout: Layout) -> Image.Image:
     """The page as L, LA, RGB or RGBA, black to white. Raises OSError for damaged data."""
     colours = 3 if layout.photometric == RGB else 1
-    has_alpha = layout.samples == colours + 1 and page.int(Tag.EXTRA_SAMPLES) in (1, 2)
+    has_alpha = layout.samples == colours + 1 and page.number(Tag.EXTRA_SAMPLES) in (1, 2)
     used = colours + has_alpha
     if layout.planar:
         planes = [_plane(page, layout, number)[..., 0] for number in range(used)]
@@ -127,12 +127,23 @@ def _plane(page: Directory, layout: Layout, number: int) -> Array:
     wanted = slice(first, first + across * down)
     sample_bytes = layout.dtype.itemsize
     row_bytes = layout.block[0] * layout.step * sample_bytes
+    _check_extent(page, layout, wanted, row_bytes)
     raw = _unpacked(page, layout, layout.offsets[wanted], layout.lengths[wanted], row_bytes, across, down)
     rows = raw.shape[0]
-    predictor = page.int(Tag.PREDICTOR, 1) if page.int(Tag.COMPRESSION, 1) in _WITH_PREDICTOR else 1
+    predictor = page.number(Tag.PREDICTOR, 1) if page.number(Tag.COMPRESSION, 1) in _WITH_PREDICTOR else 1
     samples = _without_predictor(raw.reshape(rows, across, row_bytes), layout, predictor)
     width, height = layout.size
     return samples.reshape(rows, across * layout.block[0], layout.step)[:height, :width]
+
+
+def _check_extent(page: Directory, layout: Layout, wanted: slice, row_bytes: int) -> None:
+    """Refuse blocks that lead out of the file: what is appended to it must not be read as pixels."""
+    rows, lengths = layout.block[1], layout.lengths[wanted]
+    if page.number(Tag.COMPRESSION, 1) == 1:  # where Pillow does not look at the lengths
+        last = layout.size[1] - rows * (len(lengths) - 1)
+        lengths = tuple(row_bytes * rows for _ in lengths[1:]) + (row_bytes * (rows if layout.tiled else last),)
+    if any(start + length > len(page.data) for start, length in zip(layout.offsets[wanted], lengths, strict=True)):
+        raise OSError("image file is truncated")
 
 
 def _unpacked(
@@ -146,7 +157,7 @@ def _unpacked(
 ) -> Array:
     """The bytes of the blocks side by side, (rows, bytes of a row), as libtiff unpacks 8-bit greys."""
     rows = layout.block[1] * down if layout.tiled else layout.size[1]
-    block = {
+    block: dict[int, Any] = {
         Tag.TILE_WIDTH: row_bytes,
         Tag.TILE_HEIGHT: layout.block[1],
         Tag.TILE_OFFSETS: offsets,
@@ -158,7 +169,7 @@ def _unpacked(
         Tag.WIDTH: row_bytes * across,
         Tag.HEIGHT: rows,
         Tag.BITS: 8,
-        Tag.COMPRESSION: page.int(Tag.COMPRESSION, 1),
+        Tag.COMPRESSION: page.number(Tag.COMPRESSION, 1),
         Tag.PHOTOMETRIC: BLACK_IS_ZERO,
         Tag.SAMPLES: 1,
         **block,
@@ -200,9 +211,9 @@ def _without_predictor(raw: Array, layout: Layout, predictor: int) -> Array:
 
 def _stated_max(page: Directory, layout: Layout) -> int:
     """The value of white if the file says so, 0 if not; whoever gave it a colour profile used the whole range."""
-    if page.bytes(Tag.ICC_PROFILE):
+    if page.raw(Tag.ICC_PROFILE):
         return 65_535
-    return page.int(Tag.MAX_VALUE) if layout.samples == 1 else 0
+    return page.number(Tag.MAX_VALUE) if layout.samples == 1 else 0
 
 
 def _scale(planes: list[Array], stated_max: int) -> tuple[float, float]:
@@ -230,7 +241,9 @@ def _range(plane: Array) -> tuple[float, float]:
 def _to_bytes(plane: Array, low: float, high: float) -> NDArray[np.uint8]:
     """0 for `low` and less, 255 for `high` and more; what is no number, or infinite, is 0."""
     if plane.dtype == np.uint16 and plane.size > 1 << 16:
-        return _to_bytes(np.arange(1 << 16, dtype=np.uint16)[np.newaxis], low, high)[0][plane]
+        table = _to_bytes(np.arange(1 << 16, dtype=np.uint16)[np.newaxis], low, high)[0]
+        looked_up: NDArray[np.uint8] = np.take(table, plane)
+        return looked_up
     result = np.empty(plane.shape, np.uint8)
     with np.errstate(over="ignore", invalid="ignore"):
         for band, into in zip(_bands(plane), _bands(result), strict=True):

@@ -56,6 +56,12 @@ def test_a_raws_packet_of_xmp_is_read(build: type) -> None:
     assert embedded_description(opened).title == "Title"
 
 
+@pytest.mark.parametrize("signature", [b"FOVb", b"\0MRM", b"II\x1a\0\0\0HEAPCCDR"])
+def test_raws_that_are_built_otherwise_are_searched_for_their_preview(signature: bytes) -> None:
+    data = signature + bytes(100) + jpeg((160, 120), "blue") + bytes(50) + jpeg((640, 480), "red") + bytes(400)
+    assert images.decode(data).size == (640, 480)
+
+
 def test_a_cr3_without_a_track_of_jpeg_is_read_by_its_preview_box() -> None:
     assert images.decode(camera_raw.cr3(jpeg((640, 480), "red"), in_track=False)).size == (640, 480)
 

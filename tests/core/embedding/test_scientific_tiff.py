@@ -9,7 +9,7 @@ from PIL import Image, ImageCms
 
 from core.embedding import images
 from core.errors import BadImage
-from tests.fakes.camera_raw import TiffWriter, jpeg, long, short
+from tests.fakes.camera_raw import TiffWriter, directory, jpeg, long, short
 from tests.fakes.tiffs import pages, tiff
 
 
@@ -142,6 +142,13 @@ def test_samples_that_are_cut_off_or_too_many_are_refused() -> None:
     data = tiff(np.zeros((200, 200), np.float64))
     with pytest.raises(BadImage, match=r"truncated|damaged"):
         images.decode(data[:8] + data[8 + 100_000 :])
+    head = b"II*\0" + struct.pack("<I", 8)
+    rows = [short("<", 256, 9), short("<", 257, 9), short("<", 258, 16), short("<", 262, 1), short("<", 278, 9)]
+    at = 8 + len(directory("<", 8, [*rows, long("<", 273, 0), long("<", 279, 162)]))
+    body = directory("<", 8, [*rows, long("<", 273, at), long("<", 279, 162)])
+    assert images.decode(head + body + bytes(162)).size == (9, 9)
+    with pytest.raises(BadImage, match="truncated"):
+        images.decode(head + body + bytes(150))
     with pytest.raises(BadImage, match="too many pixels"):
         images.decode(tiff(np.zeros((1000, 1000, 4), np.float64), photometric=2), max_megapixels=2)
 
