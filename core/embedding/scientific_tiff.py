@@ -1,59 +1,23 @@
-"""Reads TIFFs whose samples are not 8-bit colours: 16, 32 and 64 bits, signed, floating point, scaled by their range.
-
-libtiff unpacks the strips or tiles as if they were 8-bit greys, in whatever compression Pillow knows; predictors, byte
-order and planes are undone here (TIFF 6.0, sections 14 and 19; Adobe Photoshop TIFF Technical Note 3).
-"""
+"""Reads TIFFs whose samples have 16 bits and more, a sign or a floating point, and scales them by their range."""
 
 from __future__ import annotations
-
-import io
-import struct
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from core.embedding.tiff_blocks import Array, Layout, read_plane
 from core.embedding.tiff_directories import Directory, Tag
 
-Array = NDArray[Any]
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB = 0, 1, 2
 # None, LZW, Deflate (both numbers), PackBits, LZMA, Zstandard.
 _COMPRESSIONS = (1, 5, 8, 32946, 32773, 34925, 50000)
-_WITH_PREDICTOR = frozenset(_COMPRESSIONS) - {1, 32773}
 _KINDS = {1: "u", 2: "i", 3: "f"}
 _DTYPES = ("u1", "i1", "u2", "i2", "f2", "u4", "i4", "f4", "u8", "i8", "f8")
 # A camera or microscope of 10, 12 or 14 bits fills the lower bits of 16.
 _FULL_SCALES = (255, 1023, 4095, 16383, 65535)
 _MAX_SAMPLES = 4096
 _BAND_VALUES = 4_000_000
-
-
-@dataclass(frozen=True)
-class Layout:
-    """How the samples of a page are stored: `step` of them beside each other, in blocks of `block` (width, height)."""
-
-    size: tuple[int, int]
-    samples: int
-    dtype: np.dtype[Any]
-    photometric: int
-    planar: bool
-    block: tuple[int, int]
-    tiled: bool
-    offsets: tuple[int, ...]
-    lengths: tuple[int, ...]
-
-    @property
-    def unpacked_bytes(self) -> int:
-        """What has to be unpacked at once."""
-        return self.size[0] * self.size[1] * self.step * self.dtype.itemsize
-
-    @property
-    def step(self) -> int:
-        """Samples of one pixel in one block."""
-        return 1 if self.planar else self.samples
 
 
 def read_layout(page: Directory) -> Layout | None:
@@ -91,13 +55,8 @@ def _is_consistent(layout: Layout) -> bool:
         return False
     if layout.photometric == RGB and layout.samples < 3:
         return False
-    needed = _blocks(layout)[0] * _blocks(layout)[1] * (layout.samples if layout.planar else 1)
+    needed = layout.blocks[0] * layout.blocks[1] * (layout.samples if layout.planar else 1)
     return len(layout.offsets) >= needed and len(layout.lengths) >= needed
-
-
-def _blocks(layout: Layout) -> tuple[int, int]:
-    """Blocks across and down."""
-    return -(-layout.size[0] // layout.block[0]), -(-layout.size[1] // layout.block[1])
 
 
 def read_pixels(page: Directory, layout: Layout) -> Image.Image:
@@ -106,9 +65,9 @@ def read_pixels(page: Directory, layout: Layout) -> Image.Image:
     has_alpha = layout.samples == colours + 1 and page.number(Tag.EXTRA_SAMPLES) in (1, 2)
     used = colours + has_alpha
     if layout.planar:
-        planes = [_plane(page, layout, number)[..., 0] for number in range(used)]
+        planes = [read_plane(page, layout, number)[..., 0] for number in range(used)]
     else:
-        together = _plane(page, layout, 0)
+        together = read_plane(page, layout, 0)
         planes = [together[..., number] for number in range(used)]
     scale = _scale(planes[:colours], _stated_max(page, layout))
     bands = [_to_bytes(plane, *scale) for plane in planes[:colours]]
@@ -118,95 +77,6 @@ def read_pixels(page: Directory, layout: Layout) -> Image.Image:
         full = 1.0 if layout.dtype.kind == "f" else float(np.iinfo(layout.dtype).max)
         bands.append(_to_bytes(planes[-1], 0.0, full))
     return Image.merge({1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}[used], [Image.fromarray(band) for band in bands])
-
-
-def _plane(page: Directory, layout: Layout, number: int) -> Array:
-    """The samples of a plane, (height, width, step), in the machine's byte order."""
-    across, down = _blocks(layout)
-    first = number * across * down
-    wanted = slice(first, first + across * down)
-    sample_bytes = layout.dtype.itemsize
-    row_bytes = layout.block[0] * layout.step * sample_bytes
-    _check_extent(page, layout, wanted, row_bytes)
-    raw = _unpacked(page, layout, layout.offsets[wanted], layout.lengths[wanted], row_bytes, across, down)
-    rows = raw.shape[0]
-    predictor = page.number(Tag.PREDICTOR, 1) if page.number(Tag.COMPRESSION, 1) in _WITH_PREDICTOR else 1
-    samples = _without_predictor(raw.reshape(rows, across, row_bytes), layout, predictor)
-    width, height = layout.size
-    return samples.reshape(rows, across * layout.block[0], layout.step)[:height, :width]
-
-
-def _check_extent(page: Directory, layout: Layout, wanted: slice, row_bytes: int) -> None:
-    """Refuse blocks that lead out of the file: what is appended to it must not be read as pixels."""
-    rows, lengths = layout.block[1], layout.lengths[wanted]
-    if page.number(Tag.COMPRESSION, 1) == 1:  # where Pillow does not look at the lengths
-        last = layout.size[1] - rows * (len(lengths) - 1)
-        lengths = tuple(row_bytes * rows for _ in lengths[1:]) + (row_bytes * (rows if layout.tiled else last),)
-    if any(start + length > len(page.data) for start, length in zip(layout.offsets[wanted], lengths, strict=True)):
-        raise OSError("image file is truncated")
-
-
-def _unpacked(
-    page: Directory,
-    layout: Layout,
-    offsets: Sequence[int],
-    lengths: Sequence[int],
-    row_bytes: int,
-    across: int,
-    down: int,
-) -> Array:
-    """The bytes of the blocks side by side, (rows, bytes of a row), as libtiff unpacks 8-bit greys."""
-    rows = layout.block[1] * down if layout.tiled else layout.size[1]
-    block: dict[int, Any] = {
-        Tag.TILE_WIDTH: row_bytes,
-        Tag.TILE_HEIGHT: layout.block[1],
-        Tag.TILE_OFFSETS: offsets,
-        Tag.TILE_BYTES: lengths,
-    }
-    if not layout.tiled:
-        block = {Tag.ROWS_PER_STRIP: layout.block[1], Tag.STRIP_OFFSETS: offsets, Tag.STRIP_BYTES: lengths}
-    tags: dict[int, Any] = {
-        Tag.WIDTH: row_bytes * across,
-        Tag.HEIGHT: rows,
-        Tag.BITS: 8,
-        Tag.COMPRESSION: page.number(Tag.COMPRESSION, 1),
-        Tag.PHOTOMETRIC: BLACK_IS_ZERO,
-        Tag.SAMPLES: 1,
-        **block,
-    }
-    with Image.open(io.BytesIO(_with_directory(page.data, page.order, tags)), formats=("TIFF",)) as image:
-        return np.array(image)
-
-
-def _with_directory(data: bytes, order: str, tags: dict[int, Any]) -> bytes:
-    """The file with another directory, appended, as its first; a BigTIFF becomes a plain one (files are below 4 GB)."""
-    at = len(data) + len(data) % 2
-    packed, tail = struct.pack(f"{order}H", len(tags)), b""
-    behind = at + 2 + 12 * len(tags) + 4
-    for tag, value in sorted(tags.items()):
-        numbers = (value,) if isinstance(value, int) else value
-        values = struct.pack(f"{order}{len(numbers)}I", *numbers)
-        packed += struct.pack(f"{order}HHI", tag, 4, len(numbers))
-        packed += values if len(values) == 4 else struct.pack(f"{order}I", behind + len(tail))
-        tail += b"" if len(values) == 4 else values
-    header = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(f"{order}I", at)
-    return b"".join((header, data[8:], bytes(len(data) % 2), packed, bytes(4), tail))
-
-
-def _without_predictor(raw: Array, layout: Layout, predictor: int) -> Array:
-    """Samples from bytes of shape (rows, blocks across, bytes of a block's row)."""
-    rows, across, row_bytes = raw.shape
-    step, dtype = layout.step, layout.dtype
-    if predictor == 3:  # differences of bytes, the most significant bytes of a row first
-        summed = np.cumsum(raw.reshape(rows, across, row_bytes // step, step), axis=2, dtype=np.uint8)
-        by_byte = summed.reshape(rows, across, dtype.itemsize, -1)
-        return (
-            np.ascontiguousarray(by_byte.swapaxes(2, 3)).view(dtype.newbyteorder(">")).astype(dtype.newbyteorder("="))
-        )
-    samples = raw.view(dtype).astype(dtype.newbyteorder("="))
-    if predictor == 2 and dtype.kind != "f":
-        samples = np.cumsum(samples.reshape(rows, across, -1, step), axis=2, dtype=samples.dtype)
-    return samples
 
 
 def _stated_max(page: Directory, layout: Layout) -> int:
@@ -240,17 +110,20 @@ def _range(plane: Array) -> tuple[float, float]:
 
 def _to_bytes(plane: Array, low: float, high: float) -> NDArray[np.uint8]:
     """0 for `low` and less, 255 for `high` and more; what is no number, or infinite, is 0."""
+    result = np.empty(plane.shape, np.uint8)
+    table = None
     if plane.dtype == np.uint16 and plane.size > 1 << 16:
         table = _to_bytes(np.arange(1 << 16, dtype=np.uint16)[np.newaxis], low, high)[0]
-        looked_up: NDArray[np.uint8] = np.take(table, plane)
-        return looked_up
-    result = np.empty(plane.shape, np.uint8)
     with np.errstate(over="ignore", invalid="ignore"):
         for band, into in zip(_bands(plane), _bands(result), strict=True):
-            values = (band.astype(np.float64) - low) / (high - low) * 255.0
-            np.nan_to_num(values, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
-            into[...] = np.rint(values.clip(0, 255))
+            into[...] = _band_to_bytes(band, low, high) if table is None else table[band]
     return result
+
+
+def _band_to_bytes(band: Array, low: float, high: float) -> NDArray[np.float64]:
+    values: NDArray[np.float64] = (band.astype(np.float64) - low) / (high - low) * 255.0
+    np.nan_to_num(values, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+    return np.rint(values.clip(0, 255), out=values)
 
 
 def _bands(plane: Array) -> list[Array]:

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import io
+import shutil
 import subprocess
 import sys
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -103,6 +106,26 @@ def test_a_raw_without_a_preview_is_developed_upright_with_rawpy() -> None:
     assert images.upright_rgb(opened).size == opened.size == (64, 96)
     assert images.upright_size(opened.size, opened) == (64, 96)
     assert embedded_description(opened).author == "Ada"
+
+
+@pytest.mark.skipif(shutil.which("exiftool") is None, reason="exiftool is not installed")
+@pytest.mark.parametrize("name", [*EVERY_RAW, "RAF"])
+def test_exiftool_takes_our_files_for_raws_and_finds_the_same_preview_and_metadata(name: str, tmp_path: Path) -> None:
+    preview = jpeg((640, 480), "red")
+    build = {**EVERY_RAW, "RAF": camera_raw.raf, "CR3": partial(camera_raw.cr3, in_track=False)}[name]
+    path = tmp_path / f"a.{name.lower()}"
+    path.write_bytes(build(preview))
+
+    def ask(*options: str) -> bytes:
+        return subprocess.run(["exiftool", *options, str(path)], capture_output=True, check=True).stdout
+
+    assert ask("-s3", "-FileType").decode().strip() == {"CR3": "CRX", "RW2": "RAW"}.get(name, name)
+    found = [ask("-b", f"-{tag}") for tag in ("PreviewImage", "JpgFromRaw")]
+    if name != "ORF":  # whose maker notes are a place alone here
+        assert preview in found
+    if name != "RAF":
+        path.write_bytes(images.open_image(build(preview)).info["exif"].removeprefix(b"Exif\0\0"))
+        assert ask("-s3", "-Artist", "-DateTimeOriginal").decode().split("\n")[:2] == ["Ada", "2019:07:14 05:12:09"]
 
 
 def test_a_loop_of_directories_ends() -> None:
