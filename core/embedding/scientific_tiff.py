@@ -123,7 +123,8 @@ def _to_bytes(plane: Array, low: float, high: float) -> NDArray[np.uint8]:
 def _band_to_bytes(band: Array, low: float, high: float) -> NDArray[np.float64]:
     values: NDArray[np.float64] = (band.astype(np.float64) - low) / (high - low) * 255.0
     np.nan_to_num(values, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
-    return np.rint(values.clip(0, 255), out=values)
+    np.rint(np.clip(values, 0, 255, out=values), out=values)
+    return values
 
 
 def _bands(plane: Array) -> list[Array]:
