@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
 from collections.abc import Sequence
 from typing import Any
@@ -50,6 +51,8 @@ def format_bytes(count: int) -> str:
 
 _SOFT_HYPHEN = "\u00ad"
 _JOINERS = "\u200c\u200d"  # they hold emoji together, and letters of Persian and Indian scripts
+# A black flag and letters that are tags: the flags of England, Scotland and Wales.
+_REGION_FLAG = re.compile("(\U0001f3f4[\U000e0030-\U000e0039\U000e0061-\U000e007a]{1,8}\U000e007f)")
 _UNSAFE_CATEGORIES = ("Cc", "Cf", "Cs")
 
 
@@ -58,9 +61,15 @@ def one_line(text: str, max_length: int | None = None) -> str:
 
     Control characters, lone surrogates and invisible marks, such as those that change its direction, become spaces.
     """
-    safe = "".join(" " if _is_unsafe(character) else character for character in text.replace(_SOFT_HYPHEN, ""))
+    safe = text if text.isprintable() else _made_safe(text.replace(_SOFT_HYPHEN, ""))
     line = " ".join(safe.split()).strip(f" {_JOINERS}")
     return line if max_length is None or len(line) <= max_length else f"{line[: max_length - 1].rstrip()}…"
+
+
+def _made_safe(text: str) -> str:
+    parts = _REGION_FLAG.split(text)  # every second is a flag
+    parts[::2] = ["".join(" " if _is_unsafe(character) else character for character in part) for part in parts[::2]]
+    return "".join(parts)
 
 
 def _is_unsafe(character: str) -> bool:

@@ -19,6 +19,7 @@ from core.embedding import raw_decoder
 from core.embedding.deferred_image import ORIENTATION, DeferredImage
 from core.embedding.formats import EXTRAS, HEIC_INSTALLED, JXL_INSTALLED, RAW_INSTALLED, format_of, missing_extra
 from core.embedding.iso_media import boxes
+from core.embedding.jpeg_photoshop import without_photoshop
 from core.embedding.jpeg_xl import is_jpeg_xl, open_jpeg_xl
 from core.embedding.raw_preview import XMP_BOX, CameraRaw, read_camera_raw
 from core.embedding.scientific_tiff import read_layout, read_pixels
@@ -68,6 +69,8 @@ def open_header(data: bytes, path: str) -> Image.Image:
     except BadImage:
         raise
     except UnidentifiedImageError as error:
+        if (pixels_alone := without_photoshop(data)) != data:
+            return open_header(pixels_alone, path)
         raise _unidentified(data, path) from error
     except Exception as error:  # readers raise whatever their parsers meet
         raise BadImage(path, "damaged", short_message(error)) from error

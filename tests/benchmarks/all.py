@@ -20,6 +20,7 @@ NAMES = (
     "encode",
     "precision",
     "ingest",
+    "metadata",
     "latency",
     "ranking",
     "telemetry",

@@ -1,19 +1,90 @@
-"""Text from outside, made safe to store: no control characters, no surrogates, bounded length."""
+"""Text from outside, made fit to store: decoded, composed, without control characters, of bounded length."""
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable
-from datetime import UTC, datetime
 
+from core.ingest.metadata.dates import parse_date as parse_date  # callers of the old place follow
 from core.text import one_line
 
 MAX_TITLE_LENGTH, MAX_TEXT_LENGTH, MAX_KEYWORD_LENGTH, MAX_KEYWORDS = 300, 5_000, 80, 100
-_DATE_FORMATS = ("%Y:%m:%d %H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d", "%Y:%m:%d", "%Y%m%d", "%Y-%m", "%Y")
+# What cameras, scanners and programs write where a person would write a title or a description; compared without case.
+PROGRAM_TEXTS = frozenset(
+    {
+        "olympus digital camera",
+        "sony dsc",
+        "minolta digital camera",
+        "konica minolta digital camera",
+        "samsung digital camera",
+        "samsung camera pictures",
+        "kodak digital still camera",
+        "casio digital camera",
+        "pentax digital camera",
+        "benq digital camera",
+        "digital camera",
+        "digital stillcamera",
+        "exif_jpeg_picture",
+        "exif jpeg",
+        "exif_jpeg_t422",
+        "acd systems digital imaging",
+        "applemark",
+        "default",
+        "image description",
+        "user comments",
+    }
+)
+# Phones of Huawei and Honor name the mode they were in.
+PHONE_MODES = frozenset(
+    {
+        "cof",
+        "cof_vivid",
+        "dav",
+        "edf",
+        "fbt",
+        "hdrpl",
+        "mde",
+        "nfd",
+        "oznor",
+        "ozedf",
+        "rbt",
+        "rhdr",
+        "rptfbt",
+        "sdr",
+        "sdr_vivid",
+        "vhdr",
+    }
+)
+PROGRAM_TEXT_STARTS = (
+    "created with gimp",
+    "created with the gimp",
+    "creator: gd-jpeg",
+    "file written by adobe photoshop",
+    "lead technologies inc",
+    "lavc",
+    "intel(r) jpeg library",
+    "optimized by jpegmini",
+    "processed by ebay",
+    "handmade software, inc. image alchemy",
+    "<digimax",
+    "charset=",
+    "fbmd0",
+)
 
 
 def clean(text: object, length: int = MAX_TEXT_LENGTH) -> str:
     """`text` as one paragraph of at most `length` characters that any store can hold and any page can show."""
-    return one_line(str(text if text is not None else ""))[:length]
+    if text is None or text == "":
+        return ""
+    line = one_line(str(text)[: 4 * length])
+    return unicodedata.normalize("NFC", line)[:length].rstrip()
+
+
+def clean_description(text: object, length: int = MAX_TEXT_LENGTH) -> str:
+    """Cleaned text, or nothing if a camera or a program wrote it, not a person."""
+    line = clean(text, length)
+    folded = line.casefold()
+    return "" if folded in PROGRAM_TEXTS or folded in PHONE_MODES or folded.startswith(PROGRAM_TEXT_STARTS) else line
 
 
 def clean_keywords(words: Iterable[object]) -> tuple[str, ...]:
@@ -21,35 +92,19 @@ def clean_keywords(words: Iterable[object]) -> tuple[str, ...]:
     unique: dict[str, str] = {}
     for word in (clean(word, MAX_KEYWORD_LENGTH) for word in words):
         if word:
-            unique.setdefault(word.lower(), word)
-    return tuple(unique.values())[:MAX_KEYWORDS]
+            unique.setdefault(word.casefold(), word)
+        if len(unique) == MAX_KEYWORDS:
+            break
+    return tuple(unique.values())
 
 
-def parse_date(text: object) -> datetime | None:
-    """A date as people and cameras write it (ISO 8601, EXIF, IPTC), taken as UTC; None if it is no date."""
-    raw = clean(text, 64)
-    if not raw:
-        return None
-    candidates = [raw, raw[:19], raw[:10]]
-    for candidate in candidates:
-        moment = _parse_iso(candidate) or _parse_known_format(candidate)
-        if moment is not None:
-            return moment if 1800 <= moment.year <= 2200 else None
-    return None
-
-
-def _parse_iso(text: str) -> datetime | None:
+def decode_text(raw: bytes) -> str:
+    """UTF-8 if it is that, else Windows-1252, the superset of Latin-1 that programs mean; nothing after a NUL."""
+    raw = raw.split(b"\0", 1)[0]
     try:
-        moment = datetime.fromisoformat(text)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
-
-
-def _parse_known_format(text: str) -> datetime | None:
-    for date_format in _DATE_FORMATS:
-        try:
-            return datetime.strptime(text, date_format).replace(tzinfo=UTC)
-        except ValueError:
-            continue
-    return None
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        start = raw[: error.start]
+        if error.reason == "unexpected end of data" and not start.isascii():
+            return start.decode("utf-8")  # a program cut it off within a character
+        return raw.decode("cp1252", "ignore")

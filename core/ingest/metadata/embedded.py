@@ -1,110 +1,148 @@
-"""Metadata embedded in image files: EXIF, IPTC and XMP."""
+"""Metadata embedded in image files: EXIF, IPTC, XMP and the texts of PNG, JPEG and GIF."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import struct
+from collections.abc import Callable
+from operator import methodcaller
+from typing import TypeVar
 
-from PIL import Image, ImageFile, IptcImagePlugin, TiffImagePlugin
-from PIL.ExifTags import IFD, Base
+from PIL import GifImagePlugin, Image, TiffImagePlugin
+from PIL.ExifTags import Base
 
-from core.ingest.metadata.cleaning import MAX_TEXT_LENGTH, MAX_TITLE_LENGTH, clean, clean_keywords, parse_date
-from core.records.assets import Description
+from core.ingest.metadata.cleaning import clean_description, decode_text
+from core.ingest.metadata.exif import ExifTags, read_exif, read_exif_extras
+from core.ingest.metadata.iptc import Iptc, read_iptc
+from core.ingest.metadata.merging import merge_standards
+from core.ingest.metadata.png_text import raw_profile, read_png_text
+from core.ingest.metadata.readings import NOTHING, Reading
+from core.ingest.metadata.xmp import read_xmp, read_xmp_extras
+from core.ingest.metadata.xmp_packet import MAX_PACKET_BYTES, Properties, parse_packet
+from core.records.descriptions import Description
 
-# Parsing takes about ten times a packet's size in memory; the packets of editing programs are far smaller.
-MAX_XMP_BYTES = 8 * 1024 * 1024
-_DC = "{http://purl.org/dc/elements/1.1/}"
+_PHOTOSHOP, _EXTENSION = b"Photoshop 3.0\0", b"http://ns.adobe.com/xmp/extension/\0"
+_GUID_LENGTH = 32
+_TIFF_IPTC, _TIFF_PHOTOSHOP = 33723, 34377
+_MAX_BLOCK_BYTES = 8 * 1024 * 1024
+_GIF_PACKET, _GIF_TRAILER = b"!\xff\x0bXMP DataXMP", b"\x01\xff\xfe\xfd"
+_MAX_GIF_BYTES = 16 * 1024 * 1024
+Block = TypeVar("Block")
+Part = TypeVar("Part")
 
 
 def embedded_description(image: Image.Image) -> Description:
-    """Title, description, keywords, author, rights and date from XMP, then IPTC, then EXIF.
+    """What the file says about its picture, by the Metadata Working Group's order; empty where there is nothing.
 
-    `image` is the file as opened, before conversion, since conversion drops metadata.
+    `image` is the file as opened, before conversion, since conversion drops metadata. Metadata is optional: damage to
+    one standard costs neither the picture nor what the other standards say.
     """
-    about = Description()
-    for read in (_xmp, _iptc, _exif):
-        try:
-            about = about.filled_from(read(image))
-        except Exception:  # noqa: BLE001, S112 - metadata is optional: an error in it never costs the picture
-            continue
-    return about
+    return _attempt(_description, image, Description())
 
 
-def _exif(image: Image.Image) -> Description:
-    exif = image.getexif()
-    detail = exif.get_ifd(IFD.Exif)
-    return Description(
-        title=clean(_windows_text(exif.get(Base.XPTitle)), MAX_TITLE_LENGTH),
-        description=_text(exif.get(Base.ImageDescription)) or clean(_windows_text(exif.get(Base.XPComment))),
-        keywords=clean_keywords(_windows_text(exif.get(Base.XPKeywords)).split(";")),
-        author=_text(exif.get(Base.Artist), MAX_TITLE_LENGTH),
-        licence=_text(exif.get(Base.Copyright), MAX_TITLE_LENGTH),
-        created_at=parse_date(_text(detail.get(Base.DateTimeOriginal) or detail.get(Base.DateTimeDigitized))),
-    )
+def _description(image: Image.Image) -> Description:
+    if image.format == "PNG":
+        _attempt(methodcaller("load"), image, None)  # its texts may stand behind its pixels
+    exif, exif_extras = _attempt(_exif, image, (NOTHING, NOTHING))
+    xmp, xmp_extras = _attempt(_xmp, image, (NOTHING, NOTHING))
+    iptc: Iptc | None = _attempt(_iptc, image, None)
+    return merge_standards(exif, iptc, xmp, [exif_extras, xmp_extras, _png_text(image), _comment(image)])
 
 
-def _iptc(image: Image.Image) -> Description:
-    fields: Mapping[tuple[int, int], Any] = (
-        IptcImagePlugin.getiptcinfo(image) or {} if isinstance(image, ImageFile.ImageFile) else {}
-    )
-    keywords = fields.get((2, 25), [])
-    return Description(
-        title=_text(fields.get((2, 5)), MAX_TITLE_LENGTH),
-        description=_text(fields.get((2, 120))),
-        keywords=clean_keywords(map(_text, keywords if isinstance(keywords, list) else [keywords])),
-        author=_text(fields.get((2, 80)), MAX_TITLE_LENGTH),
-        licence=_text(fields.get((2, 116)), MAX_TITLE_LENGTH),
-        created_at=parse_date(_text(fields.get((2, 55)))),
-    )
-
-
-def _xmp(image: Image.Image) -> Description:
-    packet = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp") or _tiff_tag(image, Base.XMLPacket)
-    if not packet or len(packet) > MAX_XMP_BYTES:
-        return Description()
-    from defusedxml import ElementTree
-
-    raw = packet.encode("utf-8") if isinstance(packet, str) else bytes(packet)
-    end = raw.rfind(b">") + 1
+def _attempt(read: Callable[[Block], Part], block: Block, otherwise: Part) -> Part:
     try:
-        root = ElementTree.fromstring(raw[:end])
-    except (ElementTree.ParseError, ValueError):
-        return Description()
-    dates = _values(root, "{http://ns.adobe.com/photoshop/1.0/}DateCreated")
-    dates += _values(root, "{http://ns.adobe.com/xap/1.0/}CreateDate")
-    return Description(
-        title=clean(" ".join(_values(root, f"{_DC}title")[:1]), MAX_TITLE_LENGTH),
-        description=clean(" ".join(_values(root, f"{_DC}description")[:1])),
-        keywords=clean_keywords(_values(root, f"{_DC}subject")),
-        author=clean(", ".join(_values(root, f"{_DC}creator")), MAX_TITLE_LENGTH),
-        licence=clean(" ".join(_values(root, f"{_DC}rights")[:1]), MAX_TITLE_LENGTH),
-        created_at=parse_date(dates[0]) if dates else None,
+        return read(block)
+    except Exception:  # noqa: BLE001 - metadata is optional: an error in it never costs the picture
+        return otherwise
+
+
+def _exif(image: Image.Image) -> tuple[Reading, Reading]:
+    tags = ExifTags(image)
+    return (read_exif(tags), read_exif_extras(tags)) if tags else (NOTHING, NOTHING)
+
+
+def _png_text(image: Image.Image) -> Reading:
+    return read_png_text(image.info) if image.format == "PNG" else NOTHING
+
+
+def _comment(image: Image.Image) -> Reading:
+    """The comment of a JPEG or GIF file."""
+    comment = image.info.get("comment")
+    if not isinstance(comment, bytes):
+        return NOTHING
+    return Reading(Description(description=clean_description(decode_text(comment))))
+
+
+# -- IPTC ---------------------------------------------------------------------------------------------------------
+
+
+def _iptc(image: Image.Image) -> Iptc | None:
+    if image.format in ("JPEG", "MPO"):
+        return read_iptc(_joined_segments(image, "APP13", _PHOTOSHOP))
+    if image.format == "TIFF":
+        return read_iptc(_tiff_bytes(image, _TIFF_PHOTOSHOP), _tiff_bytes(image, _TIFF_IPTC) or None)
+    return read_iptc(raw_profile(image.info, "iptc", "8bim").removeprefix(_PHOTOSHOP))
+
+
+def _joined_segments(image: Image.Image, name: str, signature: bytes) -> bytes:
+    """A block that may be longer than a segment of a JPEG file, in its order."""
+    segments = [data.removeprefix(signature) for data in _segments(image, name) if data.startswith(signature)]
+    return b"".join(segments)[:_MAX_BLOCK_BYTES]
+
+
+def _segments(image: Image.Image, name: str) -> list[bytes]:
+    return [data for marker, data in getattr(image, "applist", ()) if marker == name]
+
+
+def _tiff_bytes(image: Image.Image, tag: int) -> bytes:
+    """A tag's bytes, whatever the file calls them: bytes, text or whole numbers."""
+    if not isinstance(image, TiffImagePlugin.TiffImageFile):
+        return b""
+    value = image.tag.tagdata.get(tag, b"")
+    return value[:_MAX_BLOCK_BYTES] if isinstance(value, bytes) else b""
+
+
+# -- XMP ----------------------------------------------------------------------------------------------------------
+
+
+def _xmp(image: Image.Image) -> tuple[Reading, Reading]:
+    packet = _packet(image)
+    return (read_xmp(packet), read_xmp_extras(packet)) if packet else (NOTHING, NOTHING)
+
+
+def _packet(image: Image.Image) -> Properties:
+    info = image.info
+    packet = (
+        info.get("xmp") or info.get("XML:com.adobe.xmp") or _tiff_bytes(image, Base.XMLPacket) or _gif_packet(image)
     )
+    xmp = parse_packet(packet or raw_profile(info, "xmp"))
+    guid = xmp.text("xmpNote:HasExtendedXMP")
+    extension = _extension(image, guid.encode("ascii", "replace")) if len(guid) == _GUID_LENGTH else b""
+    return xmp.extended_by(parse_packet(extension)) if extension else xmp
 
 
-def _tiff_tag(image: Image.Image, tag: int) -> bytes | None:
-    value = image.tag_v2.get(tag) if isinstance(image, TiffImagePlugin.TiffImageFile) else None
-    return value if isinstance(value, bytes) else None
+def _extension(image: Image.Image, guid: bytes) -> bytes:
+    """The packet that continues one too long for a JPEG segment: parts with its GUID, whole length and offset."""
+    whole = bytearray()
+    for data in _segments(image, "APP1"):
+        start = len(_EXTENSION) + _GUID_LENGTH
+        if data.startswith(_EXTENSION + guid) and len(data) > start + 8:
+            length, offset = struct.unpack_from(">II", data, start)
+            part = data[start + 8 :]
+            if offset + len(part) > min(length, MAX_PACKET_BYTES):
+                return b""
+            whole.extend(bytes(max(0, offset + len(part) - len(whole))))
+            whole[offset : offset + len(part)] = part
+    return bytes(whole)
 
 
-def _values(root: Any, tag: str) -> list[str]:
-    """The texts of a property, written as an attribute, as plain text, or as an rdf:Alt, Bag or Seq."""
-    values = [node.attrib[tag] for node in root.iter() if tag in node.attrib]
-    for node in root.iter(tag):
-        parts = [node, *node.findall("*"), *node.findall("*/*")]  # no deeper: a thousand levels would never end
-        values += [text for text in ((part.text or "").strip() for part in parts) if text]
-    return values
-
-
-def _text(value: object, length: int = MAX_TEXT_LENGTH) -> str:
-    if not isinstance(value, bytes):
-        return clean(value, length)
-    try:
-        return clean(value.decode("utf-8"), length)
-    except UnicodeDecodeError:
-        return clean(value.decode("latin-1"), length)
-
-
-def _windows_text(value: object) -> str:
-    raw = bytes(value) if isinstance(value, (bytes, bytearray, tuple, list)) else b""
-    return raw.decode("utf-16-le", "replace").rstrip("\x00")
+def _gif_packet(image: Image.Image) -> bytes:
+    """The packet of a GIF file, which Pillow passes over: it is no proper block, but ends with a trailer."""
+    file = image.fp or getattr(image, "_fp", None) if isinstance(image, GifImagePlugin.GifImageFile) else None
+    if file is None:
+        return b""
+    position = file.tell()
+    file.seek(0)
+    data = file.read(_MAX_GIF_BYTES)
+    file.seek(position)
+    start = data.find(_GIF_PACKET)
+    return data[start + len(_GIF_PACKET) : data.find(_GIF_TRAILER, start)] if start >= 0 else b""

@@ -9,13 +9,15 @@ Two hard links to one file are two files.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from core.ingest.sources.folder_walk import FolderWalk, FoundFile
 from core.ingest.sources.passed_over import PassedOver
-from core.records.jobs import Failure
+from core.records.jobs import Failure, Progress, ProgressListener, ignore
 from core.store.objects.names import path_to_uri, uri_to_path
+
+REPORT_EVERY = 1000  # files
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Walk:
     unreadable_folders: tuple[Path, ...]
 
 
-def walk(root: Path, exclude: Sequence[str] = ()) -> Walk:
+def walk(root: Path, exclude: Sequence[str] = (), listener: ProgressListener = ignore) -> Walk:
     """Everything below `root`; see FolderWalk, which raises the same errors."""
     folder_walk = FolderWalk(root, exclude)
     files, failures = list[FoundFile](), list[Failure]()
@@ -41,6 +43,8 @@ def walk(root: Path, exclude: Sequence[str] = ()) -> Walk:
             failures.append(item)
         else:
             files.append(item)
+            if len(files) % REPORT_EVERY == 0:
+                listener(Progress("scan", len(files), 0))
     unreadable = tuple(folder_walk.unreadable_folders)
     return Walk(folder_walk.root, tuple(files), tuple(failures), folder_walk.passed_over, unreadable)
 
@@ -52,7 +56,13 @@ def image_files(root: Path, exclude: Sequence[str] = ()) -> Iterator[Path | Fail
         yield item if isinstance(item, Failure) else root / item.path.relative_to(folder_walk.root)
 
 
-def files_by_uri(uris: Sequence[str]) -> list[Path | Failure]:
-    """The files with these uris; those that no longer exist as failures."""
-    paths = [uri_to_path(uri) for uri in uris]
-    return [path if path.is_file() else Failure(path_to_uri(path), "no such file") for path in paths]
+def walk_files(uris: Sequence[str]) -> Walk:
+    """The files with these uris, wherever they are; those that no longer exist as failures."""
+    files, failures = list[FoundFile](), list[Failure]()
+    for path in map(uri_to_path, uris):
+        if path.is_file():
+            (found,) = (item for item in FolderWalk(path) if isinstance(item, FoundFile))
+            files.append(replace(found, path=path))
+        else:
+            failures.append(Failure(path_to_uri(path), "no such file"))
+    return Walk(Path("/"), tuple(files), tuple(failures), PassedOver(), ())

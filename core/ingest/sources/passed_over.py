@@ -46,6 +46,12 @@ class PassedOver:
                 kinds[suffix[1:].upper()] += 1
         return replace(self, kinds=dict(kinds))
 
+    def counts(self) -> tuple[tuple[str, int], ...]:
+        """How many of each kind, and how many were `excluded` by a pattern; folders count as one `folder excluded`."""
+        found = [*self.kinds.items(), ("excluded", self.excluded_files)]
+        found.append(("folder excluded", sum(self.excluded_folders.values())))
+        return tuple(sorted((kind, number) for kind, number in found if number))
+
     def line(self) -> str:
         """`10 passed over: 8 PSD, 2 JXL (pip install -r requirements-jxl.txt); 3 folders excluded: @eaDir`, or nothing.
 

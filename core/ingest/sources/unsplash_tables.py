@@ -19,7 +19,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from core.errors import ContactSheetError
 from core.ingest.metadata.cleaning import MAX_KEYWORD_LENGTH, MAX_TITLE_LENGTH, clean, clean_keywords, parse_date
 from core.ingest.sources.sharded_tables import TableReading, find_shards, read_rows
-from core.records.assets import Description
+from core.records.descriptions import Description
 
 PAGE_URL = "https://unsplash.com/photos/"
 LICENCE = "Unsplash Dataset Terms (https://unsplash.com/data-terms), Unsplash License (https://unsplash.com/license)"
@@ -184,7 +184,7 @@ def _photo(row: _PhotoRow) -> Photo:
         description=clean(description or ai_description),
         author=name or clean(row.photographer_username, MAX_TITLE_LENGTH),
         licence=LICENCE,
-        created_at=parse_date(row.photo_submitted_at),
+        created=parse_date(row.photo_submitted_at),
     )
     places = [*row.photo_location_name.split(","), row.photo_location_city, row.photo_location_country]
     return Photo(row.photo_id, row.photo_image_url, about, clean_keywords(places))

@@ -27,8 +27,8 @@ def test_a_raw_is_read_by_its_largest_preview_with_its_own_metadata(name: str) -
     assert np.allclose(np.asarray(picture)[100, 100], (254, 0, 0), atol=3)
     about = embedded_description(opened)
     assert about.author == "Ada"
-    assert about.created_at is not None
-    assert about.created_at.year == 2019
+    assert about.created is not None
+    assert about.created.start.year == 2019
 
 
 @pytest.mark.parametrize("name", EVERY_RAW)

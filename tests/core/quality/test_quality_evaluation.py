@@ -23,7 +23,8 @@ from core.quality.mlflow_tracking import URI, log_to_mlflow
 from core.quality.relevance import MEASURE_NAMES
 from core.quality.run_documents import comparison_document, difference_lines, evaluation_document, lift_line
 from core.quality.service import EvaluationTarget, QualityOptions, QualityService
-from core.records.assets import Asset, Description, Hit, SearchResult
+from core.records.assets import Asset, Hit, SearchResult
+from core.records.descriptions import Description
 from core.records.evaluations import EvaluationRun, QueryOutcome, RankerName
 from core.records.jobs import Progress
 from core.search.answer import Answer, CandidateRank, Ranking, RankingOutcome, RequestCost
@@ -47,8 +48,7 @@ def answer(
     query: str, vector: Sequence[str], final: Sequence[str] = (), outcome: RankingOutcome = "ranked", usd: float = 0.0
 ) -> Answer:
     hits = tuple(
-        Hit(rank, 0.5, Asset(asset_id, (), "", Description(), 1, 1, NOW), b"")
-        for rank, asset_id in enumerate(vector, 1)
+        Hit(rank, 0.5, Asset(asset_id, (), Description(), 1, 1, NOW), b"") for rank, asset_id in enumerate(vector, 1)
     )
     result = SearchResult("c", "v1", query, hits, len(hits), {})
     candidates = tuple(CandidateRank(i, vector.index(i) + 1, rank) for rank, i in enumerate(final, 1))

@@ -14,7 +14,8 @@ from core.access import Person
 from core.app import App, open_app
 from core.cli.quality_commands import EVAL_FOLDER
 from core.quality.service import EvaluationTarget, QualityOptions, QualityService, SearchFunction
-from core.records.assets import Asset, Description, Hit, SearchResult
+from core.records.assets import Asset, Hit, SearchResult
+from core.records.descriptions import Description
 from core.search.answer import Answer, RequestCost
 from core.search.vector_search import nearest_rows
 from core.settings import Settings
@@ -54,7 +55,7 @@ def searching(app: App, snapshot: Snapshot) -> SearchFunction:
         vector = app.encoders.get("bundled").encode_texts([query])[0]
         rows, similarities, matching = nearest_rows(snapshot.vectors, vector, 10)
         hits = tuple(
-            Hit(rank, similarity, Asset(snapshot.ids[row], (), "", Description(), 1, 1, NOW), b"")
+            Hit(rank, similarity, Asset(snapshot.ids[row], (), Description(), 1, 1, NOW), b"")
             for rank, (row, similarity) in enumerate(zip(rows, similarities.tolist(), strict=True), 1)
         )
         return Answer(
