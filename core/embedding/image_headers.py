@@ -116,6 +116,7 @@ def _open_raw(data: bytes, raw: CameraRaw, path: str) -> Image.Image:
         advice = "" if RAW_INSTALLED else f"; to develop it: pip install -r {EXTRAS['RAW']}"
         raise BadImage(path, NOT_SUPPORTED, f"a camera's RAW in which no preview was found{advice}")
     opened = Image.open(io.BytesIO(data[preview.start : preview.end]), formats=("JPEG",))
+    opened.format = "RAW"  # no browser shows the file
     own_orientation = opened.getexif().get(Base.Orientation, 0)
     opened.info.update(raw.info)
     opened.info[ORIENTATION] = own_orientation or raw.orientation

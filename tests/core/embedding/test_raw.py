@@ -23,6 +23,7 @@ from tests.fakes.odd_pictures import XMP
 def test_a_raw_is_read_by_its_largest_preview_with_its_own_metadata(name: str) -> None:
     opened = images.open_image(EVERY_RAW[name](jpeg((640, 480), "red")))
     picture = images.upright_rgb(opened)
+    assert opened.format == "RAW"
     assert picture.size == (640, 480)
     assert np.allclose(np.asarray(picture)[100, 100], (254, 0, 0), atol=3)
     about = embedded_description(opened)
