@@ -30,7 +30,7 @@ from core.embedding.tiff_directories import (
     directories,
     first_offset,
     is_big,
-    metadata_block,
+    metadata_info,
 )
 from core.errors import BadImage
 from core.text import one_line
@@ -159,10 +159,8 @@ def _area(page: Directory) -> int:
 
 
 def _tiff_info(first: Directory, page: Directory) -> dict[str, Any]:
-    info: dict[str, Any] = {"exif": metadata_block(first, first.of(Tag.EXIF), first.of(Tag.GPS))}
+    info = metadata_info(first)
     info[ORIENTATION] = page.number(Tag.ORIENTATION, first.number(Tag.ORIENTATION, 1))
-    if packet := first.raw(Tag.XMP)[:MAX_XMP_BYTES]:
-        info["xmp"] = packet
     if profile := page.raw(Tag.ICC_PROFILE):
         info["icc_profile"] = profile
     return info

@@ -20,6 +20,7 @@ from core.embedding.tiff_directories import (
     byte_order,
     first_offset,
     metadata_block,
+    metadata_info,
     read_directory,
 )
 
@@ -84,11 +85,8 @@ def _is_raw(data: bytes, found: Mapping[int, Directory]) -> bool:
 
 def _read_tiff_based(data: bytes, found: Mapping[int, Directory]) -> CameraRaw:
     main = found.get(first_offset(data)) or next(iter(found.values()))
-    orientation = main.number(Tag.ORIENTATION)
-    info: dict[str, Any] = {"exif": metadata_block(main, main.of(Tag.EXIF), main.of(Tag.GPS))}
-    if packet := main.raw(Tag.XMP)[:MAX_XMP_BYTES]:
-        info["xmp"] = packet
-    return CameraRaw(_largest(data, _tiff_places(found.values())), info, orientation)
+    preview = _largest(data, _tiff_places(found.values()))
+    return CameraRaw(preview, metadata_info(main), main.number(Tag.ORIENTATION))
 
 
 def _largest(data: bytes, places: Iterator[tuple[int, int]]) -> Preview | None:

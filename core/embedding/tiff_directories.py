@@ -6,13 +6,16 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import Any
+
+from core.embedding.deferred_image import TIFF_BLOCKS
 
 MAX_DIRECTORIES = 256
 MAX_ENTRIES = 4096
 MAX_VALUES = 1_000_000
 MAX_TEXT_BYTES = 64 * 1024  # of one entry that is copied into a block of metadata
 MAX_BLOCK_BYTES = 1024 * 1024
-MAX_XMP_BYTES = 8 * 1024 * 1024
+MAX_XMP_BYTES = 8 * 1024 * 1024  # of IPTC and of Photoshop's block as well
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _FORMATS = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 13: "I", 16: "Q", 17: "q", 18: "Q"}
 # After the byte order: TIFF, BigTIFF, Panasonic's RW2, and Olympus's ORF in its three forms.
@@ -58,6 +61,8 @@ class Tag(IntEnum):
     JPEG_OFFSET = 513
     JPEG_BYTES = 514
     XMP = 700
+    IPTC = 33723
+    PHOTOSHOP = 34377
     EXIF = 34665
     ICC_PROFILE = 34675
     GPS = 34853
@@ -178,6 +183,15 @@ def metadata_block(main: Directory, exif: Directory | None, gps: Directory | Non
         tail += _packed(order, at + len(tail), part)
     header = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(f"{order}I", 8)
     return b"Exif\0\0" + header + _packed(order, 8, rows) + tail
+
+
+def metadata_info(main: Directory) -> dict[str, Any]:
+    """What a main directory says of its picture, named as Pillow names it in `info`."""
+    info: dict[str, Any] = {"exif": metadata_block(main, main.of(Tag.EXIF), main.of(Tag.GPS))}
+    if packet := main.raw(Tag.XMP)[:MAX_XMP_BYTES]:
+        info["xmp"] = packet
+    info[TIFF_BLOCKS] = {tag: main.raw(tag)[:MAX_XMP_BYTES] for tag in (Tag.IPTC, Tag.PHOTOSHOP) if tag in main.entries}
+    return info
 
 
 def _rows(directory: Directory, order: str) -> dict[int, tuple[int, bytes]]:

@@ -9,7 +9,9 @@ from PIL import Image, ImageCms
 
 from core.embedding import images
 from core.errors import BadImage
+from core.ingest.metadata.embedded import embedded_description
 from tests.fakes.camera_raw import TiffWriter, directory, jpeg, long, short
+from tests.fakes.odd_pictures import XMP
 from tests.fakes.tiffs import pages, tiff
 
 
@@ -112,6 +114,22 @@ def test_a_dark_photograph_with_a_profile_is_not_brightened() -> None:
     rows = [short("<", 256, 2), short("<", 257, 1), short("<", 258, 16, 16, 16), short("<", 262, 2)]
     rows += [long("<", 273, at), short("<", 277, 3), short("<", 278, 1), long("<", 279, 12), (34675, 7, profile)]
     assert greys(writer.file(writer.add(rows))) == [10, 10]
+
+
+@pytest.mark.parametrize("kind", ["TIFF", "RAW"])
+def test_iptc_and_xmp_of_what_pillow_does_not_read_are_read(kind: str) -> None:
+    iptc = b"\x1c\x02\x69\x00\x08Headline" + b"\x1c\x02\x50\x00\x03Ada"
+    rows = [(33723, 7, iptc), (700, 1, XMP)]
+    writer = TiffWriter("<")
+    if kind == "RAW":
+        at = writer.append(preview := jpeg((640, 480), "red"))
+        rows += [(50706, 1, b"\1\4\0\0"), long("<", 513, at), long("<", 514, len(preview))]
+    else:
+        at = writer.append(bytes(2))
+        rows += [short("<", 256, 1), short("<", 257, 1), short("<", 258, 16), short("<", 262, 1)]
+        rows += [long("<", 273, at), short("<", 278, 1), long("<", 279, 2)]
+    about = embedded_description(images.open_image(writer.file(writer.add(rows))))
+    assert (about.title, about.headline, about.author) == ("Title", "Headline", "Ada")
 
 
 def test_orientation_and_words_of_a_scientific_tiff_are_kept() -> None:
