@@ -27,20 +27,14 @@ def open_jpeg_xl(data: bytes) -> DeferredImage:
     """The first frame, to be decoded later. Raises ImportError without imagecodecs, ValueError without a header."""
     import imagecodecs
 
-    info: dict[str, Any] = {ORIENTATION: 1}  # the decoder turns the picture as the codestream says
-    codestream = data
-    if data.startswith(CONTAINER):
-        codestream = b""
-        for box in boxes(data):
-            contents = data[box.start : box.start + min(box.end - box.start, MAX_METADATA_BYTES)]
-            if box.kind in (b"jxlc", b"jxlp") and not codestream:
-                codestream = contents[4 if box.kind == b"jxlp" else 0 :][:HEADER_BYTES]
-            elif box.kind == b"Exif":
-                info["exif"] = b"Exif\0\0" + contents[4 + int.from_bytes(contents[:4], "big") :]
-            elif box.kind == b"xml ":
-                info["xmp"] = contents
+    codestream, blocks = _read_container(data) if data.startswith(CONTAINER) else (data, {})
     if not codestream.startswith(CODESTREAM):
         raise ValueError("no codestream of JPEG XL")
+    info: dict[str, Any] = {ORIENTATION: 1}  # the decoder turns the picture as the codestream says
+    if block := blocks.get(b"Exif"):
+        info["exif"] = b"Exif\0\0" + block[4 + int.from_bytes(block[:4], "big") :]
+    if packet := blocks.get(b"xml "):
+        info["xmp"] = packet
 
     def decode() -> Image.Image:
         try:
@@ -49,6 +43,29 @@ def open_jpeg_xl(data: bytes) -> DeferredImage:
             raise OSError(f"JPEG XL: {error}") from error
 
     return DeferredImage("JXL", _upright_size(codestream), info, decode)
+
+
+def _read_container(data: bytes) -> tuple[bytes, dict[bytes, bytes]]:
+    """The head of the codestream, and the first block of each kind of metadata, which cjxl compresses (`brob`)."""
+    codestream, blocks = b"", dict[bytes, bytes]()
+    for box in boxes(data):
+        contents = data[box.start : min(box.end, box.start + MAX_METADATA_BYTES)]
+        kind = contents[:4] if box.kind == b"brob" else box.kind
+        if kind in (b"jxlc", b"jxlp") and not codestream:
+            codestream = contents[4 if kind == b"jxlp" else 0 :][:HEADER_BYTES]
+        elif kind in (b"Exif", b"xml ") and kind not in blocks:
+            blocks[kind] = _decompressed(contents[4:]) if box.kind == b"brob" else contents
+    return codestream, blocks
+
+
+def _decompressed(data: bytes) -> bytes:
+    """What Brotli unpacks to, nothing if it is damaged or too long: metadata never cost the picture."""
+    import imagecodecs
+
+    try:
+        return bytes(imagecodecs.brotli_decode(data, out=MAX_METADATA_BYTES))
+    except RuntimeError:
+        return b""
 
 
 def _as_image(pixels: NDArray[Any]) -> Image.Image:

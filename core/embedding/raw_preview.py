@@ -85,13 +85,17 @@ def _is_raw(data: bytes, found: Mapping[int, Directory]) -> bool:
 
 def _read_tiff_based(data: bytes, found: Mapping[int, Directory]) -> CameraRaw:
     main = found.get(first_offset(data)) or next(iter(found.values()))
-    preview = _largest(data, _tiff_places(found.values()))
+    is_dng = any(Tag.DNG_VERSION in directory.entries for directory in found.values())
+    # What a search found in a DNG could be a tile of the sensor's data, which a lossy one keeps as JPEGs.
+    preview = _largest(data, _tiff_places(found.values()), search=not is_dng)
     return CameraRaw(preview, metadata_info(main), main.number(Tag.ORIENTATION))
 
 
-def _largest(data: bytes, places: Iterator[tuple[int, int]]) -> Preview | None:
+def _largest(data: bytes, places: Iterator[tuple[int, int]], search: bool = True) -> Preview | None:
     """The largest JPEG at these places (start, length), or else of those that a search finds."""
-    previews = [*_previews(data, places)] or [*_previews(data, _searched_places(data))]
+    previews = [*_previews(data, places)]
+    if not previews and search:
+        previews = [*_previews(data, _searched_places(data))]
     return max(previews, key=lambda preview: preview.size[0] * preview.size[1], default=None)
 
 
@@ -104,7 +108,8 @@ def _previews(data: bytes, places: Iterator[tuple[int, int]]) -> Iterator[Previe
 def _tiff_places(found: Any) -> Iterator[tuple[int, int]]:
     for directory in found:
         yield directory.number(Tag.JPEG_OFFSET), directory.number(Tag.JPEG_BYTES)
-        if len(directory.numbers(Tag.STRIP_OFFSETS)) == 1:
+        is_sensor = directory.number(Tag.PHOTOMETRIC) in _RAW_PHOTOMETRICS
+        if len(directory.numbers(Tag.STRIP_OFFSETS)) == 1 and not is_sensor:
             yield directory.number(Tag.STRIP_OFFSETS), directory.number(Tag.STRIP_BYTES)
         if whole := directory.entries.get(Tag.JPEG_FROM_RAW):
             yield whole.offset, whole.size

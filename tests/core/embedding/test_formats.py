@@ -93,12 +93,18 @@ def test_jpeg_xl_is_read(shape: tuple[int, ...], kind: str, container: bool) -> 
     assert np.allclose(np.asarray(decoded)[2, 0], [0, 0, 0] if len(shape) == 2 else [0, 255, 255], atol=6)
 
 
-def test_the_metadata_of_a_jpeg_xl_are_read_and_its_orientation_is_the_codestreams() -> None:
+@pytest.mark.parametrize("compressed", [False, True])
+def test_the_metadata_of_a_jpeg_xl_are_read_and_its_orientation_is_the_codestreams(compressed: bool) -> None:
     imagecodecs = pytest.importorskip("imagecodecs")
+
+    def metadata(kind: bytes, contents: bytes) -> bytes:
+        return box(b"brob", kind + imagecodecs.brotli_encode(contents)) if compressed else box(kind, contents)
+
     exif = Image.Exif()
     exif[0x0112], exif[315] = 6, "Ada"
     data = imagecodecs.jpegxl_encode(np.zeros((30, 40, 3), np.uint8), lossless=True, usecontainer=True)
-    data += box(b"Exif", bytes(4) + exif.tobytes().removeprefix(b"Exif\0\0")) + box(b"xml ", XMP)
+    data += metadata(b"Exif", bytes(4) + exif.tobytes().removeprefix(b"Exif\0\0")) + metadata(b"xml ", XMP)
+    data += box(b"brob", b"xml and no Brotli") + box(b"brob", b"jumb" + imagecodecs.brotli_encode(bytes(9_000_000)))
     opened = images.open_image(data)
     assert images.upright_rgb(opened).size == (40, 30)
     about = embedded_description(opened)

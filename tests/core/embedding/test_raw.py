@@ -66,6 +66,15 @@ def test_raws_that_are_built_otherwise_are_searched_for_their_preview(signature:
     assert images.decode(data).size == (640, 480)
 
 
+def test_a_tile_of_a_lossy_dng_is_not_taken_for_its_preview() -> None:
+    writer = camera_raw.TiffWriter("<")
+    tile = writer.append(jpeg((640, 480), "blue"))
+    rows = [camera_raw.short("<", 259, 34892), camera_raw.short("<", 262, 34892), (50706, 1, b"\1\4\0\0")]
+    rows += [camera_raw.long("<", 273, tile), camera_raw.long("<", 279, 5000)]
+    with pytest.raises(BadImage, match=r"not supported .*no preview was found"):
+        images.decode(writer.file(writer.add(rows)))
+
+
 def test_a_cr3_without_a_track_of_jpeg_is_read_by_its_preview_box() -> None:
     assert images.decode(camera_raw.cr3(jpeg((640, 480), "red"), in_track=False)).size == (640, 480)
 
