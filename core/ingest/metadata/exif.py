@@ -71,10 +71,13 @@ def authors(text: str) -> str:
 
 
 def camera_name(make: str, model: str) -> str:
-    """`Make Model`, without the make where the model begins with it: `NIKON D90`, not `NIKON CORPORATION NIKON D90`."""
+    """`Make Model`, the make once: `NIKON D90`, not `NIKON CORPORATION NIKON D90`."""
     make, model = clean(make, MAX_TITLE_LENGTH), clean(model, MAX_TITLE_LENGTH)
-    brand = make.casefold().split(" ", 1)[0]
-    return model if model and brand and model.casefold().startswith(brand) else f"{make} {model}".strip()
+    brands = make.casefold().split()
+    if not brands or not model:
+        return make or model
+    names_make = model.casefold().startswith(brands[0]) or model.casefold().split()[0] in brands
+    return model if names_make else f"{make} {model}"
 
 
 class ExifTags:

@@ -82,7 +82,7 @@ def _reading(fields: _Fields) -> Reading:
 
 def _time(date: str, time: str) -> CreatedTime | None:
     """IPTC keeps the date, `19980903`, and the time, `140500+0200`, in two datasets."""
-    day, clock = parse_date(date.strip()), time.strip()
+    day, clock = parse_date(date.strip()), time.strip().replace(":", "")
     if day is None or day.precision != "day":
         return day
     offset = clock[6:] if parse_offset(clock[6:]) is not None else ""

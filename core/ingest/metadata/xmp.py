@@ -9,22 +9,23 @@ from core.ingest.metadata.cleaning import MAX_TITLE_LENGTH, clean, clean_descrip
 from core.ingest.metadata.coordinates import altitude_metres, parse_xmp_coordinate, position
 from core.ingest.metadata.dates import parse_date
 from core.ingest.metadata.exif import camera_name, number, rating_of, rating_of_percent
-from core.ingest.metadata.hierarchies import clean_hierarchies, split_hierarchies
+from core.ingest.metadata.hierarchies import clean_hierarchies, split_hierarchies, without_internal
 from core.ingest.metadata.readings import Reading
-from core.ingest.metadata.xmp_packet import Node, Properties
+from core.ingest.metadata.xmp_packet import Node, Properties, parse_elements
 from core.records.created_time import CreatedTime
 from core.records.descriptions import Description, Place
 
 
 def read_xmp(xmp: Properties) -> Reading:
     """The fields of a packet that the MWG names, and those that only XMP has."""
+    hierarchies = list(_hierarchies(xmp))
     return Reading(
         about=Description(
             title=clean_description(xmp.text("dc:title"), MAX_TITLE_LENGTH),
             headline=clean(xmp.text("photoshop:Headline"), MAX_TITLE_LENGTH),
             description=clean_description(xmp.text("dc:description")),
-            keywords=clean_keywords(xmp.texts("dc:subject")),
-            hierarchies=clean_hierarchies(_hierarchies(xmp)),
+            keywords=without_internal(xmp.texts("dc:subject"), hierarchies),
+            hierarchies=clean_hierarchies(hierarchies),
             people=clean_keywords(_people(xmp)),
             author=_joined(xmp.texts("dc:creator")),
             credit=clean(xmp.text("photoshop:Credit"), MAX_TITLE_LENGTH),
@@ -78,8 +79,18 @@ def _hierarchies(xmp: Properties) -> Iterator[str]:
     yield from split_hierarchies(xmp.texts("digiKam:TagsList"), "/")
     yield from split_hierarchies(xmp.texts("MicrosoftPhoto:LastKeywordXMP"), "/")
     yield from split_hierarchies(xmp.texts("mediapro:CatalogSets"), "|")
+    yield from _acdsee_hierarchies(parse_elements(xmp.text("acdsee:categories")), "")
     for keywords in xmp.structures("mwg-kw:Keywords"):
         yield from _mwg_hierarchies(keywords.get("mwg-kw:Hierarchy"), "")
+
+
+def _acdsee_hierarchies(elements: Iterable[Node], above: str) -> Iterator[str]:
+    """`<Categories><Category Assigned="1">Animals<Category …>Dog…`, a document in a text."""
+    for element in elements:
+        path = f"{above}|{element.text}" if above else element.text
+        if element.attributes.get("Assigned") == "1" and element.text:
+            yield path
+        yield from _acdsee_hierarchies(element.children, path)
 
 
 def _mwg_hierarchies(entries: Node | None, above: str) -> Iterator[str]:

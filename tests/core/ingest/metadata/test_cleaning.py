@@ -38,6 +38,7 @@ def test_a_million_keywords_are_cut_to_a_hundred() -> None:
         "SONY DSC",
         "Exif_JPEG_PICTURE",
         "KONICA MINOLTA DIGITAL CAMERA",
+        "DIGITAL STILLCAMERA",
         "Created with GIMP",
         "CREATOR: gd-jpeg v1.0 (using IJG JPEG v62), quality = 75",
         "<Digimax i5, Samsung #1>",

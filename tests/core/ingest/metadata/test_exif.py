@@ -137,6 +137,8 @@ def test_an_altitude_that_cannot_be_costs_no_coordinates() -> None:
         ("NIKON CORPORATION", "NIKON D90", "NIKON D90"),
         ("Canon", "Canon EOS 5D", "Canon EOS 5D"),
         ("SONY", "DSC-R1", "SONY DSC-R1"),
+        ("EASTMAN KODAK COMPANY", "KODAK DX4900 ZOOM", "KODAK DX4900 ZOOM"),
+        ("LG Electronics", "LG-H870", "LG-H870"),
         ("Apple", "", "Apple"),
         ("", "iPhone 12", "iPhone 12"),
         ("", "", ""),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+from xml.sax.saxutils import escape
 
 import pytest
 
@@ -59,6 +60,25 @@ def test_hierarchies_of_every_program_are_read_and_their_leaves_are_keywords() -
     )
     assert about.keywords == ("dog", "Plain", "Lisboa", "2019")
     assert about.hierarchies == ("Animals|Mammals|Dog", "Places|Lisboa", "Trips|2019")
+
+
+def test_the_categories_of_acdsee_are_hierarchies() -> None:
+    categories = (
+        '<Categories><Category Assigned="0">Animals<Category Assigned="1">Dog</Category></Category>'
+        '<Category Assigned="1">Trips</Category></Categories>'
+    )
+    about = described(packet(f"<acdsee:categories>{escape(categories)}</acdsee:categories>"))
+    assert (about.keywords, about.hierarchies) == (("Dog", "Trips"), ("Animals|Dog",))
+
+
+def test_what_darktable_keeps_for_itself_is_no_keyword() -> None:
+    about = described(
+        packet(
+            bag("dc:subject", "darktable", "format", "nef", "exported", "sea")
+            + bag("lr:hierarchicalSubject", "darktable|format|nef", "darktable|exported", "sea")
+        )
+    )
+    assert (about.keywords, about.hierarchies) == (("sea",), ())
 
 
 def test_people_are_those_of_regions_and_of_iptc_but_not_pets() -> None:
