@@ -20,6 +20,7 @@ from core.ingest.metadata.cleaning import (
 )
 from core.ingest.metadata.coordinates import altitude_metres, position
 from core.ingest.metadata.dates import parse_date, with_offset
+from core.ingest.metadata.exif_utf8 import with_ascii_texts
 from core.ingest.metadata.readings import Reading
 from core.records.created_time import CreatedTime
 from core.records.descriptions import Description, Place
@@ -80,12 +81,21 @@ def camera_name(make: str, model: str) -> str:
     return model if names_make else f"{make} {model}"
 
 
+def _exif_of(image: Image.Image) -> Image.Exif:
+    block = image.info.get("exif")
+    if isinstance(block, bytes) and (readable := with_ascii_texts(block)) is not block:
+        exif = Image.Exif()
+        exif.load(readable)
+        return exif
+    return image.getexif()
+
+
 class ExifTags:
     """Tags by number, wherever they stand, in the form that the standard gives them; a damaged one is missing."""
 
     def __init__(self, image: Image.Image) -> None:
         """Of `image` as opened, before conversion. Raises what Pillow meets in a damaged block."""
-        self._exif = exif = image.getexif()
+        self._exif = exif = _exif_of(image)
         self._detail = self.directory(IFD.Exif)
         self.byte_order = exif.endian or "<"
 

@@ -9,15 +9,22 @@ from core.ingest.metadata.cleaning import MAX_KEYWORD_LENGTH, MAX_KEYWORDS, clea
 from core.records.descriptions import Description
 
 SEPARATOR = "|"
-_MAX_LEVELS = 12
+_MAX_LEVELS, _MAX_LENGTH = 12, 1_000
 # Under these, digiKam and darktable keep what is no keyword: states, versions, formats.
 _INTERNAL_ROOTS = ("_digikam_internal_tags_", "darktable")
 
 
 def split_hierarchies(paths: Iterable[str], separator: str) -> Iterator[str]:
     """Paths as one program writes them, with our separator; a separator of ours in a word becomes a slash."""
-    for path in paths:
+    for whole in paths:
+        path = whole[:_MAX_LENGTH]
         yield path if separator == SEPARATOR else path.replace(SEPARATOR, "/").replace(separator, SEPARATOR)
+
+
+def joined(above: str, word: str) -> str:
+    """The path to a word that lies under a path, or under nothing."""
+    below = word.replace(SEPARATOR, "/")
+    return f"{above}{SEPARATOR}{below}" if above else below
 
 
 def clean_hierarchies(paths: Iterable[str]) -> tuple[str, ...]:

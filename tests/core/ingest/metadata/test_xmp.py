@@ -6,6 +6,7 @@ from xml.sax.saxutils import escape
 import pytest
 
 from core.ingest.metadata.embedded import embedded_description
+from core.ingest.metadata.xmp import read_xmp
 from core.ingest.metadata.xmp_packet import MAX_PACKET_BYTES, parse_packet
 from core.records.descriptions import Description, Place
 from tests.fakes.metadata_blocks import alternatives, bag, jpeg, opened, packet, segment
@@ -193,6 +194,22 @@ def test_a_packet_made_to_cost_time_costs_none(xmp: bytes) -> None:
     properties = parse_packet(xmp)
     assert time.process_time() - began < 5
     assert "aaaa" not in properties.text("dc:title")
+
+
+def test_long_keywords_above_many_others_are_not_repeated_for_each() -> None:
+    below = '<rdf:li rdf:parseType="Resource"><mwg-kw:Keyword>k</mwg-kw:Keyword></rdf:li>' * 4_000
+    entry = (
+        f'<rdf:li rdf:parseType="Resource"><mwg-kw:Keyword>{"x" * 1_000_000}</mwg-kw:Keyword>'
+        f"<mwg-kw:Children><rdf:Bag>{below}</rdf:Bag></mwg-kw:Children></rdf:li>"
+    )
+    kind = f'rdf:parseType="Resource"><mwg-kw:Hierarchy><rdf:Bag>{entry}</rdf:Bag></mwg-kw:Hierarchy></mwg-kw:Keywords>'
+    digits = "1" * 3_000_000
+    began = time.process_time()
+    about = read_xmp(
+        parse_packet(packet(f"<mwg-kw:Keywords {kind}", f'xmp:Rating="{digits}" exif:GPSLatitude="{digits}N"'))
+    ).about
+    assert about.hierarchies == ("x" * 80 + "|k",)
+    assert time.process_time() - began < 5
 
 
 GUID = b"0123456789ABCDEF0123456789ABCDEF"
