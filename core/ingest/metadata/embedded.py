@@ -114,7 +114,7 @@ def _packet(image: Image.Image) -> Properties:
     packet = (
         info.get("xmp") or info.get("XML:com.adobe.xmp") or _tiff_bytes(image, Base.XMLPacket) or _gif_packet(image)
     )
-    xmp = parse_packet(packet or raw_profile(info, "xmp"))
+    xmp = parse_packet(packet or raw_profile(info, "xmp", "APP1"))
     guid = xmp.text("xmpNote:HasExtendedXMP")
     extension = _extension(image, guid.encode("ascii", "replace")) if len(guid) == _GUID_LENGTH else b""
     return xmp.extended_by(parse_packet(extension)) if extension else xmp

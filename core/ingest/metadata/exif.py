@@ -20,7 +20,8 @@ from core.ingest.metadata.cleaning import (
 )
 from core.ingest.metadata.coordinates import altitude_metres, position
 from core.ingest.metadata.dates import parse_date, with_offset
-from core.ingest.metadata.exif_utf8 import with_ascii_texts
+from core.ingest.metadata.exif_utf8 import EXIF_HEADER, with_ascii_texts
+from core.ingest.metadata.png_text import raw_profile
 from core.ingest.metadata.readings import Reading
 from core.records.created_time import CreatedTime
 from core.records.descriptions import Description, Place
@@ -82,12 +83,15 @@ def camera_name(make: str, model: str) -> str:
 
 
 def _exif_of(image: Image.Image) -> Image.Exif:
-    block = image.info.get("exif")
-    if isinstance(block, bytes) and (readable := with_ascii_texts(block)) is not block:
-        exif = Image.Exif()
-        exif.load(readable)
-        return exif
-    return image.getexif()
+    """What Pillow reads, and the blocks that it does not: ImageMagick's older profiles, the texts of Exif 3.0."""
+    block = image.info.get("exif") or raw_profile(image.info, "APP1")
+    is_exif = isinstance(block, bytes) and block.startswith((EXIF_HEADER, b"II", b"MM"))
+    readable = with_ascii_texts(block) if is_exif else None
+    if readable is None or readable is image.info.get("exif"):
+        return image.getexif()
+    exif = Image.Exif()
+    exif.load(readable)
+    return exif
 
 
 class ExifTags:

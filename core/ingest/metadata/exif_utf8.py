@@ -7,12 +7,12 @@ import struct
 _ASCII, _UTF_8 = 2, 129
 _DIRECTORIES = (0x8769, 0x8825)  # EXIF, GPS
 _MAX_DIRECTORIES, _ENTRY_LENGTH = 8, 12
-_HEADER = b"Exif\0\0"
+EXIF_HEADER = b"Exif\0\0"
 
 
 def with_ascii_texts(block: bytes) -> bytes:
     """An EXIF block whose texts in UTF-8 are called ASCII, as before Exif 3.0: readers keep their bytes."""
-    head = len(_HEADER) if block.startswith(_HEADER) else 0
+    head = len(EXIF_HEADER) if block.startswith(EXIF_HEADER) else 0
     order = {b"II": "<", b"MM": ">"}.get(block[head : head + 2])
     if order is None or len(block) < head + 8 or struct.pack(f"{order}H", _UTF_8) not in block:
         return block

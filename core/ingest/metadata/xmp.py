@@ -143,15 +143,18 @@ def _place(xmp: Properties) -> Place:
         state=shown.state or clean(xmp.text("photoshop:State"), MAX_TITLE_LENGTH),
         country=shown.country or clean(xmp.text("photoshop:Country"), MAX_TITLE_LENGTH),
     )
-    latitude, longitude = (
-        parse_xmp_coordinate(xmp.text(f"exif:GPS{name}")[:_MAX_NUMBER]) for name in ("Latitude", "Longitude")
-    )
+    latitude, longitude = _coordinate(xmp, "Latitude", "NS"), _coordinate(xmp, "Longitude", "EW")
     if (degrees := position(*latitude, *longitude)) is None:
         return place
     metres = altitude_metres(
         _fraction(xmp.text("exif:GPSAltitude")[:_MAX_NUMBER]), xmp.text("exif:GPSAltitudeRef") == "1"
     )
     return replace(place, latitude=degrees[0], longitude=degrees[1], altitude=metres)
+
+
+def _coordinate(xmp: Properties, name: str, directions: str) -> tuple[float | None, str]:
+    text, reference = xmp.text(f"exif:GPS{name}")[:_MAX_NUMBER], xmp.text(f"exif:GPS{name}Ref")[:1]
+    return parse_xmp_coordinate(text, reference, directions)
 
 
 def _location(xmp: Properties, name: str) -> Place:

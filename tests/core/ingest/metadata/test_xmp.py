@@ -109,11 +109,24 @@ def test_a_location_that_is_shown_comes_before_where_the_camera_was() -> None:
         ("38,42.5N", "9,8.1W", (38.708333, -9.135)),
         ("38,42,30S", "9,8,6E", (-38.708333, 9.135)),
         ("38.7N", "9.1W", (38.7, -9.1)),
+        ("-38.7", "9.1", (-38.7, 9.1)),
     ],
 )
 def test_coordinates_are_read_in_every_form(latitude: str, longitude: str, expected: tuple[float, float]) -> None:
     place = described(packet(attributes=f'exif:GPSLatitude="{latitude}" exif:GPSLongitude="{longitude}"')).place
     assert (place.latitude, place.longitude) == pytest.approx(expected)
+
+
+def test_the_hemisphere_may_stand_in_a_property_of_its_own() -> None:
+    gps = 'exif:GPSLatitude="38.7" exif:GPSLatitudeRef="S" exif:GPSLongitude="9,6" exif:GPSLongitudeRef="W"'
+    place = described(packet(attributes=gps)).place
+    assert (place.latitude, place.longitude) == pytest.approx((-38.7, -9.1))
+
+
+def test_of_several_locations_the_first_counts() -> None:
+    cities = "".join(f'<rdf:li Iptc4xmpExt:City="{city}"/>' for city in ("Lisboa", "Porto"))
+    about = described(packet(f"<Iptc4xmpExt:LocationShown><rdf:Bag>{cities}</rdf:Bag></Iptc4xmpExt:LocationShown>"))
+    assert about.place == Place(city="Lisboa")
 
 
 @pytest.mark.parametrize("latitude", ["0,0N", "91,0N", "north", "38,42.5", "nanN", ""])
