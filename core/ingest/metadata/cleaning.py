@@ -29,6 +29,7 @@ PROGRAM_TEXTS = frozenset(
 )
 # `OLYMPUS DIGITAL CAMERA` and its like: in capitals throughout.
 _CAMERA_TEXT = re.compile(r"(?:[A-Z]+ ){0,3}DIGITAL (?:STILL ?)?CAMERA")
+_LONG_ROW = 40
 # Phones of Huawei and Honor name the mode they were in.
 PHONE_MODES = frozenset(
     {
@@ -87,6 +88,13 @@ def clean_description(text: object, length: int = MAX_TEXT_LENGTH) -> str:
         or _CAMERA_TEXT.fullmatch(line) is not None
     )
     return "" if is_program_text else line
+
+
+def clean_comment(text: object) -> str:
+    """A cleaned comment; nothing if it is a long row of figures, such as the readings of a camera's sensors."""
+    line = clean_description(text)
+    is_log = len(line) > _LONG_ROW and 3 * sum(map(str.isalpha, line)) < len(line.replace(" ", ""))
+    return "" if is_log else line
 
 
 def clean_keywords(words: Iterable[object]) -> tuple[str, ...]:

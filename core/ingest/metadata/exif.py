@@ -14,6 +14,7 @@ from core.ingest.metadata.cleaning import (
     MAX_TEXT_LENGTH,
     MAX_TITLE_LENGTH,
     clean,
+    clean_comment,
     clean_description,
     clean_keywords,
     decode_text,
@@ -58,7 +59,7 @@ def read_exif_extras(tags: ExifTags) -> Reading:
     return Reading(
         Description(
             title=clean_description(tags.windows_text(Base.XPTitle), MAX_TITLE_LENGTH),
-            description=next(filter(None, map(clean_description, comments)), ""),
+            description=next(filter(None, map(clean_comment, comments)), ""),
             keywords=clean_keywords(tags.windows_text(Base.XPKeywords).split(";")),
             author=authors(tags.windows_text(Base.XPAuthor)),
             rating=_rating(tags),
