@@ -47,6 +47,7 @@ class Writer:
             found += self.iptc(suffix)
         if suffix == "xmp" or self.chance(0.7):
             found += [*self.xmp(), "-XMP-dc:Format=image/x-test"]
+            found += ["-api", "Compact=Shorthand,OneDesc"] if self.chance() else []  # properties as attributes
         if suffix == "png":
             found += self.some(PNG=("Title", "Author", "Description", "Copyright", "Comment"))
             found += [f"-PNG:CreationTime={self.moment()}"] if self.chance() else []
