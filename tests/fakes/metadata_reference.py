@@ -13,6 +13,7 @@ from core.records.created_time import CreatedTime, Precision
 from core.records.descriptions import Description, Place
 
 Tags = Mapping[str, Any]
+LIMITS = {"*Title": 64, "*Headline": 256, "*Credit": 32, "*Description": 2000}
 JUNK = ("OLYMPUS DIGITAL CAMERA", "SONY DSC", "Created with GIMP")
 PLACE = (
     ("Location", "XMP-iptcCore:Location", "IPTC:Sub-location", "Sublocation"),
@@ -34,8 +35,7 @@ def reference(tags: Tags) -> Description:
         description=text(
             tags,
             "MWG:Description",
-            "XMP-dc:Description",
-            "IPTC:Caption-Abstract",
+            "*Description",
             "ExifIFD:UserComment",
             "IFD0:XPComment",
             "IFD0:XPSubject",
@@ -92,10 +92,13 @@ def _by_digest(tags: Tags, name: str) -> list[Any]:
         "*Title": ("XMP-dc:Title", "IPTC:ObjectName"),
         "*Headline": ("XMP-photoshop:Headline", "IPTC:Headline"),
         "*Credit": ("XMP-photoshop:Credit", "IPTC:Credit"),
+        "*Description": ("XMP-dc:Description", "IPTC:Caption-Abstract"),
     }
     if name not in pairs:
         return [tags.get(name)]
     xmp, iptc = (tags.get(tag) for tag in pairs[name])
+    if len(line(iptc)) == LIMITS[name] and line(xmp).startswith(line(iptc)):
+        iptc = xmp  # it was cut off
     xmp = xmp if line(xmp) else tags.get(f"{pairs[name][0]}-de")  # better than none
     return [iptc, xmp] if iptc_is_newer(tags) else [xmp, iptc]
 

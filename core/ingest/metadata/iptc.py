@@ -27,7 +27,19 @@ _CODECS = {
     b"\x1b-L": "iso8859_5",
 }
 # The most bytes that the standard allows; a longer text is cut off there.
-LIMITS = {"title": 64, "headline": 256, "description": 2000, "keywords": 64, "author": 32, "credit": 32, "licence": 128}
+LIMITS = {
+    "title": 64,
+    "headline": 256,
+    "description": 2000,
+    "keywords": 64,
+    "author": 32,
+    "credit": 32,
+    "licence": 128,
+    "sublocation": 32,
+    "city": 32,
+    "state": 32,
+    "country": 64,
+}
 
 
 @dataclass(frozen=True)

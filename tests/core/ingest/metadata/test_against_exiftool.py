@@ -27,6 +27,7 @@ WORDS = (
     "Lisboa", "São", "Sa\u0303o", "Café Zoë", "mar, sol", "“quoted”", "a – b", "Größe", "R&D <x>", "it's", 'say "no"',
     "Ørsted", "a; b", " padded ", "two  blanks", "1998", "Dog",
 )  # fmt: skip
+LONG = "A text that is longer than sixty-four bytes, which is what IPTC has room for"
 WIDE = ("猫と犬", "👩‍👧 family", "می‌خواهم", "Łódź", "Ещё", "🏴󠁧󠁢󠁥󠁮󠁧󠁿 England")
 SIMPLE = ("Ada", "Grace", "Zoë", "Ada Lovelace", "Ørsted", "Lisboa", "Alfama", "Portugal", "Dog", "Mammals")
 JUNK = ("OLYMPUS DIGITAL CAMERA", "SONY DSC", "Created with GIMP", "   ")
@@ -62,6 +63,8 @@ class Writer:
         """Text of Windows-1252 at most: IPTC without a character set has no more."""
         if self.chance(0.08):
             return self._lot.choice(JUNK)
+        if self.chance(0.08):
+            return LONG
         if self.chance(0.05):
             return "\n".join(self._lot.sample(WORDS, 3))
         return " ".join(self._lot.sample(WORDS, self._lot.randint(1, 3)))
@@ -81,7 +84,7 @@ class Writer:
             if self.chance()
         ]
 
-    def several(self, tag: str, words: tuple[str, ...] = WORDS) -> list[str]:
+    def several(self, tag: str, words: tuple[str, ...] = (*WORDS, LONG)) -> list[str]:
         if not self.chance():
             return []
         return [f"-{tag}={word}" for word in self._lot.sample(words, self._lot.randint(1, min(3, len(words))))]
