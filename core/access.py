@@ -46,6 +46,8 @@ class Action(Enum):
     PRUNE = ("prune revisions", Role.CURATOR, "remove revisions")
     # collections
     ADD_PICTURES = ("add pictures", Role.CURATOR, "add pictures")
+    RESCAN = ("rescan", Role.CURATOR, "read sources again")
+    REMOVE_SOURCE = ("remove source", Role.CURATOR, "remove sources")
     STOP_JOB = ("stop job", Role.CURATOR, "stop a job")
     REMOVE = ("remove", Role.CURATOR, "remove pictures")
     PUT_BACK = ("put back", Role.CURATOR, "put pictures back")

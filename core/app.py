@@ -23,7 +23,7 @@ from core.gemini.calls import GeminiCalls
 from core.gemini.client import GeminiClient
 from core.gemini.prices import TokenUsage, load_prices
 from core.ingest.pipeline import IngestBatch
-from core.ingest.runner import IngestRunner
+from core.ingest.runner import FolderOptions, IngestRunner
 from core.ingest.sources import demo
 from core.ingest.sources.unsplash import UnsplashIngest, UnsplashOptions, assets_by_photo
 from core.jobs.background import BackgroundJobs, JobFunction
@@ -44,6 +44,7 @@ from core.library.reembedder import Reembedder
 from core.library.reembedding import EMBED_JOB, ReembeddingService
 from core.library.removal import RemovalService
 from core.library.service import INGEST_JOB, UNSPLASH_JOB, LibraryService
+from core.library.sources import RESCAN_JOB, SourceService
 from core.library.verification import Verifier
 from core.logs import configure_logging, log
 from core.metrics.audit import AuditService
@@ -143,11 +144,18 @@ class App:
 
     def _build_clusters(self) -> None:
         stores, opened = self._stores, self._opened
-        sources = ClusterSources(opened.snapshot, stores.linkages, opened.encode_texts, load_common_words)
+        sources = ClusterSources(
+            opened.snapshot, stores.linkages, opened.encode_texts, load_common_words, stores.sources.successors
+        )
         self.clusters = ClusterService(sources, stores.revisions, self._background, recording=self.requests.recording)
         self.curation = CurationService(self.clusters, stores.revisions, stores.drafts, self.access)
         self.assignments = AssignmentService(
-            opened.snapshot, stores.revisions, stores.assignments, self.clusters.clustering, self.model_changed
+            opened.snapshot,
+            stores.revisions,
+            stores.assignments,
+            self.clusters.clustering,
+            self.model_changed,
+            stores.sources.successors,
         )
         self.atlas = AtlasService(opened.snapshot, stores.maps, self._background, self.access)
 
@@ -156,7 +164,10 @@ class App:
         uploads = settings.data / "uploads"
         self.library = LibraryService(settings.roots, uploads, self._stores.jobs, self._background, self.access)
         self.images = ImageService(self._opened.table, collections.names, settings.max_megapixels)
-        self._runner = IngestRunner(collections, self.encoders, settings, self._record_batch)
+        self._runner = IngestRunner(collections, self.encoders, self._stores.sources, settings, self._record_batch)
+        self.sources = SourceService(
+            collections, self._stores.sources, self._runner, self._background, self.access, self._after_ingest
+        )
         self._unsplash = UnsplashIngest(self._runner, settings, frozenset(settings.unsplash_hosts))
         self.removal = RemovalService(collections, self.access, self._after_ingest, self._forget)
         reembedder = Reembedder(collections, self.encoders, settings.max_megapixels)
@@ -181,7 +192,9 @@ class App:
         return QualityService(
             EvaluationTarget(self._search_for_evaluation, self._opened.snapshot, self._opened.encoder),
             self._stores.runs,
-            JudgingService(self._stores.judgements, lambda name: self.model(name).name),
+            JudgingService(
+                self._stores.judgements, lambda name: self.model(name).name, self._stores.sources.successors
+            ),
             WeakLabels(self._unsplash.conversions, lambda name: assets_by_photo(self._opened.table(name))),
             QualityOptions(bool(self.settings.gemini_api_key), self.settings.mock_server_host),
         )
@@ -279,14 +292,16 @@ class App:
         source: str | None = None,
         listener: ProgressListener = ignore,
         only: Sequence[str] | None = None,
+        exclude: Sequence[str] | None = None,
     ) -> IngestReport:
-        """Add the images below `folder` to a collection, which is created if there is none of that name.
+        """Bring a collection up to date with the images below `folder`; it is created if there is none of that name.
 
-        `captions` is a .csv or .jsonl file with descriptions, `source` the name to filter by (by default the
-        folder's), `only` limits the run to these uris. Raises CollectionBusy, SidecarError, ModelUnavailable,
-        CollectionError.
+        `captions` is a table of descriptions, `source` the name to filter by (by default the folder's), `exclude` are
+        patterns of what is passed over: all three are remembered with the folder. `only` limits the run to these uris.
+        Raises CollectionBusy, SidecarError, ModelUnavailable, CollectionError.
         """
-        report = self._runner.ingest_folder(folder, collection, captions, source, listener, only)
+        options = FolderOptions(captions, source, None if exclude is None else tuple(exclude), only)
+        report = self._runner.ingest_folder(folder, collection, options, listener)
         self._after_ingest(collection)
         return report
 
@@ -297,6 +312,7 @@ class App:
             LINKAGE_JOB: lambda job, listener: self.clusters.compute_linkage(job.collection, listener),
             MAP_JOB: lambda job, listener: self.atlas.fit(job.collection, listener),
             UNSPLASH_JOB: self._unsplash_of_job,
+            RESCAN_JOB: self.sources.run,
             EMBED_JOB: self.reembedding.run,
             BACKUP_JOB: self.backups.run_backup,
             RESTORE_JOB: self.backups.run_restore,
@@ -354,7 +370,7 @@ class App:
         model = self.model(revision.collection)
 
         def changed() -> bool:
-            ids = self.clusters.clustering(revision.id).asset_ids
+            ids = self.clusters.saved_clustering(revision.id).asset_ids
             return collection_version(model, ids) != revision.collection_version
 
         return self._model_changes.get_or_create((revision.id, model), changed)

@@ -19,18 +19,30 @@ from core.records.audit import STARTED
 @click.command(short_help="Add images to a collection.")
 @click.argument("path", type=FILE)
 @click.option("--collection", required=True, metavar="NAME", help="The collection; created if it is new.")
-@click.option("--captions", type=FILE, metavar="FILE", help="Descriptions by file name, .csv or .jsonl.")
+@click.option("--captions", type=FILE, metavar="FILE", help="A table of descriptions, .csv, .tsv, .json or .jsonl.")
 @click.option("--source", metavar="NAME", help="Where the images come from, to filter by.  [default: the folder]")
+@click.option(
+    "--exclude", multiple=True, metavar="PATTERN", help="Pass over files and folders of such names; repeatable."
+)
 @json_option
 @pass_context
 def ingest(
-    context: CommandContext, path: Path, collection: str, captions: Path | None, source: str | None, as_json: bool
+    context: CommandContext,
+    path: Path,
+    collection: str,
+    captions: Path | None,
+    source: str | None,
+    exclude: tuple[str, ...],
+    as_json: bool,
 ) -> None:
-    """Add the images of a folder, or one image file, to a collection."""
+    """Add the images of a folder, or one image file, to a collection.
+
+    Captions, source and patterns are remembered with the folder. A folder that was added before is brought up to date.
+    """
     app = context.open_app()
     app.audit.record(OPERATOR, Action.ADD_PICTURES.label, collection, "a folder", STARTED)
     with ProgressBar(sys.stderr) as bar:
-        report = app.ingest(path, collection, captions, source, bar.show)
+        report = app.ingest(path, collection, captions, source, bar.show, exclude=exclude or None)
     print_report(report, as_json)
 
 

@@ -23,6 +23,7 @@ from core.cli.metrics_commands import metrics
 from core.cli.quality_commands import compare, evaluate, judgements, validate, weak_labels, zero_shot
 from core.cli.search_command import search
 from core.cli.session_commands import sessions
+from core.cli.source_commands import missing, remove_source, rescan, sources
 from core.cli.unsplash_commands import ingest_unsplash
 from core.disk import DISK_IS_FULL, is_full
 from core.errors import ContactSheetError
@@ -45,7 +46,8 @@ def commands() -> None:
 for _command in (
     *(ingest, ingest_unsplash, search),
     *(cluster, revisions, assign, map_collection),
-    *(collections, remove, put_back, duplicates, reembed, switch),
+    *(collections, sources, rescan, missing, remove_source),
+    *(remove, put_back, duplicates, reembed, switch),
     *(backup, restore, verify),
     *(metrics, audit, sessions),
     *(evaluate, compare, validate, judgements, weak_labels, zero_shot),

@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from typing import Any
 
+from core.records.ingest_summary import ingest_summary
 from core.records.jobs import IngestReport
 
 
@@ -17,14 +18,19 @@ def print_json(document: dict[str, Any]) -> None:
 def print_report(report: IngestReport, as_json: bool) -> None:
     """Print what an ingest did: the files it skipped, and a summary."""
     if as_json:
-        document = {**vars(replace(report, failures=())), "failures": [vars(f) for f in report.failures]}
-        print_json(document)
+        print_json(report_document(report))
         return
-    for failure in report.failures:
-        print(f"skipped  {failure.uri}: {failure.reason}" + (f" ({failure.detail})" if failure.detail else ""))
-    print(
-        f"{report.collection}: {report.added} added, {report.known} known already, {len(report.failures)} skipped "
-        f"in {report.seconds:.1f} s ({report.images_per_s:.1f} images/s)"
-    )
+    for word, failures in (("skipped", report.failures), ("note", report.notes)):
+        for failure in failures:
+            print(f"{word:<8} {failure.uri}: {failure.reason}" + (f" ({failure.detail})" if failure.detail else ""))
+    for remark in report.remarks:
+        print(remark)
+    print(f"{report.collection}: {ingest_summary(replace(report, remarks=()))}")
     if report.removed:
         print(f"{report.removed} removed before are left out: python -m core put-back --collection {report.collection}")
+
+
+def report_document(report: IngestReport) -> dict[str, Any]:
+    """The JSON document of an ingest."""
+    lists = {name: [vars(failure) for failure in getattr(report, name)] for name in ("failures", "notes")}
+    return {**vars(report), **lists, "passed_over": dict(report.passed_over), "remarks": list(report.remarks)}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from datetime import datetime
 from typing import Any
 
 import click
@@ -11,24 +10,29 @@ import click
 from core.cli.command_context import DEMO, CommandContext, collection_option, json_option, pass_context
 from core.cli.output import print_json
 from core.cli.progress_bar import ProgressBar
-from core.ingest.metadata.cleaning import parse_date
+from core.errors import ContactSheetError
 from core.records.assets import Filters, Orientation
+from core.records.created_time import CreatedTime
+from core.records.description_json import description_json
+from core.records.written_dates import parse_period
 from core.search.answer import Answer
 
 MAX_TOP = 10_000
 
 
-class Day(click.ParamType[datetime]):
-    """A date, or a moment."""
+class Period(click.ParamType[CreatedTime]):
+    """A day, a month or a year, as people write them."""
 
     name = "date"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> CreatedTime:
         """Raises click.BadParameter."""
-        moment = value if isinstance(value, datetime) else parse_date(value)
-        if moment is None:
-            self.fail(f"{value!r} is not a date like 2026-01-31", param, ctx)
-        return moment
+        if isinstance(value, CreatedTime):
+            return value
+        try:
+            return parse_period(value)
+        except ContactSheetError as error:
+            self.fail(str(error), param, ctx)
 
 
 @click.command(short_help="Find pictures by words.")
@@ -48,8 +52,12 @@ class Day(click.ParamType[datetime]):
     help="Only this shape; repeatable.",
 )
 @click.option("--rank", is_flag=True, help="Let Gemini rank the first results, which costs money.")
-@click.option("--since", type=Day(), metavar="DATE", help="Only pictures taken on this day or later.")
-@click.option("--until", type=Day(), metavar="DATE", help="Only pictures taken on this day or earlier.")
+@click.option(
+    "--since", type=Period(), metavar="DATE", help="Only pictures taken on this day, month or year, or later."
+)
+@click.option(
+    "--until", type=Period(), metavar="DATE", help="Only pictures taken on this day, month or year, or earlier."
+)
 @json_option
 @pass_context
 def search(
@@ -62,8 +70,8 @@ def search(
     keywords: tuple[str, ...],
     orientations: tuple[Orientation, ...],
     rank: bool,
-    since: datetime | None,
-    until: datetime | None,
+    since: CreatedTime | None,
+    until: CreatedTime | None,
     as_json: bool,
 ) -> None:
     """Find the pictures of a collection that match the words of QUERY."""
@@ -105,11 +113,14 @@ def search_document(answer: Answer, top: int) -> dict[str, Any]:
                 "keywords": list(hit.asset.about.keywords),
                 "author": hit.asset.about.author,
                 "licence": hit.asset.about.licence,
-                "source": hit.asset.source,
+                "source": hit.asset.sources[0] if hit.asset.sources else "",
+                "sources": list(hit.asset.sources),
                 "uris": list(hit.asset.uris),
                 "width": hit.asset.width,
                 "height": hit.asset.height,
-                "created_at": hit.asset.about.created_at.isoformat() if hit.asset.about.created_at else None,
+                "created_at": str(hit.asset.about.created) if hit.asset.about.created else None,
+                "missing": hit.asset.missing,
+                "metadata": description_json(hit.asset.about),
             }
             for rank, hit in enumerate(answer.hits[:top], 1)
         ],

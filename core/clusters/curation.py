@@ -83,11 +83,15 @@ class CurationService:
 
     def _latest_draft(self, person: Person, collection: str) -> OpenDraft | None:
         record = self._drafts.latest_of(collection, person.identity)
-        return _open_draft(record) if record is not None else None
+        return self._open_draft(record) if record is not None else None
+
+    def _open_draft(self, record: Draft) -> OpenDraft:
+        successors = self._clusters.successors(record.collection)
+        return OpenDraft(record, history_from_document(successors.document(record.history)))
 
     def draft(self, draft_id: str) -> OpenDraft:
         """A draft by its id; anyone may read it. Raises ClusterError if it is gone."""
-        return _open_draft(self._drafts.get(draft_id))
+        return self._open_draft(self._drafts.get(draft_id))
 
     def edit(self, person: Person, draft: OpenDraft, edit: Edit, coalesce: bool = False) -> OpenDraft:
         """Apply one more edit, written before this returns.
@@ -245,10 +249,6 @@ class CurationService:
         with suppress(ClusterError):
             return self._revisions.get(revision_id).collection, f"revision {revision_id}"
         return "", f"revision {revision_id}"
-
-
-def _open_draft(record: Draft) -> OpenDraft:
-    return OpenDraft(record, history_from_document(record.history))
 
 
 def clustering_from_view(view: ClusterView, suggestions: list[NameSuggestion | None]) -> Clustering:

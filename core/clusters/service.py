@@ -34,6 +34,7 @@ from core.jobs.background import BackgroundJobs
 from core.metrics.request_recorder import Recording, do_not_record
 from core.records.clusterings import Clustering, Revision
 from core.records.jobs import Job, ProgressListener, ignore
+from core.records.successors import Successors
 from core.store.lance.snapshot import Snapshot, require_same_collection
 from core.store.objects.linkage_files import LinkageFiles
 from core.store.sql.revision_store import RevisionStore
@@ -54,13 +55,15 @@ class ClusterSources:
     """Where clusters and their suggested names come from.
 
     `snapshots` and `linkages` are by collection; `encode_texts` takes a collection and n texts and returns (n, d) unit
-    vectors; `common_words` are candidates for names beside the words of the collection itself.
+    vectors; `common_words` are candidates for names beside the words of the collection itself; `successors` tells which
+    pictures took the place of others since something was saved.
     """
 
     snapshots: Callable[[str], Snapshot]
     linkages: Callable[[str], LinkageFiles]
     encode_texts: EncodeTexts
     common_words: Callable[[], list[str]]
+    successors: Callable[[str], Successors] = lambda _: Successors()
 
 
 class ClusterService:
@@ -155,7 +158,7 @@ class ClusterService:
 
     def revision_view(self, revision: Revision) -> ClusterView:
         """A revision's plan applied to the collection as it is now."""
-        return self.view(revision.collection, plan_from_document(revision.plan), revision.id)
+        return self.view(revision.collection, self.revision_plan(revision), revision.id)
 
     def curve(
         self, base: ClusterBase, collection: str, min_cluster_size: int
@@ -190,16 +193,30 @@ class ClusterService:
     # -- revisions ------------------------------------------------------------------------------------------
 
     def clustering(self, revision_id: int) -> Clustering:
+        """A revision's clustering, with the pictures that took the place of others since it was saved."""
+        successors = self.successors(self.revisions.get(revision_id).collection)
+        if not successors.pairs:
+            return self.saved_clustering(revision_id)
+        return self._cache.get_or_create(
+            ("followed", revision_id, successors), lambda: successors.clustering(self.saved_clustering(revision_id))
+        )
+
+    def saved_clustering(self, revision_id: int) -> Clustering:
         """A revision's clustering as it was saved (cached, because it never changes)."""
         return self._cache.get_or_create(("clustering", revision_id), lambda: self.revisions.clustering(revision_id))
+
+    def successors(self, collection: str) -> Successors:
+        """Which pictures of a collection took the place of others."""
+        return self._sources.successors(collection)
 
     def known_clusters(self, revision_id: int | None) -> tuple[KnownCluster, ...]:
         """A revision's clusters as parents of a view; none without a revision."""
         if revision_id is None:
             return ()
         clusters = self.clustering(revision_id).clusters
+        successors = self.successors(self.revisions.get(revision_id).collection)
         return self._cache.get_or_create(
-            ("known", revision_id),
+            ("known", revision_id, successors),
             lambda: tuple(
                 KnownCluster(c.id, c.name, c.confirmed, c.description, c.no_group, c.sample_ids, c.size)
                 for c in clusters
@@ -207,8 +224,10 @@ class ClusterService:
         )
 
     def revision_plan(self, revision: Revision | None) -> Plan:
-        """A revision's plan; the default plan without a revision."""
-        return plan_from_document(revision.plan) if revision else Plan()
+        """A revision's plan, about the pictures of now; the default plan without a revision."""
+        if revision is None:
+            return Plan()
+        return plan_from_document(self.successors(revision.collection).document(revision.plan))
 
     def diff_revisions(self, before: int, after: int) -> Diff:
         """The difference between two revisions as they were saved."""

@@ -2,51 +2,25 @@
 
 from __future__ import annotations
 
-import ctypes
 import io
-import logging
-import warnings
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageCms, PngImagePlugin, UnidentifiedImageError, _imaging
+from PIL import Image, ImageCms
 from PIL.ExifTags import Base
 
-from core.embedding.jpeg_photoshop import without_photoshop
+from core.embedding import partial_decoding
+from core.embedding.deferred_image import NOTE, ORIENTATION, DeferredImage
+from core.embedding.image_headers import open_header, short_message
 from core.errors import BadImage
-from core.text import one_line
 
-SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".png", ".webp", ".gif", ".tif", ".tiff", ".bmp", ".avif", ".heic", ".heif"}
-)
-SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"II*\0", b"MM\0*")
-HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
 THUMBNAIL_PX = 384
 # The shorter side of what thumbnails and every open_clip model's input are made from.
 MIN_SIDE_PX = 720
 MAX_ELONGATION = 100
 BAND_PIXELS = 16_000_000
-# open_image() checks the size itself, with a limit from the settings and an error that names it.
-Image.MAX_IMAGE_PIXELS = None
-# Pillow warns of damaged metadata once per file; what makes a picture unreadable is an error, not a warning.
-warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
-logging.getLogger("PIL").addHandler(logging.NullHandler())
-# Colour profiles may be larger than the 1 MiB that Pillow allows; the total of a file's texts stays bounded.
-PngImagePlugin.MAX_TEXT_CHUNK = 16 * 1024 * 1024
-# libtiff writes errors to standard error; where Pillow does not bundle it, that cannot be turned off.
-with suppress(OSError, AttributeError):
-    ctypes.CDLL(_imaging.__file__).TIFFSetErrorHandler(None)
-# HEIC is an optional extra: requirements-heic.txt.
-try:
-    import pillow_heif
-except ImportError:
-    HEIC = False
-else:
-    pillow_heif.register_heif_opener(thumbnails=False)
-    HEIC = True
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", *(("HEIF",) if HEIC else ()))
+MAX_BYTES_PER_PIXEL = 8  # four channels of 16 bits, uncompressed
 _SRGB = ImageCms.createProfile("sRGB")
 _TRANSPOSES = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -60,10 +34,10 @@ _TRANSPOSES = {
 
 
 def decode(data: bytes, path: str = "image", max_megapixels: float = 200) -> Image.Image:
-    """Decode the first frame of `data` to an upright RGB picture.
+    """Decode the main picture of `data` to an upright RGB picture: the first frame, the largest page, a RAW's preview.
 
     EXIF orientation is applied, transparency is composited on white, an embedded colour profile is converted to sRGB,
-    16-bit and floating-point greys are scaled to 8 bits. The size is checked before any pixel is decoded.
+    16 bits and more and floating-point values are scaled to 8 bits. The size is checked before any pixel is decoded.
 
     Raises BadImage with the same reason for the same kind of error.
     """
@@ -72,11 +46,16 @@ def decode(data: bytes, path: str = "image", max_megapixels: float = 200) -> Ima
 
 def open_image(data: bytes, path: str = "image", max_megapixels: float = 200) -> Image.Image:
     """Read the header of `data`: format, size and metadata, no pixels yet. Raises BadImage."""
-    image = _open(data, path)
-    megapixels = image.width * image.height / 1e6
+    image = open_header(data, path)
+    size, megapixels = f"{image.width}×{image.height}", image.width * image.height / 1e6
+    unpacked = image.unpacked_bytes / 1e6 if isinstance(image, DeferredImage) else 0
+    problem = ""
     if megapixels > max_megapixels:
-        size = f"{image.width}×{image.height} is {megapixels:.0f} megapixels, the limit is {max_megapixels:g}"
-        raise BadImage(path, "too many pixels", f"{size}; CONTACTSHEET_MAX_MEGAPIXELS sets the limit")
+        problem = f"is {megapixels:.0f} megapixels, the limit is {max_megapixels:g}"
+    elif unpacked > MAX_BYTES_PER_PIXEL * max_megapixels:
+        problem = f"takes {unpacked:.0f} MB to unpack, the limit is {MAX_BYTES_PER_PIXEL * max_megapixels:g}"
+    if problem:
+        raise BadImage(path, "too many pixels", f"{size} {problem}; CONTACTSHEET_MAX_MEGAPIXELS sets the limit")
     return image
 
 
@@ -89,19 +68,26 @@ def upright_rgb(image: Image.Image, path: str = "image", min_side_px: int | None
     """The pixels of an opened image as `decode` describes them.
 
     With `min_side_px` a JPEG is decoded at a half, a quarter or an eighth of its scale, as long as its shorter side
-    keeps that many pixels: libjpeg then skips the work for what would be scaled away. Raises BadImage.
+    keeps that many pixels: libjpeg then skips the work for what would be scaled away; JPEG 2000 alike. A JPEG that
+    lacks only its end is complete; `note_of(image)` then says so. Raises BadImage.
     """
     try:
-        if min_side_px and image.format == "JPEG":
-            scale = max(1, min(image.size) // min_side_px)
-            image.draft(None, (image.width // scale, image.height // scale))
-        image.load()
-        return _upright_rgb(image)
+        if min_side_px:
+            partial_decoding.scale_down(image, min_side_px)
+        return _upright_rgb(partial_decoding.load(image))
     except MemoryError as error:
         raise BadImage(path, "not enough memory", f"{image.width}×{image.height}") from error
     except Exception as error:  # Pillow's readers raise whatever their parsers meet
         reason = "truncated" if "truncated" in str(error).lower() else "damaged"
-        raise BadImage(path, reason, _short_message(error)) from error
+        raise BadImage(path, reason, short_message(error)) from error
+
+
+def note_of(image: Image.Image) -> str:
+    """What people should know of a file that was read although something is wrong with it; empty if nothing.
+
+    `image` is the file as opened, after its pixels were decoded.
+    """
+    return str(image.info.get(NOTE, ""))
 
 
 def load(path: Path, max_megapixels: float = 200) -> Image.Image:
@@ -116,8 +102,8 @@ def file_megabytes(path: Path, max_megapixels: float) -> float:
         megabytes = path.stat().st_size / 1e6
     except OSError as error:
         raise _unreadable(path, error) from error
-    if megabytes > 8 * max_megapixels:  # four channels of 16 bits, uncompressed
-        size = f"{megabytes:.0f} MB, the limit is {8 * max_megapixels:g}"
+    if megabytes > MAX_BYTES_PER_PIXEL * max_megapixels:
+        size = f"{megabytes:.0f} MB, the limit is {MAX_BYTES_PER_PIXEL * max_megapixels:g}"
         raise BadImage(str(path), "too large a file", f"{size}; CONTACTSHEET_MAX_MEGAPIXELS sets the limit")
     return megabytes
 
@@ -135,25 +121,7 @@ def read_bytes(path: Path) -> bytes:
 def _unreadable(path: Path, error: OSError) -> BadImage:
     if isinstance(error, FileNotFoundError):
         return BadImage(str(path), "no such file")
-    return BadImage(str(path), "cannot be read", error.strerror or _short_message(error))
-
-
-def _open(data: bytes, path: str) -> Image.Image:
-    if not data:
-        raise BadImage(path, "empty file")
-    try:
-        return Image.open(io.BytesIO(data), formats=FORMATS)
-    except UnidentifiedImageError as error:
-        if (pixels_alone := without_photoshop(data)) != data:
-            return _open(pixels_alone, path)
-        if data.startswith(SIGNATURES):
-            raise BadImage(path, "damaged", "its header cannot be read") from error
-        if not HEIC and data[4:8] == b"ftyp" and data[8:12] in HEIF_BRANDS:
-            more = "HEIC needs an extra: pip install -r requirements-heic.txt"
-            raise BadImage(path, "not an image in a supported format", more) from error
-        raise BadImage(path, "not an image in a supported format") from error
-    except Exception as error:  # Pillow's readers raise whatever their parsers meet
-        raise BadImage(path, "damaged", _short_message(error)) from error
+    return BadImage(str(path), "cannot be read", error.strerror or short_message(error))
 
 
 def _upright_rgb(image: Image.Image) -> Image.Image:
@@ -169,7 +137,7 @@ def _upright_rgb(image: Image.Image) -> Image.Image:
 
 def _orientation(image: Image.Image) -> int:
     try:
-        value = image.getexif().get(Base.Orientation, 1)
+        value = image.info.get(ORIENTATION) or image.getexif().get(Base.Orientation, 1)
     except Exception:  # noqa: BLE001 - damaged metadata is no reason to lose the picture
         return 1
     return value if value in _TRANSPOSES else 1
@@ -237,7 +205,3 @@ def thumbnail(image: Image.Image, max_side_px: int = THUMBNAIL_PX) -> bytes:
     buffer = io.BytesIO()
     small.save(buffer, "JPEG", quality=85, optimize=True)
     return buffer.getvalue()
-
-
-def _short_message(error: BaseException) -> str:
-    return one_line(str(error), 160) or type(error).__name__

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -24,18 +24,19 @@ from core.embedding.encoder import Encoder
 from core.embedding.hashes import content_id
 from core.embedding.look_ahead import DECODER_THREADS, MemoryBudget, look_ahead
 from core.errors import BadImage
-from core.ingest.ingest_input import Describe, IngestInput
+from core.ingest.ingest_input import IngestInput, ignore_read
 from core.ingest.metadata.embedded import embedded_description
-from core.records.assets import Asset, utc_now
+from core.records.assets import Asset, Location, utc_now
+from core.records.descriptions import Description
 from core.records.jobs import Cancelled, Failure, IngestReport, Progress, ProgressListener, ignore
 from core.store.lance.table import AssetTable
-from core.store.objects.locks import ingest_lock
 
 LOOK_AHEAD_BATCHES = 2
 MAX_READ_MEGABYTES = 400.0
 LARGE_IMAGE_MEGAPIXELS = 40.0
 COMMIT_ASSETS = 256
 COMMIT_INTERVAL_S = 10.0
+PROGRESS_INTERVAL_S = 0.25
 
 
 @dataclass(frozen=True)
@@ -59,14 +60,20 @@ BatchListener = Callable[[IngestBatch], None]
 
 @dataclass(frozen=True)
 class _Prepared:
-    """One file, read: an asset to encode, or known bytes with another uri, or (`removed`) bytes removed before."""
+    """One file, read: an asset to encode, or the location of known bytes, or (`removed`) bytes removed before.
+
+    `before` are the pictures that were at its uri when it was read last.
+    """
 
     asset_id: str
     uri: str
     removed: bool = False
+    location: Location | None = None
     asset: Asset | None = None
     thumbnail: bytes = b""
     pixels: NDArray[np.float32] | None = None
+    before: tuple[str, ...] = ()
+    note: str = ""
 
 
 @dataclass
@@ -76,7 +83,8 @@ class _Pending:
     assets: list[Asset] = field(default_factory=list)
     thumbnails: list[bytes] = field(default_factory=list)
     vectors: list[NDArray[np.float32]] = field(default_factory=list)
-    known_uris: dict[str, list[str]] = field(default_factory=dict)
+    known: dict[str, list[Location]] = field(default_factory=dict)
+    returned: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -88,6 +96,7 @@ class _Counts:
     removed: int = 0
     encoded: int = 0
     added: int = 0
+    refreshed: int = 0
 
 
 class IngestPipeline:
@@ -105,35 +114,37 @@ class IngestPipeline:
         self._table, self._encoder, self._max_megapixels = table, encoder, max_megapixels
         self._listener, self._on_batch, self._clock = listener, on_batch, clock
         self._read_budget, self._decode_budget = MemoryBudget(MAX_READ_MEGABYTES), MemoryBudget(max_megapixels)
-        self._pending, self._failures = _Pending(), list[Failure]()
+        self._pending, self._failures, self._notes = _Pending(), list[Failure](), list[Failure]()
         self._known: set[bytes] = set()
         self._removed: set[bytes] = set()
+        self._retired: set[bytes] = set()
+        self._on_read: Callable[[str, str], object] = ignore_read
         self._counts, self._reported, self._reported_failures = _Counts(), _Counts(), 0
         self._total, self._encode_s = 0, 0.0
-        self._started = self._embedding_since = self._committed_at = clock()
+        self._started = self._embedding_since = self._committed_at = self._told_at = clock()
 
     def run(self, source: IngestInput) -> IngestReport:
-        """Ingest the files of `source` and report.
+        """Ingest the files of `source` and report. The caller holds the ingest lock.
 
-        Raises CollectionBusy if another ingest into the collection is running. A listener may raise Cancelled; what
-        was encoded by then is committed first.
+        A listener may raise Cancelled; what was encoded by then is committed first.
         """
-        with ingest_lock(self._table.folder):
-            paths = self._paths(source)
-            self._known, self._removed = self._table.ids(), self._table.removed_ids()
-            self._embedding_since = self._committed_at = self._clock()
-            with ThreadPoolExecutor(DECODER_THREADS) as pool:
-                depth = LOOK_AHEAD_BATCHES * self._encoder.batch_size
-                prepared = look_ahead(pool, partial(self._prepare, source), paths, depth)
-                try:
-                    self._consume(future.result() for future in prepared)
-                except Cancelled as stop:
-                    self._commit()
-                    stop.report = self._report()
-                    raise
+        paths, self._on_read = self._paths(source), source.on_read
+        self._known, self._removed = self._table.ids(), self._table.removed_ids()
+        self._retired = self._table.retired_ids() if self._removed else set()
+        self._embedding_since = self._committed_at = self._clock()
+        pool = ThreadPoolExecutor(DECODER_THREADS)
+        try:
+            depth = LOOK_AHEAD_BATCHES * self._encoder.batch_size
+            prepared = look_ahead(pool, partial(self._prepare, source), paths, depth)
+            self._consume(map(self._result, prepared))
+        except Cancelled as stop:
+            pool.shutdown(wait=False, cancel_futures=True)
             self._commit()
-            self._listener(Progress("compact", self._total, self._total))
-            self._table.compact()  # even if nothing is new: the run before may have been interrupted here
+            stop.report = self._report()
+            raise
+        finally:  # whoever stops does not wait for a large picture that is being decoded
+            pool.shutdown(wait=False, cancel_futures=True)
+        self._commit()
         return self._report()
 
     def _paths(self, source: IngestInput) -> Iterable[Path]:
@@ -151,8 +162,6 @@ class IngestPipeline:
                 self._failures.append(item)
             else:
                 paths.append(item)
-            if len(paths) % 1000 == 0:
-                self._listener(Progress("scan", len(paths), 0))
         return paths
 
     def _arriving(self, files: Iterable[Path | Failure]) -> Iterator[Path]:
@@ -167,32 +176,40 @@ class IngestPipeline:
         uri = source.locate(path)
         try:
             with self._read_budget.reserve(images.file_megabytes(path, self._max_megapixels)):
-                return self._read(path, uri, source.describe)
+                return self._read(path, uri, source)
         except BadImage as error:
             return Failure(uri, error.reason, error.detail)
         except Exception as error:  # noqa: BLE001 - reported by name; one picture never costs the others
             return Failure(uri, "cannot be processed", f"{type(error).__name__}: {error}"[:200])
 
-    def _read(self, path: Path, uri: str, describe: Describe) -> _Prepared:
+    def _read(self, path: Path, uri: str, source: IngestInput) -> _Prepared:
         data = images.read_bytes(path)
         asset_id = content_id(data)
-        if bytes.fromhex(asset_id) in self._known:
-            return _Prepared(asset_id, uri)
-        if bytes.fromhex(asset_id) in self._removed:
+        raw_id, before = bytes.fromhex(asset_id), source.before.get(uri, ())
+        if raw_id in self._removed and raw_id not in self._retired:
             return _Prepared(asset_id, uri, removed=True)
         opened = images.open_image(data, str(path), self._max_megapixels)
+        if raw_id in self._known or raw_id in self._retired:
+            return _Prepared(asset_id, uri, location=source.describe(path, embedded_description(opened)))
         megapixels = opened.width * opened.height / 1e6
         with self._decode_budget.reserve(megapixels):
             stored_size = opened.size
             picture = images.upright_rgb(opened, str(path), images.MIN_SIDE_PX)
             size = images.upright_size(stored_size, opened)
-            about, source = describe(path)
-            asset = Asset(asset_id, (uri,), source, about.filled_from(embedded_description(opened)), *size, utc_now())
+            location = source.describe(path, embedded_description(opened))
+            asset = Asset(asset_id, (location,), Description(), *size, utc_now()).at((location,))
             thumbnail, pixels = images.thumbnail(picture), self._encoder.preprocess(picture)
+            note = images.note_of(opened)
             del opened, picture
             if megapixels > LARGE_IMAGE_MEGAPIXELS:
                 release_unused_memory()
-        return _Prepared(asset_id, uri, asset=asset, thumbnail=thumbnail, pixels=pixels)
+        return _Prepared(asset_id, uri, asset=asset, thumbnail=thumbnail, pixels=pixels, before=before, note=note)
+
+    def _result(self, future: Future[_Prepared | Failure]) -> _Prepared | Failure:
+        """A file's result; the listener is called while a large picture is awaited, since it may want to stop."""
+        while not wait([future], PROGRESS_INTERVAL_S).done:
+            self._report_progress()
+        return future.result()
 
     def _consume(self, prepared: Iterator[_Prepared | Failure]) -> None:
         batch: list[_Prepared] = []
@@ -204,7 +221,7 @@ class IngestPipeline:
                 batch = []
             if self._commit_is_due():
                 self._commit()
-            if self._counts.seen % 8 == 0:
+            if self._counts.seen % 8 == 0 or self._clock() - self._told_at >= PROGRESS_INTERVAL_S:
                 self._report_progress()
         self._encode(batch)
         self._report_progress()
@@ -216,13 +233,42 @@ class IngestPipeline:
             self._failures.append(item)
         elif item.removed:
             self._counts.removed += 1
+            self._on_read(item.uri, item.asset_id)
         elif item.asset is None or bytes.fromhex(item.asset_id) in self._known:
-            self._counts.known += 1
-            self._pending.known_uris.setdefault(item.asset_id, []).append(item.uri)
+            self._take_known(item)
         else:
             self._known.add(bytes.fromhex(item.asset_id))
-            return item
+            if item.note:
+                self._notes.append(Failure(item.uri, "read, but not whole", item.note))
+            vector = self._vector_before(item)
+            if vector is None:
+                return item
+            self._keep(item.asset, item.thumbnail, vector)
         return None
+
+    def _take_known(self, item: _Prepared) -> None:
+        raw_id = bytes.fromhex(item.asset_id)
+        location = item.location or (item.asset.locations[0] if item.asset else Location(item.uri))
+        if raw_id not in self._known:  # an earlier version of a file that came back
+            self._pending.returned.append(item.asset_id)
+            self._known.add(raw_id)
+        self._counts.known += 1
+        self._on_read(item.uri, item.asset_id)
+        self._pending.known.setdefault(item.asset_id, []).append(location)
+
+    def _vector_before(self, item: _Prepared) -> NDArray[np.float32] | None:
+        """The vector of the picture that was at this uri before, if its pixels were the same: only metadata changed."""
+        for before, thumbnail in self._table.assets(item.before):
+            same_size = item.asset and (before.width, before.height) == (item.asset.width, item.asset.height)
+            if same_size and thumbnail == item.thumbnail:
+                return self._table.vector(before.id)
+        return None
+
+    def _keep(self, asset: Asset, thumbnail: bytes, vector: NDArray[np.float32]) -> None:
+        self._on_read(asset.locations[0].uri, asset.id)
+        self._pending.assets.append(asset)
+        self._pending.thumbnails.append(thumbnail)
+        self._pending.vectors.append(vector)
 
     def _encode(self, batch: list[_Prepared]) -> None:
         if not batch:
@@ -235,12 +281,10 @@ class IngestPipeline:
             if item.asset is None or not np.isfinite(vector).all():
                 self._failures.append(Failure(item.uri, "no finite vector"))
                 continue
-            self._pending.assets.append(item.asset)
-            self._pending.thumbnails.append(item.thumbnail)
-            self._pending.vectors.append(vector)
+            self._keep(item.asset, item.thumbnail, vector)
 
     def _commit_is_due(self) -> bool:
-        size = max(len(self._pending.assets), len(self._pending.known_uris))
+        size = max(len(self._pending.assets), len(self._pending.known))
         return size >= COMMIT_ASSETS or (size > 0 and self._clock() - self._committed_at >= COMMIT_INTERVAL_S)
 
     def _commit(self) -> None:
@@ -248,8 +292,10 @@ class IngestPipeline:
         ready = self._clock()
         if pending.assets:
             self._counts.added += self._table.add(pending.assets, pending.thumbnails, np.stack(pending.vectors))
-        if pending.known_uris:
-            self._table.add_uris(pending.known_uris)
+        if pending.returned:
+            self._table.restore(pending.returned)
+        if pending.known:
+            self._counts.refreshed += self._table.add_locations(pending.known)
         began, self._committed_at = self._committed_at, self._clock()
         self._report_batch(ready - began, self._committed_at - began)
 
@@ -268,6 +314,7 @@ class IngestPipeline:
             self._on_batch(batch)
 
     def _report_progress(self) -> None:
+        self._told_at = self._clock()
         seen, seconds = self._counts.seen, max(self._clock() - self._embedding_since, 1e-9)
         remaining_s = (self._total - seen) * seconds / seen if seen else None
         self._listener(Progress("embed", seen, self._total, self._counts.encoded / seconds, remaining_s))
@@ -282,4 +329,6 @@ class IngestPipeline:
             seconds=now - self._started,
             images_per_s=self._counts.encoded / max(now - self._embedding_since, 1e-9),
             removed=self._counts.removed,
+            refreshed=self._counts.refreshed,
+            notes=tuple(self._notes),
         )

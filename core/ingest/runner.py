@@ -1,61 +1,125 @@
-"""Runs ingests of folders and of the demo collection: chooses the table and the model, and describes each file."""
+"""Runs ingests of folders and of the demo collection: chooses the table, the model and what describes the files."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from core.embedding.encoder_registry import EncoderRegistry
 from core.embedding.hashes import file_checkpoint
 from core.embedding.model_source import BUNDLED, model_checkpoint
-from core.errors import ContactSheetError, ModelUnavailable
-from core.ingest.ingest_input import Describe, IngestInput
+from core.errors import CollectionError, ContactSheetError, ModelUnavailable, SidecarError
+from core.ingest.ingest_input import IngestInput
+from core.ingest.metadata.captions_table import read_captions
 from core.ingest.metadata.cleaning import MAX_TITLE_LENGTH, clean
-from core.ingest.metadata.sidecar import Sidecar, read_sidecar
 from core.ingest.pipeline import BatchListener, IngestBatch, IngestPipeline
+from core.ingest.source_files import SourceRoot
+from core.ingest.source_ingest import ScanRequest, SourceScan
 from core.ingest.sources import demo
-from core.ingest.sources.folder import files_by_uri, image_files
+from core.ingest.sources.folder import Walk, walk, walk_files
 from core.logs import log
-from core.records.descriptions import Description
 from core.records.jobs import Cancelled, IngestReport, Progress, ProgressListener, ignore
+from core.records.sources import CollectionSource, ScanPreview
 from core.settings import Settings
 from core.store.lance.collections import Collections
 from core.store.lance.table import AssetTable
-from core.store.objects.names import check_collection_name
+from core.store.objects.locks import ingest_lock
+from core.store.objects.names import check_collection_name, path_to_uri, uri_to_path
+from core.store.sql.source_store import SourceStore
+
+
+@dataclass(frozen=True)
+class FolderOptions:
+    """How a folder is read; what is None stays as it was when the folder was read before.
+
+    `captions` is a table of descriptions, `label` the name to filter by, `exclude` patterns of what is passed over.
+    `only` limits the run to these uris. With `checksum` every file is read, not only those whose size or time changed;
+    with `accept_empty` files are missing even if none is left.
+    """
+
+    captions: Path | None = None
+    label: str | None = None
+    exclude: tuple[str, ...] | None = None
+    only: Sequence[str] | None = None
+    checksum: bool = False
+    accept_empty: bool = False
+
+    @property
+    def is_about_source(self) -> bool:
+        """Whether it says anything that is remembered of the folder."""
+        return (self.captions, self.label, self.exclude) != (None, None, None)
 
 
 class IngestRunner:
     """Runs ingests, each in the calling thread."""
 
     def __init__(
-        self, collections: Collections, encoders: EncoderRegistry, settings: Settings, on_batch: BatchListener = ignore
+        self,
+        collections: Collections,
+        encoders: EncoderRegistry,
+        sources: SourceStore,
+        settings: Settings,
+        on_batch: BatchListener = ignore,
     ) -> None:
         """`on_batch` is called with every batch that was committed, and with the error of a run that failed."""
-        self._collections, self._encoders, self._settings = collections, encoders, settings
-        self._on_batch = on_batch
+        self._collections, self._encoders, self._sources = collections, encoders, sources
+        self._settings, self._on_batch = settings, on_batch
 
     def ingest_folder(
-        self,
-        folder: Path,
-        collection: str,
-        captions: Path | None,
-        source: str | None,
-        listener: ProgressListener,
-        only: Sequence[str] | None,
+        self, folder: Path, collection: str, options: FolderOptions, listener: ProgressListener
     ) -> IngestReport:
-        """Add the images below a folder; see App.ingest."""
+        """Bring a collection up to date with a folder; see App.ingest."""
         check_collection_name(collection)
-        folder = folder.expanduser()
-        if not folder.exists():
-            raise ContactSheetError(f"{folder} does not exist: check the path")
-        sidecar = read_sidecar(captions) if captions else Sidecar({})
+        if collection == demo.NAME:
+            raise CollectionError("demo holds the demo's pictures only: choose another name with --collection")
+        path = _existing(folder)
+        source = self._source(collection, path, options)
+        roots = self._roots(collection, path, source)
+        found = walk(path, source.exclude, listener) if options.only is None else walk_files(options.only)
+        if not found.files and collection not in self._collections.names():
+            return _nothing_to_read(collection, found)
         listener(Progress("load model", 0, 0))
         table = self._table(collection, listener)
-        name = source or os.fsencode(folder.resolve().name).decode("utf-8", "replace")  # whatever bytes it has
-        describe = _describe(folder, sidecar, clean(name, MAX_TITLE_LENGTH))
-        files = image_files(folder) if only is None else files_by_uri(only)
-        return self.ingest(table, IngestInput(files, describe), listener)
+        request = ScanRequest(path, roots, options.only, options.checksum, options.accept_empty)
+        with ingest_lock(table.folder):
+            if source.kind == "folder" and options.only is None:
+                self._sources.put(collection, source)
+            scan = SourceScan(table, request, found)
+            report = self._run(table, scan.input(), listener)
+            self._compact(table, report, listener)
+            report = scan.complete(report, scan.settle(self._sources))
+            if options.only is None:
+                self._sources.set_scanned(collection, source.root)
+        return report
+
+    def preview_folder(self, folder: Path, collection: str, options: FolderOptions) -> ScanPreview:
+        """What `ingest_folder` would do to a collection that exists, without changing anything."""
+        path, table = _existing(folder), self._collections.open(collection)
+        source = self._source(collection, path, options)
+        roots = self._roots(collection, path, source)
+        request = ScanRequest(path, roots, None, options.checksum, options.accept_empty)
+        with ingest_lock(table.folder):
+            return SourceScan(table, request, walk(path, source.exclude)).preview()
+
+    def _source(self, collection: str, path: Path, options: FolderOptions) -> CollectionSource:
+        """The source that a folder belongs to: one that holds it, unless something new is said of the folder."""
+        known = [source for source in self._sources.list(collection) if source.kind == "folder"]
+        holding = [source for source in known if path.is_relative_to(uri_to_path(source.root))]
+        outer = max(holding, key=lambda source: len(source.root), default=None)
+        if outer is not None and (uri_to_path(outer.root) == path or not options.is_about_source):
+            return _changed(outer, options)
+        uploaded = path.is_relative_to((self._settings.data / "uploads").resolve())
+        label = os.fsencode(path.name).decode("utf-8", "replace")  # whatever bytes it has
+        plain = CollectionSource(path_to_uri(path), clean(label, MAX_TITLE_LENGTH), "uploads" if uploaded else "folder")
+        return _changed(plain, options)
+
+    def _roots(self, collection: str, path: Path, source: CollectionSource) -> tuple[SourceRoot, ...]:
+        """The sources by which the files below a path are described; their captions are read. Raises SidecarError."""
+        others = [each for each in self._sources.list(collection) if each.kind == "folder" and each.root != source.root]
+        inside = [each for each in others if uri_to_path(each.root).is_relative_to(path)]
+        return tuple(_root(each) for each in (source, *inside))
 
     def build_demo(self, listener: ProgressListener, on_delete: Callable[[], None]) -> IngestReport | None:
         """Build the demo collection unless it is complete; `on_delete` is called after an outdated one was deleted."""
@@ -65,8 +129,12 @@ class IngestRunner:
         listener(Progress("load model", 0, 0))
         self._delete_outdated_demo(on_delete)
         table = self._table(demo.NAME, listener, BUNDLED)
-        describe = _describe(demo.PHOTOS, read_sidecar(demo.MANIFEST), demo.NAME)
-        report = self.ingest(table, IngestInput(demo.photographs(), describe), listener)
+        root = SourceRoot(demo.PHOTOS, demo.NAME, read_captions(demo.MANIFEST))
+        with ingest_lock(table.folder):
+            scan = SourceScan(table, ScanRequest(demo.PHOTOS, (root,)), walk(demo.PHOTOS))
+            report = self._run(table, scan.input(), listener)
+            self._compact(table, report, listener)
+            report = scan.complete(report, scan.settle(self._sources))
         self._collections.set_built_from(demo.NAME, expected)
         return report
 
@@ -77,7 +145,13 @@ class IngestRunner:
         return self._table(collection, listener)
 
     def ingest(self, table: AssetTable, source: IngestInput, listener: ProgressListener) -> IngestReport:
-        """Add files to an open collection."""
+        """Add files to an open collection. Raises CollectionBusy if another ingest into it is running."""
+        with ingest_lock(table.folder):
+            report = self._run(table, source, listener)
+            self._compact(table, report, listener)
+        return report
+
+    def _run(self, table: AssetTable, source: IngestInput, listener: ProgressListener) -> IngestReport:
         encoder = self._encoders.get(table.model.name)
         pipeline = IngestPipeline(table, encoder, self._settings.max_megapixels, listener, self._on_batch)
         try:
@@ -97,6 +171,11 @@ class IngestRunner:
             seconds=round(report.seconds, 1),
         )
         return report
+
+    def _compact(self, table: AssetTable, report: IngestReport, listener: ProgressListener) -> None:
+        seen = report.added + report.known + report.removed + len(report.failures)
+        listener(Progress("compact", seen, seen))
+        table.compact()  # even if nothing is new: the run before may have been interrupted here
 
     def _table(self, collection: str, listener: ProgressListener, model: str | None = None) -> AssetTable:
         if collection not in self._collections.names():
@@ -119,11 +198,32 @@ class IngestRunner:
             on_delete()
 
 
-def _describe(folder: Path, sidecar: Sidecar, source: str) -> Describe:
-    root = folder if folder.is_dir() else folder.parent
+def _existing(folder: Path) -> Path:
+    """The real path of a folder or file. Raises ContactSheetError if there is none."""
+    path = folder.expanduser()
+    if not path.exists():
+        raise ContactSheetError(f"{path} does not exist: check the path")
+    return path.resolve()
 
-    def describe(path: Path) -> tuple[Description, str]:
-        row = sidecar.find(path.relative_to(root).as_posix())
-        return (row.about, row.source or source) if row else (Description(), source)
 
-    return describe
+def _changed(source: CollectionSource, options: FolderOptions) -> CollectionSource:
+    captions = source.captions if options.captions is None else path_to_uri(options.captions.expanduser().absolute())
+    label = source.label if options.label is None else clean(options.label, MAX_TITLE_LENGTH)
+    exclude = source.exclude if options.exclude is None else options.exclude
+    return replace(source, captions=captions, label=label, exclude=exclude)
+
+
+def _root(source: CollectionSource) -> SourceRoot:
+    captions = uri_to_path(source.captions) if source.captions else None
+    if captions is not None and not captions.is_file():
+        raise SidecarError(
+            f"the captions {captions} of {source.root} are not there: put them back, or name others with --captions"
+        )
+    table = read_captions(captions) if captions else None
+    return SourceRoot(uri_to_path(source.root), source.label, table, source.exclude)
+
+
+def _nothing_to_read(collection: str, found: Walk) -> IngestReport:
+    counts, line = found.passed_over.counts(), found.passed_over.line()
+    remarks = (line,) if line else ()
+    return IngestReport(collection, 0, 0, found.failures, 0.0, 0.0, passed_over=counts, remarks=remarks)

@@ -11,7 +11,6 @@ import os
 import subprocess
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from filelock import FileLock, Timeout
 from core.errors import ContactSheetError
 from core.logs import log
 from core.records.assets import utc_now
+from core.records.ingest_summary import ingest_summary
 from core.records.jobs import Cancelled, IngestReport, Job, JobResult, JobState, Progress, ProgressListener
 from core.settings import PROJECT
 from core.store.disk_errors import wrap_write_errors
@@ -28,7 +28,6 @@ from core.store.sql.job_store import JobStore
 
 PROGRESS_INTERVAL_S = 0.5
 START_GRACE_S = 60.0
-MAX_REASONS_SHOWN = 5
 
 JobFunction = Callable[[Job, ProgressListener], IngestReport | JobResult | str]
 
@@ -172,16 +171,4 @@ def _outcome(
         return "failed", f"{type(error).__name__}: {error}; what was committed is kept: resume to go on", None
     if isinstance(result, JobResult):
         return "done" if result.succeeded else "failed", result.message, result
-    return ("done", result, None) if isinstance(result, str) else ("done", report_summary(result), result)
-
-
-def report_summary(report: IngestReport) -> str:
-    """What an ingest did, in one line."""
-    parts = [f"{report.added} added", f"{report.known} known already"]
-    if report.failures:
-        reasons = Counter(failure.reason for failure in report.failures).most_common(MAX_REASONS_SHOWN)
-        named = ", ".join(f"{count} {reason}" for reason, count in reasons)
-        parts.append(f"{len(report.failures)} skipped ({named})")
-    if report.removed:
-        parts.append(f"{report.removed} removed before are left out (the collection's bin has them)")
-    return f"{', '.join(parts)} in {report.seconds:.0f} s ({report.images_per_s:.1f} images/s)"
+    return ("done", result, None) if isinstance(result, str) else ("done", ingest_summary(result), result)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from core.access import Person
 from core.quality.intervals import Interval, wilson
 from core.quality.label_sets import LabelledQuery, LabelSet
 from core.records.judgements import Judgement, JudgementCounts, Voter
+from core.records.successors import Successors
 from core.store.sql.judgement_store import JudgementStore
 
 KIND = "judged"
@@ -38,9 +39,14 @@ class JudgingService:
     the named.
     """
 
-    def __init__(self, judgements: JudgementStore, model: Callable[[str], str]) -> None:
-        """`model` gives the name of the model of a collection."""
-        self._judgements, self._model = judgements, model
+    def __init__(
+        self,
+        judgements: JudgementStore,
+        model: Callable[[str], str],
+        successors: Callable[[str], Successors] = lambda _: Successors(),
+    ) -> None:
+        """`model` gives the name of the model of a collection, `successors` which pictures took the place of others."""
+        self._judgements, self._model, self._successors = judgements, model, successors
 
     def judge(self, person: Person, collection: str, query: str, vote: Vote, session: str = "") -> None:
         """Save a person's vote on a result of a query, or withdraw it; `session` is the secret of their page's session.
@@ -63,12 +69,18 @@ class JudgingService:
         self._judgements.save(judgement, voter(person, session))
 
     def withdraw(self, person: Person, collection: str, query: str, asset_id: str, session: str = "") -> bool:
-        """Delete the person's own vote; whether there was one."""
-        return self._judgements.delete(voter(person, session).owner, collection, query, asset_id)
+        """Delete the person's own vote, also one on what the picture replaced; whether there was one."""
+        owner, pairs = voter(person, session).owner, self._successors(collection).pairs
+        ids = [asset_id, *(old for old, new in pairs if new == asset_id)]
+        return sum(self._judgements.delete(owner, collection, query, each) for each in ids) > 0
 
     def votes(self, person: Person, collection: str, query: str, session: str = "") -> dict[str, bool]:
         """The person's own votes on a query's results, by asset id."""
-        return self._judgements.by_owner(voter(person, session).owner, collection, query)
+        votes, successors = self._judgements.by_owner(voter(person, session).owner, collection, query), self._successors
+        by_id = successors(collection).by_id
+        return {by_id.get(asset_id, asset_id): up for asset_id, up in votes.items()} | {
+            asset_id: up for asset_id, up in votes.items() if asset_id not in by_id
+        }
 
     def satisfaction(
         self, since: datetime, until: datetime, collection: str | None = None, ranker: str | None = None
@@ -79,7 +91,8 @@ class JudgingService:
 
     def label_set(self, collection: str) -> LabelSet:
         """The votes on a collection as labels that `evaluate` reads."""
-        return label_set(self._judgements.tallies(collection), f"judged-{collection}.jsonl")
+        tallies = _followed(self._judgements.tallies(collection), self._successors(collection))
+        return label_set(tallies, f"judged-{collection}.jsonl")
 
 
 def voter(person: Person, session: str) -> Voter:
@@ -91,6 +104,17 @@ def voter(person: Person, session: str) -> Voter:
         return Voter(person.identity, person.author)
     owner = "local" if person.over_loopback else f"session:{person.session or session}"
     return Voter(owner, person.author, person.quota_key)
+
+
+def _followed(tallies: Iterable[JudgementCounts], successors: Successors) -> list[JudgementCounts]:
+    """Votes on pictures that were replaced as votes on those that took their place."""
+    merged: dict[tuple[str, str], JudgementCounts] = {}
+    by_id = successors.by_id
+    for tally in tallies:
+        key = tally.query, by_id.get(tally.asset_id, tally.asset_id)
+        before = merged.get(key, JudgementCounts(*key, 0, 0))
+        merged[key] = replace(before, up=before.up + tally.up, down=before.down + tally.down)
+    return list(merged.values())
 
 
 def label_set(tallies: Iterable[JudgementCounts], name: str) -> LabelSet:

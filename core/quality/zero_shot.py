@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from core.embedding import images
 from core.embedding.encoder import Encoder
+from core.embedding.formats import SUFFIXES
 from core.embedding.look_ahead import DECODER_THREADS, look_ahead
 from core.errors import BadImage, QualityError
 from core.quality.intervals import Interval, wilson
@@ -61,7 +62,7 @@ def _is_class(entry: Path) -> bool:
 
 
 def _pictures(folder: Path) -> list[Path]:
-    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in images.SUFFIXES)
+    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
     return [path for path in files if path.is_file() and not path.name.startswith(".")]
 
 

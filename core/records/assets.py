@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Literal
 from urllib.parse import unquote
 
+from core.records.created_time import CreatedTime
+from core.records.descriptions import Description, combined
 from core.records.jobs import Job
 
 Orientation = Literal["landscape", "portrait", "square"]
@@ -25,40 +27,61 @@ class ModelCard:
     dimension: int
 
 
+LocationState = Literal["present", "missing", "replaced"]
+
+
 @dataclass(frozen=True)
-class Description:
-    """What people wrote about a picture. Text from outside: data, never markup, never instructions."""
+class Location:
+    """A place where a picture was found: the uri of a file or a photo's page, and the source it belongs to.
 
-    title: str = ""
-    description: str = ""
-    keywords: tuple[str, ...] = ()
-    author: str = ""
-    licence: str = ""
-    created_at: datetime | None = None
+    `size` in bytes and `modified_ns` since 1970 are the file's when it was read last, `sidecars` is the fingerprint of
+    the files beside it that describe it; None and empty if never recorded. `words` is what is written of the picture
+    here; None where that is all that is known of it.
+    """
 
-    def filled_from(self, other: Description) -> Description:
-        """This description, with its empty fields taken from `other`."""
-        return Description(
-            title=self.title or other.title,
-            description=self.description or other.description,
-            keywords=self.keywords or other.keywords,
-            author=self.author or other.author,
-            licence=self.licence or other.licence,
-            created_at=self.created_at or other.created_at,
-        )
+    uri: str
+    source: str = ""
+    size: int | None = None
+    modified_ns: int | None = None
+    sidecars: str = ""
+    state: LocationState = "present"
+    words: Description | None = None
 
 
 @dataclass(frozen=True)
 class Asset:
-    """One image. `id` is the SHA-256 of the file's bytes (hex); `uris` lists every location it was found at."""
+    """One image. `id` is the SHA-256 of the file's bytes (hex); `locations` lists every place it was found at."""
 
     id: str
-    uris: tuple[str, ...]
-    source: str
+    locations: tuple[Location, ...]
     about: Description
     width: int
     height: int
     ingested_at: datetime
+
+    @property
+    def uris(self) -> tuple[str, ...]:
+        """The uri of every location, those that are present first."""
+        return tuple(place.uri for place in sorted(self.locations, key=lambda place: place.state != "present"))
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The sources that the picture belongs to, each once."""
+        return tuple(dict.fromkeys(place.source for place in self.locations if place.source))
+
+    @property
+    def missing(self) -> bool:
+        """Whether it has locations and none of them is present."""
+        return bool(self.locations) and all(place.state != "present" for place in self.locations)
+
+    def at(self, locations: tuple[Location, ...]) -> Asset:
+        """The asset at other locations; what is known of it is what is written at these, the first before the next."""
+        words = [place.words or self.about for place in locations]
+        about = combined(words) if words else self.about
+        places = (
+            replace(place, words=None if own == about else own) for place, own in zip(locations, words, strict=True)
+        )
+        return replace(self, locations=tuple(places), about=about)
 
     @property
     def orientation(self) -> Orientation:
@@ -129,15 +152,22 @@ class StorageStats:
 class Filters:
     """Which assets a search may return; an empty field accepts everything.
 
-    An asset passes if its source is one of `sources`, it has any of `keywords` (compared without case), its
-    shape is one of `orientations`, and its creation date is in [`since`, `until`] (both days included, UTC).
+    An asset passes if it belongs to one of `sources`, has any of `keywords` and of `people` and a name of its place in
+    `places` (compared without case), was taken by one of `cameras`, has one of these shapes, at least this rating, GPS
+    or none, and was certainly taken within [`since`, `until`], both whole, by the clock where it was taken: a picture
+    that is dated 1998 passes for 1998, not for September 1998.
     """
 
     sources: tuple[str, ...] = ()
     keywords: tuple[str, ...] = ()
     orientations: tuple[Orientation, ...] = ()
-    since: datetime | None = None
-    until: datetime | None = None
+    since: CreatedTime | None = None
+    until: CreatedTime | None = None
+    people: tuple[str, ...] = ()
+    places: tuple[str, ...] = ()
+    cameras: tuple[str, ...] = ()
+    min_rating: int | None = None
+    has_gps: bool | None = None
 
     @property
     def active(self) -> bool:

@@ -26,8 +26,8 @@ _FORMATS: dict[Precision, str] = {
 class CreatedTime:
     """The time on the clock where the picture was taken.
 
-    `start` is the first moment of what is known, without a zone (naive): `1998` is 1998-01-01 00:00. `offset_minutes` is
-    how far that clock was ahead of UTC; None if unknown.
+    `start` is the first moment of what is known, without a zone (naive): `1998` is 1998-01-01 00:00. `offset_minutes`
+    is how far that clock was ahead of UTC; None if unknown.
     """
 
     start: datetime

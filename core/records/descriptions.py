@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Iterable
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from core.records.created_time import CreatedTime
+
+_LISTS = ("keywords", "hierarchies", "people")
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,17 @@ class Description:
         """This description, with its empty fields taken from `other`."""
         filled: dict[str, Any] = {field.name: _filled(self, other, field.name) for field in fields(self)}
         return Description(**filled | {"place": self.place.filled_from(other.place)})
+
+
+def combined(descriptions: Iterable[Description]) -> Description:
+    """What several places say of one picture: each field from the first that has it; keywords and people of all."""
+    result = Description()
+    for each in descriptions:
+        lists: dict[str, Any] = {
+            name: tuple(dict.fromkeys((*getattr(result, name), *getattr(each, name)))) for name in _LISTS
+        }
+        result = replace(result.filled_from(each), **lists)
+    return result
 
 
 def _filled(first: Description, second: Description, name: str) -> Any:

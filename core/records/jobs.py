@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
@@ -49,7 +50,11 @@ def ignore(_: object) -> None:
 class IngestReport:
     """How an ingest ended: assets added, files already in the collection, files that failed, seconds taken.
 
-    `removed` counts files that were skipped because their pictures had been removed from the collection.
+    `removed` counts files that were skipped because their pictures had been removed from the collection, `refreshed`
+    known pictures whose metadata or locations changed, `replaced` pictures whose files were changed and hold others
+    now, `moved` and `missing` files that are elsewhere or nowhere. `passed_over` counts files that were not read, by
+    kind; `notes` are files that were read, but not as a whole; `remarks` are lines about captions and places that
+    could not be reached.
     """
 
     collection: str
@@ -59,6 +64,33 @@ class IngestReport:
     seconds: float
     images_per_s: float
     removed: int = 0
+    refreshed: int = 0
+    replaced: int = 0
+    moved: int = 0
+    missing: int = 0
+    passed_over: tuple[tuple[str, int], ...] = ()
+    notes: tuple[Failure, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+    def joined(self, other: IngestReport) -> IngestReport:
+        """The report of two runs, one after the other."""
+        seconds = self.seconds + other.seconds
+        encoded = self.images_per_s * self.seconds + other.images_per_s * other.seconds
+        passed_over = Counter(dict(self.passed_over)) + Counter(dict(other.passed_over))
+        counts = {name: getattr(self, name) + getattr(other, name) for name in _COUNTED}
+        return replace(
+            self,
+            **counts,
+            seconds=seconds,
+            images_per_s=encoded / seconds if seconds else 0.0,
+            passed_over=tuple(sorted(passed_over.items())),
+        )
+
+
+_COUNTED = (
+    *("added", "known", "failures", "removed", "refreshed", "replaced", "moved", "missing"),
+    *("notes", "remarks"),
+)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -13,74 +14,116 @@ from core.records.assets import Filters, Orientation, classify_orientation
 from core.store.lance.snapshot import Snapshot
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+Counts = tuple[tuple[str, int], ...]
 
 
 @dataclass(frozen=True)
 class Facets:
-    """The values that a collection can be filtered by, with counts, the most frequent first."""
+    """The values that a collection can be filtered by, with counts, the most frequent first.
 
-    sources: tuple[tuple[str, int], ...]
-    keywords: tuple[tuple[str, int], ...]
+    `earliest` and `latest` are by the clocks where the pictures were taken, `rated` is the number with a rating.
+    """
+
+    sources: Counts
+    keywords: Counts
     orientations: tuple[tuple[Orientation, int], ...]
     earliest: datetime | None
     latest: datetime | None
+    people: Counts = ()
+    places: Counts = ()
+    cameras: Counts = ()
+    years: tuple[tuple[int, int], ...] = ()
+    rated: int = 0
+    with_gps: int = 0
 
 
 class FilterColumns:
     """The filterable columns of one snapshot as arrays and posting lists."""
 
     def __init__(self, snapshot: Snapshot) -> None:
-        self._created_us = snapshot.created_us
-        self._sources = np.array(snapshot.sources, dtype=object)
+        self._created_us, self._created_end_us = snapshot.created_us, snapshot.created_end_us
+        self._rating, self._has_gps = snapshot.rating, snapshot.has_gps
         shapes = zip(snapshot.width.tolist(), snapshot.height.tolist(), strict=True)
         self._orientations = np.array([classify_orientation(w, h) for w, h in shapes], dtype=object)
-        self._keyword_rows, self._keyword_names = _postings(snapshot.keywords)
+        self._sources = _Postings(snapshot.sources)
+        self._keywords, self._people = _Postings(snapshot.keywords), _Postings(snapshot.people)
+        self._places = _Postings(snapshot.places)
+        self._cameras = _Postings([(camera,) if camera else () for camera in snapshot.cameras])
 
     def mask(self, filters: Filters) -> NDArray[np.bool_] | None:
         """(n,) bool of the rows that pass, or None if every row does."""
         if not filters.active:
             return None
         passes = np.ones(len(self._created_us), dtype=bool)
-        if filters.sources:
-            passes &= np.isin(self._sources, filters.sources)
+        for postings, wanted in self._wanted(filters):
+            if wanted:
+                passes &= postings.mask(wanted, len(passes))
         if filters.orientations:
             passes &= np.isin(self._orientations, filters.orientations)
-        if filters.keywords:
-            passes &= self._has_any_keyword(filters.keywords)
+        if filters.min_rating is not None:
+            passes &= (self._rating >= filters.min_rating) & (self._rating != Snapshot.NO_NUMBER)
+        if filters.has_gps is not None:
+            passes &= self._has_gps == filters.has_gps
+        return passes & self._taken_within(filters)
+
+    def _wanted(self, filters: Filters) -> Iterable[tuple[_Postings, tuple[str, ...]]]:
+        return (
+            (self._sources, filters.sources),
+            (self._keywords, filters.keywords),
+            (self._people, filters.people),
+            (self._places, filters.places),
+            (self._cameras, filters.cameras),
+        )
+
+    def _taken_within(self, filters: Filters) -> NDArray[np.bool_]:
+        passes = np.ones(len(self._created_us), dtype=bool)
         if filters.since is not None:
-            passes &= self._created_us >= to_microseconds(filters.since)
+            passes &= self._created_us >= to_microseconds(filters.since.start)
         if filters.until is not None:
-            before = to_microseconds(filters.until + timedelta(days=1))
-            passes &= (self._created_us < before) & (self._created_us != Snapshot.NO_DATE)
+            before = to_microseconds(filters.until.end)
+            passes &= (self._created_end_us <= before) & (self._created_end_us != Snapshot.NO_NUMBER)
         return passes
 
     def facets(self) -> Facets:
         """The values that occur in the snapshot."""
-        dated = self._created_us[self._created_us != Snapshot.NO_DATE]
-        counts = Counter({self._keyword_names[k]: len(rows) for k, rows in self._keyword_rows.items()})
+        dated = self._created_us[self._created_us != Snapshot.NO_NUMBER]
+        years = Counter((dated.astype("datetime64[us]").astype("datetime64[Y]").astype(int) + 1970).tolist())
         return Facets(
-            sources=tuple(Counter(s for s in self._sources.tolist() if s).most_common()),
-            keywords=tuple(counts.most_common()),
+            sources=self._sources.counts(),
+            keywords=self._keywords.counts(),
             orientations=tuple(Counter(self._orientations.tolist()).most_common()),
             earliest=from_microseconds(int(dated.min())) if dated.size else None,
             latest=from_microseconds(int(dated.max())) if dated.size else None,
+            people=self._people.counts(),
+            places=self._places.counts(),
+            cameras=self._cameras.counts(),
+            years=tuple(sorted(years.items(), reverse=True)),
+            rated=int((self._rating != Snapshot.NO_NUMBER).sum()),
+            with_gps=int(self._has_gps.sum()),
         )
 
-    def _has_any_keyword(self, keywords: tuple[str, ...]) -> NDArray[np.bool_]:
-        found = np.zeros(len(self._created_us), dtype=bool)
-        for keyword in keywords:
-            found[self._keyword_rows.get(keyword.lower(), [])] = True
+
+class _Postings:
+    """The rows of each value of a column; values are compared without case."""
+
+    def __init__(self, values: Sequence[tuple[str, ...]]) -> None:
+        self._rows: dict[str, list[int]] = {}
+        self._names: dict[str, str] = {}
+        for row, words in enumerate(values):
+            for word in words:
+                self._rows.setdefault(word.lower(), []).append(row)
+                self._names.setdefault(word.lower(), word)
+
+    def mask(self, wanted: Iterable[str], count: int) -> NDArray[np.bool_]:
+        """(count,) bool of the rows that have any of the wanted values."""
+        found = np.zeros(count, dtype=bool)
+        for value in wanted:
+            found[self._rows.get(value.lower(), [])] = True
         return found
 
-
-def _postings(keywords: tuple[tuple[str, ...], ...]) -> tuple[dict[str, list[int]], dict[str, str]]:
-    rows: dict[str, list[int]] = {}
-    names: dict[str, str] = {}
-    for row, words in enumerate(keywords):
-        for word in words:
-            rows.setdefault(word.lower(), []).append(row)
-            names.setdefault(word.lower(), word)
-    return rows, names
+    def counts(self) -> Counts:
+        """Each value and the number of its rows, the most frequent first."""
+        return tuple(Counter({self._names[key]: len(rows) for key, rows in self._rows.items()}).most_common())
 
 
 def to_microseconds(time: datetime) -> int:

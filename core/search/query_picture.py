@@ -10,12 +10,13 @@ from PIL import Image
 
 from core.embedding import images
 from core.embedding.encoder import Encoder
+from core.embedding.formats import SUFFIXES
 from core.embedding.hashes import content_id
 from core.errors import QueryError
 
 MAX_QUERY_MEGAPIXELS = 64  # anyone may send one, and a PNG of that size takes 200 MB to decode
 NAME = "the picture"
-FORMATS = sorted(suffix.removeprefix(".") for suffix in images.SUFFIXES)
+FORMATS = sorted(suffix.removeprefix(".") for suffix in SUFFIXES)
 
 
 @dataclass(frozen=True)

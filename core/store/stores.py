@@ -24,6 +24,7 @@ from core.store.sql.rate_limits import RateLimits
 from core.store.sql.revision_store import RevisionStore
 from core.store.sql.run_store import RunStore
 from core.store.sql.session_store import SessionStore
+from core.store.sql.source_store import SourceStore
 from core.store.sql.spend_store import Budgets, SpendStore
 
 # The files of a data folder that SQLite writes, those that nothing can replace first, with their schemas.
@@ -52,6 +53,7 @@ class Stores:
     assignments: AssignmentStore
     judgements: JudgementStore
     runs: RunStore
+    sources: SourceStore
     sessions: SessionStore
     events: EventLog
     audit: AuditLog
@@ -76,6 +78,7 @@ class Stores:
             assignments=AssignmentStore(database),
             judgements=JudgementStore(data / "judgements.db", created_before=others),
             runs=RunStore(data / "quality.db"),
+            sources=SourceStore(database),
             sessions=SessionStore(database),
             events=EventLog(data / "events.db", retention),
             audit=AuditLog(database),
@@ -102,6 +105,7 @@ class Stores:
             self.revisions,
             self.judgements,
             self.runs,
+            self.sources,
             self.rankings,
             self.linkages,
             self.maps,

@@ -10,7 +10,7 @@ from core.app import App
 from core.records.assets import Asset, file_name
 from pages.search.picture_query import clear_picture
 from pages.ui.credit import photo_credit, photo_page
-from pages.ui.format import escape_markdown
+from pages.ui.format import escape_markdown, taken_text
 from pages.ui.gallery import GalleryActions, open_picture
 from pages.ui.person import person
 from pages.ui.routes import image_address
@@ -94,8 +94,8 @@ def asset_facts(asset: Asset, show_folders: bool) -> dict[str, str]:
         "Author": about.author,
         "Licence": about.licence,
         "Keywords": ", ".join(about.keywords),
-        "Source": asset.source,
-        "Taken": about.created_at.strftime("%-d %B %Y") if about.created_at else "",
+        "Source": ", ".join(asset.sources),
+        "Taken": taken_text(about.created) if about.created else "",
         "Size": f"{asset.width} × {asset.height} pixels",
         "Added": asset.ingested_at.strftime("%-d %B %Y, %H:%M UTC"),
         "File": ", ".join(files),

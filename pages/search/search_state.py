@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import date, datetime, time
 
 from core.records.assets import Filters, Orientation, SearchResult
+from core.records.created_time import CreatedTime
 from core.records.searches import SearchOptions
 from core.text import counted
 from pages.ui.format import format_ms
@@ -55,12 +56,12 @@ def build_filters(
     since: date | None,
     until: date | None,
 ) -> Filters:
-    """Filters from the values of the widgets; days are whole days in UTC."""
-    return Filters(tuple(sources), tuple(keywords), tuple(orientations), _midnight(since), _midnight(until))
+    """Filters from the values of the widgets; days are whole days, by the clock where a picture was taken."""
+    return Filters(tuple(sources), tuple(keywords), tuple(orientations), _day(since), _day(until))
 
 
-def _midnight(day: date | None) -> datetime | None:
-    return datetime.combine(day, time(), UTC) if day else None
+def _day(day: date | None) -> CreatedTime | None:
+    return CreatedTime(datetime.combine(day, time()), "day") if day else None
 
 
 def requested_count(url_params: Mapping[str, str]) -> int:

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from core.records.assets import Asset, file_name
+from core.records.created_time import CreatedTime
 from core.text import format_bytes
 
 # Shows nothing and copies as nothing, but what stands on both sides of it is never read together.
@@ -50,11 +51,27 @@ def distinguishing_line(asset: Asset, file_size: int | None) -> str:
     if file_size is not None:
         parts.append(format_bytes(file_size))
     parts += [name for uri in asset.uris[:1] if (name := file_name(uri)) != asset.title]
-    if asset.about.created_at:
-        parts.append(f"taken {asset.about.created_at:%-d %B %Y}")
+    if asset.about.created:
+        parts.append(f"taken {taken_text(asset.about.created)}")
     else:
         parts.append(f"added {asset.ingested_at:%-d %B %Y}")
     return " · ".join(parts)
+
+
+def taken_text(created: CreatedTime) -> str:
+    """`3 September 1998, 14:05 (UTC+2)`, `September 1998`, `c. 1930`, `1930s`: no more than is known."""
+    form = {"day": "%-d %B %Y", "month": "%B %Y", "minute": "%-d %B %Y, %H:%M", "second": "%-d %B %Y, %H:%M"}
+    if created.precision not in form:
+        return str(created)
+    return f"{created.start:{form[created.precision]}}" + _zone(created)
+
+
+def _zone(created: CreatedTime) -> str:
+    if created.offset_minutes is None or created.precision not in ("minute", "second"):
+        return ""
+    hours, minutes = divmod(abs(created.offset_minutes), 60)
+    sign = "−" if created.offset_minutes < 0 else "+"
+    return f" (UTC{sign}{hours}{f':{minutes:02}' if minutes else ''})"
 
 
 def format_ms(ms: float) -> str:

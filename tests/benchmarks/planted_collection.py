@@ -15,7 +15,7 @@ from PIL import Image
 
 from core.app import App
 from core.clusters.tree.linkage import average_linkage
-from core.records.assets import Asset, utc_now
+from core.records.assets import Asset, Location, utc_now
 from core.records.descriptions import Description
 from core.store.lance.collections import Collections
 from core.store.objects.linkage_files import LinkageFiles
@@ -62,7 +62,8 @@ def add_pictures(app: App, name: str, ids: tuple[str, ...], vectors: NDArray[np.
     for start in range(0, len(ids), WRITE_BATCH):
         batch = range(start, min(start + WRITE_BATCH, len(ids)))
         assets = [
-            Asset(ids[i], (f"/planted/{i}.jpg",), name, Description(title=f"Picture {i}"), 400, 300, now) for i in batch
+            Asset(ids[i], (Location(f"/planted/{i}.jpg", name),), Description(title=f"Picture {i}"), 400, 300, now)
+            for i in batch
         ]
         table.add(assets, [jpeg] * len(batch), vectors[start : start + WRITE_BATCH])
 

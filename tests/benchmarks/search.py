@@ -39,7 +39,7 @@ def filled_table(folder: Path, vectors: NDArray[np.float32]) -> AssetTable:
     now = datetime(2026, 1, 1, tzinfo=UTC)
     for start in range(0, len(vectors), 5_000):
         rows = vectors[start : start + 5_000]
-        assets = [Asset(f"{i:064x}", (), "", Description(), 1, 1, now) for i in range(start, start + len(rows))]
+        assets = [Asset(f"{i:064x}", (), Description(), 1, 1, now) for i in range(start, start + len(rows))]
         table.add(assets, [b""] * len(rows), rows)
     return table
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from core.records.assets import Asset, utc_now
+from core.records.assets import Asset, Location, utc_now
 from core.records.descriptions import Description
 from core.store.lance.collections import Collections
 from tests.browser.conftest import NARROW, WIDE, serving, visitor
@@ -23,7 +23,7 @@ def address(demo_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     snapshot = demo.snapshot()
     ((_, jpeg),) = demo.assets(snapshot.ids[:1])
     about = Description(title="A hill", author="Jane <b>Doe</b>", licence="Unsplash License")
-    photo = Asset("a" * 64, (PAGE,), "unsplash", about, 400, 300, utc_now())
+    photo = Asset("a" * 64, (Location(PAGE, "unsplash"),), about, 400, 300, utc_now())
     Collections(data / "collections").create("lite", demo.model).add([photo], [jpeg], snapshot.vectors[:1])
     with serving(data) as served:
         yield served

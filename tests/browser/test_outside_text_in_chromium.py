@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from core.access import Person
 from core.app import App, open_app
 from core.clusters.edits.model import Rename
-from core.records.assets import Asset, utc_now
+from core.records.assets import Asset, Location, utc_now
 from core.records.descriptions import Description
 from core.records.jobs import Failure
 from core.settings import Settings
@@ -37,7 +37,7 @@ def address(demo_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     jpegs = [jpeg for _, jpeg in demo.assets(snapshot.ids[:8])]
     about = Description(title=TEXT, description=TEXT, author=TEXT, licence=TEXT, keywords=(TEXT,))
     assets = [
-        Asset(str(number) * 64, (f"/pictures/{number}/{FILE}",), TEXT, about, 400, 300, utc_now())
+        Asset(str(number) * 64, (Location(f"/pictures/{number}/{FILE}", TEXT),), about, 400, 300, utc_now())
         for number in range(len(jpegs))
     ]
     Collections(data / "collections").create("hostile", demo.model).add(assets, jpegs, snapshot.vectors[: len(jpegs)])

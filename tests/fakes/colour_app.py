@@ -27,6 +27,6 @@ def contents(table: AssetTable) -> dict[str, tuple[Any, ...]]:
     assert len(set(snapshot.ids)) == len(snapshot.ids)
     vectors = dict(zip(snapshot.ids, snapshot.vectors, strict=True))
     return {
-        asset.id: (asset.uris, asset.source, asset.about, asset.width, asset.height, jpeg, vectors[asset.id].tobytes())
+        asset.id: (asset.uris, asset.sources, asset.about, asset.width, asset.height, jpeg, vectors[asset.id].tobytes())
         for asset, jpeg in table.assets(snapshot.ids)
     }

@@ -24,6 +24,9 @@ from core.ingest.sources.unsplash import UnsplashIngest, UnsplashOptions
 from core.records.jobs import Progress
 from core.settings import Settings
 from core.store.lance.collections import Collections
+from core.store.sql.database import Database
+from core.store.sql.migrations import CONTACTSHEET
+from core.store.sql.source_store import SourceStore
 from tests.fakes.encoder import ColourEncoder
 from tests.fakes.unsplash import HOSTS, loopback_environment
 
@@ -34,7 +37,8 @@ def unsplash(data: Path, model: str = "colour", encoder: ColourEncoder | None = 
     """Adds datasets to the collections of a data folder, from the synthetic server alone."""
     settings = Settings(data=data, model="local-dir:colour" if model == "colour" else model, model_is_explicit=True)
     load = (lambda *_: encoder or ColourEncoder()) if model == "colour" else encoder_loader(settings)
-    runner = IngestRunner(Collections(data / "collections"), EncoderRegistry(settings, load), settings)
+    sources = SourceStore(Database(data.with_name(f"{data.name}-sources.db"), CONTACTSHEET))
+    runner = IngestRunner(Collections(data / "collections"), EncoderRegistry(settings, load), sources, settings)
     return UnsplashIngest(runner, settings, HOSTS, loopback_environment())
 
 

@@ -1,7 +1,8 @@
 """Decodes thousands of mutated pictures, in a separate process, since a decoder in C may crash it.
 
-`python -m tests.fakes.mutations SEED COUNT LAST_FILE` prints JSON: outcomes by format, unexpected exceptions, slow
-files, peak memory. LAST_FILE always holds the current file, so that a crash leaves its cause.
+`python -m tests.fakes.mutations SEED COUNT LAST_FILE [built]` prints JSON: outcomes by format, unexpected exceptions,
+slow files, peak memory; with `built` of RAWs, scientific TIFFs, JPEG 2000 and JPEG XL instead. LAST_FILE always holds
+the current file, so that a crash leaves its cause.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 from core.embedding import images
 from core.errors import BadImage
 from core.ingest.metadata.embedded import embedded_description
+from tests.fakes.built_kinds import built_kinds
 from tests.fakes.memory import peak_mb
 from tests.fakes.odd_pictures import every_kind, mutated
 
@@ -37,8 +39,8 @@ def outcome(data: bytes) -> str:
     return "ok" if picture.mode == "RGB" else f"escaped: mode {picture.mode}"
 
 
-def main(seed: int, count: int, last_file: Path) -> None:
-    rng, kinds = random.Random(seed), every_kind()
+def main(seed: int, count: int, last_file: Path, kinds: dict[str, bytes]) -> None:
+    rng = random.Random(seed)
     outcomes, slow = Counter[tuple[str, str]](), list[str]()
     for name, data in kinds.items():
         if (result := outcome(data)) != "ok":
@@ -57,4 +59,5 @@ def main(seed: int, count: int, last_file: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]))
+    kinds = built_kinds() if "built" in sys.argv[4:] else every_kind()
+    main(int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]), kinds)

@@ -25,7 +25,7 @@ from core.clusters.service import ClusterService, ClusterSources
 from core.clusters.views.cluster_view import ClusterView
 from core.jobs.background import BackgroundJobs
 from core.records.alerts import AlertState, Silence
-from core.records.assets import Collection
+from core.records.assets import Asset, Collection
 from core.records.clusterings import ClusterRecord, Draft, Revision
 from core.records.evaluations import EvaluationRunSummary
 from core.records.events import EventWindow
@@ -381,6 +381,8 @@ def uploads(data: Path) -> dict[str, Any]:
 
 def plain(value: Any) -> Any:
     """A value as JSON can hold it."""
+    if isinstance(value, Asset):
+        return plain(_released_asset(value))
     if is_dataclass(value) and not isinstance(value, type):
         names = RELEASED_NAMES.get(type(value), {})
         return {names.get(f.name, f.name): plain(getattr(value, f.name)) for f in fields(value)}
@@ -396,6 +398,14 @@ def plain(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.isoformat()
     return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def _released_asset(asset: Asset) -> dict[str, Any]:
+    """What the released version knew of an asset: it kept a day without its time as midnight UTC."""
+    about = {name: getattr(asset.about, name) for name in ("title", "description", "keywords", "author", "licence")}
+    created = asset.about.created.start.replace(tzinfo=UTC) if asset.about.created else None
+    known = {name: getattr(asset, name) for name in ("id", "uris", "width", "height", "ingested_at")}
+    return {**known, "source": "".join(asset.sources), "about": {**about, "created_at": created}}
 
 
 def _owner(author: str) -> str:

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
-from core.records.assets import Asset, utc_now
+from core.records.assets import Asset, Location, utc_now
 from core.records.descriptions import Description
 from pages.ui.credit import photo_credit, photo_page
 
 
 def asset(*uris: str, author: str = "") -> Asset:
-    return Asset("0" * 64, uris, "unsplash", Description(author=author), 3, 2, utc_now())
+    return Asset(
+        "0" * 64, tuple(Location(uri, "unsplash") for uri in uris), Description(author=author), 3, 2, utc_now()
+    )
 
 
 def test_a_photo_from_unsplash_names_its_photographer() -> None:

@@ -80,7 +80,7 @@ def test_uploads_are_stored_whole_and_added(library: App, pictures: Path) -> Non
     assert (kept / "Red.png").read_bytes() == red
     done = library.run_job(job.id)
     assert (done.state, done.added) == ("done", 1)
-    assert library.search("red", "birds", 1).hits[0].asset.source == "uploads"
+    assert library.search("red", "birds", 1).hits[0].asset.sources == ("uploads",)
     assert [f.reason for f in library.library.failures(job.id, 9)] == ["not an image in a supported format"]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from core.clusters.edits.model import SetThreshold
 from core.clusters.edits.validation import check_edit
 from core.errors import ClusterError
 from core.records.clusterings import Assignment, Clustering, Revision
+from core.records.successors import Successors
 from core.store.lance.snapshot import Snapshot
 from core.store.sql.assignment_store import AssignmentStore
 from core.store.sql.revision_store import RevisionStore
@@ -49,11 +50,12 @@ class AssignmentService:
         assignments: AssignmentStore,
         clustering: Callable[[int], Clustering],
         model_changed: Callable[[Revision], bool] = lambda _: False,
+        successors: Callable[[str], Successors] = lambda _: Successors(),
     ) -> None:
         """`model_changed` tells whether a revision was made with another model, so that its centroids and thresholds no
-        longer apply."""
+        longer apply; `successors` which pictures took the place of others since they were assigned."""
         self._snapshots, self._revisions, self._assignments = snapshots, revisions, assignments
-        self._clustering, self._model_changed = clustering, model_changed
+        self._clustering, self._model_changed, self._successors = clustering, model_changed, successors
 
     def assign_new_assets(self, collection: str) -> int:
         """Assign all assets that are neither in the published revision nor assigned yet; returns how many.
@@ -64,7 +66,7 @@ class AssignmentService:
         if published is None or self._model_changed(published):
             return 0
         snapshot, clustering = self._snapshots(collection), self._clustering(published.id)
-        earlier = self._assignments.for_revision(collection, published.id)
+        earlier = self.for_revision(collection, published)
         known = {*clustering.asset_ids, *(assignment.asset_id for assignment in earlier)}
         rows = [row for row, asset_id in enumerate(snapshot.ids) if asset_id not in known]
         if not rows:
@@ -80,7 +82,9 @@ class AssignmentService:
 
     def for_revision(self, collection: str, revision: Revision) -> list[Assignment]:
         """The assignments of assets that are new since a revision was published."""
-        return list(self._assignments.for_revision(collection, revision.id))
+        successors, stored = self._successors(collection).by_id, self._assignments.for_revision(collection, revision.id)
+        followed = (replace(each, asset_id=successors.get(each.asset_id, each.asset_id)) for each in stored)
+        return list({each.asset_id: each for each in followed}.values())
 
     def preview(self, collection: str, threshold: float, last: int) -> AssignmentPreview:
         """What would change if the `last` assets were new again and all clusters had this threshold.

@@ -37,6 +37,7 @@ from core.ingest.sources.unsplash_tables import (
     top_keywords,
 )
 from core.logs import log
+from core.records.assets import Location
 from core.records.descriptions import Description
 from core.records.jobs import Cancelled, Failure, IngestReport, Progress, ProgressListener, ignore
 from core.settings import Settings
@@ -164,7 +165,7 @@ class UnsplashIngest:
         with closing(selection.files(downloads)) as files:
             arriving = IngestInput(
                 files,
-                describe=lambda path: (selection.description(photos[path.name]), SOURCE),
+                describe=lambda path, embedded: selection.location(photos[path.name], embedded),
                 locate=lambda path: photos[path.name].uri,
                 expected=selection.expected,
             )
@@ -207,9 +208,11 @@ class _Selection:
         with closing(downloads.fetch_all(self.missing)) as arriving:
             yield from arriving
 
-    def description(self, photo: Photo) -> Description:
+    def location(self, photo: Photo, embedded: Description) -> Location:
+        """Where a photo lies, and what the tables and its file say of it."""
         tables = (self._keywords, self._colours, self._collections)
-        return full_description(photo, *(table.get(photo.id, ()) for table in tables))
+        about = full_description(photo, *(table.get(photo.id, ()) for table in tables))
+        return Location(photo.uri, SOURCE, words=about.filled_from(embedded))
 
     def with_known(self, report: IngestReport) -> IngestReport:
         """The report, with the photos counted that the collection held before."""

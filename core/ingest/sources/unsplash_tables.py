@@ -184,7 +184,7 @@ def _photo(row: _PhotoRow) -> Photo:
         description=clean(description or ai_description),
         author=name or clean(row.photographer_username, MAX_TITLE_LENGTH),
         licence=LICENCE,
-        created_at=parse_date(row.photo_submitted_at),
+        created=parse_date(row.photo_submitted_at),
     )
     places = [*row.photo_location_name.split(","), row.photo_location_city, row.photo_location_country]
     return Photo(row.photo_id, row.photo_image_url, about, clean_keywords(places))

@@ -199,12 +199,13 @@ class Restorer:
 
     def _forget(self, database: str, collection: str) -> None:
         stores = self._stores
-        holders: dict[str, CollectionStore] = {
-            "contactsheet.db": stores.revisions,
-            "judgements.db": stores.judgements,
-            "quality.db": stores.runs,
+        holders: dict[str, tuple[CollectionStore, ...]] = {
+            "contactsheet.db": (stores.revisions, stores.sources),
+            "judgements.db": (stores.judgements,),
+            "quality.db": (stores.runs,),
         }
-        holders[database].forget(collection)
+        for store in holders[database]:
+            store.forget(collection)
 
     # -- collections ----------------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from core.records.assets import Asset
 from core.store.disk_errors import wrap_read_errors
@@ -50,6 +51,15 @@ class Bin:
         with wrap_read_errors(self._folder):
             column = self._open().search().select(["id"]).to_arrow()["id"]
             return {bytes.fromhex(i) for i in column.to_pylist()}
+
+    def ids_removed_by(self, name: str) -> set[bytes]:
+        """The ids of the assets that were removed by this name, as 32 raw bytes each."""
+        if not self._exists():
+            return set()
+        with wrap_read_errors(self._folder):
+            rows = self._open().search().select(["id", "removed_by"]).to_arrow()
+        found = rows.filter(pc.equal(rows["removed_by"], name))["id"].to_pylist()
+        return {bytes.fromhex(asset_id) for asset_id in found}
 
     def ids_newest_first(self) -> list[str]:
         """The ids of all assets in it, the most recently removed first."""

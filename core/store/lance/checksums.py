@@ -18,7 +18,7 @@ from core.store.lance import schema
 # The parts of a row, each with a checksum in a column of its own.
 RowPart = Literal["thumbnail", "vector", "metadata"]
 PARTS: tuple[RowPart, ...] = ("thumbnail", "vector", "metadata")
-_METADATA = [name for name in schema.ASSET_COLUMNS if name != "id"]
+_FIRST = [name for name in schema.FIRST_COLUMNS if name != "id"]
 
 
 def with_checksums(rows: pa.Table) -> pa.Table:
@@ -66,14 +66,19 @@ def _vectors(rows: pa.Table | pa.RecordBatch) -> list[bytes]:
 
 
 def _metadata(rows: pa.Table | pa.RecordBatch) -> list[bytes]:
-    columns = [_plain(rows[name]).to_pylist() for name in _METADATA]
-    return [_document(values) for values in zip(*columns, strict=True)]
+    first = zip(*(_plain(rows[name]).to_pylist() for name in _FIRST), strict=True)
+    added = [name for name in schema.ADDED_COLUMNS if name in rows.schema.names]
+    later = zip(*(rows[name].to_pylist() for name in added), strict=True) if added else iter([()] * len(rows))
+    return [_document(values, dict(zip(added, more, strict=True))) for values, more in zip(first, later, strict=True)]
 
 
 def _plain(column: Any) -> Any:
     return column.cast(pa.int64()) if pa.types.is_timestamp(column.type) else column
 
 
-def _document(values: tuple[Any, ...]) -> bytes:
-    # A column that is empty may come back as nothing, and the other way round.
-    return json.dumps([value or None for value in values], separators=(",", ":")).encode()
+def _document(values: tuple[Any, ...], added: dict[str, Any]) -> bytes:
+    # A column that is empty may come back as nothing, and the other way round. Columns that were added later count only
+    # where they hold something: a row that an older version wrote keeps its checksum.
+    later = {name: value for name, value in added.items() if value not in (None, "", [])}
+    document = [value or None for value in values] + ([later] if later else [])
+    return json.dumps(document, separators=(",", ":")).encode()

@@ -13,7 +13,7 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from itertools import count
@@ -43,13 +43,21 @@ _TABLE_NAME = re.compile(rf"{TABLE}(-[0-9]+)?")
 
 
 def _add_checksums(table: Any) -> None:
-    missing = [field for field in schema.CHECKSUM_FIELDS if field.name not in table.schema.names]
+    _add_columns(table, schema.CHECKSUM_FIELDS)
+
+
+def _add_locations_and_fields(table: Any) -> None:
+    _add_columns(table, schema.ADDED_FIELDS)
+
+
+def _add_columns(table: Any, fields: Sequence[pa.Field]) -> None:
+    missing = [field for field in fields if field.name not in table.schema.names]
     if missing:
         table.add_columns(pa.schema(missing))
 
 
 # MIGRATIONS[v - 1] upgrades a table, or the bin beside it, from schema version v to v + 1. Each must be idempotent.
-MIGRATIONS: tuple[Callable[[Any], None], ...] = (_add_checksums,)
+MIGRATIONS: tuple[Callable[[Any], None], ...] = (_add_checksums, _add_locations_and_fields)
 
 
 class Collections:

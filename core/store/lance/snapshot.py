@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import UTC
 from functools import cached_property
 from itertools import islice
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,32 +17,45 @@ from numpy.typing import NDArray
 
 from core.errors import CollectionError
 from core.records.assets import ModelCard, file_name
+from core.store.lance.schema import to_created
 
-COLUMNS = ["id", "uris", "title", "source", "keywords", "width", "height", "created_at", "ingested_at", "vector"]
-
-_NUMBERS = ("width", "height", "created_at", "ingested_at")
+_TEXTS = ("camera", "sublocation", "city", "state", "country")
+_NUMBERS = ("width", "height", "created_at", "ingested_at", "rating")
+COLUMNS = [
+    *("id", "uris", "title", "source", "locations", "keywords", "people", "created_precision", "latitude", "longitude"),
+    *_TEXTS,
+    *_NUMBERS,
+    "vector",
+]
 
 
 @dataclass(frozen=True, eq=False)
 class Snapshot:
     """A collection at one version; row i of every field is the same asset.
 
-    `vectors` is (n, d) float32 of unit length and C-contiguous; `created_us` is microseconds since 1970 (UTC),
-    `NO_DATE` if unknown. An asset without a title has its file name.
+    `vectors` is (n, d) float32 of unit length and C-contiguous. `created_us` and `created_end_us` enclose when a
+    picture was taken, in microseconds since 1970 on the clock where it was; `NO_NUMBER` where that, or a rating, is
+    unknown. An asset without a title has its file name.
     """
 
     version: str
     ids: tuple[str, ...]
     vectors: NDArray[np.float32]
     titles: tuple[str, ...]
-    sources: tuple[str, ...]
+    sources: tuple[tuple[str, ...], ...]
     keywords: tuple[tuple[str, ...], ...]
+    people: tuple[tuple[str, ...], ...]
+    places: tuple[tuple[str, ...], ...]
+    cameras: tuple[str, ...]
+    rating: NDArray[np.int64]
+    has_gps: NDArray[np.bool_]
     width: NDArray[np.int32]
     height: NDArray[np.int32]
     created_us: NDArray[np.int64]
+    created_end_us: NDArray[np.int64]
     ingested_us: NDArray[np.int64]
 
-    NO_DATE = np.iinfo(np.int64).min
+    NO_NUMBER = np.iinfo(np.int64).min
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -56,32 +71,33 @@ def read_snapshot(batches: Iterable[pa.RecordBatch], count: int, model: ModelCar
 
     Only one batch is in memory at a time, and equal strings are stored once.
     """
-    ids, titles, sources, keywords = list[str](), list[str](), list[str](), list[tuple[str, ...]]()
-    numbers: dict[str, list[NDArray[np.int64]]] = {name: [] for name in _NUMBERS}
     vectors, row, interned = np.empty((count, model.dimension), np.float32), 0, dict[str, str]()
+    lists: dict[str, list[Any]] = {name: [] for name in _LISTS}
+    numbers: dict[str, list[NDArray[np.int64]]] = {name: [] for name in (*_NUMBERS, "created_end")}
+    gps: list[NDArray[np.bool_]] = [np.empty(0, np.bool_)]
     for batch in batches:
         start, row = row, row + len(batch)
         if row > len(vectors):
             vectors = np.concatenate([vectors, np.empty((row, model.dimension), np.float32)])
         vectors[start:row] = batch["vector"].flatten().to_numpy(zero_copy_only=False).reshape(-1, model.dimension)
-        ids += batch["id"].to_pylist()
-        titles += _titles(batch)
-        sources += [interned.setdefault(source or "", source or "") for source in batch["source"].to_pylist()]
-        keywords += _keywords(batch["keywords"], interned)
-        for name, parts in numbers.items():
-            parts.append(batch[name].cast(pa.int64()).fill_null(Snapshot.NO_DATE).to_numpy())
-    width, height, created_us, ingested_us = (np.concatenate([np.empty(0, np.int64), *p]) for p in numbers.values())
+        for name, read in _LISTS.items():
+            lists[name] += read(batch, interned)
+        for name in _NUMBERS:
+            numbers[name].append(batch[name].cast(pa.int64()).fill_null(Snapshot.NO_NUMBER).to_numpy())
+        numbers["created_end"].append(_created_end_us(batch))
+        gps.append(np.asarray(pc.and_(batch["latitude"].is_valid(), batch["longitude"].is_valid()), np.bool_))
+    columns = {name: np.concatenate([np.empty(0, np.int64), *parts]) for name, parts in numbers.items()}
     return Snapshot(
-        version=collection_version(model, ids),
-        ids=tuple(ids),
+        version=collection_version(model, lists["ids"]),
+        **{name: tuple(values) for name, values in lists.items()},
         vectors=vectors[:row],
-        titles=tuple(titles),
-        sources=tuple(sources),
-        keywords=tuple(keywords),
-        width=width.astype(np.int32),
-        height=height.astype(np.int32),
-        created_us=created_us,
-        ingested_us=ingested_us,
+        rating=columns["rating"],
+        has_gps=np.concatenate(gps),
+        width=columns["width"].astype(np.int32),
+        height=columns["height"].astype(np.int32),
+        created_us=columns["created_at"],
+        created_end_us=columns["created_end"],
+        ingested_us=columns["ingested_at"],
     )
 
 
@@ -106,6 +122,52 @@ def _titles(batch: pa.RecordBatch) -> list[str]:
     return titles
 
 
-def _keywords(column: pa.ListArray, interned: dict[str, str]) -> list[tuple[str, ...]]:
-    words = iter([interned.setdefault(word, word) for word in column.flatten().to_pylist()])
-    return [tuple(islice(words, length)) for length in pc.list_value_length(column).fill_null(0).to_pylist()]
+def _sources(batch: pa.RecordBatch, interned: dict[str, str]) -> list[tuple[str, ...]]:
+    """The sources of each row: those of its locations; a row of an older version has one."""
+    first = [interned.setdefault(source or "", source or "") for source in batch["source"].to_pylist()]
+    several = np.flatnonzero(np.asarray(pc.greater(pc.list_value_length(batch["locations"]).fill_null(0), 1)))
+    sources: list[tuple[str, ...]] = [(source,) if source else () for source in first]
+    for row in several.tolist():
+        names = (place["source"] or "" for place in batch["locations"][row].as_py())
+        sources[row] = tuple(dict.fromkeys(interned.setdefault(name, name) for name in names if name))
+    return sources
+
+
+def _words(column: str) -> Callable[[pa.RecordBatch, dict[str, str]], list[tuple[str, ...]]]:
+    def read(batch: pa.RecordBatch, interned: dict[str, str]) -> list[tuple[str, ...]]:
+        words = iter([interned.setdefault(word, word) for word in batch[column].flatten().to_pylist()])
+        lengths = pc.list_value_length(batch[column]).fill_null(0).to_pylist()
+        return [tuple(islice(words, length)) for length in lengths]
+
+    return read
+
+
+def _places(batch: pa.RecordBatch, interned: dict[str, str]) -> list[tuple[str, ...]]:
+    columns = [batch[name].fill_null("").to_pylist() for name in ("sublocation", "city", "state", "country")]
+    rows = zip(*columns, strict=True)
+    return [tuple(interned.setdefault(name, name) for name in names if name) for names in rows]
+
+
+def _cameras(batch: pa.RecordBatch, interned: dict[str, str]) -> list[str]:
+    return [interned.setdefault(camera, camera) for camera in batch["camera"].fill_null("").to_pylist()]
+
+
+def _created_end_us(batch: pa.RecordBatch) -> NDArray[np.int64]:
+    """The first moment after each picture may have been taken; `NO_NUMBER` if unknown."""
+    known = zip(batch["created_at"].to_pylist(), batch["created_precision"].to_pylist(), strict=True)
+    created = [to_created(start, precision, None) for start, precision in known]
+    ends = [None if each is None else each.end.replace(tzinfo=UTC) for each in created]
+    column = pa.array(ends, pa.timestamp("us", tz="UTC")).cast(pa.int64())
+    return np.asarray(column.fill_null(Snapshot.NO_NUMBER), np.int64)
+
+
+# The columns of a snapshot that are Python values, and how each is read from a batch; equal strings are stored once.
+_LISTS: dict[str, Callable[[pa.RecordBatch, dict[str, str]], list[Any]]] = {
+    "ids": lambda batch, _: batch["id"].to_pylist(),
+    "titles": lambda batch, _: _titles(batch),
+    "sources": _sources,
+    "keywords": _words("keywords"),
+    "people": _words("people"),
+    "places": _places,
+    "cameras": _cameras,
+}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from core.errors import CollectionBusy, CollectionError
-from core.records.assets import Asset, ModelCard
+from core.records.assets import Asset, Location, ModelCard
 from core.records.jobs import ignore
 from core.store.disk_errors import wrap_read_errors, wrap_write_errors
 from core.store.lance import schema
@@ -33,6 +35,9 @@ READ_BATCH_SIZE = 8_192
 SEALED_WITH_COMPACTION, SEAL_ALL = 20_000, 1 << 31
 # Rows per batch moved between a collection and its bin: their thumbnails are in memory.
 MOVE_BATCH_SIZE = 2_000
+# Whoever a bin names for pictures that nobody removed: their files were changed.
+RETIRED = "a changed file"
+METADATA_CHECKSUM = schema.checksum_column("metadata")
 
 
 class AssetTable:
@@ -85,10 +90,9 @@ class AssetTable:
 
     def was_written_as(self, asset: Asset) -> bool:
         """Whether the metadata of an asset is what was written for it, by its checksum."""
-        name = schema.checksum_column("metadata")
-        rows = self._rows([asset.id], ["id", name])
-        now = schema.to_table([asset], [b""], np.zeros((1, self.model.dimension), np.float32))
-        return bool(rows) and rows[0][name] == int(checksums(now, "metadata")[0])
+        rows = self._rows([asset.id], ["id", METADATA_CHECKSUM])
+        now = schema.metadata_table([asset])
+        return bool(rows) and rows[0][METADATA_CHECKSUM] == int(checksums(now, "metadata")[0])
 
     def ids(self) -> set[bytes]:
         """The ids of all assets as 32 raw bytes each: a million of them fit in memory."""
@@ -97,8 +101,18 @@ class AssetTable:
             return {bytes.fromhex(i) for i in column.to_pylist()}
 
     def uris(self, ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
-        """The locations of each of these assets; unknown ids are left out."""
-        return {row["id"]: tuple(row["uris"]) for row in self._rows(ids, ["id", "uris"])}
+        """The uris of each of these assets; unknown ids are left out."""
+        return {row["id"]: tuple(row["uris"] or ()) for row in self._rows(ids, ["id", "uris"])}
+
+    def locations(self) -> dict[str, tuple[Location, ...]]:
+        """The locations of every asset, without words, read at one version."""
+        with wrap_read_errors(self.folder):
+            rows = self._latest().search().select(["id", "uris", "source", "locations"]).to_arrow()
+        columns = (rows[name].to_pylist() for name in ("id", "uris", "locations", "source"))
+        return {
+            asset_id: schema.to_locations(uris, locations, source, with_words=False)
+            for asset_id, uris, locations, source in zip(*columns, strict=True)
+        }
 
     def assets_with_several_uris(self) -> dict[str, tuple[str, ...]]:
         """The locations of every asset that was found at more than one."""
@@ -120,30 +134,36 @@ class AssetTable:
             result = self._latest().merge_insert("id").when_not_matched_insert_all().execute(rows)
         return int(result.num_inserted_rows)
 
-    def add_uris(self, found: Mapping[str, Iterable[str]]) -> None:
-        """Add locations to assets, in one commit."""
+    def edit(self, ids: Iterable[str], change: Callable[[Asset], Asset]) -> int:
+        """Change the metadata of assets: one commit per batch; returns how many differ. Raises CollectionBusy.
+
+        `change` must be a pure function. Vectors and thumbnails are not touched; unknown ids are left out.
+        """
         with write_lock(self.folder), wrap_write_errors(self.folder):
-            known = self.uris(list(found))
-            self._write_uris(known, {i: tuple(dict.fromkeys([*uris, *found[i]])) for i, uris in known.items()})
+            self._latest()
+            return sum(self._edit(chunk, change) for chunk in _chunks(list(dict.fromkeys(ids))))
+
+    def _edit(self, ids: Sequence[str], change: Callable[[Asset], Asset]) -> int:
+        before = self._query(ids, [*schema.ASSET_COLUMNS, METADATA_CHECKSUM]).to_arrow()
+        pairs = [(row, asset, change(asset)) for row, asset in enumerate(map(schema.to_asset, before.to_pylist()))]
+        changed = [(row, wanted) for row, asset, wanted in pairs if wanted != asset]
+        if changed:
+            rows = schema.metadata_table(wanted for _, wanted in changed)
+            rows = _resealed(before.take([row for row, _ in changed]), rows)
+            self._table.merge_insert("id").when_matched_update_all().execute(rows)
+        return len(changed)
+
+    def add_locations(self, found: Mapping[str, Iterable[Location]]) -> int:
+        """Add locations to assets, or write those with the same uris anew, and what is written there with them.
+
+        Returns how many assets differ from before.
+        """
+        return self.edit(found, lambda asset: asset.at(_joined(asset.locations, found[asset.id])))
 
     def move_uris(self, moved: Mapping[str, str]) -> None:
         """Replace locations, old by new, wherever they occur."""
-        if not moved:
-            return
-        with write_lock(self.folder), wrap_write_errors(self.folder):
-            for chunk in _chunks(sorted(raw.hex() for raw in self.ids())):
-                known = self.uris(chunk)
-                self._write_uris(known, {i: tuple(moved.get(u, u) for u in uris) for i, uris in known.items()})
-
-    def _write_uris(self, known: Mapping[str, tuple[str, ...]], wanted: Mapping[str, tuple[str, ...]]) -> None:
-        changed = {i: uris for i, uris in wanted.items() if uris != known[i]}
-        if not changed:
-            return
-        rows = self._query(list(changed), schema.COLUMNS).to_arrow().select(schema.COLUMNS)
-        ids = rows["id"].to_pylist()
-        column = rows.schema.get_field_index("uris")
-        moved = rows.set_column(column, rows.schema.field("uris"), [[list(changed[i]) for i in ids]])
-        self._table.merge_insert("id").when_matched_update_all().execute(_resealed(rows, moved))
+        if moved:
+            self.edit(sorted(raw.hex() for raw in self.ids()), partial(_moved, moved))
 
     def fragments_and_versions(self) -> tuple[int, int]:
         """The number of data files, and of versions that readers can still open; compaction lowers both."""
@@ -189,6 +209,10 @@ class AssetTable:
     def removed_ids(self) -> set[bytes]:
         """The ids of the assets in the bin as 32 raw bytes each."""
         return binned - self.ids() if (binned := self.bin.ids()) else binned
+
+    def retired_ids(self) -> set[bytes]:
+        """The ids of the assets in the bin that nobody removed: files held them until they were changed."""
+        return self.bin.ids_removed_by(RETIRED) & self.removed_ids()
 
     def removed(self, first: int, count: int) -> list[RemovedAsset]:
         """A page of the assets in the bin, the most recently removed first."""
@@ -252,7 +276,7 @@ class AssetTable:
 
     def _seal(self, limit: int | None = None) -> int:
         self._latest()
-        unsealed = f"{schema.checksum_column('metadata')} IS NULL"
+        unsealed = f"{METADATA_CHECKSUM} IS NULL"
         rows = self._table.search().where(unsealed).select(["id"]).limit(limit or SEAL_ALL).to_arrow()
         for chunk in _chunks(rows["id"].to_pylist()):
             content = self._query(chunk, schema.COLUMNS).to_arrow().select(schema.COLUMNS)
@@ -292,12 +316,20 @@ class AssetTable:
             raise CollectionError(f"collection {self.name} takes vectors of unit length, not of {worst:.4g}")
 
 
+def _joined(locations: Iterable[Location], found: Iterable[Location]) -> tuple[Location, ...]:
+    return tuple({place.uri: place for place in (*locations, *found)}.values())
+
+
+def _moved(moved: Mapping[str, str], asset: Asset) -> Asset:
+    places = (replace(place, uri=moved.get(place.uri, place.uri)) for place in asset.locations)
+    return replace(asset, locations=tuple(places))
+
+
 def _resealed(before: pa.Table, rows: pa.Table) -> pa.Table:
     """Rows whose metadata was changed, with its new checksum; what was unknown or damaged before stays so."""
-    name = schema.checksum_column("metadata")
-    was_whole = pc.equal(before[name], pa.array(checksums(before, "metadata"), pa.int64())).fill_null(False)
-    new = pc.if_else(was_whole, pa.array(checksums(rows, "metadata"), pa.int64()), before[name])
-    return rows.set_column(rows.schema.get_field_index(name), rows.schema.field(name), new)
+    was_whole = pc.equal(before[METADATA_CHECKSUM], pa.array(checksums(before, "metadata"), pa.int64()))
+    new = pa.array(checksums(rows, "metadata"), pa.int64())
+    return rows.append_column(METADATA_CHECKSUM, pc.if_else(was_whole.fill_null(False), new, before[METADATA_CHECKSUM]))
 
 
 def _chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -25,7 +25,10 @@ def has_rows(database: Database, table: str, collection: str) -> bool:
 
 
 def copy_clusterings(source: Database, target: Database, old: str, new: str) -> None:
-    """Revisions, publications, drafts and assignments, in one transaction; `new` must have none. Raises StoreError."""
+    """Revisions, publications, drafts, assignments, sources and successors, in one transaction; `new` must have none.
+
+    Raises StoreError.
+    """
     with source.reading() as rows, target.transaction() as db:
         revisions = _rows(rows, "revisions", old)
         numbers = _numbers(db, [row["id"] for row in revisions])
@@ -47,6 +50,8 @@ def copy_clusterings(source: Database, target: Database, old: str, new: str) -> 
         _insert_numbered(db, "publications", publications)
         taken = {row["id"] for row in db.execute("SELECT id FROM drafts")}
         _insert(db, "drafts", [_draft(row, new, numbers, taken) for row in _rows(rows, "drafts", old)])
+        _insert(db, "sources", [{**row, "collection": new} for row in _rows(rows, "sources", old)])
+        _insert_numbered(db, "successors", [{**row, "collection": new} for row in _rows(rows, "successors", old)])
 
 
 def copy_judgements(source: Database, target: Database, old: str, new: str) -> None:
@@ -99,7 +104,7 @@ def _run(row: Row, new: str, taken: set[str]) -> Row:
 
 def _rows(db: sqlite3.Connection, table: str, collection: str) -> list[Row]:
     query = f"SELECT * FROM {table} WHERE collection = ? ORDER BY rowid"  # noqa: S608 - a table of ours
-    if table in ("published", "assignments"):  # WITHOUT ROWID
+    if table in ("published", "assignments", "sources"):  # WITHOUT ROWID
         query = query.removesuffix(" ORDER BY rowid")
     return [dict(row) for row in db.execute(query, (collection,))]
 

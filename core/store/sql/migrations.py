@@ -272,6 +272,33 @@ CONTACTSHEET: tuple[Migration, ...] = (
         ),
         (pico_usd_from_real,),
     ),
+    Migration(
+        "sources and successors",
+        (
+            """
+            CREATE TABLE sources (
+                collection TEXT NOT NULL,
+                root TEXT NOT NULL,
+                kind TEXT NOT NULL,
+                label TEXT NOT NULL,
+                captions TEXT NOT NULL,
+                exclude TEXT NOT NULL,
+                added_at TEXT NOT NULL,
+                scanned_at TEXT,
+                PRIMARY KEY (collection, root)
+            ) WITHOUT ROWID
+            """,
+            """
+            CREATE TABLE successors (
+                id INTEGER PRIMARY KEY AUTOINCREMENT,
+                collection TEXT NOT NULL,
+                old_id TEXT NOT NULL,
+                new_id TEXT NOT NULL
+            )
+            """,
+            "CREATE INDEX successors_by_collection ON successors (collection, id)",
+        ),
+    ),
 )
 
 # events.db: the event log

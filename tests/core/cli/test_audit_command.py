@@ -119,7 +119,7 @@ def test_commands_leave_their_line_as_they_start(app: App, pictures: Path, monke
 def test_the_demo_is_recorded_where_there_was_something_to_add(
     app: App, pictures: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    reports = iter([app.ingest(pictures, "demo"), None])
+    reports = iter([app.ingest(pictures, "c"), None])
     monkeypatch.setattr(command_context, "_open_app", lambda: app)
     monkeypatch.setattr(app, "ensure_demo", lambda _: next(reports))
     assert cli.main(["demo"]) == cli.main(["demo"]) == 0

@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from core.app import App
 from core.cli.main import main
 from core.embedding import images
 from core.errors import BadImage
-from core.ingest.sources.folder import image_files
+from core.ingest.sources.folder import Walk, image_files, walk
 from core.records.jobs import Failure, IngestReport
 from core.store.objects.names import uri_to_path
 from tests.fakes.encoder import ColourEncoder
@@ -103,11 +104,12 @@ def test_a_path_too_long_for_the_system_is_one_line(capsys: pytest.CaptureFixtur
 def test_a_file_that_disappears_between_scan_and_read_is_reported(
     app: App, pictures: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def found(root: Path) -> Iterator[Path | Failure]:
-        yield from list(image_files(root))
+    def found(*arguments: Any) -> Walk:
+        walked = walk(*arguments)
         (pictures / "red.png").unlink()
+        return walked
 
-    monkeypatch.setattr("core.ingest.runner.image_files", found)
+    monkeypatch.setattr("core.ingest.runner.walk", found)
     report = app.ingest(pictures, "c")
     assert (report.added, reasons(report)) == (2, {"red.png": "no such file"})
 

@@ -62,6 +62,11 @@ CALLS = {
     "sessions": ["sessions", "sessions --end {session}"],
     "collections": ["collections"],
     "duplicates": ["duplicates --collection c"],
+    "sources": ["sources c"],
+    "rescan --dry-run": ["rescan c --dry-run"],
+    "rescan": ["rescan c"],
+    "missing": ["missing c"],
+    "remove-source": ["remove-source c {pictures}"],
     "remove": ["remove {asset} --collection c"],
     "put-back": ["put-back --collection c"],
     "reembed": ["reembed c --model local-dir:other"],
@@ -118,6 +123,9 @@ def prepare(app: App, folder: Path, patch: pytest.MonkeyPatch) -> dict[str, Any]
     patch.setattr(app, "ensure_demo", lambda *_: next(demo_reports))
     patch.setattr(app, "ingest_unsplash", lambda *_: replace(report, failures=(Failure("u", "not found"),)))
     app.access.sign_in = RoleRules(frozenset({"desk"}))
+    (pictures / "gradient_1.png").rename(pictures / "moved.png")
+    (pictures / "gradient_9.png").unlink()
+    (pictures / "gone.png").symlink_to(pictures / "nowhere.png")
     app.quality.judging.judge(Person("Ada"), "c", "red", Vote(asset, True, "vector", 1))
     claims = {"iss": "https://id.example", "sub": "17", "name": "Ada", "groups": ["desk"]}
     session = app.sessions.recognise(app.sessions.sign_in(claims, "192.0.2.7", "Firefox"))

@@ -15,19 +15,24 @@ from tests.fakes.dendrograms import IDS, PLANS, THRESHOLDS, asset_id, dendrogram
 
 def snapshot(ids: tuple[str, ...], vectors: np.ndarray, version: str = "now") -> Snapshot:
     """A collection of these pictures without metadata."""
-    count, zeros = len(ids), np.zeros(len(ids), np.int64)
-    none = np.zeros(count, np.int32)
+    count, zeros, none = len(ids), np.zeros(len(ids), np.int64), ((),) * len(ids)
     return Snapshot(
-        version,
-        ids,
-        vectors.astype(np.float32).reshape(count, -1 if count else 3),
-        ("",) * count,
-        ("",) * count,
-        ((),) * count,
-        none,
-        none,
-        zeros,
-        zeros,
+        version=version,
+        ids=ids,
+        vectors=vectors.astype(np.float32).reshape(count, -1 if count else 3),
+        titles=("",) * count,
+        sources=none,
+        keywords=none,
+        people=none,
+        places=none,
+        cameras=("",) * count,
+        rating=zeros,
+        has_gps=zeros.astype(np.bool_),
+        width=zeros.astype(np.int32),
+        height=zeros.astype(np.int32),
+        created_us=zeros,
+        created_end_us=zeros,
+        ingested_us=zeros,
     )
 
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.access import Person
+from core.access import OPERATOR, Person
 from core.app import App
 from core.clusters.curation import CurationService, OpenDraft, cluster_name, clustering_from_view
 from core.clusters.edits.model import (
@@ -436,8 +436,10 @@ def test_a_plan_is_saved_on_the_newest_revision_only(app: App) -> None:
 @pytest.mark.parametrize("pictures", [0, 1])
 def test_an_empty_collection_and_one_of_one_picture_can_be_curated(app: App, tmp_path: Path, pictures: int) -> None:
     (tmp_path / "few").mkdir()
-    paint(tmp_path / "few", "red", pictures)
+    paint(tmp_path / "few", "red", 1)
     app.ingest(tmp_path / "few", "few")
+    if not pictures:
+        app.removal.remove(OPERATOR, "few", list(app.titles("few")))
     draft = app.curation.edit(ADA, app.curation.open(ADA, "few"), SetThreshold(0.5))
     revision = app.curation.save(ADA, draft)
     assert (revision.size, revision.cluster_count) == (pictures, 0)

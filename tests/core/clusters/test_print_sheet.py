@@ -4,13 +4,13 @@ from datetime import UTC, datetime
 from html.parser import HTMLParser
 
 from core.clusters.views.print_sheet import MAX_PRINTED, render_print_sheet
-from core.records.assets import Asset, Hit
+from core.records.assets import Asset, Hit, Location
 from core.records.descriptions import Description
 
 
 def hit(title: str, author: str = "") -> Hit:
     about = Description(title=title, author=author, licence="CC BY 4.0" if author else "")
-    asset = Asset("a" * 64, ("/x.jpg",), "", about, 4, 3, datetime(2026, 1, 1, tzinfo=UTC))
+    asset = Asset("a" * 64, (Location("/x.jpg", ""),), about, 4, 3, datetime(2026, 1, 1, tzinfo=UTC))
     return Hit(1, 0.9, asset, b"\xff\xd8\xff jpeg")
 
 

@@ -19,6 +19,7 @@ from PIL import Image
 
 from core.errors import CollectionBusy
 from core.ingest import pipeline
+from core.records.assets import Location
 from core.records.jobs import Progress
 from core.settings import PROJECT
 from core.store.objects.locks import write_lock
@@ -138,7 +139,7 @@ def _write_until_stopped(data: str, ids: list[str], ready: Any, stop: Any, resul
     ready.wait(DEADLINE_S)
     try:
         while not stop.is_set() or rounds == 0:
-            table.add_uris({i: [f"/elsewhere/{rounds % 10}/{i}"] for i in ids[:: 1 + rounds % 7]})
+            table.add_locations({i: [Location(f"/elsewhere/{rounds % 10}/{i}")] for i in ids[:: 1 + rounds % 7]})
             if rounds % 3 == 0:
                 table.compact()
             rounds += 1
@@ -189,11 +190,11 @@ def test_a_short_write_waits_for_another_and_is_refused_when_that_takes_too_long
     table, released = open_table(tmp_path / "data", "c"), threading.Event()
     some_id = next(iter(contents(table)))
     with write_lock(table.folder):
-        waiting = threading.Thread(target=lambda: (table.add_uris({some_id: ["/late"]}), released.set()))
+        waiting = threading.Thread(target=lambda: (table.add_locations({some_id: [Location("/late")]}), released.set()))
         waiting.start()
         assert not released.wait(0.3)
     assert released.wait(DEADLINE_S)
     assert "/late" in contents(table)[some_id][0]
     with write_lock(table.folder), pytest.raises(CollectionBusy, match="being written to by another process"):
-        table.add_uris({some_id: ["/too-late"]})
+        table.add_locations({some_id: [Location("/too-late")]})
     assert "/too-late" not in contents(table)[some_id][0]

@@ -78,7 +78,7 @@ def test_an_asset_keeps_who_took_it_where_in_which_colours_and_under_which_licen
     unsplash(tmp_path).ingest(str(flawless.write_zip(tmp_path / "dataset.zip")), "c", UnsplashOptions(WIDTH, limit=5))
     found = assets(tmp_path)
     asset = found[photo_id(4)]
-    assert (asset.about.author, asset.source, asset.uris) == (
+    assert (asset.about.author, asset.sources[0], asset.uris) == (
         "user4",
         "unsplash",
         (f"https://unsplash.com/photos/{photo_id(4)}",),
@@ -91,7 +91,7 @@ def test_an_asset_keeps_who_took_it_where_in_which_colours_and_under_which_licen
     )
     assert {"Said By A Person", "thing 4", "Yosemite", "darkolivegreen", "Outside"} <= set(asset.about.keywords)
     assert "https://unsplash.com/license" in asset.about.licence
-    assert asset.about.created_at is not None
+    assert asset.about.created is not None
     assert asset.width == WIDTH
     assert asset.id == hashlib.sha256(flawless.picture(4, WIDTH)).hexdigest()
 

@@ -25,6 +25,7 @@ from core.ingest.sources.unsplash_tables import (
     top_colours,
     top_keywords,
 )
+from core.records.created_time import CreatedTime
 from core.records.descriptions import Description
 from tests.fakes.unsplash import FakeUnsplash, photo_id
 
@@ -64,7 +65,7 @@ def test_a_dataset_is_read_whatever_its_shards_are_called(fake: FakeUnsplash, tm
         description='A "view" number 0',
         author="user0",
         licence=LICENCE,
-        created_at=datetime(2019, 3, 4, 5, 6, 7, 123456, UTC),
+        created=CreatedTime(datetime(2019, 3, 4, 5, 6, 7, 123456, UTC)),
     )
 
 

@@ -12,8 +12,9 @@ import pytest
 
 from core.errors import CollectionBusy, JobError, StoreError
 from core.jobs import background as jobs_module
-from core.jobs.background import BackgroundJobs, report_summary
+from core.jobs.background import BackgroundJobs
 from core.records.assets import utc_now
+from core.records.ingest_summary import ingest_summary
 from core.records.jobs import Cancelled, Failure, IngestReport, Job, JobState, Progress, ProgressListener
 from core.store.sql.database import Database
 from core.store.sql.job_store import JobStore
@@ -56,7 +57,7 @@ def test_a_job_that_ends_well_says_what_it_did(jobs: JobStore, ingests: Backgrou
 
     job = run(ingests, queued(jobs), ingest)
     assert seen == [({"folder": "/x"}, "birds")]
-    assert (job.state, job.added, job.known, job.message) == ("done", 3, 1, report_summary(REPORT))
+    assert (job.state, job.added, job.known, job.message) == ("done", 3, 1, ingest_summary(REPORT))
     assert job.started_at is not None
     assert job.ended_at is not None
     assert jobs.failures(job.id) == list(REPORT.failures)

@@ -198,8 +198,8 @@ def test_only_curators_may_embed_again_or_switch(books: App) -> None:
         books.reembedding.switch(STRANGER, "books", "books-new")
 
 
-def test_the_demo_collection_keeps_its_model(books: App, tmp_path: Path) -> None:
-    books.ingest(tmp_path / "pictures", "demo")
+def test_the_demo_collection_keeps_its_model(books: App) -> None:
+    books.ensure_demo()
     books.reembedding.embed("A", "demo", NEW_MODEL, "demo-new", False, ignore)
     with pytest.raises(CollectionError, match="demo always uses the bundled model"):
         books.reembedding.switch(OPERATOR, "demo", "demo-new")

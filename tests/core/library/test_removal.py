@@ -13,8 +13,8 @@ from core.access import OPERATOR, Person
 from core.app import App
 from core.clusters.edits.model import ClusterRef, Merge, Move, Pin, Rename
 from core.errors import CollectionBusy, CollectionError, NotAllowed, QueryError
-from core.jobs.background import report_summary
 from core.records.assets import utc_now
+from core.records.ingest_summary import ingest_summary
 from core.store.lance.bin import Bin, ids_filter
 from core.store.lance.collections import Collections
 from core.store.objects.locks import ingest_lock
@@ -103,7 +103,7 @@ def test_an_ingest_leaves_out_what_was_removed_and_says_so(filled: App, many: Pa
     filled.removal.remove(OPERATOR, "shades", chosen)
     report = filled.ingest(many, "shades")
     assert (report.added, report.known, report.removed, filled.size("shades")) == (0, 20, 4, 20)
-    assert "4 removed before are left out" in report_summary(report)
+    assert "4 removed before are left out" in ingest_summary(report)
     filled.removal.restore(OPERATOR, "shades", chosen)
     assert filled.ingest(many, "shades").removed == 0
 

@@ -17,6 +17,7 @@ from core.access import OPERATOR
 from core.app import App
 from core.cli.main import main
 from core.errors import CollectionBusy
+from core.records.assets import Location
 from core.records.backups import RestoreOptions
 from core.records.verification import Damage, VerificationOptions
 from core.store.lance import schema
@@ -102,14 +103,14 @@ def test_words_that_stood_in_the_file_come_back_and_others_are_never_guessed(app
     rewrite(table_of(app), asset_id, description="noise number 4711")
     assert found(app, MEND) == [("metadata", asset_id, True)]
     assert contents(table_of(app)) == before
-    rewrite(table_of(app), asset_id, source="somewhere else")
+    rewrite(table_of(app), asset_id, ingested_at=datetime(2001, 1, 1, tzinfo=UTC))
     (damage,) = app.backups.verify(OPERATOR, ["c"], MEND).damages
     assert not damage.mended
     assert (
         damage.detail
         == "it is not what was written; not all of it stands in the file: restore the collection from a backup"
     )
-    assert contents(table_of(app))[asset_id][1] == "somewhere else"
+    assert table_of(app).metadata(asset_id).ingested_at.year == 2001
 
 
 def test_what_has_no_original_any_more_is_named_and_left(app: App, noise: Path) -> None:
@@ -210,7 +211,7 @@ def test_rows_of_an_older_version_get_their_checksums(app: App) -> None:
 
 
 def test_locations_that_are_added_are_part_of_what_is_sealed(app: App) -> None:
-    table_of(app).add_uris({some_id(app): ["/elsewhere/a.jpg"]})
+    table_of(app).add_locations({some_id(app): [Location("/elsewhere/a.jpg")]})
     assert found(app) == []
     rewrite(table_of(app), some_id(app), uris=["/elsewhere/b.jpg"])
     assert found(app) == [("metadata", some_id(app), False)]
@@ -274,7 +275,7 @@ def test_a_picture_that_changed_while_it_was_mended_is_left(app: App) -> None:
     before, vector = table.metadata(asset_id), table.vector(asset_id)
     assert before is not None
     assert vector is not None
-    table.add_uris({asset_id: ["/elsewhere/a.jpg"]})
+    table.add_locations({asset_id: [Location("/elsewhere/a.jpg")]})
     with pytest.raises(CollectionBusy, match="was changed meanwhile: try again"):
         table.replace(before, b"thumbnail", vector, before)
     assert table.uris([asset_id])[asset_id][-1] == "/elsewhere/a.jpg"

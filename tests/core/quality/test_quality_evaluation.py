@@ -48,8 +48,7 @@ def answer(
     query: str, vector: Sequence[str], final: Sequence[str] = (), outcome: RankingOutcome = "ranked", usd: float = 0.0
 ) -> Answer:
     hits = tuple(
-        Hit(rank, 0.5, Asset(asset_id, (), "", Description(), 1, 1, NOW), b"")
-        for rank, asset_id in enumerate(vector, 1)
+        Hit(rank, 0.5, Asset(asset_id, (), Description(), 1, 1, NOW), b"") for rank, asset_id in enumerate(vector, 1)
     )
     result = SearchResult("c", "v1", query, hits, len(hits), {})
     candidates = tuple(CandidateRank(i, vector.index(i) + 1, rank) for rank, i in enumerate(final, 1))

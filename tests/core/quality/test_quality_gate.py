@@ -55,7 +55,7 @@ def searching(app: App, snapshot: Snapshot) -> SearchFunction:
         vector = app.encoders.get("bundled").encode_texts([query])[0]
         rows, similarities, matching = nearest_rows(snapshot.vectors, vector, 10)
         hits = tuple(
-            Hit(rank, similarity, Asset(snapshot.ids[row], (), "", Description(), 1, 1, NOW), b"")
+            Hit(rank, similarity, Asset(snapshot.ids[row], (), Description(), 1, 1, NOW), b"")
             for rank, (row, similarity) in enumerate(zip(rows, similarities.tolist(), strict=True), 1)
         )
         return Answer(

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from core.gemini.failures import GeminiError
 from core.gemini.replies import MAX_REASON_LENGTH, CandidateScore, parse_ranking
-from core.records.assets import Asset, Hit
+from core.records.assets import Asset, Hit, Location
 from core.records.descriptions import Description
 from core.search import prompts
 from core.search.ranking import MAX_NOTE_LENGTH, RANKING_SCHEMA, final_order, ranking_request_parts
@@ -179,7 +179,9 @@ def test_one_line_is_one_line_and_stays_as_it_is(text: str) -> None:
 
 def hit(number: int, title: str = "", description: str = "") -> Hit:
     about = Description(title=title, description=description, keywords=("k",), author="A. Uthor", licence="CC0")
-    asset = Asset(f"{number:064x}", ("/private/name.jpg",), "source", about, 4, 4, datetime(2026, 1, 1, tzinfo=UTC))
+    asset = Asset(
+        f"{number:064x}", (Location("/private/name.jpg", "source"),), about, 4, 4, datetime(2026, 1, 1, tzinfo=UTC)
+    )
     return Hit(number, 0.5, asset, jpeg("red", (8, 8))["inline_data"]["data"])
 
 

@@ -15,6 +15,7 @@ from core.access import OPERATOR
 from core.app import App
 from core.errors import CollectionError, QueryError
 from core.records.assets import Filters
+from core.records.created_time import CreatedTime
 from core.records.searches import SearchOptions
 from core.search.vector_search import nearest_rows, spread_rows
 
@@ -82,7 +83,7 @@ def test_the_picture_that_fits_comes_first_with_its_cosine(filled: App) -> None:
 
 
 def test_filters_limit_by_source_keyword_shape_and_day(filled: App) -> None:
-    day = datetime(2001, 5, 1, tzinfo=UTC)
+    day = CreatedTime(datetime(2001, 5, 1, tzinfo=UTC), "day")
     assert titles(filled, sources=("one", "three")) == {"Red", "Blue"}
     assert titles(filled, keywords=("WARM", "cold")) == {"Red", "Blue"}
     assert titles(filled, orientations=("portrait",)) == {"Green"}

@@ -26,6 +26,7 @@ REASONS = {
     "truncated",
     "too many pixels",
     "not an image in a supported format",
+    "not supported",
 }
 
 
@@ -43,6 +44,21 @@ def test_mutations_never_crash_hang_swell_or_speak(tmp_path: Path) -> None:
     assert {image_format for image_format, _ in outcomes} == {"JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP"}
     assert found["slow"] == []
     assert found["peak_mb"] < 1500
+
+
+def test_mutations_of_raws_and_scientific_files_are_read_or_refused_too(tmp_path: Path) -> None:
+    last = tmp_path / "last.bin"
+    command = [sys.executable, "-m", "tests.fakes.mutations", str(SEED), str(COUNT // 5), str(last), "built"]
+    ended = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=240)
+    assert ended.returncode == 0, f"{ended.stderr[-500:]} at {last.read_bytes()[:200]!r}"
+    # LibRaw says on standard error what rawpy raises as an error too; nothing can turn that off.
+    assert [line for line in ended.stderr.splitlines() if "data corrupted at" not in line] == []
+    found = json.loads(ended.stdout)
+    print(found)
+    assert sum(times for *_, times in found["outcomes"]) == COUNT // 5
+    assert {result for _, result, _ in found["outcomes"]} <= REASONS
+    assert found["slow"] == []
+    assert found["peak_mb"] < 700
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")  # pytest undoes our own filter; the process above shows silence

@@ -16,7 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import CollectionBusy, CollectionError
-from core.records.assets import Asset, ModelCard
+from core.records.assets import Asset, Location, ModelCard
+from core.records.created_time import CreatedTime
 from core.records.descriptions import Description
 from core.store.lance import collections as collections_module
 from core.store.lance import schema
@@ -33,8 +34,15 @@ MODEL = ModelCard("local-dir:colour", "fake-1", 4)
 
 
 def asset(number: int, title: str = "") -> Asset:
-    about = Description(title or f"picture {number}", "", ("k", "ä"), "", "CC0", datetime(2020, 1, 1, tzinfo=UTC))
-    return Asset(f"{number:064x}", (f"/x/{number}.jpg",), "x", about, 40, 30, datetime(2026, 1, 1, tzinfo=UTC))
+    about = Description(
+        title=title or f"picture {number}",
+        keywords=("k", "ä"),
+        licence="CC0",
+        created=CreatedTime(datetime(2020, 1, 1), "day"),
+    )
+    return Asset(
+        f"{number:064x}", (Location(f"/x/{number}.jpg", "x"),), about, 40, 30, datetime(2026, 1, 1, tzinfo=UTC)
+    )
 
 
 def vectors(count: int, seed: int = 0) -> np.ndarray:
@@ -81,16 +89,16 @@ def test_a_snapshot_holds_whatever_comes_however_many_were_counted(rows: int, co
     assert np.array_equal(snapshot.vectors, vectors(rows))
     assert snapshot.vectors.flags.c_contiguous
     assert snapshot.width.tolist() == [40] * rows
-    assert snapshot.sources == ("x",) * rows
+    assert snapshot.sources == (("x",),) * rows
 
 
 def test_a_title_is_the_files_name_where_nobody_gave_one() -> None:
-    named = [asset(0), replace(asset(1), about=Description()), replace(asset(2), uris=(), about=Description())]
+    named = [asset(0), replace(asset(1), about=Description()), replace(asset(2), locations=(), about=Description())]
     read = schema.to_table(named, [b""] * 3, vectors(3)).select(COLUMNS)
     snapshot = read_snapshot(read.to_batches(), 3, MODEL)
     assert snapshot.titles == ("picture 0", "1.jpg", "")
     assert snapshot.keywords == (("k", "ä"), (), ())
-    assert snapshot.created_us.tolist()[1:] == [Snapshot.NO_DATE] * 2
+    assert snapshot.created_us.tolist()[1:] == [Snapshot.NO_NUMBER] * 2
 
 
 def test_the_order_of_a_snapshot_is_told_apart_and_its_version_is_not() -> None:
@@ -111,7 +119,9 @@ def test_adding_known_assets_again_changes_nothing(table: AssetTable) -> None:
 
 def test_further_places_of_an_asset_are_kept_once_and_vectors_stay(table: AssetTable) -> None:
     fill(table, 3)
-    table.add_uris({asset(1).id: ["/y/1.jpg", "/x/1.jpg"], "e" * 64: ["/nowhere"]})
+    table.add_locations(
+        {asset(1).id: [Location("/y/1.jpg"), Location("/x/1.jpg", "x")], "e" * 64: [Location("/nowhere")]}
+    )
     assert table.uris([asset(1).id, asset(2).id]) == {asset(1).id: ("/x/1.jpg", "/y/1.jpg"), asset(2).id: ("/x/2.jpg",)}
     snapshot = table.snapshot()
     assert np.array_equal(snapshot.vectors[snapshot.ids.index(asset(1).id)], vectors(3)[1])
@@ -120,7 +130,7 @@ def test_further_places_of_an_asset_are_kept_once_and_vectors_stay(table: AssetT
 def test_places_that_are_known_already_cause_no_commit(table: AssetTable) -> None:
     fill(table, 2)
     before = table.change_token()
-    table.add_uris({asset(1).id: ["/x/1.jpg"]})
+    table.add_locations({asset(1).id: [Location("/x/1.jpg", "x")]})
     assert table.change_token() == before
 
 

@@ -1,0 +1,109 @@
+"""The files of a source, and what lies beside them that describes them: sidecars, a table of captions, Takeout."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import blake2b
+from pathlib import Path
+
+from core.errors import SidecarError
+from core.ingest.metadata.captions_table import Captions, CaptionsRow, CaptionsTable
+from core.ingest.metadata.merging import merged
+from core.ingest.metadata.sidecar_files import read_sidecar_file, sidecars_of
+from core.ingest.metadata.takeout import read_takeout, takeout_of
+from core.ingest.source_scan import ScannedFile
+from core.ingest.sources.folder import walk
+from core.ingest.sources.folder_walk import FoundFile
+from core.records.assets import Location
+from core.records.descriptions import Description
+from core.records.jobs import Failure
+from core.store.objects.names import path_to_uri
+
+# Part of every fingerprint: under another number the next scan reads the metadata of all files again.
+READERS = 1
+
+
+@dataclass(frozen=True)
+class SourceRoot:
+    """A folder, or a single file, that was added to a collection: its name to filter by, its captions and excludes."""
+
+    path: Path
+    label: str
+    table: CaptionsTable | None = None
+    exclude: tuple[str, ...] = ()
+
+    @property
+    def folder(self) -> Path:
+        """What the paths in its captions are relative to."""
+        return self.path.parent if self.path.is_file() else self.path
+
+    def holds(self, path: Path) -> bool:
+        """Whether a file lies in it."""
+        return path == self.path or path.is_relative_to(self.path)
+
+    @cached_property
+    def captions(self) -> Captions | None:
+        """Its captions, matched with all of its files."""
+        if self.table is None:
+            return None
+        files = walk(self.path, self.exclude).files
+        return self.table.match([file.path.relative_to(self.folder).as_posix() for file in files], self.folder)
+
+
+class SourceFiles:
+    """Describes files: each by the innermost of the roots that it lies in."""
+
+    def __init__(self, roots: Sequence[SourceRoot], files: Iterable[FoundFile]) -> None:
+        self._roots = sorted(roots, key=lambda root: len(root.path.parts), reverse=True)
+        self._files = {file.path: file for file in files}
+        self.notes = list[Failure]()
+
+    @cached_property
+    def scanned(self) -> dict[str, ScannedFile]:
+        """The files by uri, with the fingerprint of what describes them."""
+        return {
+            path_to_uri(path): ScannedFile(path, file.size, file.modified_ns, self._fingerprint(path))
+            for path, file in self._files.items()
+        }
+
+    def describe(self, path: Path, embedded: Description) -> Location:
+        """Where a file lies, and what it, its sidecars, its row of the captions and Takeout say of it."""
+        uri, row, notes = path_to_uri(path), self._row(path), self.notes
+        table = row.about if row else Description()
+        beside = self._beside(path)
+        sidecars = [_read(read_sidecar_file, sidecar, notes) for sidecar in sidecars_of(path, beside)]
+        takeout = takeout_of(path, beside)
+        words = merged(table, sidecars, embedded, _read(read_takeout, takeout, notes) if takeout else Description())
+        file, root = self.scanned[uri], self._root(path)
+        label = (row.source if row else "") or (root.label if root else "")
+        return Location(uri, label, file.size, file.modified_ns, file.sidecars, words=words)
+
+    def _fingerprint(self, path: Path) -> str:
+        row, beside = self._row(path), self._files[path].sidecars
+        if not beside and row is None:
+            return str(READERS)
+        about = [(file.path.name, file.size, file.modified_ns) for file in beside]
+        words = repr(row.about) + row.source if row else ""
+        return f"{READERS}:{blake2b(repr((about, words)).encode(), digest_size=8).hexdigest()}"
+
+    def _beside(self, path: Path) -> frozenset[str]:
+        return frozenset(file.path.name for file in self._files[path].sidecars)
+
+    def _root(self, path: Path) -> SourceRoot | None:
+        return next((root for root in self._roots if root.holds(path)), None)
+
+    def _row(self, path: Path) -> CaptionsRow | None:
+        root = self._root(path)
+        if root is None or root.captions is None:
+            return None
+        return root.captions.find(path.relative_to(root.folder).as_posix())
+
+
+def _read(read: Callable[[Path], Description], path: Path, notes: list[Failure]) -> Description:
+    try:
+        return read(path)
+    except SidecarError as error:
+        notes.append(Failure(path_to_uri(path), "sidecar cannot be read", str(error)))
+        return Description()

@@ -1,0 +1,135 @@
+"""Brings a collection up to date with a source: what is new is added, what changed replaced, what is gone marked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+
+from core.embedding.hashes import file_id
+from core.ingest.ingest_input import IngestInput
+from core.ingest.settling import Settlement, settle
+from core.ingest.source_files import SourceFiles, SourceRoot
+from core.ingest.source_scan import ScanPlan, known_below, plan_scan
+from core.ingest.sources.folder import Walk
+from core.records.captions import captions_lines
+from core.records.jobs import IngestReport
+from core.records.sources import ScanPreview
+from core.store.lance.table import RETIRED, AssetTable
+from core.store.objects.names import path_to_uri
+from core.store.sql.source_store import SourceStore
+from core.text import counted
+
+
+@dataclass(frozen=True)
+class ScanRequest:
+    """What to read: all below `path`, or `only` these uris.
+
+    `roots` are the sources of the collection, by which files are described. With `checksum` every file is read, not
+    only those whose size or time changed; with `accept_empty` files are missing even if none is left.
+    """
+
+    path: Path
+    roots: tuple[SourceRoot, ...]
+    only: Sequence[str] | None = None
+    checksum: bool = False
+    accept_empty: bool = False
+
+
+class SourceScan:
+    """What lies at a place now, compared with what a collection knows of it. The caller holds the ingest lock."""
+
+    def __init__(self, table: AssetTable, request: ScanRequest, walk: Walk) -> None:
+        self._table, self._request, self.walk = table, request, walk
+        self.files = SourceFiles(request.roots, self.walk.files)
+        self._read = dict[str, str]()
+
+    @cached_property
+    def plan(self) -> ScanPlan:
+        """Which files are new, changed, as they were, or gone."""
+        locations, only = self._table.locations(), self._request.only
+        known = known_below(path_to_uri(self._request.path), locations)
+        unreadable = [path_to_uri(path) for path in self.walk.unreadable_folders]
+        plan = plan_scan(self.files.scanned, known, unreadable, self._request.checksum or only is not None)
+        return plan if only is None else replace(plan, gone=(), unreachable=())
+
+    def input(self) -> IngestInput:
+        """The files that have to be read."""
+        paths = [file.path for file in self.plan.files.values()]
+        return IngestInput(
+            [*self.walk.failures, *paths], self.files.describe, path_to_uri, before=self.plan.before, on_read=self._take
+        )
+
+    def _take(self, uri: str, asset_id: str) -> None:
+        if uri in self.plan.changed or asset_id in self._gone_ids:
+            self._read[uri] = asset_id
+
+    @cached_property
+    def _gone_ids(self) -> frozenset[str]:
+        return frozenset(asset_id for uri in self.plan.gone for asset_id in self.plan.known[uri])
+
+    def settle(self, sources: SourceStore, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Settlement:
+        """Once the files were read: retire what was replaced, follow what moved, mark what is missing."""
+        settlement = self._settlement()
+        sources.add_successors(self._table.name, settlement.successors)
+        self._table.edit(settlement.changes, settlement.apply)
+        if settlement.successors:
+            self._table.remove(list(settlement.successors), RETIRED, now())
+        return settlement
+
+    def _settlement(self) -> Settlement:
+        return settle(self.plan, self._read, self._table.locations(), self._request.accept_empty)
+
+    def complete(self, report: IngestReport, settlement: Settlement) -> IngestReport:
+        """The report of a run, with all that was not read or changed besides."""
+        return replace(
+            report,
+            known=report.known + len(self.plan.unchanged),
+            replaced=len(settlement.successors),
+            moved=len(settlement.moved),
+            missing=len(settlement.missing),
+            passed_over=self.walk.passed_over.counts(),
+            notes=(*report.notes, *self.files.notes),
+            remarks=(*report.remarks, *self._remarks(settlement)),
+        )
+
+    def _remarks(self, settlement: Settlement) -> list[str]:
+        tables = [root.captions for root in self._request.roots if root.captions is not None]
+        remarks = [line for captions in tables for line in captions_lines(captions.report)]
+        remarks += filter(None, [self.walk.passed_over.line()])
+        place = path_to_uri(self._request.path)
+        if settlement.doubtful:
+            known = counted(len(self.plan.gone), "picture")
+            remarks.append(
+                f"nothing of the {known} known in {place} is there: is its disk mounted? They stay as they are"
+            )
+        if self.plan.unreachable:
+            unread = counted(len(self.plan.unreachable), "picture")
+            remarks.append(f"{unread} in folders that cannot be read stay as they are")
+        return remarks
+
+    def preview(self) -> ScanPreview:
+        """What bringing the collection up to date would do. Reads files of the sizes of those that are gone."""
+        plan = self.plan
+        sizes = {place.size for uri in plan.gone for place in plan.known[uri].values()}
+        candidates = {**plan.changed, **{u: file for u, file in plan.new.items() if file.size in sizes}}
+        for uri, file in candidates.items():
+            if (asset_id := file_id(file.path)) is not None:
+                self._take(uri, asset_id)
+        settlement = self._settlement()
+        moved = set(settlement.moved.values())
+        replaced = tuple(uri for uri in plan.changed if self._read.get(uri) not in (None, *plan.known[uri]))
+        return ScanPreview(
+            root=path_to_uri(self._request.path),
+            new=tuple(uri for uri in plan.new if uri not in moved),
+            changed=replaced,
+            refreshed=tuple(uri for uri in plan.changed if uri not in set(replaced)),
+            moved=tuple(settlement.moved.items()),
+            missing=settlement.missing,
+            unchanged=len(plan.unchanged),
+            passed_over=self.walk.passed_over.counts(),
+            failures=self.walk.failures,
+            remarks=tuple(self._remarks(settlement)),
+        )

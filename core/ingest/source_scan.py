@@ -1,0 +1,90 @@
+"""What a source holds now beside what a collection knows of it: files that are new, changed, unchanged or gone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from core.records.assets import Location
+
+# The locations of a collection by uri: normally one picture at each; after an interrupted scan there may be two.
+KnownFiles = Mapping[str, Mapping[str, Location]]
+
+
+@dataclass(frozen=True)
+class ScannedFile:
+    """A file of a source: its size in bytes, when it was modified, and the fingerprint of what describes it."""
+
+    path: Path
+    size: int
+    modified_ns: int
+    sidecars: str = ""
+
+
+@dataclass(frozen=True)
+class ScanPlan:
+    """The files of one source by uri, compared by size, time and the fingerprint of what describes them.
+
+    `gone` are files that a collection knows and that are not there; `unreachable` are those in folders that could not
+    be read, of which nothing can be said. `known` has the pictures at every uri of the source.
+    """
+
+    new: Mapping[str, ScannedFile]
+    changed: Mapping[str, ScannedFile]
+    unchanged: tuple[str, ...]
+    gone: tuple[str, ...]
+    unreachable: tuple[str, ...]
+    known: KnownFiles = field(repr=False)
+
+    @property
+    def files(self) -> dict[str, ScannedFile]:
+        """The files that have to be read, in the order in which they were found."""
+        return {**self.new, **self.changed}
+
+    @property
+    def before(self) -> dict[str, tuple[str, ...]]:
+        """The pictures that were at each uri that has to be read again."""
+        return {uri: tuple(self.known[uri]) for uri in self.changed}
+
+
+def known_below(root: str, locations: Mapping[str, Iterable[Location]]) -> dict[str, dict[str, Location]]:
+    """What a collection knows at a root and below it, by uri; `locations` are those of every picture by its id."""
+    below, known = root.rstrip("/") + "/", dict[str, dict[str, Location]]()
+    for asset_id, places in locations.items():
+        for place in places:
+            if place.uri == root or place.uri.startswith(below):
+                known.setdefault(place.uri, {})[asset_id] = place
+    return known
+
+
+def plan_scan(
+    found: Mapping[str, ScannedFile], known: KnownFiles, unreadable: Iterable[str] = (), checksum: bool = False
+) -> ScanPlan:
+    """Compare the files that were `found` by uri with the `known` ones; `unreadable` are the uris of
+    folders and files that could not be read.
+
+    With `checksum` every known file is read again, whatever its size and time say.
+    """
+    new = {uri: file for uri, file in found.items() if uri not in known}
+    changed = {u: file for u, file in found.items() if u in known and (checksum or not _as_known(file, known[u]))}
+    closed = tuple(place.rstrip("/") for place in unreadable)
+    lost = [uri for uri in known if uri not in found]
+    unreachable = tuple(uri for uri in lost if any(uri == at or uri.startswith(f"{at}/") for at in closed))
+    hidden = set(unreachable)
+    return ScanPlan(
+        new=new,
+        changed=changed,
+        unchanged=tuple(uri for uri in found if uri in known and uri not in changed),
+        gone=tuple(uri for uri in lost if uri not in hidden),
+        unreachable=unreachable,
+        known=known,
+    )
+
+
+def _as_known(file: ScannedFile, pictures: Mapping[str, Location]) -> bool:
+    if len(pictures) != 1:
+        return False
+    (place,) = pictures.values()
+    recorded = (place.size, place.modified_ns, place.sidecars)
+    return place.state == "present" and recorded == (file.size, file.modified_ns, file.sidecars)

@@ -1,0 +1,235 @@
+"""The sources of a collection: what they hold by now, reading them again, and letting go of what is no longer there.
+
+Original files are never touched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from core.access import Access, Action, Person
+from core.errors import ContactSheetError, SidecarError
+from core.ingest.runner import FolderOptions, IngestRunner
+from core.jobs.background import BackgroundJobs
+from core.logs import log
+from core.records.assets import Asset, Location
+from core.records.jobs import Failure, IngestReport, Job, ProgressListener, ignore
+from core.records.sources import CollectionSource, RescanOptions, ScanPreview, SourceState
+from core.store.lance.collections import Collections
+from core.store.lance.table import AssetTable
+from core.store.objects.names import path_to_uri, uri_to_path
+from core.store.sql.source_store import SourceStore
+from core.text import counted
+
+RESCAN_JOB = "rescan"
+
+
+class SourceService:
+    """May be shared between threads and used by several processes. Every change asks `access` first."""
+
+    def __init__(
+        self,
+        collections: Collections,
+        sources: SourceStore,
+        runner: IngestRunner,
+        background: BackgroundJobs,
+        access: Access,
+        on_change: Callable[[str], None],
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        """`on_change` is called with a collection whose pictures changed."""
+        self._collections, self._sources, self._runner = collections, sources, runner
+        self._background, self._access, self._on_change, self._now = background, access, on_change, now
+
+    def states(self, collection: str) -> list[SourceState]:
+        """The sources of a collection in the order in which they were added. Raises CollectionError, StoreError."""
+        places = _files(self._collections.open(collection))
+        return [_state(source, places) for source in self._sources.list(collection)]
+
+    # -- rescans --------------------------------------------------------------------------------------------
+
+    def preview(self, collection: str, options: RescanOptions = RescanOptions()) -> list[ScanPreview]:
+        """What a rescan would do, by source, without changing anything. Raises CollectionBusy, SidecarError."""
+        previews = []
+        for source in self._chosen(collection, options):
+            if _is_there(source):
+                previews.append(self._runner.preview_folder(uri_to_path(source.root), collection, _folder(options)))
+            else:
+                previews.append(ScanPreview(source.root, remarks=(_unreachable(source),)))
+        return previews
+
+    def start(self, person: Person, collection: str, options: RescanOptions = RescanOptions()) -> Job:
+        """Start a rescan in the background. Raises NotAllowed, JobError if one is running."""
+        with self._access.acting(person, Action.RESCAN, collection, _about(options)):
+            self._chosen(collection, options)
+            return self._background.start(RESCAN_JOB, collection, vars(options), person.author)
+
+    def run(self, job: Job, listener: ProgressListener) -> IngestReport:
+        """The rescan of a background job."""
+        arguments: dict[str, Any] = {**job.arguments, "roots": tuple(job.arguments.get("roots", ()))}
+        return self._rescan(job.collection, RescanOptions(**arguments), listener)
+
+    def rescan(
+        self, person: Person, collection: str, options: RescanOptions, listener: ProgressListener = ignore
+    ) -> IngestReport:
+        """Bring a collection up to date with its sources.
+
+        Raises NotAllowed, CollectionError, CollectionBusy, SidecarError. A source that cannot be reached stays as it
+        is, and the report says so.
+        """
+        with self._access.acting(person, Action.RESCAN, collection, _about(options)):
+            return self._rescan(collection, options, listener)
+
+    def _rescan(self, collection: str, options: RescanOptions, listener: ProgressListener) -> IngestReport:
+        report = IngestReport(collection, 0, 0, (), 0.0, 0.0)
+        for source in self._chosen(collection, options):
+            report = report.joined(self._rescan_source(collection, source, options, listener))
+        self._on_change(collection)
+        return report
+
+    def _rescan_source(
+        self, collection: str, source: CollectionSource, options: RescanOptions, listener: ProgressListener
+    ) -> IngestReport:
+        nothing = IngestReport(collection, 0, 0, (), 0.0, 0.0)
+        if not _is_there(source):
+            return replace(nothing, remarks=(_unreachable(source),))
+        try:
+            return self._runner.ingest_folder(uri_to_path(source.root), collection, _folder(options), listener)
+        except SidecarError as error:  # the other sources go on
+            return replace(nothing, failures=(Failure(source.root, "source cannot be read", str(error)),))
+
+    def _chosen(self, collection: str, options: RescanOptions) -> Sequence[CollectionSource]:
+        self._collections.open(collection)
+        known = [source for source in self._sources.list(collection) if source.kind == "folder"]
+        if not known:
+            raise ContactSheetError(
+                f"no folder is known that {collection} came from: add its folder again (python -m core ingest FOLDER"
+                f" --collection {collection}); what is in it by then stays"
+            )
+        return [_named(root, collection, known) for root in options.roots] or known
+
+    # -- missing files --------------------------------------------------------------------------------------
+
+    def count_missing(self, collection: str) -> int:
+        """How many pictures have no file any more."""
+        return len(_missing(self._collections.open(collection)))
+
+    def missing(self, collection: str, first: int = 0, count: int = 24) -> list[tuple[Asset, bytes]]:
+        """A page of the pictures whose files are all missing, by the path of the first, each with its thumbnail."""
+        table = self._collections.open(collection)
+        return table.assets(_missing(table)[first : first + count])
+
+    def prune(self, person: Person, collection: str) -> int:
+        """Move pictures whose files are all missing to the bin; returns how many.
+
+        Those whose files are there again stay, and those of a source that cannot be reached now: its disk may not be
+        mounted. Raises NotAllowed, CollectionBusy, StoreError.
+        """
+        table = self._collections.open(collection)
+        closed = [source for source in self._sources.list(collection) if not _is_there(source)]
+        ids = [i for i in _missing(table) if not any(_may_exist(place, closed) for place in self._places(table, i))]
+        with self._access.acting(person, Action.REMOVE, collection, counted(len(ids), "missing picture")):
+            removed = table.remove(ids, person.author, self._now())
+        if removed:
+            self._on_change(collection)
+        return removed
+
+    def _places(self, table: AssetTable, asset_id: str) -> tuple[Location, ...]:
+        asset = table.metadata(asset_id)
+        return asset.locations if asset is not None else ()
+
+    # -- removing a source ----------------------------------------------------------------------------------
+
+    def remove(self, person: Person, collection: str, root: str) -> int:
+        """Let a collection forget a source; pictures that lie nowhere else go to the bin. Returns how many.
+
+        Raises NotAllowed, ContactSheetError if it is no source of the collection, CollectionBusy, StoreError.
+        """
+        known = self._sources.list(collection)
+        root = _named(root, collection, known).root
+        others = [source for source in known if source.root != root]
+        table = self._collections.open(collection)
+        with self._access.acting(person, Action.REMOVE_SOURCE, collection, root):
+            own = {i: [p for p in places if _is_of(p, root, others)] for i, places in table.locations().items()}
+            kept = {i for i, places in table.locations().items() if len(own[i]) < len(places)}
+            removed = table.remove(
+                [i for i, places in own.items() if places and i not in kept], person.author, self._now()
+            )
+            table.edit([i for i in kept if own[i]], lambda asset: _without(asset, own[asset.id]))
+            self._sources.remove(collection, root)
+        log("library", "source removed", collection=collection, pictures=removed, by=person.author)
+        self._on_change(collection)
+        return removed
+
+
+def _folder(options: RescanOptions) -> FolderOptions:
+    return FolderOptions(checksum=options.checksum, accept_empty=options.accept_empty)
+
+
+def _about(options: RescanOptions) -> str:
+    return counted(len(options.roots), "source") if options.roots else "all sources"
+
+
+def _roots(sources: Sequence[CollectionSource]) -> str:
+    return ", ".join(source.root for source in sources) or "none"
+
+
+def _named(root: str, collection: str, known: Sequence[CollectionSource]) -> CollectionSource:
+    """The source of this uri, or of this path as people write it. Raises ContactSheetError."""
+    path = path_to_uri(Path(root).expanduser().resolve())
+    found = next((source for source in known if source.root in (root, path)), None)
+    if found is None:
+        raise ContactSheetError(f"{root} is no source of {collection}: its sources are {_roots(known)}")
+    return found
+
+
+def _is_there(source: CollectionSource) -> bool:
+    return source.kind != "folder" or uri_to_path(source.root).exists()
+
+
+def _unreachable(source: CollectionSource) -> str:
+    return f"{source.root} is not there: is its disk mounted? Its pictures stay as they are"
+
+
+def _files(table: AssetTable) -> list[Location]:
+    return [place for places in table.locations().values() for place in places]
+
+
+def _missing(table: AssetTable) -> list[str]:
+    """The ids of the pictures whose files are all missing, by the path of the first."""
+    found = [(places[0].uri, i) for i, places in table.locations().items() if places and not _any_present(places)]
+    return [asset_id for _, asset_id in sorted(found)]
+
+
+def _any_present(places: Sequence[Location]) -> bool:
+    return any(place.state == "present" for place in places)
+
+
+def _state(source: CollectionSource, places: Sequence[Location]) -> SourceState:
+    own = [place for place in places if _is_below(place.uri, source.root)]
+    return SourceState(source, len(own), sum(place.state == "missing" for place in own), _is_there(source))
+
+
+def _is_below(uri: str, root: str) -> bool:
+    return uri == root or uri.startswith(root.rstrip("/") + "/")
+
+
+def _is_of(place: Location, root: str, others: Sequence[CollectionSource]) -> bool:
+    """Whether a location is of this source, and of no other that it lies in as well."""
+    return _is_below(place.uri, root) and not any(_is_below(place.uri, other.root) for other in others)
+
+
+def _may_exist(place: Location, closed: Sequence[CollectionSource]) -> bool:
+    """Whether a file is there, or could be: nothing is known of what lies in a source that cannot be reached."""
+    if any(_is_below(place.uri, source.root) for source in closed):
+        return True
+    return "://" not in place.uri and uri_to_path(place.uri).exists()
+
+
+def _without(asset: Asset, gone: Sequence[Location]) -> Asset:
+    uris = {place.uri for place in gone}
+    return asset.at(tuple(place for place in asset.locations if place.uri not in uris))
