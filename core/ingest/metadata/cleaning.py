@@ -6,13 +6,13 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-from core.ingest.metadata.dates import parse_date as parse_date  # callers of the old place follow
 from core.text import one_line
 
 MAX_TITLE_LENGTH, MAX_TEXT_LENGTH, MAX_KEYWORD_LENGTH, MAX_KEYWORDS = 300, 5_000, 80, 100
 # What cameras, scanners and programs write where a person would write a title or a description; compared without case.
 PROGRAM_TEXTS = frozenset(
     {
+        "digital camera",
         "sony dsc",
         "minolta dsc",
         "samsung camera pictures",
