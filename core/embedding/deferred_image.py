@@ -29,7 +29,8 @@ class DeferredImage(Image.Image):
     ) -> None:
         super().__init__()
         self.unpacked_bytes = unpacked_bytes
-        self.format, self._size, self._mode, self.info = kind, size, "RGB", dict(info)
+        self.format, self._size, self._mode = kind, size, "RGB"
+        self.info.update(info)
         self._decode: Callable[[], Image.Image] | None = decode
 
     def load(self) -> Any:

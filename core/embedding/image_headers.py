@@ -116,8 +116,9 @@ def _open_raw(data: bytes, raw: CameraRaw, path: str) -> Image.Image:
         advice = "" if RAW_INSTALLED else f"; to develop it: pip install -r {EXTRAS['RAW']}"
         raise BadImage(path, NOT_SUPPORTED, f"a camera's RAW in which no preview was found{advice}")
     opened = Image.open(io.BytesIO(data[preview.start : preview.end]), formats=("JPEG",))
+    opened.format = "RAW"  # no browser shows the file
     own_orientation = opened.getexif().get(Base.Orientation, 0)
-    opened.info |= raw.info
+    opened.info.update(raw.info)
     opened.info[ORIENTATION] = own_orientation or raw.orientation
     if "exif" in raw.info:
         opened.getexif().load(raw.info["exif"])
@@ -129,7 +130,7 @@ def _open_tiff(data: bytes, found: Mapping[int, Directory], path: str) -> Image.
     offset, page = max(_pages(found), key=lambda item: _area(item[1]), default=(0, None))
     if page is None:
         raise BadImage(path, "damaged", "no page has a size")
-    compression = page.int(Tag.COMPRESSION, 1)
+    compression = page.number(Tag.COMPRESSION, 1)
     if compression not in TiffImagePlugin.COMPRESSION_INFO:
         raise BadImage(path, NOT_SUPPORTED, f"a TIFF in compression {compression}")
     first = found.get(first_offset(data), page)
@@ -140,7 +141,7 @@ def _open_tiff(data: bytes, found: Mapping[int, Directory], path: str) -> Image.
     if page is first:
         return _open_with_pillow(data)
     image = _open_with_pillow(_with_first_page(data, page.order, offset))
-    image.info |= _tiff_info(first, page)
+    image.info.update(_tiff_info(first, page))
     return image
 
 
@@ -150,19 +151,19 @@ def _pages(found: Mapping[int, Directory]) -> list[tuple[int, Directory]]:
 
 
 def _is_reduced(page: Directory) -> bool:
-    return bool(page.int(Tag.NEW_SUBFILE_TYPE) & 5) or page.int(Tag.SUBFILE_TYPE) == 2
+    return bool(page.number(Tag.NEW_SUBFILE_TYPE) & 5) or page.number(Tag.SUBFILE_TYPE) == 2
 
 
 def _area(page: Directory) -> int:
-    return page.int(Tag.WIDTH) * page.int(Tag.HEIGHT)
+    return page.number(Tag.WIDTH) * page.number(Tag.HEIGHT)
 
 
 def _tiff_info(first: Directory, page: Directory) -> dict[str, Any]:
     info: dict[str, Any] = {"exif": metadata_block(first, first.of(Tag.EXIF), first.of(Tag.GPS))}
-    info[ORIENTATION] = page.int(Tag.ORIENTATION, first.int(Tag.ORIENTATION, 1))
-    if packet := first.bytes(Tag.XMP)[:MAX_XMP_BYTES]:
+    info[ORIENTATION] = page.number(Tag.ORIENTATION, first.number(Tag.ORIENTATION, 1))
+    if packet := first.raw(Tag.XMP)[:MAX_XMP_BYTES]:
         info["xmp"] = packet
-    if profile := page.bytes(Tag.ICC_PROFILE):
+    if profile := page.raw(Tag.ICC_PROFILE):
         info["icc_profile"] = profile
     return info
 

@@ -24,6 +24,8 @@ from core.embedding.tiff_directories import (
 )
 
 RAF_SIGNATURE = b"FUJIFILMCCD-RAW"
+# Sigma X3F, Minolta MRW and Canon CRW are built in ways of their own: they are searched.
+_OTHER_SIGNATURES = (b"FOVb", b"\0MRM", b"II\x1a\0\0\0HEAPCCDR")
 MAX_SEARCHED = 64
 # Colour filter array, and linear RAW: a sensor's values, not colours.
 _RAW_PHOTOMETRICS = (32803, 34892)
@@ -56,6 +58,8 @@ def read_camera_raw(data: bytes, found: Mapping[int, Directory]) -> CameraRaw | 
     """The RAW that a file is, whatever its name; None if it is none. `found` are its directories, if it has any."""
     if data.startswith(RAF_SIGNATURE):
         return CameraRaw(_largest(data, _raf_places(data)), {})
+    if data.startswith(_OTHER_SIGNATURES):
+        return CameraRaw(_largest(data, iter(())), {})
     if data[4:12] == b"ftypcrx ":
         return _read_cr3(data)
     if found and _is_raw(data, found):
@@ -72,17 +76,17 @@ def _is_raw(data: bytes, found: Mapping[int, Directory]) -> bool:
         return True
     return any(
         Tag.DNG_VERSION in directory.entries
-        or directory.int(Tag.PHOTOMETRIC, -1) in _RAW_PHOTOMETRICS
-        or directory.int(Tag.COMPRESSION, 1) in _RAW_COMPRESSIONS
+        or directory.number(Tag.PHOTOMETRIC, -1) in _RAW_PHOTOMETRICS
+        or directory.number(Tag.COMPRESSION, 1) in _RAW_COMPRESSIONS
         for directory in found.values()
     )
 
 
 def _read_tiff_based(data: bytes, found: Mapping[int, Directory]) -> CameraRaw:
     main = found.get(first_offset(data)) or next(iter(found.values()))
-    orientation = main.int(Tag.ORIENTATION)
+    orientation = main.number(Tag.ORIENTATION)
     info: dict[str, Any] = {"exif": metadata_block(main, main.of(Tag.EXIF), main.of(Tag.GPS))}
-    if packet := main.bytes(Tag.XMP)[:MAX_XMP_BYTES]:
+    if packet := main.raw(Tag.XMP)[:MAX_XMP_BYTES]:
         info["xmp"] = packet
     return CameraRaw(_largest(data, _tiff_places(found.values())), info, orientation)
 
@@ -101,9 +105,9 @@ def _previews(data: bytes, places: Iterator[tuple[int, int]]) -> Iterator[Previe
 
 def _tiff_places(found: Any) -> Iterator[tuple[int, int]]:
     for directory in found:
-        yield directory.int(Tag.JPEG_OFFSET), directory.int(Tag.JPEG_BYTES)
-        if len(directory.ints(Tag.STRIP_OFFSETS)) == 1:
-            yield directory.int(Tag.STRIP_OFFSETS), directory.int(Tag.STRIP_BYTES)
+        yield directory.number(Tag.JPEG_OFFSET), directory.number(Tag.JPEG_BYTES)
+        if len(directory.numbers(Tag.STRIP_OFFSETS)) == 1:
+            yield directory.number(Tag.STRIP_OFFSETS), directory.number(Tag.STRIP_BYTES)
         if whole := directory.entries.get(Tag.JPEG_FROM_RAW):
             yield whole.offset, whole.size
 
@@ -147,7 +151,7 @@ def _read_cr3(data: bytes) -> CameraRaw:
     main = blocks.get(b"CMT1")
     if main is not None:
         info["exif"] = metadata_block(main, blocks.get(b"CMT2"), blocks.get(b"CMT4"))
-    return CameraRaw(_largest(data, iter(places)), info, main.int(Tag.ORIENTATION) if main else 0)
+    return CameraRaw(_largest(data, iter(places)), info, main.number(Tag.ORIENTATION) if main else 0)
 
 
 def _canon_blocks(data: bytes, parent: iso_media.Box) -> dict[bytes, Directory]:

@@ -83,12 +83,12 @@ class Directory:
     entries: Mapping[int, Entry]
     next: int = 0
 
-    def bytes(self, tag: int) -> bytes:
+    def raw(self, tag: int) -> bytes:
         """The values of a tag as they are stored; empty if it is missing."""
         entry = self.entries.get(tag)
         return self.data[entry.offset : entry.offset + entry.size] if entry else b""
 
-    def ints(self, tag: int) -> tuple[int, ...]:
+    def numbers(self, tag: int) -> tuple[int, ...]:
         """The whole numbers of a tag, the first MAX_VALUES of them; empty if it is missing or of another type."""
         entry = self.entries.get(tag)
         if entry is None or entry.kind not in _FORMATS:
@@ -96,13 +96,13 @@ class Directory:
         count = min(entry.count, MAX_VALUES)
         return struct.unpack_from(f"{self.order}{count}{_FORMATS[entry.kind]}", self.data, entry.offset)
 
-    def int(self, tag: int, default: int = 0) -> int:
+    def number(self, tag: int, default: int = 0) -> int:
         """The first number of a tag."""
-        return next(iter(self.ints(tag)), default)
+        return next(iter(self.numbers(tag)), default)
 
     def of(self, tag: int) -> Directory | None:
         """The directory that a tag points at, None if there is none to read."""
-        return read_directory(self.data, self.int(tag), self.order)
+        return read_directory(self.data, self.number(tag), self.order)
 
 
 def byte_order(data: bytes) -> str:
@@ -132,7 +132,7 @@ def read_directory(data: bytes, offset: int, order: str) -> Directory | None:
     start, end = offset + header, offset + header + count * entry_struct.size
     if count == 0 or end > len(data):
         return None
-    entries = {}
+    entries: dict[int, Entry] = {}
     for at in range(start, end, entry_struct.size):
         tag, kind, number, _ = entry_struct.unpack_from(data, at)
         size, value_at = _SIZES.get(kind, 0) * number, at + entry_struct.size - inline
@@ -155,7 +155,7 @@ def directories(data: bytes) -> dict[int, Directory]:
             continue
         found[offset] = directory
         waiting[:0] = [directory.next]
-        waiting += directory.ints(Tag.SUB_DIRECTORIES)[:MAX_DIRECTORIES]
+        waiting += directory.numbers(Tag.SUB_DIRECTORIES)[:MAX_DIRECTORIES]
     return found
 
 
@@ -187,7 +187,7 @@ def _rows(directory: Directory, order: str) -> dict[int, tuple[int, bytes]]:
         if tag in _LEFT_OUT or entry.size > MAX_TEXT_BYTES or total + entry.size > MAX_BLOCK_BYTES:
             continue
         total += entry.size
-        rows[tag] = entry.kind, _swapped(directory.bytes(tag), entry.kind, directory.order != order)
+        rows[tag] = entry.kind, _swapped(directory.raw(tag), entry.kind, directory.order != order)
     return rows
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import random
 import struct
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from core.ingest.metadata.embedded import embedded_description
 from tests.fakes import camera_raw
 from tests.fakes.camera_raw import box, jpeg
 from tests.fakes.odd_pictures import XMP, picture, saved
+from tests.fakes.trials import trials
 
 
 @pytest.mark.parametrize(
@@ -173,6 +175,42 @@ def test_a_jpeg_that_lacks_some_of_its_picture_is_truncated(options: dict[str, o
     for cut in cuts:
         with pytest.raises(BadImage, match="truncated"):
             images.decode(data[:cut])
+
+
+def random_jpeg(rng: random.Random) -> bytes:
+    size, noise = (rng.randrange(8, 140), rng.randrange(8, 140)), np.random.default_rng(rng.randrange(1000))
+    soft = Image.fromarray(noise.integers(0, 256, (5, 5, 3), dtype=np.uint8)).resize(size)
+    flat = Image.new("RGB", size, (rng.randrange(256), 90, 90))
+    half = flat.copy()
+    half.paste(Image.fromarray(noise.integers(0, 256, (size[1] // 2, size[0], 3), dtype=np.uint8)))
+    options: dict[str, object] = {"quality": rng.choice((30, 75, 95)), "subsampling": rng.choice((0, 1, 2))}
+    options |= {"progressive": rng.random() < 0.4, "optimize": rng.random() < 0.3}
+    options |= {"restart_marker_blocks": rng.randrange(1, 6)} if rng.random() < 0.4 else {}
+    return saved(rng.choice((soft, flat, half)), "JPEG", **options)
+
+
+def decoded_or_reason(data: bytes) -> np.ndarray | str:
+    try:
+        return np.asarray(images.decode(data))
+    except BadImage as error:
+        return error.reason
+
+
+def test_a_jpeg_cut_off_anywhere_is_either_the_same_picture_or_truncated() -> None:
+    rng = random.Random(3)
+    for _ in range(trials(300, 40)):
+        data = random_jpeg(rng)
+        whole = np.asarray(images.decode(data))
+        pixels = data.index(b"\xff\xda") + 14
+        restarts = [at for at in range(pixels, len(data)) if data[at] == 0xFF and 0xD0 <= data[at + 1] <= 0xD7]
+        for cut in [*range(max(pixels, len(data) - 11), len(data)), *restarts[-9:]]:
+            found = decoded_or_reason(data[:cut])
+            if isinstance(found, str):
+                assert found == "truncated"
+                assert len(data) - cut > 2
+            else:  # bits that mean nothing may hide that the very last block lacks some
+                assert np.array_equal(found[:-16], whole[:-16])
+                assert (found != whole).any(axis=2).sum() <= 16 * 16
 
 
 def test_a_jpeg_without_its_end_keeps_its_orientation_profile_and_scale() -> None:

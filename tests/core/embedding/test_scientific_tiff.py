@@ -9,7 +9,7 @@ from PIL import Image, ImageCms
 
 from core.embedding import images
 from core.errors import BadImage
-from tests.fakes.camera_raw import TiffWriter, jpeg, long, short
+from tests.fakes.camera_raw import TiffWriter, directory, jpeg, long, short
 from tests.fakes.tiffs import pages, tiff
 
 
@@ -68,8 +68,12 @@ def test_compressions_and_predictors_are_undone(compression: str, predictor: int
 
 
 @pytest.mark.parametrize("compression", [1, 8])
-@pytest.mark.parametrize("rows_per_strip", [1, 3, 7])
-def test_colours_of_16_bits_and_floats_in_strips(compression: int, rows_per_strip: int) -> None:
+@pytest.mark.parametrize("rows_per_strip", [1, 3, 4, 6, 7])
+@pytest.mark.parametrize("band_bytes", [1, 65, 32_000_000])
+def test_colours_of_16_bits_and_floats_in_strips(
+    compression: int, rows_per_strip: int, band_bytes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.embedding.tiff_blocks.BAND_BYTES", band_bytes)
     values = np.random.default_rng(0).integers(0, 65_536, (7, 5, 3)).astype(np.uint16)
     values[0, 0] = 65_535
     data = tiff(values, photometric=2, compression=compression, rows_per_strip=rows_per_strip)
@@ -78,7 +82,9 @@ def test_colours_of_16_bits_and_floats_in_strips(compression: int, rows_per_stri
     assert np.abs(np.asarray(images.decode(floats)).astype(float) - values / 257).max() <= 0.51
 
 
-def test_tiles_and_planes_are_put_together() -> None:
+@pytest.mark.parametrize("band_bytes", [1, 32_000_000])
+def test_tiles_and_planes_are_put_together(band_bytes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.embedding.tiff_blocks.BAND_BYTES", band_bytes)
     values = np.random.default_rng(0).integers(0, 65_536, (3, 20, 40)).astype(np.uint16)
     values[0, 0, 0] = 65_535
     writer, offsets = TiffWriter("<"), []
@@ -138,10 +144,18 @@ def test_a_tiff_whose_compression_is_unknown_is_not_supported() -> None:
         images.decode(tiff(np.zeros((2, 2), np.uint8), compression=34_887))
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")  # pytest undoes our own filter
 def test_samples_that_are_cut_off_or_too_many_are_refused() -> None:
     data = tiff(np.zeros((200, 200), np.float64))
     with pytest.raises(BadImage, match=r"truncated|damaged"):
         images.decode(data[:8] + data[8 + 100_000 :])
+    head = b"II*\0" + struct.pack("<I", 8)
+    rows = [short("<", 256, 9), short("<", 257, 9), short("<", 258, 16), short("<", 262, 1), short("<", 278, 9)]
+    at = 8 + len(directory("<", 8, [*rows, long("<", 273, 0), long("<", 279, 162)]))
+    body = directory("<", 8, [*rows, long("<", 273, at), long("<", 279, 162)])
+    assert images.decode(head + body + bytes(162)).size == (9, 9)
+    with pytest.raises(BadImage, match="truncated"):
+        images.decode(head + body + bytes(150))
     with pytest.raises(BadImage, match="too many pixels"):
         images.decode(tiff(np.zeros((1000, 1000, 4), np.float64), photometric=2), max_megapixels=2)
 
