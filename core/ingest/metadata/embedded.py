@@ -11,7 +11,7 @@ from PIL import GifImagePlugin, Image, TiffImagePlugin
 from PIL.ExifTags import Base
 
 from core.embedding.deferred_image import TIFF_BLOCKS
-from core.ingest.metadata.cleaning import clean_description, decode_text
+from core.ingest.metadata.cleaning import clean_comment, decode_text
 from core.ingest.metadata.exif import ExifTags, read_exif, read_exif_extras
 from core.ingest.metadata.iptc import Iptc, read_iptc
 from core.ingest.metadata.merging import merge_standards
@@ -70,7 +70,7 @@ def _comment(image: Image.Image) -> Reading:
     comment = image.info.get("comment")
     if not isinstance(comment, bytes):
         return NOTHING
-    return Reading(Description(description=clean_description(decode_text(comment))))
+    return Reading(Description(description=clean_comment(decode_text(comment))))
 
 
 # -- IPTC ---------------------------------------------------------------------------------------------------------
@@ -117,7 +117,7 @@ def _packet(image: Image.Image) -> Properties:
     packet = (
         info.get("xmp") or info.get("XML:com.adobe.xmp") or _tiff_bytes(image, Base.XMLPacket) or _gif_packet(image)
     )
-    xmp = parse_packet(packet or raw_profile(info, "xmp"))
+    xmp = parse_packet(packet or raw_profile(info, "xmp", "APP1"))
     guid = xmp.text("xmpNote:HasExtendedXMP")
     extension = _extension(image, guid.encode("ascii", "replace")) if len(guid) == _GUID_LENGTH else b""
     return xmp.extended_by(parse_packet(extension)) if extension else xmp
