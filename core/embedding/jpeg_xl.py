@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -80,24 +79,21 @@ def _as_image(pixels: NDArray[Any]) -> Image.Image:
 
 def _upright_size(codestream: bytes) -> tuple[int, int]:
     """Width and height from the codestream's SizeHeader and ImageMetadata (ISO/IEC 18181-1)."""
-    bits = _bits(codestream[2:HEADER_BYTES])
+    bits, at = int.from_bytes(codestream[2:HEADER_BYTES], "little"), 0
 
     def read(count: int) -> int:
-        return sum(next(bits) << number for number in range(count))
+        nonlocal at
+        at += count
+        return bits >> (at - count) & ((1 << count) - 1)
 
     def side(small: bool) -> int:
         return 8 * (read(5) + 1) if small else read((9, 13, 18, 30)[read(2)]) + 1
 
-    try:
-        small = bool(read(1))
-        height = side(small)
-        ratio = read(3)
-        width = height * _RATIOS[ratio][0] // _RATIOS[ratio][1] if ratio else side(small)
-        orientation = 1 if read(1) or not read(1) else read(3) + 1
-    except StopIteration:
-        raise ValueError("the header of JPEG XL is cut off") from None
+    small = bool(read(1))
+    height = side(small)
+    ratio = read(3)
+    width = height * _RATIOS[ratio][0] // _RATIOS[ratio][1] if ratio else side(small)
+    orientation = 1 if read(1) or not read(1) else read(3) + 1
+    if at > 8 * (len(codestream) - 2):
+        raise ValueError("the header of JPEG XL is cut off")
     return (height, width) if orientation >= 5 else (width, height)
-
-
-def _bits(data: bytes) -> Iterator[int]:
-    return (byte >> number & 1 for byte in data for number in range(8))
