@@ -17,7 +17,7 @@ from PIL.ExifTags import Base
 
 from core.embedding import raw_decoder
 from core.embedding.deferred_image import ORIENTATION, DeferredImage
-from core.embedding.formats import EXTRAS, HEIC_INSTALLED, JXL_INSTALLED, RAW_INSTALLED, format_of, missing_extra
+from core.embedding.formats import EXTRAS, RAW_INSTALLED, format_of, missing_extra
 from core.embedding.iso_media import boxes
 from core.embedding.jpeg_photoshop import without_photoshop
 from core.embedding.jpeg_xl import is_jpeg_xl, open_jpeg_xl
@@ -50,11 +50,22 @@ PngImagePlugin.MAX_TEXT_CHUNK = 16 * 1024 * 1024
 # libtiff writes errors to standard error; where Pillow does not bundle it, that cannot be turned off.
 with suppress(OSError, AttributeError):
     ctypes.CDLL(_imaging.__file__).TIFFSetErrorHandler(None)
-if HEIC_INSTALLED:
+# HEIC is an optional extra: requirements-heic.txt.
+with suppress(ImportError):
     import pillow_heif
 
     pillow_heif.register_heif_opener(thumbnails=False)
-_PILLOW = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "JPEG2000", *(("HEIF",) if HEIC_INSTALLED else ()))
+_PILLOW = (
+    "JPEG",
+    "PNG",
+    "WEBP",
+    "GIF",
+    "TIFF",
+    "BMP",
+    "AVIF",
+    "JPEG2000",
+    *(("HEIF",) if "HEIF" in Image.OPEN else ()),
+)
 
 
 def open_header(data: bytes, path: str) -> Image.Image:
@@ -84,9 +95,10 @@ def short_message(error: BaseException) -> str:
 def _open_other(data: bytes, path: str) -> Image.Image | None:
     """What Pillow alone would not open, or would read wrongly."""
     if is_jpeg_xl(data):
-        if not JXL_INSTALLED:
-            raise _lacks_extra(path, "JPEG XL", "JXL")
-        return open_jpeg_xl(data)
+        try:
+            return open_jpeg_xl(data)
+        except ImportError as error:
+            raise _lacks_extra(path, "JPEG XL", "JXL") from error
     found = directories(data)
     if raw := read_camera_raw(data, found):
         return _open_raw(data, raw, path)

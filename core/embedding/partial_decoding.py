@@ -7,7 +7,7 @@ import io
 from PIL import Image, ImageChops, ImageFile, Jpeg2KImagePlugin, JpegImagePlugin
 
 from core.embedding.deferred_image import NOTE
-from core.embedding.jpeg_structure import END, has_every_scan
+from core.embedding.jpeg_structure import END, has_every_scan, lacks_its_end
 
 LACKS_ITS_END = "the end of the file is missing, the picture is complete"
 # What may stand for the missing end. If nothing of the picture is missing, none of it makes a difference.
@@ -25,6 +25,8 @@ def scale_down(image: Image.Image, min_side_px: int) -> None:
 
 def load(image: Image.Image) -> Image.Image:
     """Decode an opened image; a JPEG that lacks nothing but its end is complete, with a note in its `info`."""
+    if isinstance(image, JpegImagePlugin.JpegImageFile) and image.format != "RAW" and lacks_its_end(_data(image)):
+        image.info[NOTE] = LACKS_ITS_END  # the decoder may have all the bits that it asks for
     try:
         image.load()
     except OSError as error:
