@@ -114,6 +114,16 @@ def remove(app: App, _: Path) -> Entry:
     return "c", "2 pictures"
 
 
+def rescan(app: App, _: Path) -> Entry:
+    app.sources.start(ADA, "c")
+    return "c", "all sources"
+
+
+def remove_source(app: App, pictures: Path) -> Entry:
+    app.sources.remove(ADA, "c", str(pictures))
+    return "c", "a source"
+
+
 def put_back(app: App, _: Path) -> Entry:
     app.removal.restore(ADA, "c", removed(app)[:1])
     return "c", "1 picture"
@@ -190,6 +200,8 @@ AUDITED: dict[Action, Callable[[App, Path], Entry]] = {
     Action.NAME_REVISION: name_revision,
     Action.PRUNE: prune,
     Action.ADD_PICTURES: add_pictures,
+    Action.RESCAN: rescan,
+    Action.REMOVE_SOURCE: remove_source,
     Action.STOP_JOB: stop_job,
     Action.REMOVE: remove,
     Action.PUT_BACK: put_back,

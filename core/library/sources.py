@@ -153,7 +153,7 @@ class SourceService:
         root = _named(root, collection, known).root
         others = [source for source in known if source.root != root]
         table = self._collections.open(collection)
-        with self._access.acting(person, Action.REMOVE_SOURCE, collection, root):
+        with self._access.acting(person, Action.REMOVE_SOURCE, collection, "a source"):
             own = {i: [p for p in places if _is_of(p, root, others)] for i, places in table.locations().items()}
             kept = {i for i, places in table.locations().items() if len(own[i]) < len(places)}
             removed = table.remove(

@@ -316,3 +316,37 @@ def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
     run = subprocess.run(command, cwd=PROJECT, env=environment, stdout=writing, stderr=subprocess.PIPE, text=True)
     os.close(writing)
     assert run.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        (("--keyword", "kyword"), "c has no keyword “kyword”: check the spelling"),
+        (("--source", "picture"), "c has no source “picture” (did you mean pictures?): check the spelling"),
+        (("--floor", "5"), "a minimum similarity of 5 is out of range: choose -1 to 1"),
+        (("--floor", "nan"), "a minimum similarity of nan is out of range"),
+    ],
+)
+def test_a_filter_that_cannot_find_anything_is_said_to_be(
+    run, pictures: Path, option: tuple[str, str], message: str
+) -> None:
+    run("ingest", pictures, "--collection", "c")
+    code, _, error = run("search", "red", "--collection", "c", *option)
+    assert code == 1
+    assert message in error
+
+
+def test_pictures_are_found_by_the_year_in_which_they_were_taken(run, pictures: Path, tmp_path: Path) -> None:
+    captions = tmp_path / "captions.csv"
+    captions.write_text("file,date\nred.png,1998-09-30\ngreen.jpg,31.12.1998\nsub/blue.webp,c. 1930\n")
+    run("ingest", pictures, "--collection", "c", "--captions", captions)
+
+    def found(*options: str) -> set[str]:
+        results = json.loads(run("search", "red", "--collection", "c", "--json", *options)[1])["results"]
+        return {result["title"].partition(".")[0] for result in results}
+
+    assert found("--until", "1998") == {"red", "green", "blue"}
+    assert found("--since", "1998") == {"red", "green"}
+    assert found("--since", "1998-09", "--until", "1998-09") == {"red"}
+    assert found("--since", "1930s", "--until", "1930s") == {"blue"}
+    assert found("--since", "1931") == {"red", "green"}
