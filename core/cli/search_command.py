@@ -11,7 +11,7 @@ from core.cli.command_context import DEMO, CommandContext, collection_option, js
 from core.cli.output import print_json
 from core.cli.progress_bar import ProgressBar
 from core.errors import ContactSheetError, QueryError
-from core.records.assets import Filters, Orientation
+from core.records.assets import Filters, Orientation, shown_path
 from core.records.created_time import CreatedTime
 from core.records.description_json import description_json
 from core.records.written_dates import parse_period
@@ -93,7 +93,9 @@ def search(
     if answer.ranking is not None and answer.ranking.failure is not None:
         print(answer.ranking.failure.notice, file=sys.stderr)
     for place, hit in enumerate(answer.hits[:top], 1):
-        print(f"{place:>4}  {hit.similarity:.4f}  {hit.asset.title}  {hit.asset.uris[0] if hit.asset.uris else ''}")
+        print(
+            f"{place:>4}  {hit.similarity:.4f}  {hit.asset.title}  {shown_path(hit.asset.uris[0]) if hit.asset.uris else ''}"
+        )
     if not answer.hits:
         print("nothing found: lower --floor or loosen the filters", file=sys.stderr)
 

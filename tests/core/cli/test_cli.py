@@ -108,9 +108,25 @@ def test_search_takes_every_filter(run, pictures: Path, tmp_path: Path) -> None:
 
 def test_nothing_found_says_what_to_do(run, pictures: Path) -> None:
     run("ingest", pictures, "--collection", "c")
-    code, out, err = run("search", "red", "--collection", "c", "--floor", "1.5")
+    code, out, err = run("search", "red", "--collection", "c", "--floor", "1")
     assert (code, out) == (0, "")
     assert "lower --floor" in err
+
+
+def test_a_file_is_shown_under_its_name_whatever_characters_it_has(run, pictures: Path) -> None:
+    (pictures / "red.png").rename(pictures / "90%.png")
+    run("ingest", pictures, "--collection", "c")
+    out = run("search", "red", "--collection", "c", "--top", 1)[1]
+    assert out.split() == ["1", "1.0000", "90%.png", str(pictures / "90%.png")]
+
+
+def test_output_is_utf8_whatever_the_environment_says(pictures: Path, tmp_path: Path) -> None:
+    (pictures / "red.png").rename(pictures / "\u732b\u2009\u20ac.png")
+    environment = {**os.environ, "PYTHONIOENCODING": "cp1252", "CONTACTSHEET_DATA": str(tmp_path / "generated")}
+    command = [sys.executable, "-m", "core", "rescan", "\u732b"]
+    ended = subprocess.run(command, capture_output=True, env=environment, check=False)
+    assert (ended.returncode, ended.stdout) == (1, b"")
+    assert ended.stderr.decode("utf-8").startswith("error: '\u732b' cannot name a collection")
 
 
 @pytest.mark.parametrize(
@@ -321,8 +337,8 @@ def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("option", "message"),
     [
-        (("--keyword", "kyword"), "c has no keyword “kyword”: check the spelling"),
-        (("--source", "picture"), "c has no source “picture” (did you mean pictures?): check the spelling"),
+        (("--keyword", "kyword"), "c has no keyword ‘kyword’: check the spelling"),
+        (("--source", "picture"), "c has no source ‘picture’ (did you mean pictures?): check the spelling"),
         (("--floor", "5"), "a minimum similarity of 5 is out of range: choose -1 to 1"),
         (("--floor", "nan"), "a minimum similarity of nan is out of range"),
     ],
