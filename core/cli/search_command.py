@@ -93,9 +93,8 @@ def search(
     if answer.ranking is not None and answer.ranking.failure is not None:
         print(answer.ranking.failure.notice, file=sys.stderr)
     for place, hit in enumerate(answer.hits[:top], 1):
-        print(
-            f"{place:>4}  {hit.similarity:.4f}  {hit.asset.title}  {shown_path(hit.asset.uris[0]) if hit.asset.uris else ''}"
-        )
+        path = shown_path(hit.asset.uris[0]) if hit.asset.uris else ""
+        print(f"{place:>4}  {hit.similarity:.4f}  {hit.asset.title}  {path}")
     if not answer.hits:
         print("nothing found: lower --floor or loosen the filters", file=sys.stderr)
 

@@ -66,6 +66,11 @@ def format_of(head: bytes) -> str:
     return "BMP" if _is_bmp(head) else ""
 
 
+def is_installed(kind: str) -> bool:
+    """Whether an extra is there, by its kind in EXTRAS."""
+    return {"HEIC": HEIC_INSTALLED, "JXL": JXL_INSTALLED, "RAW": RAW_INSTALLED}[kind]
+
+
 def missing_extra(name: str) -> str:
     """The kind, as in EXTRAS, of what has to be installed to read a format; empty if nothing."""
     if name == "HEIF" and not HEIC_INSTALLED:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from core.embedding.formats import EXTRAS, HEIF_SUFFIXES, JXL_SUFFIXES, RAW_INSTALLED, RAW_SUFFIXES
+from core.embedding.formats import EXTRAS, HEIF_SUFFIXES, JXL_SUFFIXES, RAW_INSTALLED, RAW_SUFFIXES, is_installed
 from core.embedding.image_headers import NOT_SUPPORTED, UNKNOWN
 from core.records.jobs import Failure
 from core.text import counted, one_line
@@ -40,10 +40,7 @@ class PassedOver:
     def including(self, failures: Iterable[Failure]) -> PassedOver:
         """With the RAW, JPEG XL and HEIC files among the failures of an ingest that nothing here could read."""
         kinds = Counter(self.kinds)
-        for failure in failures:
-            suffix = failure.uri[failure.uri.rfind(".") :].lower()
-            if failure.reason in (NOT_SUPPORTED, UNKNOWN) and suffix in _MAY_LACK_A_READER:
-                kinds[suffix[1:].upper()] += 1
+        kinds.update(_suffix(failure)[1:].upper() for failure in failures if lacks_reader(failure))
         return replace(self, kinds=dict(kinds))
 
     def counts(self) -> tuple[tuple[str, int], ...]:
@@ -73,6 +70,15 @@ class PassedOver:
         return f"{counted(total, 'folder')} excluded: {', '.join(names[:MAX_NAMES])}{more}" if total else ""
 
 
+def lacks_reader(failure: Failure) -> bool:
+    """Whether a file is of a kind that nothing here can read, which says nothing against the file."""
+    return failure.reason in (NOT_SUPPORTED, UNKNOWN) and _suffix(failure) in _MAY_LACK_A_READER
+
+
+def _suffix(failure: Failure) -> str:
+    return failure.uri[failure.uri.rfind(".") :].lower()
+
+
 def _most_first(counts: Mapping[str, int]) -> list[tuple[str, int]]:
     return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
 
@@ -80,4 +86,4 @@ def _most_first(counts: Mapping[str, int]) -> list[tuple[str, int]]:
 def _advice(kind: str) -> str:
     if f".{kind.lower()}" in RAW_SUFFIXES and not RAW_INSTALLED:
         kind = "RAW"
-    return f" (pip install -r {EXTRAS[kind]})" if kind in EXTRAS else ""
+    return f" (pip install -r {EXTRAS[kind]})" if kind in EXTRAS and not is_installed(kind) else ""
