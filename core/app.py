@@ -43,8 +43,9 @@ from core.library.originals import file_size, read_original
 from core.library.reembedder import Reembedder
 from core.library.reembedding import EMBED_JOB, ReembeddingService
 from core.library.removal import RemovalService
+from core.library.rescan_schedule import RESCAN_JOB
 from core.library.service import INGEST_JOB, UNSPLASH_JOB, LibraryService
-from core.library.sources import RESCAN_JOB, SourceService
+from core.library.sources import SourceService
 from core.library.verification import Verifier
 from core.logs import configure_logging, log
 from core.metrics.audit import AuditService
@@ -166,7 +167,14 @@ class App:
         self.images = ImageService(self._opened.table, collections.names, settings.max_megapixels)
         self._runner = IngestRunner(collections, self.encoders, self._stores.sources, settings, self._record_batch)
         self.sources = SourceService(
-            collections, self._stores.sources, self._runner, self._background, self.access, self._after_ingest
+            collections,
+            self._stores.sources,
+            self._runner,
+            self._background,
+            self.access,
+            self._after_ingest,
+            timedelta(hours=settings.rescan_hours) if settings.rescan_hours else None,
+            bool(settings.watch),
         )
         self._unsplash = UnsplashIngest(self._runner, settings, frozenset(settings.unsplash_hosts))
         self.removal = RemovalService(collections, self.access, self._after_ingest, self._forget)

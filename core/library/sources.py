@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,9 @@ from core.access import Access, Action, Person
 from core.errors import ContactSheetError, SidecarError
 from core.ingest.runner import FolderOptions, IngestRunner
 from core.jobs.background import BackgroundJobs
+from core.library.rescan_schedule import CHECK_INTERVAL_S, RESCAN_JOB, RescanSchedule
 from core.logs import log
+from core.periodic import Periodic
 from core.records.assets import Asset, Location
 from core.records.jobs import Failure, IngestReport, Job, ProgressListener, ignore
 from core.records.sources import CollectionSource, RescanOptions, ScanPreview, SourceState
@@ -24,8 +26,6 @@ from core.store.lance.table import AssetTable
 from core.store.objects.names import path_to_uri, uri_to_path
 from core.store.sql.source_store import SourceStore
 from core.text import counted
-
-RESCAN_JOB = "rescan"
 
 
 class SourceService:
@@ -39,9 +39,15 @@ class SourceService:
         background: BackgroundJobs,
         access: Access,
         on_change: Callable[[str], None],
+        every: timedelta | None = None,
+        watch_files: bool = False,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """`on_change` is called with a collection whose pictures changed."""
+        """`on_change` is called with a collection whose pictures changed.
+
+        Rescans start by themselves after the time `every`, and with `watch_files` when files change.
+        """
+        self._every, self._watch_files = every, watch_files
         self._collections, self._sources, self._runner = collections, sources, runner
         self._background, self._access, self._on_change, self._now = background, access, on_change, now
 
@@ -70,8 +76,26 @@ class SourceService:
 
     def run(self, job: Job, listener: ProgressListener) -> IngestReport:
         """The rescan of a background job."""
-        arguments: dict[str, Any] = {**job.arguments, "roots": tuple(job.arguments.get("roots", ()))}
-        return self._rescan(job.collection, RescanOptions(**arguments), listener)
+        given: dict[str, Any] = job.arguments
+        options = RescanOptions(
+            tuple(given.get("roots", ())), given.get("checksum", False), given.get("accept_empty", False)
+        )
+        return self._rescan(job.collection, options, listener)
+
+    def watch(self) -> Periodic | None:
+        """Start rescans when they are due, until the watch is closed; None where none is ever due."""
+        schedule = RescanSchedule(self._folders, self._background, self._every, self._watch_files)
+        if schedule.idle:
+            return None
+        problem = "a rescan could not be started"
+        return Periodic("library", problem, schedule.start_due, CHECK_INTERVAL_S, schedule.close)
+
+    def _folders(self) -> dict[str, tuple[CollectionSource, ...]]:
+        """The folders that each collection came from."""
+        return {name: tuple(self._folders_of(name)) for name in self._collections.names()}
+
+    def _folders_of(self, collection: str) -> list[CollectionSource]:
+        return [source for source in self._sources.list(collection) if source.kind == "folder"]
 
     def rescan(
         self, person: Person, collection: str, options: RescanOptions, listener: ProgressListener = ignore
@@ -104,7 +128,7 @@ class SourceService:
 
     def _chosen(self, collection: str, options: RescanOptions) -> Sequence[CollectionSource]:
         self._collections.open(collection)
-        known = [source for source in self._sources.list(collection) if source.kind == "folder"]
+        known = self._folders_of(collection)
         if not known:
             raise ContactSheetError(
                 f"no folder is known that {collection} came from: add its folder again (python -m core ingest FOLDER"
