@@ -308,6 +308,7 @@ class App:
         patterns of what is passed over: all three are remembered with the folder. `only` limits the run to these uris.
         Raises CollectionBusy, SidecarError, ModelUnavailable, CollectionError.
         """
+        demo.check_not_demo(collection)
         options = FolderOptions(captions, source, None if exclude is None else tuple(exclude), only)
         report = self._runner.ingest_folder(folder, collection, options, listener)
         self._after_ingest(collection)
@@ -344,6 +345,7 @@ class App:
         Raises CollectionBusy, CollectionError, ModelUnavailable, and ContactSheetError where the dataset cannot be
         read or no server can be reached.
         """
+        demo.check_not_demo(collection)
         report = self._unsplash.ingest(location, collection, options, listener)
         self._after_ingest(collection)
         return report

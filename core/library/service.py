@@ -9,6 +9,7 @@ from typing import Any
 
 from core.access import Access, Action, Person
 from core.errors import ContactSheetError, JobError, NotAllowed, StoreError
+from core.ingest.sources.demo import check_not_demo
 from core.ingest.sources.upload import save_upload
 from core.jobs.background import BackgroundJobs
 from core.records.jobs import Failure, Job
@@ -50,7 +51,7 @@ class LibraryService:
         Raises NotAllowed for browsers and for folders outside the roots, JobError if an ingest is running.
         """
         with self._access.acting(person, Action.ADD_PICTURES, collection, "a folder of the server"):
-            check_collection_name(collection)
+            check_not_demo(check_collection_name(collection))
             folder = self._check_root(folder)
             return self._background.start(INGEST_JOB, collection, {"folder": path_to_uri(folder)}, person.author)
 
@@ -60,7 +61,7 @@ class LibraryService:
         Raises NotAllowed for browsers, ContactSheetError if there are none, StoreError if they cannot be stored.
         """
         with self._access.acting(person, Action.ADD_PICTURES, collection, counted(len(files), "uploaded file")):
-            check_collection_name(collection)
+            check_not_demo(check_collection_name(collection))
             if not files:
                 raise ContactSheetError("no files were chosen: choose at least one picture")
             folder = self._uploads / collection
@@ -74,7 +75,7 @@ class LibraryService:
         Raises NotAllowed for browsers and for locations outside the roots, JobError if an ingest is running.
         """
         with self._access.acting(person, Action.ADD_PICTURES, collection, "an Unsplash dataset"):
-            check_collection_name(collection)
+            check_not_demo(check_collection_name(collection))
             if not location.startswith("https://"):
                 location = str(self._check_inside_roots(Path(location)))
             arguments = {"place": location, "width": width}

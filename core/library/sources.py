@@ -20,7 +20,7 @@ from core.logs import log
 from core.periodic import Periodic
 from core.records.assets import Asset, Location
 from core.records.jobs import Failure, IngestReport, Job, ProgressListener, ignore
-from core.records.sources import CollectionSource, RescanOptions, ScanPreview, SourceState
+from core.records.sources import UPLOADS, CollectionSource, RescanOptions, ScanPreview, SourceState
 from core.store.lance.collections import Collections
 from core.store.lance.table import AssetTable
 from core.store.objects.names import path_to_uri, uri_to_path
@@ -95,7 +95,7 @@ class SourceService:
         return {name: tuple(self._folders_of(name)) for name in self._collections.names()}
 
     def _folders_of(self, collection: str) -> list[CollectionSource]:
-        return [source for source in self._sources.list(collection) if source.kind == "folder"]
+        return [source for source in self._sources.list(collection) if source.kind != UPLOADS]
 
     def rescan(
         self, person: Person, collection: str, options: RescanOptions, listener: ProgressListener = ignore
@@ -134,7 +134,7 @@ class SourceService:
                 f"no folder is known that {collection} came from: add its folder again (python -m core ingest FOLDER"
                 f" --collection {collection}); what is in it by then stays"
             )
-        return [_named(root, collection, known) for root in options.roots] or known
+        return [_named(root, collection, self._sources.list(collection)) for root in options.roots] or known
 
     # -- missing files --------------------------------------------------------------------------------------
 
@@ -174,8 +174,8 @@ class SourceService:
         Raises NotAllowed, ContactSheetError if it is no source of the collection, CollectionBusy, StoreError.
         """
         known = self._sources.list(collection)
-        root = _named(root, collection, known).root
-        others = [source for source in known if source.root != root]
+        source = _named(root, collection, known)
+        root, others = source.root, [each for each in known if each != source]
         table = self._collections.open(collection)
         with self._access.acting(person, Action.REMOVE_SOURCE, collection, "a source"):
             own = {i: [p for p in places if _is_of(p, root, others)] for i, places in table.locations().items()}
@@ -184,7 +184,7 @@ class SourceService:
                 [i for i, places in own.items() if places and i not in kept], person.author, self._now()
             )
             table.edit([i for i in kept if own[i]], lambda asset: _without(asset, own[asset.id]))
-            self._sources.remove(collection, root)
+            self._sources.remove(collection, source)
         log("library", "source removed", collection=collection, pictures=removed, by=person.author)
         self._on_change(collection)
         return removed
@@ -212,7 +212,7 @@ def _named(root: str, collection: str, known: Sequence[CollectionSource]) -> Col
 
 
 def _is_there(source: CollectionSource) -> bool:
-    return source.kind != "folder" or uri_to_path(source.root).exists()
+    return uri_to_path(source.root).exists()
 
 
 def _unreachable(source: CollectionSource) -> str:

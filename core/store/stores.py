@@ -78,7 +78,7 @@ class Stores:
             assignments=AssignmentStore(database),
             judgements=JudgementStore(data / "judgements.db", created_before=others),
             runs=RunStore(data / "quality.db"),
-            sources=SourceStore(database),
+            sources=SourceStore(database, data / "uploads"),
             sessions=SessionStore(database),
             events=EventLog(data / "events.db", retention),
             audit=AuditLog(database),

@@ -55,7 +55,7 @@ def plant(app: App, root: Path) -> list[Path]:
             table.add(assets, [jpeg] * WRITE_BATCH, vectors)
             assets.clear()
     table.compact()
-    sources = SourceStore(Database(app.settings.data / "contactsheet.db", CONTACTSHEET))
+    sources = SourceStore(Database(app.settings.data / "contactsheet.db", CONTACTSHEET), app.settings.data / "uploads")
     sources.put("c", CollectionSource(path_to_uri(root), "archive"))
     return paths
 
