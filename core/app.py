@@ -37,6 +37,7 @@ from core.library.backup.service import (
     BackupService,
 )
 from core.library.backup.writer import BackupWriter
+from core.library.captions import CaptionsService
 from core.library.condition import collection_condition
 from core.library.image_service import ImageService
 from core.library.originals import file_size, read_original
@@ -176,6 +177,7 @@ class App:
             timedelta(hours=settings.rescan_hours) if settings.rescan_hours else None,
             bool(settings.watch),
         )
+        self.captions = CaptionsService(self._stores.sources, self.sources, settings.data / "captions", self.access)
         self._unsplash = UnsplashIngest(self._runner, settings, frozenset(settings.unsplash_hosts))
         self.removal = RemovalService(collections, self.access, self._after_ingest, self._forget)
         reembedder = Reembedder(collections, self.encoders, settings.max_megapixels)
@@ -330,8 +332,15 @@ class App:
         return self._background.run(job_id, functions)
 
     def _ingest_of_job(self, job: Job, listener: ProgressListener) -> IngestReport:
-        folder, only = uri_to_path(job.arguments["folder"]), job.arguments.get("only")
-        return self.ingest(folder, job.collection, source=job.arguments.get("source"), listener=listener, only=only)
+        given = job.arguments
+        return self.ingest(
+            uri_to_path(given["folder"]),
+            job.collection,
+            source=given.get("source"),
+            listener=listener,
+            only=given.get("only"),
+            exclude=given.get("exclude"),
+        )
 
     def ingest_unsplash(
         self,

@@ -119,6 +119,11 @@ def rescan(app: App, _: Path) -> Entry:
     return "c", "all sources"
 
 
+def set_captions(app: App, pictures: Path) -> Entry:
+    app.captions.set_captions(ADA, "c", str(pictures), "captions.csv", b"file,title\nred.png,Red\n")
+    return "c", "captions of a source"
+
+
 def remove_source(app: App, pictures: Path) -> Entry:
     app.sources.remove(ADA, "c", str(pictures))
     return "c", "a source"
@@ -201,6 +206,7 @@ AUDITED: dict[Action, Callable[[App, Path], Entry]] = {
     Action.PRUNE: prune,
     Action.ADD_PICTURES: add_pictures,
     Action.RESCAN: rescan,
+    Action.SET_CAPTIONS: set_captions,
     Action.REMOVE_SOURCE: remove_source,
     Action.STOP_JOB: stop_job,
     Action.REMOVE: remove,

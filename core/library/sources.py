@@ -134,7 +134,15 @@ class SourceService:
                 f"no folder is known that {collection} came from: add its folder again (python -m core ingest FOLDER"
                 f" --collection {collection}); what is in it by then stays"
             )
-        return [_named(root, collection, self._sources.list(collection)) for root in options.roots] or known
+        return [named_source(root, collection, self._sources.list(collection)) for root in options.roots] or known
+
+    def files(self, collection: str, source: CollectionSource) -> list[str]:
+        """The paths of a source's files that a collection knows and are there, relative to its folder."""
+        root = uri_to_path(source.root)
+        folder = root.parent if root.is_file() else root
+        places = _files(self._collections.open(collection))
+        own = (p for p in places if p.state == "present" and _is_below(p.uri, source.root))
+        return [uri_to_path(place.uri).relative_to(folder).as_posix() for place in own]
 
     # -- missing files --------------------------------------------------------------------------------------
 
@@ -174,7 +182,7 @@ class SourceService:
         Raises NotAllowed, ContactSheetError if it is no source of the collection, CollectionBusy, StoreError.
         """
         known = self._sources.list(collection)
-        source = _named(root, collection, known)
+        source = named_source(root, collection, known)
         root, others = source.root, [each for each in known if each != source]
         table = self._collections.open(collection)
         with self._access.acting(person, Action.REMOVE_SOURCE, collection, "a source"):
@@ -202,7 +210,7 @@ def _roots(sources: Sequence[CollectionSource]) -> str:
     return ", ".join(source.root for source in sources) or "none"
 
 
-def _named(root: str, collection: str, known: Sequence[CollectionSource]) -> CollectionSource:
+def named_source(root: str, collection: str, known: Sequence[CollectionSource]) -> CollectionSource:
     """The source of this uri, or of this path as people write it. Raises ContactSheetError."""
     path = path_to_uri(Path(root).expanduser().resolve())
     found = next((source for source in known if source.root in (root, path)), None)

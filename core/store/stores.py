@@ -61,6 +61,7 @@ class Stores:
     linkages: CollectionFolders[LinkageFiles]
     maps: CollectionFolders[MapFiles]
     downloads: CollectionFolders[Path]
+    captions: CollectionFolders[Path]
     set_aside_before: frozenset[Path] = frozenset()
 
     @classmethod
@@ -86,6 +87,7 @@ class Stores:
             linkages=CollectionFolders(data / "linkages", LinkageFiles),
             maps=CollectionFolders(data / "maps", MapFiles),
             downloads=CollectionFolders(data / "unsplash", Path),
+            captions=CollectionFolders(data / "captions", Path),
             set_aside_before=set_aside_before,
         )
 
@@ -110,5 +112,6 @@ class Stores:
             self.linkages,
             self.maps,
             self.downloads,
+            self.captions,
             self.events,
         )
