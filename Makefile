@@ -77,7 +77,7 @@ bench: .venv/.installed-dev
 	$(BIN)/python -m pip install --disable-pip-version-check -r requirements.txt -c constraints.txt
 	@touch $@
 
-.venv/.installed-dev: .venv/.installed requirements-dev.txt requirements-heic.txt requirements-sign-in.txt
+.venv/.installed-dev: .venv/.installed requirements-dev.txt requirements-heic.txt requirements-jxl.txt requirements-raw.txt requirements-sign-in.txt
 	$(BIN)/python -m pip install --disable-pip-version-check -r requirements.txt -r requirements-dev.txt -c constraints.txt
 	@touch $@
 

@@ -47,6 +47,7 @@ class Action(Enum):
     # collections
     ADD_PICTURES = ("add pictures", Role.CURATOR, "add pictures")
     RESCAN = ("rescan", Role.CURATOR, "read sources again")
+    SET_CAPTIONS = ("set captions", Role.CURATOR, "set captions")
     REMOVE_SOURCE = ("remove source", Role.CURATOR, "remove sources")
     WRITE_SIDECARS = ("write sidecars", Role.CURATOR, "write sidecars")
     UNDO_SIDECARS = ("undo sidecars", Role.CURATOR, "undo what was written to sidecars")

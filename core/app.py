@@ -38,6 +38,7 @@ from core.library.backup.service import (
     BackupService,
 )
 from core.library.backup.writer import BackupWriter
+from core.library.captions import CaptionsService
 from core.library.condition import collection_condition
 from core.library.image_service import ImageService
 from core.library.originals import file_size, read_original
@@ -45,9 +46,10 @@ from core.library.picture_export import PictureExportService
 from core.library.reembedder import Reembedder
 from core.library.reembedding import EMBED_JOB, ReembeddingService
 from core.library.removal import RemovalService
+from core.library.rescan_schedule import RESCAN_JOB
 from core.library.service import INGEST_JOB, UNSPLASH_JOB, LibraryService
 from core.library.sidecar_writer import SidecarService
-from core.library.sources import RESCAN_JOB, SourceService
+from core.library.sources import SourceService
 from core.library.verification import Verifier
 from core.logs import configure_logging, log
 from core.metrics.audit import AuditService
@@ -172,7 +174,14 @@ class App:
         )
         self._runner = IngestRunner(collections, self.encoders, self._stores.sources, settings, self._record_batch)
         self.sources = SourceService(
-            collections, self._stores.sources, self._runner, self._background, self.access, self._after_ingest
+            collections,
+            self._stores.sources,
+            self._runner,
+            self._background,
+            self.access,
+            self._after_ingest,
+            timedelta(hours=settings.rescan_hours) if settings.rescan_hours else None,
+            bool(settings.watch),
         )
         self.sidecars = SidecarService(
             collections,
@@ -191,6 +200,7 @@ class App:
             settings.max_megapixels,
             settings.share_location,
         )
+        self.captions = CaptionsService(self._stores.sources, self.sources, settings.data / "captions", self.access)
         self._unsplash = UnsplashIngest(self._runner, settings, frozenset(settings.unsplash_hosts))
         self.removal = RemovalService(collections, self.access, self._after_ingest, self._forget)
         reembedder = Reembedder(collections, self.encoders, settings.max_megapixels)
@@ -323,6 +333,7 @@ class App:
         patterns of what is passed over: all three are remembered with the folder. `only` limits the run to these uris.
         Raises CollectionBusy, SidecarError, ModelUnavailable, CollectionError.
         """
+        demo.check_not_demo(collection)
         options = FolderOptions(captions, source, None if exclude is None else tuple(exclude), only)
         report = self._runner.ingest_folder(folder, collection, options, listener)
         self._after_ingest(collection)
@@ -344,8 +355,15 @@ class App:
         return self._background.run(job_id, functions)
 
     def _ingest_of_job(self, job: Job, listener: ProgressListener) -> IngestReport:
-        folder, only = uri_to_path(job.arguments["folder"]), job.arguments.get("only")
-        return self.ingest(folder, job.collection, source=job.arguments.get("source"), listener=listener, only=only)
+        given = job.arguments
+        return self.ingest(
+            uri_to_path(given["folder"]),
+            job.collection,
+            source=given.get("source"),
+            listener=listener,
+            only=given.get("only"),
+            exclude=given.get("exclude"),
+        )
 
     def ingest_unsplash(
         self,
@@ -359,6 +377,7 @@ class App:
         Raises CollectionBusy, CollectionError, ModelUnavailable, and ContactSheetError where the dataset cannot be
         read or no server can be reached.
         """
+        demo.check_not_demo(collection)
         report = self._unsplash.ingest(location, collection, options, listener)
         self._after_ingest(collection)
         return report

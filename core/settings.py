@@ -175,6 +175,14 @@ class Settings:
     backup_days: int = _setting(
         "30", kinds.whole(1, 3650), "Days after which a backup is deleted; the newest one is always kept."
     )
+    rescan_hours: int = _setting(
+        "0",
+        kinds.whole(0, 8760),
+        "Hours from one rescan of a collection's folders to the next; 0: when asked for.",
+    )
+    watch: int = _setting(
+        "0", kinds.whole(0, 1), "1: a rescan follows by itself when files of a collection's folders change."
+    )
     max_megapixels: int = _setting(
         "200", kinds.whole(1, 2000), "A larger image is reported and left out, before it is decoded."
     )

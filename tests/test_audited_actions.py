@@ -116,6 +116,21 @@ def remove(app: App, _: Path) -> Entry:
     return "c", "2 pictures"
 
 
+def rescan(app: App, _: Path) -> Entry:
+    app.sources.start(ADA, "c")
+    return "c", "all sources"
+
+
+def set_captions(app: App, pictures: Path) -> Entry:
+    app.captions.set_captions(ADA, "c", str(pictures), "captions.csv", b"file,title\nred.png,Red\n")
+    return "c", "captions of a source"
+
+
+def remove_source(app: App, pictures: Path) -> Entry:
+    app.sources.remove(ADA, "c", str(pictures))
+    return "c", "a source"
+
+
 def put_back(app: App, _: Path) -> Entry:
     app.removal.restore(ADA, "c", removed(app)[:1])
     return "c", "1 picture"
@@ -214,6 +229,9 @@ AUDITED: dict[Action, Callable[[App, Path], Entry]] = {
     Action.WRITE_SIDECARS: write_sidecars,
     Action.UNDO_SIDECARS: undo_sidecars,
     Action.EXPORT_PICTURES: export_pictures,
+    Action.RESCAN: rescan,
+    Action.SET_CAPTIONS: set_captions,
+    Action.REMOVE_SOURCE: remove_source,
     Action.STOP_JOB: stop_job,
     Action.REMOVE: remove,
     Action.PUT_BACK: put_back,

@@ -18,6 +18,7 @@ from core.cli.command_context import (
 from core.cli.output import print_json
 from core.cli.progress_bar import ProgressBar
 from core.errors import CollectionError
+from core.records.assets import shown_path
 from core.records.audit import STARTED
 from core.text import counted
 
@@ -84,7 +85,7 @@ def reembed(
     with ProgressBar(sys.stderr) as bar:
         report = app.reembedding.embed(OPERATOR.author, collection, model, name, thumbnails, bar.show)
     for failure in report.failures:
-        print(f"left out  {failure.uri}: {failure.reason}", file=sys.stderr)
+        print(f"left out  {shown_path(failure.uri)}: {failure.reason}", file=sys.stderr)
     document = {"collection": name, "added": report.added, "known": report.known, "left_out": len(report.failures)}
     line = f"{name}: {report.added} embedded, {report.known} known already, {len(report.failures)} left out"
     _print_result(as_json, document, f"{line}; to use it: python -m core switch {collection} {name}")

@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from typing import Any
 
+from core.records.assets import shown_path
 from core.records.ingest_summary import ingest_summary
 from core.records.jobs import IngestReport
 
@@ -22,7 +23,10 @@ def print_report(report: IngestReport, as_json: bool) -> None:
         return
     for word, failures in (("skipped", report.failures), ("note", report.notes)):
         for failure in failures:
-            print(f"{word:<8} {failure.uri}: {failure.reason}" + (f" ({failure.detail})" if failure.detail else ""))
+            print(
+                f"{word:<8} {shown_path(failure.uri)}: {failure.reason}"
+                + (f" ({failure.detail})" if failure.detail else "")
+            )
     for remark in report.remarks:
         print(remark)
     print(f"{report.collection}: {ingest_summary(replace(report, remarks=()))}")

@@ -37,6 +37,7 @@ from core.quality.run_documents import (
 )
 from core.quality.service import QualityService
 from core.quality.weak_labels import WeakLabelLimits
+from core.records.assets import shown_path
 from core.records.audit import STARTED
 from core.records.evaluations import EvaluationRun, RankerName
 from core.text import counted
@@ -250,7 +251,7 @@ def zero_shot(context: CommandContext, folder: Path, collection: str, as_json: b
         print_json(asdict(found))
         return
     for failure in found.failures:
-        print(f"skipped  {failure.uri}: {failure.reason}", file=sys.stderr)
+        print(f"skipped  {shown_path(failure.uri)}: {failure.reason}", file=sys.stderr)
     print(f"{found.model}: {counted(found.pictures, 'picture')} of {counted(found.classes, 'class', 'classes')}")
     for name, share in (("top-1", found.top1), ("top-5", found.top5)):
         print(f"{name}  {share.value:.3f}  ({share.low:.3f} to {share.high:.3f})")

@@ -10,12 +10,14 @@ import click
 from core.cli.command_context import DEMO, CommandContext, collection_option, json_option, pass_context
 from core.cli.output import print_json
 from core.cli.progress_bar import ProgressBar
-from core.errors import ContactSheetError
-from core.records.assets import Filters, Orientation
+from core.errors import ContactSheetError, QueryError
+from core.records.assets import Filters, Orientation, shown_path
 from core.records.created_time import CreatedTime
 from core.records.description_json import description_json
 from core.records.written_dates import parse_period
 from core.search.answer import Answer
+from core.search.filters import unknown_values
+from core.text import listed
 
 MAX_TOP = 10_000
 
@@ -81,6 +83,9 @@ def search(
             app.ensure_demo(bar.show)
         app.warm(collection, bar.show)
     filters = Filters(sources, keywords, orientations, since, until)
+    unknown = unknown_values(app.searches.facets(collection), filters)
+    if unknown:
+        raise QueryError(f"{collection} has no {listed(unknown)}: check the spelling")
     answer = app.search(query, collection, top, filters, floor, rank)
     if as_json:
         print_json(search_document(answer, top))
@@ -88,7 +93,8 @@ def search(
     if answer.ranking is not None and answer.ranking.failure is not None:
         print(answer.ranking.failure.notice, file=sys.stderr)
     for place, hit in enumerate(answer.hits[:top], 1):
-        print(f"{place:>4}  {hit.similarity:.4f}  {hit.asset.title}  {hit.asset.uris[0] if hit.asset.uris else ''}")
+        path = shown_path(hit.asset.uris[0]) if hit.asset.uris else ""
+        print(f"{place:>4}  {hit.similarity:.4f}  {hit.asset.title}  {path}")
     if not answer.hits:
         print("nothing found: lower --floor or loosen the filters", file=sys.stderr)
 

@@ -11,7 +11,7 @@ from core.access import OPERATOR
 from core.cli.command_context import CommandContext, json_option, pass_context
 from core.cli.output import print_json, print_report
 from core.cli.progress_bar import ProgressBar
-from core.records.assets import Asset
+from core.records.assets import Asset, shown_path
 from core.records.ingest_summary import named_counts
 from core.records.sources import RescanOptions, ScanPreview, SourceState
 from core.text import counted
@@ -33,7 +33,7 @@ def sources(context: CommandContext, collection: str, as_json: bool) -> None:
     for state in states:
         missing = f", {state.missing:,} missing" if state.missing else ""
         there = "" if state.reachable else "  (not there now)"
-        print(f"{state.source.root}  {counted(state.files, 'file')}{missing}{there}")
+        print(f"{shown_path(state.source.root)}  {counted(state.files, 'file')}{missing}{there}")
     if not states:
         print(f"no folder is known that {collection} came from", file=sys.stderr)
 
@@ -83,7 +83,7 @@ def missing(context: CommandContext, collection: str, prune: bool, as_json: bool
         print_json({"collection": collection, "missing": [_missing_document(a) for a in found], "pruned": pruned})
         return
     for asset in found:
-        print(f"{asset.id[:12]}  {asset.title}  {', '.join(asset.uris)}")
+        print(f"{asset.id[:12]}  {asset.title}  {', '.join(map(shown_path, asset.uris))}")
     line = f"{counted(pruned, 'picture')} moved to the bin" if prune else f"{counted(len(found), 'picture')} missing"
     print(line)
 
@@ -128,11 +128,11 @@ def _print_previews(collection: str, previews: list[ScanPreview], as_json: bool)
         lists["missing"] = preview.missing
         for word, uris in lists.items():
             for uri in uris:
-                print(f"{word:<9}{uri}")
+                print(f"{word:<9}{shown_path(uri)}")
         for old, new in preview.moved:
-            print(f"moved    {old} -> {new}")
+            print(f"moved    {shown_path(old)} -> {shown_path(new)}")
         for failure in preview.failures:
-            print(f"skipped  {failure.uri}: {failure.reason}")
+            print(f"skipped  {shown_path(failure.uri)}: {failure.reason}")
         for remark in preview.remarks:
             print(remark)
         passed_over = f", passed over: {named_counts(dict(preview.passed_over))}" if preview.passed_over else ""

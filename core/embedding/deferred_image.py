@@ -11,6 +11,8 @@ from PIL import Image
 ORIENTATION = "contact_sheet_orientation"
 # A sentence for people about a picture that was kept although something is wrong with its file.
 NOTE = "contact_sheet_note"
+# The bytes of IPTC and of Photoshop's block, by their TIFF tags, of a file that Pillow does not read as a TIFF.
+TIFF_BLOCKS = "contact_sheet_tiff_blocks"
 
 
 class DeferredImage(Image.Image):
@@ -29,7 +31,8 @@ class DeferredImage(Image.Image):
     ) -> None:
         super().__init__()
         self.unpacked_bytes = unpacked_bytes
-        self.format, self._size, self._mode, self.info = kind, size, "RGB", dict(info)
+        self.format, self._size, self._mode = kind, size, "RGB"
+        self.info.update(info)
         self._decode: Callable[[], Image.Image] | None = decode
 
     def load(self) -> Any:

@@ -9,7 +9,7 @@ _COMMON = """
 jpg jpeg jpe jfif mpo png apng webp gif tif tiff bmp dib avif
 jp2 j2k j2c jpc jpf jpx
 """
-_RAW = "cr2 cr3 nef nrw arw sr2 srf dng raf orf rw2 rwl pef srw 3fr fff iiq erf kdc dcr mef mos gpr"
+_RAW = "cr2 cr3 nef nrw arw sr2 srf dng raf orf rw2 rwl pef srw 3fr fff iiq erf kdc dcr mef mos gpr x3f mrw crw"
 
 
 def _suffixes(names: str) -> frozenset[str]:
@@ -33,6 +33,9 @@ _SIGNATURES = (
     (b"GIF87a", "GIF"),
     (b"GIF89a", "GIF"),
     (b"FUJIFILMCCD-RAW", "RAF"),
+    (b"FOVb", "X3F"),
+    (b"\0MRM", "MRW"),
+    (b"II\x1a\0\0\0HEAPCCDR", "CRW"),
     (b"IIU\0", "RW2"),
     (b"IIRO", "ORF"),
     (b"IIRS", "ORF"),
@@ -61,6 +64,11 @@ def format_of(head: bytes) -> str:
     if head[4:8] == b"ftyp":
         return _iso_media(head)
     return "BMP" if _is_bmp(head) else ""
+
+
+def is_installed(kind: str) -> bool:
+    """Whether an extra is there, by its kind in EXTRAS."""
+    return {"HEIC": HEIC_INSTALLED, "JXL": JXL_INSTALLED, "RAW": RAW_INSTALLED}[kind]
 
 
 def missing_extra(name: str) -> str:

@@ -17,7 +17,7 @@ from PIL.ExifTags import Base
 
 from core.embedding import raw_decoder
 from core.embedding.deferred_image import ORIENTATION, DeferredImage
-from core.embedding.formats import EXTRAS, HEIC_INSTALLED, JXL_INSTALLED, RAW_INSTALLED, format_of, missing_extra
+from core.embedding.formats import EXTRAS, RAW_INSTALLED, format_of, missing_extra
 from core.embedding.iso_media import boxes
 from core.embedding.jpeg_photoshop import without_photoshop
 from core.embedding.jpeg_xl import is_jpeg_xl, open_jpeg_xl
@@ -30,7 +30,7 @@ from core.embedding.tiff_directories import (
     directories,
     first_offset,
     is_big,
-    metadata_block,
+    metadata_info,
 )
 from core.errors import BadImage
 from core.text import one_line
@@ -50,11 +50,22 @@ PngImagePlugin.MAX_TEXT_CHUNK = 16 * 1024 * 1024
 # libtiff writes errors to standard error; where Pillow does not bundle it, that cannot be turned off.
 with suppress(OSError, AttributeError):
     ctypes.CDLL(_imaging.__file__).TIFFSetErrorHandler(None)
-if HEIC_INSTALLED:
+# HEIC is an optional extra: requirements-heic.txt.
+with suppress(ImportError):
     import pillow_heif
 
     pillow_heif.register_heif_opener(thumbnails=False)
-_PILLOW = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "JPEG2000", *(("HEIF",) if HEIC_INSTALLED else ()))
+_PILLOW = (
+    "JPEG",
+    "PNG",
+    "WEBP",
+    "GIF",
+    "TIFF",
+    "BMP",
+    "AVIF",
+    "JPEG2000",
+    *(("HEIF",) if "HEIF" in Image.OPEN else ()),
+)
 
 
 def open_header(data: bytes, path: str) -> Image.Image:
@@ -84,9 +95,10 @@ def short_message(error: BaseException) -> str:
 def _open_other(data: bytes, path: str) -> Image.Image | None:
     """What Pillow alone would not open, or would read wrongly."""
     if is_jpeg_xl(data):
-        if not JXL_INSTALLED:
-            raise _lacks_extra(path, "JPEG XL", "JXL")
-        return open_jpeg_xl(data)
+        try:
+            return open_jpeg_xl(data)
+        except ImportError as error:
+            raise _lacks_extra(path, "JPEG XL", "JXL") from error
     found = directories(data)
     if raw := read_camera_raw(data, found):
         return _open_raw(data, raw, path)
@@ -116,8 +128,9 @@ def _open_raw(data: bytes, raw: CameraRaw, path: str) -> Image.Image:
         advice = "" if RAW_INSTALLED else f"; to develop it: pip install -r {EXTRAS['RAW']}"
         raise BadImage(path, NOT_SUPPORTED, f"a camera's RAW in which no preview was found{advice}")
     opened = Image.open(io.BytesIO(data[preview.start : preview.end]), formats=("JPEG",))
+    opened.format = "RAW"  # no browser shows the file
     own_orientation = opened.getexif().get(Base.Orientation, 0)
-    opened.info |= raw.info
+    opened.info.update(raw.info)
     opened.info[ORIENTATION] = own_orientation or raw.orientation
     if "exif" in raw.info:
         opened.getexif().load(raw.info["exif"])
@@ -129,7 +142,7 @@ def _open_tiff(data: bytes, found: Mapping[int, Directory], path: str) -> Image.
     offset, page = max(_pages(found), key=lambda item: _area(item[1]), default=(0, None))
     if page is None:
         raise BadImage(path, "damaged", "no page has a size")
-    compression = page.int(Tag.COMPRESSION, 1)
+    compression = page.number(Tag.COMPRESSION, 1)
     if compression not in TiffImagePlugin.COMPRESSION_INFO:
         raise BadImage(path, NOT_SUPPORTED, f"a TIFF in compression {compression}")
     first = found.get(first_offset(data), page)
@@ -140,7 +153,7 @@ def _open_tiff(data: bytes, found: Mapping[int, Directory], path: str) -> Image.
     if page is first:
         return _open_with_pillow(data)
     image = _open_with_pillow(_with_first_page(data, page.order, offset))
-    image.info |= _tiff_info(first, page)
+    image.info.update(_tiff_info(first, page))
     return image
 
 
@@ -150,19 +163,17 @@ def _pages(found: Mapping[int, Directory]) -> list[tuple[int, Directory]]:
 
 
 def _is_reduced(page: Directory) -> bool:
-    return bool(page.int(Tag.NEW_SUBFILE_TYPE) & 5) or page.int(Tag.SUBFILE_TYPE) == 2
+    return bool(page.number(Tag.NEW_SUBFILE_TYPE) & 5) or page.number(Tag.SUBFILE_TYPE) == 2
 
 
 def _area(page: Directory) -> int:
-    return page.int(Tag.WIDTH) * page.int(Tag.HEIGHT)
+    return page.number(Tag.WIDTH) * page.number(Tag.HEIGHT)
 
 
 def _tiff_info(first: Directory, page: Directory) -> dict[str, Any]:
-    info: dict[str, Any] = {"exif": metadata_block(first, first.of(Tag.EXIF), first.of(Tag.GPS))}
-    info[ORIENTATION] = page.int(Tag.ORIENTATION, first.int(Tag.ORIENTATION, 1))
-    if packet := first.bytes(Tag.XMP)[:MAX_XMP_BYTES]:
-        info["xmp"] = packet
-    if profile := page.bytes(Tag.ICC_PROFILE):
+    info = metadata_info(first)
+    info[ORIENTATION] = page.number(Tag.ORIENTATION, first.number(Tag.ORIENTATION, 1))
+    if profile := page.raw(Tag.ICC_PROFILE):
         info["icc_profile"] = profile
     return info
 

@@ -54,6 +54,14 @@ def frame_size(data: bytes, start: int = 0) -> tuple[int, int] | None:
     return None
 
 
+def lacks_its_end(data: bytes) -> bool:
+    """Whether the data stop in or after a scan, before the marker of the end; what follows that does not matter."""
+    if data.endswith(END):
+        return False
+    at = max((segment.end for segment in segments(data)), default=0)
+    return at > 0 and data[at:].strip(b"\xff") == b""
+
+
 def has_every_scan(data: bytes) -> bool:
     """Whether each component has scans that bring all of its coefficients to full precision."""
     components: list[int] = []

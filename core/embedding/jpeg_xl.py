@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -27,20 +26,14 @@ def open_jpeg_xl(data: bytes) -> DeferredImage:
     """The first frame, to be decoded later. Raises ImportError without imagecodecs, ValueError without a header."""
     import imagecodecs
 
-    info: dict[str, Any] = {ORIENTATION: 1}  # the decoder turns the picture as the codestream says
-    codestream = data
-    if data.startswith(CONTAINER):
-        codestream = b""
-        for box in boxes(data):
-            contents = data[box.start : box.start + min(box.end - box.start, MAX_METADATA_BYTES)]
-            if box.kind in (b"jxlc", b"jxlp") and not codestream:
-                codestream = contents[4 if box.kind == b"jxlp" else 0 :][:HEADER_BYTES]
-            elif box.kind == b"Exif":
-                info["exif"] = b"Exif\0\0" + contents[4 + int.from_bytes(contents[:4], "big") :]
-            elif box.kind == b"xml ":
-                info["xmp"] = contents
+    codestream, blocks = _read_container(data) if data.startswith(CONTAINER) else (data, {})
     if not codestream.startswith(CODESTREAM):
         raise ValueError("no codestream of JPEG XL")
+    info: dict[str, Any] = {ORIENTATION: 1}  # the decoder turns the picture as the codestream says
+    if block := blocks.get(b"Exif"):
+        info["exif"] = b"Exif\0\0" + block[4 + int.from_bytes(block[:4], "big") :]
+    if packet := blocks.get(b"xml "):
+        info["xmp"] = packet
 
     def decode() -> Image.Image:
         try:
@@ -49,6 +42,29 @@ def open_jpeg_xl(data: bytes) -> DeferredImage:
             raise OSError(f"JPEG XL: {error}") from error
 
     return DeferredImage("JXL", _upright_size(codestream), info, decode)
+
+
+def _read_container(data: bytes) -> tuple[bytes, dict[bytes, bytes]]:
+    """The head of the codestream, and the first block of each kind of metadata, which cjxl compresses (`brob`)."""
+    codestream, blocks = b"", dict[bytes, bytes]()
+    for box in boxes(data):
+        contents = data[box.start : min(box.end, box.start + MAX_METADATA_BYTES)]
+        kind = contents[:4] if box.kind == b"brob" else box.kind
+        if kind in (b"jxlc", b"jxlp") and not codestream:
+            codestream = contents[4 if kind == b"jxlp" else 0 :][:HEADER_BYTES]
+        elif kind in (b"Exif", b"xml ") and kind not in blocks:
+            blocks[kind] = _decompressed(contents[4:]) if box.kind == b"brob" else contents
+    return codestream, blocks
+
+
+def _decompressed(data: bytes) -> bytes:
+    """What Brotli unpacks to, nothing if it is damaged or too long: metadata never cost the picture."""
+    import imagecodecs
+
+    try:
+        return bytes(imagecodecs.brotli_decode(data, out=MAX_METADATA_BYTES))
+    except RuntimeError:
+        return b""
 
 
 def _as_image(pixels: NDArray[Any]) -> Image.Image:
@@ -63,24 +79,21 @@ def _as_image(pixels: NDArray[Any]) -> Image.Image:
 
 def _upright_size(codestream: bytes) -> tuple[int, int]:
     """Width and height from the codestream's SizeHeader and ImageMetadata (ISO/IEC 18181-1)."""
-    bits = _bits(codestream[2:HEADER_BYTES])
+    bits, at = int.from_bytes(codestream[2:HEADER_BYTES], "little"), 0
 
     def read(count: int) -> int:
-        return sum(next(bits) << number for number in range(count))
+        nonlocal at
+        at += count
+        return bits >> (at - count) & ((1 << count) - 1)
 
     def side(small: bool) -> int:
         return 8 * (read(5) + 1) if small else read((9, 13, 18, 30)[read(2)]) + 1
 
-    try:
-        small = bool(read(1))
-        height = side(small)
-        ratio = read(3)
-        width = height * _RATIOS[ratio][0] // _RATIOS[ratio][1] if ratio else side(small)
-        orientation = 1 if read(1) or not read(1) else read(3) + 1
-    except StopIteration:
-        raise ValueError("the header of JPEG XL is cut off") from None
+    small = bool(read(1))
+    height = side(small)
+    ratio = read(3)
+    width = height * _RATIOS[ratio][0] // _RATIOS[ratio][1] if ratio else side(small)
+    orientation = 1 if read(1) or not read(1) else read(3) + 1
+    if at > 8 * (len(codestream) - 2):
+        raise ValueError("the header of JPEG XL is cut off")
     return (height, width) if orientation >= 5 else (width, height)
-
-
-def _bits(data: bytes) -> Iterator[int]:
-    return (byte >> number & 1 for byte in data for number in range(8))

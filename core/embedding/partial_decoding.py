@@ -7,12 +7,11 @@ import io
 from PIL import Image, ImageChops, ImageFile, Jpeg2KImagePlugin, JpegImagePlugin
 
 from core.embedding.deferred_image import NOTE
-from core.embedding.jpeg_structure import END, has_every_scan
+from core.embedding.jpeg_structure import END, has_every_scan, lacks_its_end
 
 LACKS_ITS_END = "the end of the file is missing, the picture is complete"
-# What stands for the missing end must not matter: other bits, and restarts where some are expected.
-_RESTARTS = b"".join(bytes((0xFF, 0xD0 + number)) + b"\xaa" * 16 for number in range(8))
-_ENDS = (b"\x00" * 64 + END, b"\xaa" * 64 + _RESTARTS + END)
+# What may stand for the missing end. If nothing of the picture is missing, none of it makes a difference.
+_BITS = (b"\xaa", b"\x00", b"\xfe", b"\x55", b"\x93", b"\x6c", b"\xe7")
 
 
 def scale_down(image: Image.Image, min_side_px: int) -> None:
@@ -26,6 +25,8 @@ def scale_down(image: Image.Image, min_side_px: int) -> None:
 
 def load(image: Image.Image) -> Image.Image:
     """Decode an opened image; a JPEG that lacks nothing but its end is complete, with a note in its `info`."""
+    if isinstance(image, JpegImagePlugin.JpegImageFile) and image.format != "RAW" and lacks_its_end(_data(image)):
+        image.info[NOTE] = LACKS_ITS_END  # the decoder may have all the bits that it asks for
     try:
         image.load()
     except OSError as error:
@@ -33,7 +34,7 @@ def load(image: Image.Image) -> Image.Image:
         if whole is None:
             raise
         image.info[NOTE] = LACKS_ITS_END
-        whole.info |= image.info
+        whole.info.update(image.info)
         return whole
     if isinstance(image, Jpeg2KImagePlugin.Jpeg2KImageFile):
         image.reduce = 0  # Pillow's method of this name is hidden by the number
@@ -47,8 +48,20 @@ def _without_its_end(image: Image.Image) -> Image.Image | None:
     data = _data(image).rstrip(b"\xff")
     if not has_every_scan(data):
         return None
-    first, second = (_decoded(data + end, image.size) for end in _ENDS)
-    return first if ImageChops.difference(first, second).getbbox() is None else None
+    first = _decoded(data + _end(data, _BITS[0]), image.size)
+    for bits in _BITS[1:]:
+        if ImageChops.difference(first, _decoded(data + _end(data, bits), image.size)).getbbox() is not None:
+            return None
+    return first
+
+
+def _end(data: bytes, bits: bytes) -> bytes:
+    """Any bits, the restarts that would come next with more of them, and the marker of the end."""
+    scan = max(0, data.rfind(b"\xff\xda"))
+    found = [(data.rfind(bytes((0xFF, 0xD0 + number)), scan), number) for number in range(8)]
+    last = max(found)[1] if max(found)[0] >= 0 else -1
+    restarts = b"".join(bytes((0xFF, 0xD0 + (last + number) % 8)) + 16 * bits for number in range(1, 9))
+    return 64 * bits + restarts + END
 
 
 def _decoded(data: bytes, size: tuple[int, int]) -> Image.Image:

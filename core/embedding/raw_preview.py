@@ -20,10 +20,13 @@ from core.embedding.tiff_directories import (
     byte_order,
     first_offset,
     metadata_block,
+    metadata_info,
     read_directory,
 )
 
 RAF_SIGNATURE = b"FUJIFILMCCD-RAW"
+# Sigma X3F, Minolta MRW and Canon CRW are built in ways of their own: they are searched.
+_OTHER_SIGNATURES = (b"FOVb", b"\0MRM", b"II\x1a\0\0\0HEAPCCDR")
 MAX_SEARCHED = 64
 # Colour filter array, and linear RAW: a sensor's values, not colours.
 _RAW_PHOTOMETRICS = (32803, 34892)
@@ -56,6 +59,8 @@ def read_camera_raw(data: bytes, found: Mapping[int, Directory]) -> CameraRaw | 
     """The RAW that a file is, whatever its name; None if it is none. `found` are its directories, if it has any."""
     if data.startswith(RAF_SIGNATURE):
         return CameraRaw(_largest(data, _raf_places(data)), {})
+    if data.startswith(_OTHER_SIGNATURES):
+        return CameraRaw(_largest(data, iter(())), {})
     if data[4:12] == b"ftypcrx ":
         return _read_cr3(data)
     if found and _is_raw(data, found):
@@ -72,24 +77,25 @@ def _is_raw(data: bytes, found: Mapping[int, Directory]) -> bool:
         return True
     return any(
         Tag.DNG_VERSION in directory.entries
-        or directory.int(Tag.PHOTOMETRIC, -1) in _RAW_PHOTOMETRICS
-        or directory.int(Tag.COMPRESSION, 1) in _RAW_COMPRESSIONS
+        or directory.number(Tag.PHOTOMETRIC, -1) in _RAW_PHOTOMETRICS
+        or directory.number(Tag.COMPRESSION, 1) in _RAW_COMPRESSIONS
         for directory in found.values()
     )
 
 
 def _read_tiff_based(data: bytes, found: Mapping[int, Directory]) -> CameraRaw:
     main = found.get(first_offset(data)) or next(iter(found.values()))
-    orientation = main.int(Tag.ORIENTATION)
-    info: dict[str, Any] = {"exif": metadata_block(main, main.of(Tag.EXIF), main.of(Tag.GPS))}
-    if packet := main.bytes(Tag.XMP)[:MAX_XMP_BYTES]:
-        info["xmp"] = packet
-    return CameraRaw(_largest(data, _tiff_places(found.values())), info, orientation)
+    is_dng = any(Tag.DNG_VERSION in directory.entries for directory in found.values())
+    # What a search found in a DNG could be a tile of the sensor's data, which a lossy one keeps as JPEGs.
+    preview = _largest(data, _tiff_places(found.values()), search=not is_dng)
+    return CameraRaw(preview, metadata_info(main), main.number(Tag.ORIENTATION))
 
 
-def _largest(data: bytes, places: Iterator[tuple[int, int]]) -> Preview | None:
+def _largest(data: bytes, places: Iterator[tuple[int, int]], search: bool = True) -> Preview | None:
     """The largest JPEG at these places (start, length), or else of those that a search finds."""
-    previews = [*_previews(data, places)] or [*_previews(data, _searched_places(data))]
+    previews = [*_previews(data, places)]
+    if not previews and search:
+        previews = [*_previews(data, _searched_places(data))]
     return max(previews, key=lambda preview: preview.size[0] * preview.size[1], default=None)
 
 
@@ -101,9 +107,10 @@ def _previews(data: bytes, places: Iterator[tuple[int, int]]) -> Iterator[Previe
 
 def _tiff_places(found: Any) -> Iterator[tuple[int, int]]:
     for directory in found:
-        yield directory.int(Tag.JPEG_OFFSET), directory.int(Tag.JPEG_BYTES)
-        if len(directory.ints(Tag.STRIP_OFFSETS)) == 1:
-            yield directory.int(Tag.STRIP_OFFSETS), directory.int(Tag.STRIP_BYTES)
+        yield directory.number(Tag.JPEG_OFFSET), directory.number(Tag.JPEG_BYTES)
+        is_sensor = directory.number(Tag.PHOTOMETRIC) in _RAW_PHOTOMETRICS
+        if len(directory.numbers(Tag.STRIP_OFFSETS)) == 1 and not is_sensor:
+            yield directory.number(Tag.STRIP_OFFSETS), directory.number(Tag.STRIP_BYTES)
         if whole := directory.entries.get(Tag.JPEG_FROM_RAW):
             yield whole.offset, whole.size
 
@@ -147,7 +154,7 @@ def _read_cr3(data: bytes) -> CameraRaw:
     main = blocks.get(b"CMT1")
     if main is not None:
         info["exif"] = metadata_block(main, blocks.get(b"CMT2"), blocks.get(b"CMT4"))
-    return CameraRaw(_largest(data, iter(places)), info, main.int(Tag.ORIENTATION) if main else 0)
+    return CameraRaw(_largest(data, iter(places)), info, main.number(Tag.ORIENTATION) if main else 0)
 
 
 def _canon_blocks(data: bytes, parent: iso_media.Box) -> dict[bytes, Directory]:

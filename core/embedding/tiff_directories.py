@@ -6,13 +6,16 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import Any
+
+from core.embedding.deferred_image import TIFF_BLOCKS
 
 MAX_DIRECTORIES = 256
 MAX_ENTRIES = 4096
 MAX_VALUES = 1_000_000
 MAX_TEXT_BYTES = 64 * 1024  # of one entry that is copied into a block of metadata
 MAX_BLOCK_BYTES = 1024 * 1024
-MAX_XMP_BYTES = 8 * 1024 * 1024
+MAX_XMP_BYTES = 8 * 1024 * 1024  # of IPTC and of Photoshop's block as well
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _FORMATS = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 13: "I", 16: "Q", 17: "q", 18: "Q"}
 # After the byte order: TIFF, BigTIFF, Panasonic's RW2, and Olympus's ORF in its three forms.
@@ -58,6 +61,8 @@ class Tag(IntEnum):
     JPEG_OFFSET = 513
     JPEG_BYTES = 514
     XMP = 700
+    IPTC = 33723
+    PHOTOSHOP = 34377
     EXIF = 34665
     ICC_PROFILE = 34675
     GPS = 34853
@@ -83,12 +88,12 @@ class Directory:
     entries: Mapping[int, Entry]
     next: int = 0
 
-    def bytes(self, tag: int) -> bytes:
+    def raw(self, tag: int) -> bytes:
         """The values of a tag as they are stored; empty if it is missing."""
         entry = self.entries.get(tag)
         return self.data[entry.offset : entry.offset + entry.size] if entry else b""
 
-    def ints(self, tag: int) -> tuple[int, ...]:
+    def numbers(self, tag: int) -> tuple[int, ...]:
         """The whole numbers of a tag, the first MAX_VALUES of them; empty if it is missing or of another type."""
         entry = self.entries.get(tag)
         if entry is None or entry.kind not in _FORMATS:
@@ -96,13 +101,13 @@ class Directory:
         count = min(entry.count, MAX_VALUES)
         return struct.unpack_from(f"{self.order}{count}{_FORMATS[entry.kind]}", self.data, entry.offset)
 
-    def int(self, tag: int, default: int = 0) -> int:
+    def number(self, tag: int, default: int = 0) -> int:
         """The first number of a tag."""
-        return next(iter(self.ints(tag)), default)
+        return next(iter(self.numbers(tag)), default)
 
     def of(self, tag: int) -> Directory | None:
         """The directory that a tag points at, None if there is none to read."""
-        return read_directory(self.data, self.int(tag), self.order)
+        return read_directory(self.data, self.number(tag), self.order)
 
 
 def byte_order(data: bytes) -> str:
@@ -132,7 +137,7 @@ def read_directory(data: bytes, offset: int, order: str) -> Directory | None:
     start, end = offset + header, offset + header + count * entry_struct.size
     if count == 0 or end > len(data):
         return None
-    entries = {}
+    entries: dict[int, Entry] = {}
     for at in range(start, end, entry_struct.size):
         tag, kind, number, _ = entry_struct.unpack_from(data, at)
         size, value_at = _SIZES.get(kind, 0) * number, at + entry_struct.size - inline
@@ -155,7 +160,7 @@ def directories(data: bytes) -> dict[int, Directory]:
             continue
         found[offset] = directory
         waiting[:0] = [directory.next]
-        waiting += directory.ints(Tag.SUB_DIRECTORIES)[:MAX_DIRECTORIES]
+        waiting += directory.numbers(Tag.SUB_DIRECTORIES)[:MAX_DIRECTORIES]
     return found
 
 
@@ -180,6 +185,15 @@ def metadata_block(main: Directory, exif: Directory | None, gps: Directory | Non
     return b"Exif\0\0" + header + _packed(order, 8, rows) + tail
 
 
+def metadata_info(main: Directory) -> dict[str, Any]:
+    """What a main directory says of its picture, named as Pillow names it in `info`."""
+    info: dict[str, Any] = {"exif": metadata_block(main, main.of(Tag.EXIF), main.of(Tag.GPS))}
+    if packet := main.raw(Tag.XMP)[:MAX_XMP_BYTES]:
+        info["xmp"] = packet
+    info[TIFF_BLOCKS] = {tag: main.raw(tag)[:MAX_XMP_BYTES] for tag in (Tag.IPTC, Tag.PHOTOSHOP) if tag in main.entries}
+    return info
+
+
 def _rows(directory: Directory, order: str) -> dict[int, tuple[int, bytes]]:
     """The type and the bytes, in the byte order given, of what is worth copying and not too long."""
     rows, total = dict[int, tuple[int, bytes]](), 0
@@ -187,7 +201,7 @@ def _rows(directory: Directory, order: str) -> dict[int, tuple[int, bytes]]:
         if tag in _LEFT_OUT or entry.size > MAX_TEXT_BYTES or total + entry.size > MAX_BLOCK_BYTES:
             continue
         total += entry.size
-        rows[tag] = entry.kind, _swapped(directory.bytes(tag), entry.kind, directory.order != order)
+        rows[tag] = entry.kind, _swapped(directory.raw(tag), entry.kind, directory.order != order)
     return rows
 
 

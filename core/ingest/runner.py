@@ -10,7 +10,7 @@ from pathlib import Path
 from core.embedding.encoder_registry import EncoderRegistry
 from core.embedding.hashes import file_checkpoint
 from core.embedding.model_source import BUNDLED, model_checkpoint
-from core.errors import CollectionError, ContactSheetError, ModelUnavailable, SidecarError
+from core.errors import ContactSheetError, ModelUnavailable, SidecarError
 from core.ingest.ingest_input import IngestInput
 from core.ingest.metadata.captions_table import read_captions
 from core.ingest.metadata.cleaning import MAX_TITLE_LENGTH, clean
@@ -72,8 +72,6 @@ class IngestRunner:
     ) -> IngestReport:
         """Bring a collection up to date with a folder; see App.ingest."""
         check_collection_name(collection)
-        if collection == demo.NAME:
-            raise CollectionError("demo holds the demo's pictures only: choose another name with --collection")
         path = _existing(folder)
         source = self._source(collection, path, options)
         roots = self._roots(collection, path, source)
@@ -84,14 +82,13 @@ class IngestRunner:
         table = self._table(collection, listener)
         request = ScanRequest(path, roots, options.only, options.checksum, options.accept_empty)
         with ingest_lock(table.folder):
-            if source.kind == "folder" and options.only is None:
-                self._sources.put(collection, source)
+            self._sources.put(collection, source)
             scan = SourceScan(table, request, found)
             report = self._run(table, scan.input(), listener)
             self._compact(table, report, listener)
             report = scan.complete(report, scan.settle(self._sources))
             if options.only is None:
-                self._sources.set_scanned(collection, source.root)
+                self._sources.set_scanned(collection, source)
         return report
 
     def preview_folder(self, folder: Path, collection: str, options: FolderOptions) -> ScanPreview:
@@ -105,19 +102,18 @@ class IngestRunner:
 
     def _source(self, collection: str, path: Path, options: FolderOptions) -> CollectionSource:
         """The source that a folder belongs to: one that holds it, unless something new is said of the folder."""
-        known = [source for source in self._sources.list(collection) if source.kind == "folder"]
-        holding = [source for source in known if path.is_relative_to(uri_to_path(source.root))]
+        holding = [source for source in self._sources.list(collection) if path.is_relative_to(uri_to_path(source.root))]
         outer = max(holding, key=lambda source: len(source.root), default=None)
         if outer is not None and (uri_to_path(outer.root) == path or not options.is_about_source):
             return _changed(outer, options)
-        uploaded = path.is_relative_to((self._settings.data / "uploads").resolve())
+        uploaded = path == (self._settings.data / "uploads" / collection).resolve()
         label = os.fsencode(path.name).decode("utf-8", "replace")  # whatever bytes it has
         plain = CollectionSource(path_to_uri(path), clean(label, MAX_TITLE_LENGTH), "uploads" if uploaded else "folder")
         return _changed(plain, options)
 
     def _roots(self, collection: str, path: Path, source: CollectionSource) -> tuple[SourceRoot, ...]:
         """The sources by which the files below a path are described; their captions are read. Raises SidecarError."""
-        others = [each for each in self._sources.list(collection) if each.kind == "folder" and each.root != source.root]
+        others = [each for each in self._sources.list(collection) if each.root != source.root]
         inside = [each for each in others if uri_to_path(each.root).is_relative_to(path)]
         return tuple(_root(each) for each in (source, *inside))
 

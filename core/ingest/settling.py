@@ -42,21 +42,41 @@ def settle(
     `locations` are those of all pictures now. A source of which no known file was found is doubtful: its disk may not
     be mounted, and nothing is marked missing, unless `accept_empty`.
     """
-    moved, lost = _moved(plan, read), [uri for uri in plan.gone if _was_present(plan, uri)]
+    moved = _moved(plan, read)
+    lost = {uri for uri in plan.gone if any(place.state == "present" for place in plan.known[uri].values())}
     doubtful = bool(lost) and not (accept_empty or moved or plan.unchanged or plan.changed)
-    missing = () if doubtful else tuple(uri for uri in lost if uri not in moved)
-    changes: _Changes = {}
+    changes = _Changes()
     for old_uri, new_uri in moved.items():
         changes.setdefault(read[new_uri], {})[old_uri] = None
-    for uri in missing:
-        for asset_id in plan.known[uri]:
-            changes.setdefault(asset_id, {})[uri] = "missing"
+    still = () if doubtful else [uri for uri in plan.gone if uri not in moved]
+    missing = [uri for uri in still if _give_up(uri, plan, read, locations, changes)]
     successors = _replace(plan, read, locations, changes)
-    return Settlement(changes, successors, moved, missing, doubtful)
+    return Settlement(changes, successors, moved, tuple(uri for uri in missing if uri in lost), doubtful)
 
 
-def _was_present(plan: ScanPlan, uri: str) -> bool:
-    return any(place.state == "present" for place in plan.known[uri].values())
+def _give_up(
+    uri: str,
+    plan: ScanPlan,
+    read: Mapping[str, str],
+    locations: Mapping[str, tuple[Location, ...]],
+    changes: _Changes,
+) -> bool:
+    """Give up the place of a file that is gone, where its picture was found elsewhere in the source; else mark it.
+
+    Returns whether it is missing. The other place may be known since before: a scan that was killed got as far as that.
+    """
+    missing = False
+    for asset_id in plan.known[uri]:
+        elsewhere = any(_was_found(place, asset_id, plan, read) for place in locations.get(asset_id, ()))
+        changes.setdefault(asset_id, {})[uri] = None if elsewhere else "missing"
+        missing = missing or not elsewhere
+    return missing
+
+
+def _was_found(place: Location, asset_id: str, plan: ScanPlan, read: Mapping[str, str]) -> bool:
+    if place.uri in plan.new or place.uri in plan.changed:
+        return read.get(place.uri) == asset_id
+    return place.uri in plan.found
 
 
 def _moved(plan: ScanPlan, read: Mapping[str, str]) -> dict[str, str]:

@@ -14,6 +14,7 @@ from core.ingest.settling import Settlement, settle
 from core.ingest.source_files import SourceFiles, SourceRoot
 from core.ingest.source_scan import ScanPlan, known_below, plan_scan
 from core.ingest.sources.folder import Walk
+from core.ingest.sources.passed_over import PassedOver, lacks_reader
 from core.records.captions import captions_lines
 from core.records.jobs import IngestReport
 from core.records.sources import ScanPreview
@@ -84,21 +85,23 @@ class SourceScan:
 
     def complete(self, report: IngestReport, settlement: Settlement) -> IngestReport:
         """The report of a run, with all that was not read or changed besides."""
+        passed_over = self.walk.passed_over.including(report.failures)
         return replace(
             report,
+            failures=tuple(failure for failure in report.failures if not lacks_reader(failure)),
             known=report.known + len(self.plan.unchanged),
             replaced=len(settlement.successors),
             moved=len(settlement.moved),
             missing=len(settlement.missing),
-            passed_over=self.walk.passed_over.counts(),
+            passed_over=passed_over.counts(),
             notes=(*report.notes, *self.files.notes),
-            remarks=(*report.remarks, *self._remarks(settlement)),
+            remarks=(*report.remarks, *self._remarks(settlement, passed_over)),
         )
 
-    def _remarks(self, settlement: Settlement) -> list[str]:
+    def _remarks(self, settlement: Settlement, passed_over: PassedOver) -> list[str]:
         tables = [root.captions for root in self._request.roots if root.captions is not None]
         remarks = [line for captions in tables for line in captions_lines(captions.report)]
-        remarks += filter(None, [self.walk.passed_over.line()])
+        remarks += filter(None, [passed_over.line()])
         place = path_to_uri(self._request.path)
         if settlement.doubtful:
             known = counted(len(self.plan.gone), "picture")
@@ -131,5 +134,5 @@ class SourceScan:
             unchanged=len(plan.unchanged),
             passed_over=self.walk.passed_over.counts(),
             failures=self.walk.failures,
-            remarks=tuple(self._remarks(settlement)),
+            remarks=tuple(self._remarks(settlement, self.walk.passed_over)),
         )

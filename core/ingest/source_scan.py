@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from core.records.assets import Location
@@ -41,6 +42,11 @@ class ScanPlan:
     def files(self) -> dict[str, ScannedFile]:
         """The files that have to be read, in the order in which they were found."""
         return {**self.new, **self.changed}
+
+    @cached_property
+    def found(self) -> frozenset[str]:
+        """The files that are as they were."""
+        return frozenset(self.unchanged)
 
     @property
     def before(self) -> dict[str, tuple[str, ...]]:

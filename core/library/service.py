@@ -9,6 +9,8 @@ from typing import Any
 
 from core.access import Access, Action, Person
 from core.errors import ContactSheetError, JobError, NotAllowed, StoreError
+from core.ingest.sources.demo import check_not_demo
+from core.ingest.sources.excludes import ExcludePatterns
 from core.ingest.sources.upload import save_upload
 from core.jobs.background import BackgroundJobs
 from core.records.jobs import Failure, Job
@@ -44,15 +46,20 @@ class LibraryService:
         except OSError as error:
             raise StoreError(f"{folder} cannot be read ({error.strerror}): choose another folder") from error
 
-    def add_folder(self, person: Person, folder: Path, collection: str) -> Job:
-        """Start adding the pictures below a folder of the server.
+    def add_folder(self, person: Person, folder: Path, collection: str, exclude: Sequence[str] | None = None) -> Job:
+        """Start adding the pictures below a folder of the server; None excludes what was excluded before.
 
-        Raises NotAllowed for browsers and for folders outside the roots, JobError if an ingest is running.
+        Raises NotAllowed for browsers and for folders outside the roots, JobError if an ingest is running,
+        ContactSheetError for an impossible pattern.
         """
         with self._access.acting(person, Action.ADD_PICTURES, collection, "a folder of the server"):
-            check_collection_name(collection)
+            check_not_demo(check_collection_name(collection))
             folder = self._check_root(folder)
-            return self._background.start(INGEST_JOB, collection, {"folder": path_to_uri(folder)}, person.author)
+            arguments: dict[str, Any] = {"folder": path_to_uri(folder)}
+            if exclude is not None:
+                ExcludePatterns(exclude)
+                arguments["exclude"] = list(exclude)
+            return self._background.start(INGEST_JOB, collection, arguments, person.author)
 
     def add_files(self, person: Person, files: Sequence[tuple[str, bytes]], collection: str) -> Job:
         """Store uploaded files (name, content) and start adding them to the collection.
@@ -60,7 +67,7 @@ class LibraryService:
         Raises NotAllowed for browsers, ContactSheetError if there are none, StoreError if they cannot be stored.
         """
         with self._access.acting(person, Action.ADD_PICTURES, collection, counted(len(files), "uploaded file")):
-            check_collection_name(collection)
+            check_not_demo(check_collection_name(collection))
             if not files:
                 raise ContactSheetError("no files were chosen: choose at least one picture")
             folder = self._uploads / collection
@@ -74,7 +81,7 @@ class LibraryService:
         Raises NotAllowed for browsers and for locations outside the roots, JobError if an ingest is running.
         """
         with self._access.acting(person, Action.ADD_PICTURES, collection, "an Unsplash dataset"):
-            check_collection_name(collection)
+            check_not_demo(check_collection_name(collection))
             if not location.startswith("https://"):
                 location = str(self._check_inside_roots(Path(location)))
             arguments = {"place": location, "width": width}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +15,17 @@ from core.access import Access, Action, Person
 from core.errors import ContactSheetError, SidecarError
 from core.ingest.runner import FolderOptions, IngestRunner
 from core.jobs.background import BackgroundJobs
+from core.library.rescan_schedule import CHECK_INTERVAL_S, RESCAN_JOB, RescanSchedule
 from core.logs import log
+from core.periodic import Periodic
 from core.records.assets import Asset, Location
 from core.records.jobs import Failure, IngestReport, Job, ProgressListener, ignore
-from core.records.sources import CollectionSource, RescanOptions, ScanPreview, SourceState
+from core.records.sources import UPLOADS, CollectionSource, RescanOptions, ScanPreview, SourceState
 from core.store.lance.collections import Collections
 from core.store.lance.table import AssetTable
 from core.store.objects.names import path_to_uri, uri_to_path
 from core.store.sql.source_store import SourceStore
 from core.text import counted
-
-RESCAN_JOB = "rescan"
 
 
 class SourceService:
@@ -39,9 +39,15 @@ class SourceService:
         background: BackgroundJobs,
         access: Access,
         on_change: Callable[[str], None],
+        every: timedelta | None = None,
+        watch_files: bool = False,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """`on_change` is called with a collection whose pictures changed."""
+        """`on_change` is called with a collection whose pictures changed.
+
+        Rescans start by themselves after the time `every`, and with `watch_files` when files change.
+        """
+        self._every, self._watch_files = every, watch_files
         self._collections, self._sources, self._runner = collections, sources, runner
         self._background, self._access, self._on_change, self._now = background, access, on_change, now
 
@@ -70,8 +76,26 @@ class SourceService:
 
     def run(self, job: Job, listener: ProgressListener) -> IngestReport:
         """The rescan of a background job."""
-        arguments: dict[str, Any] = {**job.arguments, "roots": tuple(job.arguments.get("roots", ()))}
-        return self._rescan(job.collection, RescanOptions(**arguments), listener)
+        given: dict[str, Any] = job.arguments
+        options = RescanOptions(
+            tuple(given.get("roots", ())), given.get("checksum", False), given.get("accept_empty", False)
+        )
+        return self._rescan(job.collection, options, listener)
+
+    def watch(self) -> Periodic | None:
+        """Start rescans when they are due, until the watch is closed; None where none is ever due."""
+        schedule = RescanSchedule(self._folders, self._background, self._every, self._watch_files)
+        if schedule.idle:
+            return None
+        problem = "a rescan could not be started"
+        return Periodic("library", problem, schedule.start_due, CHECK_INTERVAL_S, schedule.close)
+
+    def _folders(self) -> dict[str, tuple[CollectionSource, ...]]:
+        """The folders that each collection came from."""
+        return {name: tuple(self._folders_of(name)) for name in self._collections.names()}
+
+    def _folders_of(self, collection: str) -> list[CollectionSource]:
+        return [source for source in self._sources.list(collection) if source.kind != UPLOADS]
 
     def rescan(
         self, person: Person, collection: str, options: RescanOptions, listener: ProgressListener = ignore
@@ -104,13 +128,21 @@ class SourceService:
 
     def _chosen(self, collection: str, options: RescanOptions) -> Sequence[CollectionSource]:
         self._collections.open(collection)
-        known = [source for source in self._sources.list(collection) if source.kind == "folder"]
+        known = self._folders_of(collection)
         if not known:
             raise ContactSheetError(
                 f"no folder is known that {collection} came from: add its folder again (python -m core ingest FOLDER"
                 f" --collection {collection}); what is in it by then stays"
             )
-        return [_named(root, collection, known) for root in options.roots] or known
+        return [named_source(root, collection, self._sources.list(collection)) for root in options.roots] or known
+
+    def files(self, collection: str, source: CollectionSource) -> list[str]:
+        """The paths of a source's files that a collection knows and are there, relative to its folder."""
+        root = uri_to_path(source.root)
+        folder = root.parent if root.is_file() else root
+        places = _files(self._collections.open(collection))
+        own = (p for p in places if p.state == "present" and _is_below(p.uri, source.root))
+        return [uri_to_path(place.uri).relative_to(folder).as_posix() for place in own]
 
     # -- missing files --------------------------------------------------------------------------------------
 
@@ -150,17 +182,17 @@ class SourceService:
         Raises NotAllowed, ContactSheetError if it is no source of the collection, CollectionBusy, StoreError.
         """
         known = self._sources.list(collection)
-        root = _named(root, collection, known).root
-        others = [source for source in known if source.root != root]
+        source = named_source(root, collection, known)
+        root, others = source.root, [each for each in known if each != source]
         table = self._collections.open(collection)
-        with self._access.acting(person, Action.REMOVE_SOURCE, collection, root):
+        with self._access.acting(person, Action.REMOVE_SOURCE, collection, "a source"):
             own = {i: [p for p in places if _is_of(p, root, others)] for i, places in table.locations().items()}
             kept = {i for i, places in table.locations().items() if len(own[i]) < len(places)}
             removed = table.remove(
                 [i for i, places in own.items() if places and i not in kept], person.author, self._now()
             )
             table.edit([i for i in kept if own[i]], lambda asset: _without(asset, own[asset.id]))
-            self._sources.remove(collection, root)
+            self._sources.remove(collection, source)
         log("library", "source removed", collection=collection, pictures=removed, by=person.author)
         self._on_change(collection)
         return removed
@@ -178,7 +210,7 @@ def _roots(sources: Sequence[CollectionSource]) -> str:
     return ", ".join(source.root for source in sources) or "none"
 
 
-def _named(root: str, collection: str, known: Sequence[CollectionSource]) -> CollectionSource:
+def named_source(root: str, collection: str, known: Sequence[CollectionSource]) -> CollectionSource:
     """The source of this uri, or of this path as people write it. Raises ContactSheetError."""
     path = path_to_uri(Path(root).expanduser().resolve())
     found = next((source for source in known if source.root in (root, path)), None)
@@ -188,7 +220,7 @@ def _named(root: str, collection: str, known: Sequence[CollectionSource]) -> Col
 
 
 def _is_there(source: CollectionSource) -> bool:
-    return source.kind != "folder" or uri_to_path(source.root).exists()
+    return uri_to_path(source.root).exists()
 
 
 def _unreachable(source: CollectionSource) -> str:

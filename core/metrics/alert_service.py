@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Self
 
 from core.access import Access, Action, Person
 from core.errors import ContactSheetError
 from core.logs import log
 from core.metrics.alert_state import step
+from core.periodic import Periodic
 from core.records.alerts import Alert, AlertChange, AlertReading, AlertRule, Silence
 from core.records.jobs import ignore
 from core.store.sql.alert_store import AlertStore
@@ -52,6 +51,10 @@ class AlertService:
                 self._notify(alert)
         return self.current(now)
 
+    def watch(self, interval_s: float = WATCH_INTERVAL_S) -> Periodic:
+        """Check the alerts even if no page is open, until the watch is closed."""
+        return Periodic("alerts", "alerts could not be checked", lambda: self.check(datetime.now(UTC)), interval_s)
+
     def current(self, now: datetime) -> list[Alert]:
         """All alerts as of the last check; measures nothing. Raises StoreError."""
         return self._store.alerts(self.rules, now)
@@ -78,28 +81,3 @@ class AlertService:
         names = [rule.name for rule in self.rules]
         if name not in names:
             raise AlertError(f"there is no alert {name!r}: choose one of {', '.join(names)}")
-
-
-class AlertWatcher:
-    """Checks the alerts periodically even if no page is open, in a daemon thread."""
-
-    def __init__(self, service: AlertService, interval_s: float = WATCH_INTERVAL_S) -> None:
-        self._service, self._interval_s, self._closed = service, interval_s, threading.Event()
-        threading.Thread(target=self._run, name="alerts", daemon=True).start()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Stop checking."""
-        self._closed.set()
-
-    def _run(self) -> None:
-        while not self._closed.wait(self._interval_s):
-            try:
-                self._service.check(datetime.now(UTC))
-            except ContactSheetError as error:
-                log("alerts", "alerts could not be checked", logging.ERROR, error=str(error))

@@ -10,12 +10,13 @@ from core import __version__
 from core.access import Access
 from core.metrics.alert_readings import AlertReadings, LimitUsage
 from core.metrics.alert_rules import load_rules
-from core.metrics.alert_service import AlertService, AlertWatcher
+from core.metrics.alert_service import AlertService
 from core.metrics.image_counts import ImageCounts
 from core.metrics.machine import Capacity, Machine, read_machine
 from core.metrics.metrics_server import MetricsServer
 from core.metrics.prometheus import MetricsCollector, MetricSources
 from core.metrics.webhook import Webhook
+from core.periodic import Periodic
 from core.records.jobs import ignore
 from core.settings import Settings
 from core.store.sql.alert_store import AlertStore
@@ -85,9 +86,9 @@ class Monitor:
         """A reading of the machine; its processor share is that since the reading `previous`."""
         return read_machine(self._settings.data, previous, self._sources.gpu)
 
-    def watch(self) -> AlertWatcher:
-        """Check the alerts periodically until the watcher is closed."""
-        return AlertWatcher(self.alerts)
+    def watch(self) -> Periodic:
+        """Check the alerts periodically until the watch is closed."""
+        return self.alerts.watch()
 
     def serve(self) -> MetricsServer | None:
         """Serve /metrics until it is closed; None if no port is set. Raises SettingError if the port is taken."""

@@ -104,6 +104,11 @@ def file_name(uri: str) -> str:
     return decoded if decoded.isprintable() else encoded
 
 
+def shown_path(uri: str) -> str:
+    """The path of a file as people know it, one line; parts that are no text, or cannot be printed, stay encoded."""
+    return uri if "://" in uri else "/".join(file_name(part) for part in uri.split("/"))
+
+
 def classify_orientation(width: int, height: int) -> Orientation:
     """The shape of a picture; `square` up to 5 % difference between the sides."""
     if abs(width - height) <= 0.05 * max(width, height):

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from core.errors import QueryError
 from core.records.assets import Filters
 
 
 @dataclass(frozen=True)
 class SearchOptions:
-    """At most `top` assets that pass `filters`, each with a cosine similarity of at least `min_similarity`."""
+    """At most `top` assets that pass `filters`, each with a cosine similarity of at least `min_similarity`.
+
+    Raises QueryError for a similarity that no cosine can be.
+    """
 
     top: int = 10
     filters: Filters = Filters()
     min_similarity: float = -1.0
+
+    def __post_init__(self) -> None:
+        if not -1 <= self.min_similarity <= 1:  # nor for NaN
+            raise QueryError(f"a minimum similarity of {self.min_similarity:g} is out of range: choose -1 to 1")

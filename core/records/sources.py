@@ -8,12 +8,13 @@ from typing import Literal
 
 from core.records.jobs import Failure
 
-SourceKind = Literal["folder", "uploads", "dataset"]
+SourceKind = Literal["folder", "uploads"]
+UPLOADS: SourceKind = "uploads"
 
 
 @dataclass(frozen=True)
 class CollectionSource:
-    """A folder (or a single file, or a dataset) that was added to a collection.
+    """A folder (or a single file) that was added to a collection, or its folder of uploaded files.
 
     `root` is its uri, `label` the name that its pictures are filtered by, `captions` the uri of its table of captions,
     `exclude` the patterns of what is passed over in it. `scanned_at` is when it was last read to its end.

@@ -6,12 +6,14 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.records.assets import Filters, Orientation, classify_orientation
 from core.store.lance.snapshot import Snapshot
+from core.text import quoted
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Counts = tuple[tuple[str, int], ...]
@@ -124,6 +126,29 @@ class _Postings:
     def counts(self) -> Counts:
         """Each value and the number of its rows, the most frequent first."""
         return tuple(Counter({self._names[key]: len(rows) for key, rows in self._rows.items()}).most_common())
+
+
+def unknown_values(facets: Facets, filters: Filters) -> list[str]:
+    """What filters name and a collection does not have: `keyword “dgo” (did you mean dog?)`, `person “Ada”`."""
+    kinds = {
+        "source": (filters.sources, facets.sources),
+        "keyword": (filters.keywords, facets.keywords),
+        "person": (filters.people, facets.people),
+        "place": (filters.places, facets.places),
+        "camera": (filters.cameras, facets.cameras),
+    }
+    return [
+        f"{kind} {quoted(value)}{_suggestion(value, known)}"
+        for kind, (wanted, known) in kinds.items()
+        for value in wanted
+        if value.lower() not in {name.lower() for name, _ in known}
+    ]
+
+
+def _suggestion(value: str, known: Counts) -> str:
+    names = {name.lower(): name for name, _ in known}
+    close = get_close_matches(value.lower(), names, 1)
+    return f" (did you mean {names[close[0]]}?)" if close else ""
 
 
 def to_microseconds(time: datetime) -> int:

@@ -63,6 +63,7 @@ class Stores:
     linkages: CollectionFolders[LinkageFiles]
     maps: CollectionFolders[MapFiles]
     downloads: CollectionFolders[Path]
+    captions: CollectionFolders[Path]
     set_aside_before: frozenset[Path] = frozenset()
 
     @classmethod
@@ -80,7 +81,7 @@ class Stores:
             assignments=AssignmentStore(database),
             judgements=JudgementStore(data / "judgements.db", created_before=others),
             runs=RunStore(data / "quality.db"),
-            sources=SourceStore(database),
+            sources=SourceStore(database, data / "uploads"),
             sidecars=SidecarStore(database),
             sessions=SessionStore(database),
             events=EventLog(data / "events.db", retention),
@@ -89,6 +90,7 @@ class Stores:
             linkages=CollectionFolders(data / "linkages", LinkageFiles),
             maps=CollectionFolders(data / "maps", MapFiles),
             downloads=CollectionFolders(data / "unsplash", Path),
+            captions=CollectionFolders(data / "captions", Path),
             set_aside_before=set_aside_before,
         )
 
@@ -114,5 +116,6 @@ class Stores:
             self.linkages,
             self.maps,
             self.downloads,
+            self.captions,
             self.events,
         )

@@ -10,10 +10,9 @@ import streamlit as st
 
 from core.app import DEMO, App, open_app
 from core.errors import CollectionDamaged, ContactSheetError, SettingError
-from core.library.backup.service import BackupWatcher
 from core.logs import log
-from core.metrics.alert_service import AlertWatcher
 from core.metrics.metrics_server import MetricsServer
+from core.periodic import Periodic
 from core.records.jobs import Progress
 from pages.quality.evaluation_job import EvaluationRunner
 
@@ -66,13 +65,12 @@ def app() -> App:
 
 @dataclass(frozen=True)
 class MonitoringServices:
-    """What runs beside the pages: alerts are checked, backups made when they are due, metrics served.
+    """What runs beside the pages: alerts are checked, backups and rescans started when they are due, metrics served.
 
     `error` says why these are not, if so.
     """
 
-    watcher: AlertWatcher
-    backups: BackupWatcher
+    watches: tuple[Periodic, ...]
     server: MetricsServer | None
     error: str = ""
 
@@ -82,8 +80,8 @@ class MonitoringServices:
         return self.server.address if self.server else ""
 
     def close(self) -> None:
-        self.watcher.close()
-        self.backups.close()
+        for watch in self.watches:
+            watch.close()
         if self.server:
             self.server.close()
 
@@ -97,7 +95,8 @@ def monitoring() -> MonitoringServices:
     except SettingError as error:
         log("metrics", "metrics are not served", logging.ERROR, error=str(error))
         server, message = None, str(error)
-    return MonitoringServices(monitor.watch(), app().backups.watch(), server, message)
+    watches = (monitor.watch(), app().backups.watch(), app().sources.watch())
+    return MonitoringServices(tuple(filter(None, watches)), server, message)
 
 
 @st.cache_resource(show_spinner=False)

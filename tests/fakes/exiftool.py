@@ -30,7 +30,7 @@ class ExifTool:
         """Write tags, `-XMP-dc:Title=Harbour`, into each file; `\\n` in a value is a new line."""
         lines: list[str] = []
         for path, tags in arguments.items():
-            options = ("-q", "-m", "-overwrite_original", "-charset", "exif=utf8", *tags, str(path))
+            options = ("-q", "-overwrite_original", "-charset", "exif=utf8", *tags, str(path))
             lines += [f"#[CSTR]{option}".replace("\\", "\\\\").replace("\n", "\\n") for option in options]
             lines.append("-execute")
         self._run(["-@", "-"], "\n".join(lines))

@@ -37,7 +37,7 @@ def unsplash(data: Path, model: str = "colour", encoder: ColourEncoder | None = 
     """Adds datasets to the collections of a data folder, from the synthetic server alone."""
     settings = Settings(data=data, model="local-dir:colour" if model == "colour" else model, model_is_explicit=True)
     load = (lambda *_: encoder or ColourEncoder()) if model == "colour" else encoder_loader(settings)
-    sources = SourceStore(Database(data.with_name(f"{data.name}-sources.db"), CONTACTSHEET))
+    sources = SourceStore(Database(data.with_name(f"{data.name}-sources.db"), CONTACTSHEET), data / "uploads")
     runner = IngestRunner(Collections(data / "collections"), EncoderRegistry(settings, load), sources, settings)
     return UnsplashIngest(runner, settings, HOSTS, loopback_environment())
 

@@ -13,6 +13,7 @@ from core.records.created_time import CreatedTime, Precision
 from core.records.descriptions import Description, Place
 
 Tags = Mapping[str, Any]
+LIMITS = {"*Title": 64, "*Headline": 256, "*Credit": 32, "*Description": 2000}
 JUNK = ("OLYMPUS DIGITAL CAMERA", "SONY DSC", "Created with GIMP")
 PLACE = (
     ("Location", "XMP-iptcCore:Location", "IPTC:Sub-location", "Sublocation"),
@@ -24,19 +25,23 @@ PLACE = (
 
 def reference(tags: Tags) -> Description:
     """exiftool's values, with every normalisation and each deliberate difference of the table."""
-    keywords = unique(listed(tags, "MWG:Keywords", "XMP-dc:Subject", "IPTC:Keywords", "XMP-acdsee:Keywords"))
+    keywords = unique(listed(tags, "MWG:Keywords", "XMP-dc:Subject", "IPTC:Keywords"))
     keywords = keywords or unique(line(tags.get("IFD0:XPKeywords")).split(";"))
+    keywords = keywords or unique(listed(tags, "XMP-acdsee:Keywords"))
     paths = hierarchies(tags)
     return Description(
-        title=text(tags, "*Title", "IFD0:XPTitle", "PNG:Title", junk=True)[:300],
+        title=text(tags, "*Title", "IFD0:XPTitle", "XMP-acdsee:Caption", "PNG:Title", junk=True)[:300],
         headline=text(tags, "*Headline")[:300],
         description=text(
             tags,
             "MWG:Description",
-            "XMP-dc:Description",
-            "IPTC:Caption-Abstract",
+            "*Description",
             "ExifIFD:UserComment",
             "IFD0:XPComment",
+            "IFD0:XPSubject",
+            "XMP-tiff:ImageDescription",
+            "XMP-exif:UserComment",
+            "XMP-acdsee:Notes",
             "PNG:Description",
             "PNG:Comment",
             "File:Comment",
@@ -48,9 +53,11 @@ def reference(tags: Tags) -> Description:
         people=people(tags),
         author=", ".join(listed(tags, "MWG:Creator", "XMP-dc:Creator", "IPTC:By-line"))
         or text(tags, "IFD0:XPAuthor").replace("; ", ", ")
-        or text(tags, "PNG:Author"),
+        or ", ".join(listed(tags, "XMP-tiff:Artist", "XMP-acdsee:Author", "PNG:Author")),
         credit=text(tags, "*Credit"),
-        licence=text(tags, "MWG:Copyright", "XMP-dc:Rights", "IPTC:CopyrightNotice", "PNG:Copyright"),
+        licence=text(
+            tags, "MWG:Copyright", "XMP-dc:Rights", "IPTC:CopyrightNotice", "XMP-tiff:Copyright", "PNG:Copyright"
+        ),
         usage_terms=text(tags, "XMP-xmpRights:UsageTerms", "XMP-cc:License", "XMP-xmpRights:WebStatement"),
         created=created(tags),
         place=place(tags),
@@ -85,10 +92,13 @@ def _by_digest(tags: Tags, name: str) -> list[Any]:
         "*Title": ("XMP-dc:Title", "IPTC:ObjectName"),
         "*Headline": ("XMP-photoshop:Headline", "IPTC:Headline"),
         "*Credit": ("XMP-photoshop:Credit", "IPTC:Credit"),
+        "*Description": ("XMP-dc:Description", "IPTC:Caption-Abstract"),
     }
     if name not in pairs:
         return [tags.get(name)]
     xmp, iptc = (tags.get(tag) for tag in pairs[name])
+    if len(line(iptc)) == LIMITS[name] and line(xmp).startswith(line(iptc)):
+        iptc = xmp  # it was cut off
     xmp = xmp if line(xmp) else tags.get(f"{pairs[name][0]}-de")  # better than none
     return [iptc, xmp] if iptc_is_newer(tags) else [xmp, iptc]
 
@@ -132,6 +142,8 @@ def _below(entry: Mapping[str, Any], above: list[str]) -> list[list[str]]:
 
 def people(tags: Tags) -> tuple[str, ...]:
     found = listed(tags, "XMP-iptcExt:PersonInImage")
+    for details in tags.get("XMP-iptcExt:PersonInImageWDetails", ()):
+        found.append(line(details.get("PersonName")))
     for region in tags.get("XMP-mwg-rs:RegionInfo", {}).get("RegionList", ()):
         if region.get("Type", "Face") == "Face":
             found.append(line(region.get("Name")))
@@ -172,12 +184,14 @@ def created(tags: Tags) -> CreatedTime | None:
         "XMP-xmp:CreateDate",
         "Composite:DigitalCreationDateTime",
         "IPTC:DigitalCreationDate",
+        "XMP-exif:DateTimeDigitized",
+        "XMP-dc:Date",
         "PNG:CreationTime",
         "Composite:SubSecModifyDate",
         "IFD0:ModifyDate",
         "XMP-xmp:ModifyDate",
     ):
-        if (time := time_of(line(tags.get(name)))) is not None:
+        if (time := time_of(line(first(tags.get(name))))) is not None:
             return time
     return None
 
@@ -218,7 +232,8 @@ def camera(tags: Tags) -> str:
     make, model = (line(tags.get(f"IFD0:{part}")) for part in ("Make", "Model"))
     if not make and not model:
         make, model = (line(tags.get(f"XMP-tiff:{part}")) for part in ("Make", "Model"))
-    doubled = make and model.casefold().startswith(make.split()[0].casefold())
+    brands = make.casefold().split()
+    doubled = brands and model and (model.casefold().startswith(brands[0]) or model.casefold().split()[0] in brands)
     return model if doubled else f"{make} {model}".strip()
 
 

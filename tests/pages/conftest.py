@@ -10,6 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.app import App
+from core.ingest.runner import FolderOptions
 from core.records.jobs import IngestReport, ProgressListener, ignore
 from core.settings import PROJECT
 from pages.ui import resources
@@ -32,6 +33,15 @@ class AppWithSmallDemo(App):
         if "demo" in self._collections.names():
             return None
         return self.ingest(self.demo_folder, "demo", self.demo_folder / "captions.jsonl", listener=listener)
+
+    def ingest(self, folder: Path, collection: str, captions: Path | None = None, **options: Any) -> IngestReport:
+        """As the App does; the small demo takes whatever a test adds."""
+        if collection != "demo":
+            return super().ingest(folder, collection, captions, **options)
+        listener = options.get("listener", ignore)
+        report = self._runner.ingest_folder(folder, collection, FolderOptions(captions), listener)
+        self._after_ingest(collection)
+        return report
 
 
 @pytest.fixture

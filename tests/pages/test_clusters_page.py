@@ -253,11 +253,11 @@ def test_every_section_opens_before_anything_is_saved(grouped: App, section: str
     assert not page.exception
 
 
-def test_a_collection_without_pictures_says_so(served: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_collection_without_pictures_says_so(served: App, pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(BackgroundJobs, "_spawn", lambda self, job: None)
-    (tmp_path / "none").mkdir()
     served.ensure_demo()
-    served.ingest(tmp_path / "none", "many")
+    served.ingest(pictures, "many")
+    served.removal.remove(OPERATOR, "many", list(served.titles("many")))
     page = open_clusters()
     assert "nothing to group yet" in page.info[0].value
 

@@ -40,7 +40,7 @@ def damage_collection(app: App, name: str) -> None:
 def damage_database(app: App, name: str, content: bytes, monkeypatch: pytest.MonkeyPatch) -> App:
     """Damage it while no server runs, then start one."""
     data = app.settings.data
-    app.backups.watch().close()
+    app.backups.start_due_backup()
     for suffix in ("-wal", "-shm"):
         (data / f"{name}{suffix}").unlink(missing_ok=True)
     (data / name).write_bytes(content)

@@ -48,25 +48,27 @@ def test_every_collection_is_shown_with_its_size_and_model(library: App) -> None
 
 def test_a_folder_is_added_by_choosing_a_collection_and_starting(library: App, pictures: Path) -> None:
     library.library._roots.append(pictures)
+    library.ingest(pictures / "sub", "birds")
     page = open_library()
     page.session_state["folder"] = str(pictures)
-    page.selectbox(key="library_collection").select("demo").run()
+    page.selectbox(key="library_collection").set_value("birds").run()
     page.button_group(key="way").select("Folder on this computer").run()
     page.button(key="add_folder").click().run()
     assert not page.exception
     job = library.library.jobs()[0]
-    assert (job.collection, job.arguments["folder"], job.state) == ("demo", str(pictures), "queued")
-    assert any("demo" in m.value and "queued" in m.value for m in page.markdown)
+    assert (job.collection, job.arguments["folder"], job.state) == ("birds", str(pictures), "queued")
+    assert any("birds" in m.value and "queued" in m.value for m in page.markdown)
 
 
-def test_an_unsplash_dataset_is_added_from_its_address(library: App) -> None:
+def test_an_unsplash_dataset_is_added_from_its_address(library: App, pictures: Path) -> None:
+    library.ingest(pictures, "birds")
     page = open_library()
-    page.selectbox(key="library_collection").select("demo").run()
+    page.selectbox(key="library_collection").set_value("birds").run()
     page.button_group(key="way").select("Unsplash").run()
     page.button(key="add_dataset").click().run()
     assert not page.exception
     job = library.library.jobs()[0]
-    assert (job.kind, job.collection) == ("unsplash", "demo")
+    assert (job.kind, job.collection) == ("unsplash", "birds")
     assert job.arguments == {"place": "https://unsplash.com/data/lite/latest", "width": 640}
 
 

@@ -7,9 +7,11 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Button
 
+from core.access import OPERATOR
 from core.app import App
 from core.errors import CollectionBusy
 from core.records.assets import Filters, SearchResult
+from core.records.created_time import CreatedTime
 from core.records.jobs import Progress
 from pages.search.picture_details import asset_facts
 from pages.search.search_state import (
@@ -68,9 +70,9 @@ def test_nothing_found_says_how_to_find_more(served: App) -> None:
     assert "Lower the minimum similarity" in page.info[0].value
 
 
-def test_an_empty_collection_says_how_to_fill_it(served: App, tmp_path: Path) -> None:
-    (tmp_path / "none").mkdir()
-    served.ingest(tmp_path / "none", "bare")
+def test_an_empty_collection_says_how_to_fill_it(served: App, pictures: Path) -> None:
+    served.ingest(pictures, "bare")
+    served.removal.remove(OPERATOR, "bare", list(served.titles("bare")))
     page = visit(collection="bare")
     assert "has no pictures yet. Add some on the Library page" in page.info[0].value
 
@@ -159,9 +161,9 @@ def test_an_unexpected_error_of_the_build_is_shown_not_swallowed(served: App, mo
     assert "MemoryError" in visit().error[0].value
 
 
-def test_filters_take_whole_days_in_utc() -> None:
+def test_filters_take_whole_days() -> None:
     filters = build_filters(["s"], ["k"], ["square"], date(2001, 2, 3), None)
-    assert filters == Filters(("s",), ("k",), ("square",), datetime(2001, 2, 3, tzinfo=UTC), None)
+    assert filters == Filters(("s",), ("k",), ("square",), CreatedTime(datetime(2001, 2, 3, tzinfo=UTC), "day"), None)
 
 
 @pytest.mark.parametrize(

@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable
 
-from core.ingest.metadata.dates import parse_date as parse_date  # callers of the old place follow
 from core.text import one_line
 
 MAX_TITLE_LENGTH, MAX_TEXT_LENGTH, MAX_KEYWORD_LENGTH, MAX_KEYWORDS = 300, 5_000, 80, 100
 # What cameras, scanners and programs write where a person would write a title or a description; compared without case.
 PROGRAM_TEXTS = frozenset(
     {
-        "olympus digital camera",
+        "digital camera",
         "sony dsc",
-        "minolta digital camera",
-        "konica minolta digital camera",
-        "samsung digital camera",
+        "minolta dsc",
         "samsung camera pictures",
         "kodak digital still camera",
-        "casio digital camera",
-        "pentax digital camera",
-        "benq digital camera",
-        "digital camera",
-        "digital stillcamera",
         "exif_jpeg_picture",
-        "exif jpeg",
         "exif_jpeg_t422",
+        "exif jpeg",
         "acd systems digital imaging",
         "applemark",
         "default",
@@ -34,6 +27,9 @@ PROGRAM_TEXTS = frozenset(
         "user comments",
     }
 )
+# `OLYMPUS DIGITAL CAMERA` and its like: in capitals throughout.
+_CAMERA_TEXT = re.compile(r"(?:[A-Z]+ ){0,3}DIGITAL (?:STILL ?)?CAMERA")
+_LONG_ROW = 40
 # Phones of Huawei and Honor name the mode they were in.
 PHONE_MODES = frozenset(
     {
@@ -69,6 +65,7 @@ PROGRAM_TEXT_STARTS = (
     "<digimax",
     "charset=",
     "fbmd0",
+    "processed with vsco",
 )
 
 
@@ -84,7 +81,20 @@ def clean_description(text: object, length: int = MAX_TEXT_LENGTH) -> str:
     """Cleaned text, or nothing if a camera or a program wrote it, not a person."""
     line = clean(text, length)
     folded = line.casefold()
-    return "" if folded in PROGRAM_TEXTS or folded in PHONE_MODES or folded.startswith(PROGRAM_TEXT_STARTS) else line
+    is_program_text = (
+        folded in PROGRAM_TEXTS
+        or folded in PHONE_MODES
+        or folded.startswith(PROGRAM_TEXT_STARTS)
+        or _CAMERA_TEXT.fullmatch(line) is not None
+    )
+    return "" if is_program_text else line
+
+
+def clean_comment(text: object) -> str:
+    """A cleaned comment; nothing if it is a long row of figures, such as the readings of a camera's sensors."""
+    line = clean_description(text)
+    is_log = len(line) > _LONG_ROW and 3 * sum(map(str.isalpha, line)) < len(line.replace(" ", ""))
+    return "" if is_log else line
 
 
 def clean_keywords(words: Iterable[object]) -> tuple[str, ...]:

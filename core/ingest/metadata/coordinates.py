@@ -8,7 +8,8 @@ import re
 _NORTH, _EAST = {"N": 1, "S": -1}, {"E": 1, "W": -1}
 # The deepest sea floor and well above where airliners fly.
 _LOWEST_METRES, _HIGHEST_METRES = -11_000, 100_000
-_XMP = re.compile(r"\s*(\d+)(?:[.](\d+))?(?:,(\d+(?:\.\d+)?))?(?:,(\d+(?:\.\d+)?))?\s*([NSEWnsew])\s*")
+_XMP = re.compile(r"\s*(\d+)(?:[.](\d+))?(?:,(\d+(?:\.\d+)?))?(?:,(\d+(?:\.\d+)?))?\s*([NSEWnsew]?)\s*")
+_DECIMAL = re.compile(r"\s*(-?)(\d+\.\d+)\s*")
 
 
 def position(
@@ -34,11 +35,17 @@ def altitude_metres(metres: float | None, is_below_sea_level: bool) -> float | N
     return signed if _LOWEST_METRES <= signed <= _HIGHEST_METRES else None
 
 
-def parse_xmp_coordinate(text: str) -> tuple[float | None, str]:
-    """Degrees without sign and the hemisphere of `38,42,30N` or `38,42.5N`, as XMP writes them."""
+def parse_xmp_coordinate(text: str, reference: str, directions: str) -> tuple[float | None, str]:
+    """Degrees without sign and the hemisphere of `38,42,30N` or `38,42.5N`, as XMP writes them.
+
+    Some programs write `-38.7`, or leave the hemisphere to a property of its own, as EXIF does: that is `reference`.
+    `directions` are the positive and the negative one, `NS` or `EW`.
+    """
+    if (decimal := _DECIMAL.fullmatch(text)) is not None:
+        return float(decimal[2]), reference or directions[1 if decimal[1] else 0]
     match = _XMP.fullmatch(text)
     if match is None:
         return None, ""
     degrees, fraction, minutes, seconds, hemisphere = match.groups()
     value = float(f"{degrees}.{fraction or 0}") + float(minutes or 0) / 60 + float(seconds or 0) / 3600
-    return value, hemisphere
+    return value, hemisphere or reference

@@ -14,7 +14,8 @@ MAX_LENGTH = 64
 _MAX_OFFSET_MINUTES = 15 * 60
 _TIME = r"(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:[.,]\d*)?)?"
 _COMPACT_TIME = r"(?P<hour>\d{2}):?(?P<minute>\d{2})(?::?(?P<second>\d{2})(?:[.,]\d*)?)?"
-_ZONE = r"\s*(?P<zone>Z|UTC|GMT|[+-]\d{1,2}(?::?\d{2})?)?"
+_ZONE = r"\s*(?P<half>[AaPp][Mm]\b)?\s*(?P<zone>Z|UTC|GMT|[+-]\d{1,2}(?::?\d{2})?)?"
+_PADDED = re.compile(r"(?<=[:\-/.]) (?=\d)")  # cameras write ` 7` for `07`
 _SEPARATED = re.compile(
     rf"(?P<year>\d{{4}})(?:[-:/.](?P<month>\d{{1,2}})(?:[-:/.](?P<day>\d{{1,2}})(?:(?:\s*T\s*|:|\s+){_TIME}{_ZONE})?)?)?"
 )
@@ -28,6 +29,7 @@ def parse_date(text: object) -> CreatedTime | None:
     A month of `00` leaves the year, a day of `00` the month; a date keeps its day where its time is nonsense.
     """
     raw = str(text if text is not None else "")[:MAX_LENGTH].strip("\0 \t\r\n")
+    raw = _PADDED.sub("0", raw)
     match = _COMPACT.match(raw) or _SEPARATED.match(raw)
     if match is None:
         return _parse_mail_date(raw)
@@ -69,12 +71,19 @@ def _from_parts(match: re.Match[str]) -> CreatedTime | None:
         date = datetime(year, month or 1, (day or 1) if month else 1)  # noqa: DTZ001 - on the clock where it was taken
     except ValueError:
         return None
-    hour, minute = match["hour"], match["minute"]
-    if precision != "day" or hour is None or int(hour) > 23 or int(minute) > 59:
+    hour, minute = _hour(match), int(match["minute"] or 0)
+    if precision != "day" or hour is None or hour > 23 or minute > 59:
         return CreatedTime(date, precision)
     second = min(int(match["second"] or 0), 59)  # a leap second is the last of its minute
-    start = date + timedelta(hours=int(hour), minutes=int(minute), seconds=second)
+    start = date + timedelta(hours=hour, minutes=minute, seconds=second)
     return CreatedTime(start, "second" if match["second"] else "minute", parse_offset(match["zone"]))
+
+
+def _hour(match: re.Match[str]) -> int | None:
+    if match["hour"] is None:
+        return None
+    hour, half = int(match["hour"]), (match["half"] or "").lower()
+    return hour % 12 + (12 if half == "pm" else 0) if half and hour <= 12 else hour
 
 
 def _parse_mail_date(raw: str) -> CreatedTime | None:

@@ -10,7 +10,8 @@ from typing import TypeVar
 from PIL import GifImagePlugin, Image, TiffImagePlugin
 from PIL.ExifTags import Base
 
-from core.ingest.metadata.cleaning import clean_description, decode_text
+from core.embedding.deferred_image import TIFF_BLOCKS
+from core.ingest.metadata.cleaning import clean_comment, decode_text
 from core.ingest.metadata.exif import ExifTags, read_exif, read_exif_extras
 from core.ingest.metadata.iptc import Iptc, read_iptc
 from core.ingest.metadata.merging import merge_standards
@@ -69,16 +70,16 @@ def _comment(image: Image.Image) -> Reading:
     comment = image.info.get("comment")
     if not isinstance(comment, bytes):
         return NOTHING
-    return Reading(Description(description=clean_description(decode_text(comment))))
+    return Reading(Description(description=clean_comment(decode_text(comment))))
 
 
 # -- IPTC ---------------------------------------------------------------------------------------------------------
 
 
 def _iptc(image: Image.Image) -> Iptc | None:
-    if image.format in ("JPEG", "MPO"):
+    if image.format in ("JPEG", "MPO") or (image.format == "RAW" and not image.info.get(TIFF_BLOCKS)):
         return read_iptc(_joined_segments(image, "APP13", _PHOTOSHOP))
-    if image.format == "TIFF":
+    if image.format == "TIFF" or image.info.get(TIFF_BLOCKS):
         return read_iptc(_tiff_bytes(image, _TIFF_PHOTOSHOP), _tiff_bytes(image, _TIFF_IPTC) or None)
     return read_iptc(raw_profile(image.info, "iptc", "8bim").removeprefix(_PHOTOSHOP))
 
@@ -95,6 +96,8 @@ def _segments(image: Image.Image, name: str) -> list[bytes]:
 
 def _tiff_bytes(image: Image.Image, tag: int) -> bytes:
     """A tag's bytes, whatever the file calls them: bytes, text or whole numbers."""
+    if tag in image.info.get(TIFF_BLOCKS, {}):
+        return bytes(image.info[TIFF_BLOCKS][tag])
     if not isinstance(image, TiffImagePlugin.TiffImageFile):
         return b""
     value = image.tag.tagdata.get(tag, b"")
@@ -114,7 +117,7 @@ def _packet(image: Image.Image) -> Properties:
     packet = (
         info.get("xmp") or info.get("XML:com.adobe.xmp") or _tiff_bytes(image, Base.XMLPacket) or _gif_packet(image)
     )
-    xmp = parse_packet(packet or raw_profile(info, "xmp"))
+    xmp = parse_packet(packet or raw_profile(info, "xmp", "APP1"))
     guid = xmp.text("xmpNote:HasExtendedXMP")
     extension = _extension(image, guid.encode("ascii", "replace")) if len(guid) == _GUID_LENGTH else b""
     return xmp.extended_by(parse_packet(extension)) if extension else xmp

@@ -14,12 +14,15 @@ from core.ingest.metadata.cleaning import (
     MAX_TEXT_LENGTH,
     MAX_TITLE_LENGTH,
     clean,
+    clean_comment,
     clean_description,
     clean_keywords,
     decode_text,
 )
 from core.ingest.metadata.coordinates import altitude_metres, position
 from core.ingest.metadata.dates import parse_date, with_offset
+from core.ingest.metadata.exif_utf8 import EXIF_HEADER, with_ascii_texts
+from core.ingest.metadata.png_text import raw_profile
 from core.ingest.metadata.readings import Reading
 from core.records.created_time import CreatedTime
 from core.records.descriptions import Description, Place
@@ -56,7 +59,7 @@ def read_exif_extras(tags: ExifTags) -> Reading:
     return Reading(
         Description(
             title=clean_description(tags.windows_text(Base.XPTitle), MAX_TITLE_LENGTH),
-            description=next(filter(None, map(clean_description, comments)), ""),
+            description=next(filter(None, map(clean_comment, comments)), ""),
             keywords=clean_keywords(tags.windows_text(Base.XPKeywords).split(";")),
             author=authors(tags.windows_text(Base.XPAuthor)),
             rating=_rating(tags),
@@ -71,10 +74,25 @@ def authors(text: str) -> str:
 
 
 def camera_name(make: str, model: str) -> str:
-    """`Make Model`, without the make where the model begins with it: `NIKON D90`, not `NIKON CORPORATION NIKON D90`."""
+    """`Make Model`, the make once: `NIKON D90`, not `NIKON CORPORATION NIKON D90`."""
     make, model = clean(make, MAX_TITLE_LENGTH), clean(model, MAX_TITLE_LENGTH)
-    brand = make.casefold().split(" ", 1)[0]
-    return model if model and brand and model.casefold().startswith(brand) else f"{make} {model}".strip()
+    brands = make.casefold().split()
+    if not brands or not model:
+        return make or model
+    names_make = model.casefold().startswith(brands[0]) or model.casefold().split()[0] in brands
+    return model if names_make else f"{make} {model}"
+
+
+def _exif_of(image: Image.Image) -> Image.Exif:
+    """What Pillow reads, and the blocks that it does not: ImageMagick's older profiles, the texts of Exif 3.0."""
+    block = image.info.get("exif") or raw_profile(image.info, "APP1")
+    is_exif = isinstance(block, bytes) and block.startswith((EXIF_HEADER, b"II", b"MM"))
+    readable = with_ascii_texts(block) if is_exif else None
+    if readable is None or readable is image.info.get("exif"):
+        return image.getexif()
+    exif = Image.Exif()
+    exif.load(readable)
+    return exif
 
 
 class ExifTags:
@@ -82,7 +100,7 @@ class ExifTags:
 
     def __init__(self, image: Image.Image) -> None:
         """Of `image` as opened, before conversion. Raises what Pillow meets in a damaged block."""
-        self._exif = exif = image.getexif()
+        self._exif = exif = _exif_of(image)
         self._detail = self.directory(IFD.Exif)
         self.byte_order = exif.endian or "<"
 

@@ -27,7 +27,19 @@ _CODECS = {
     b"\x1b-L": "iso8859_5",
 }
 # The most bytes that the standard allows; a longer text is cut off there.
-LIMITS = {"title": 64, "headline": 256, "description": 2000, "keywords": 64, "author": 32, "credit": 32, "licence": 128}
+LIMITS = {
+    "title": 64,
+    "headline": 256,
+    "description": 2000,
+    "keywords": 64,
+    "author": 32,
+    "credit": 32,
+    "licence": 128,
+    "sublocation": 32,
+    "city": 32,
+    "state": 32,
+    "country": 64,
+}
 
 
 @dataclass(frozen=True)
@@ -82,7 +94,7 @@ def _reading(fields: _Fields) -> Reading:
 
 def _time(date: str, time: str) -> CreatedTime | None:
     """IPTC keeps the date, `19980903`, and the time, `140500+0200`, in two datasets."""
-    day, clock = parse_date(date.strip()), time.strip()
+    day, clock = parse_date(date.strip()), time.strip().replace(":", "")
     if day is None or day.precision != "day":
         return day
     offset = clock[6:] if parse_offset(clock[6:]) is not None else ""

@@ -71,17 +71,30 @@ def _filled(first: Description, second: Description) -> Description:
 
 def _untruncated(iptc: Description, xmp: Description) -> Description:
     """IPTC's texts, and XMP's longer ones where IPTC's end at the length that IPTC allows."""
-    whole: dict[str, Any] = {
-        name: _whole(getattr(iptc, name), getattr(xmp, name), limit)
-        for name, limit in LIMITS.items()
-        if name != "keywords"
-    }
-    longer = {word[: LIMITS["keywords"]]: word for word in xmp.keywords if len(word) > LIMITS["keywords"]}
-    return replace(iptc, **whole, keywords=clean_keywords(longer.get(word, word) for word in iptc.keywords))
+    texts = ("title", "headline", "description", "credit", "licence")
+    whole: dict[str, Any] = {name: _whole(getattr(iptc, name), [getattr(xmp, name)], LIMITS[name]) for name in texts}
+    authors = xmp.author.split(", ")
+    place = replace(
+        iptc.place,
+        sublocation=_whole(iptc.place.sublocation, [xmp.place.sublocation], LIMITS["sublocation"]),
+        city=_whole(iptc.place.city, [xmp.place.city], LIMITS["city"]),
+        state=_whole(iptc.place.state, [xmp.place.state], LIMITS["state"]),
+        country=_whole(iptc.place.country, [xmp.place.country], LIMITS["country"]),
+    )
+    return replace(
+        iptc,
+        **whole,
+        author=", ".join(_whole(name, authors, LIMITS["author"]) for name in iptc.author.split(", ")),
+        keywords=clean_keywords(_whole(word, xmp.keywords, LIMITS["keywords"]) for word in iptc.keywords),
+        place=place,
+    )
 
 
-def _whole(cut: str, text: str, limit: int) -> str:
-    return text if len(cut) == limit < len(text) and text.startswith(cut) else cut
+def _whole(cut: str, texts: Sequence[str], limit: int) -> str:
+    """The first longer text that begins like one cut off at its limit."""
+    if len(cut) != limit:
+        return cut
+    return next((text for text in texts if len(text) > limit and text.startswith(cut)), cut)
 
 
 def _created(readings: Sequence[Reading]) -> CreatedTime | None:

@@ -35,10 +35,11 @@ def takeout_of(path: Path, names: Collection[str] | None = None) -> Path | None:
     exists: Callable[[str], bool] = (
         (lambda name: (path.parent / name).is_file()) if names is None else names.__contains__
     )
-    return next((path.parent / name for name in _possible_names(path) if exists(name)), None)
+    return next((path.parent / name for name in possible_names(path) if exists(name)), None)
 
 
-def _possible_names(path: Path) -> Iterator[str]:
+def possible_names(path: Path) -> Iterator[str]:
+    """The names that Takeout may have given to the JSON of a picture."""
     yield from _names_of(path.stem, path.suffix)
     if edited := _EDITED_STEM.fullmatch(path.stem):
         yield from _names_of(f"{edited[1]}{edited[2]}", path.suffix)

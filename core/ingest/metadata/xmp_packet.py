@@ -151,12 +151,21 @@ def parse_packet(packet: bytes | str) -> Properties:
     A wrong declaration of the encoding, bytes of another encoding, undeclared prefixes, stray `&` and `<` and a missing
     end are tolerated.
     """
+    return Properties(_tree(packet).properties())
+
+
+def parse_elements(document: str) -> list[Node]:
+    """The outermost elements of a document that is the text of a property."""
+    return _tree(document).roots
+
+
+def _tree(packet: bytes | str) -> _Tree:
+    tree = _Tree()
     if not packet or len(packet) > MAX_PACKET_BYTES:
-        return Properties({})
+        return tree
     text = packet if isinstance(packet, str) else _decoded(packet)
     text = _NO_XML_CHARACTER.sub(" ", _DECLARATION.sub("", text))
     data = _REFERENCE.sub(_valid_reference, text).encode()
-    tree = _Tree()
     start = data.find(b"<")
     for _ in range(_MAX_RESTARTS):
         error = _parse(data, start, tree)
@@ -164,7 +173,7 @@ def parse_packet(packet: bytes | str) -> Properties:
         if following is None:
             break
         start = following.start()
-    return Properties(tree.properties())
+    return tree
 
 
 def _decoded(packet: bytes) -> str:
@@ -208,7 +217,7 @@ class _Tree:
     """What the parser calls: builds nodes, none deeper than is believable."""
 
     def __init__(self) -> None:
-        self._roots: list[Node] = []
+        self._wrappers: list[Node] = []
         self._open: list[Node] = []
         self._named: dict[str, Node] = {}
         self._depth = self._count = 0
@@ -227,7 +236,7 @@ class _Tree:
         node = Node(_short(tag), {_short(name): value for name, value in attributes.items()})
         if _NODE_ID in attributes and node.name in _CONTAINERS:
             self._named[attributes[_NODE_ID]] = node
-        (self._open[-1].children if self._open else self._roots).append(node)
+        (self._open[-1].children if self._open else self._wrappers).append(node)
         self._open.append(node)
 
     def end(self, tag: str) -> None:  # noqa: ARG002 - the parser's protocol
@@ -242,9 +251,14 @@ class _Tree:
     def close(self) -> None:
         """The parser calls it at the end of a document."""
 
+    @property
+    def roots(self) -> list[Node]:
+        """The outermost elements of the packet itself."""
+        return [child for wrapper in self._wrappers for child in wrapper.children]
+
     def properties(self) -> dict[str, Node]:
         found: dict[str, Node] = {}
-        for node in (node for root in self._roots for node in _property_nodes(root)):
+        for node in (node for root in self._wrappers for node in _property_nodes(root)):
             if not node.children and (elsewhere := self._named.get(node.attributes.get("rdf:nodeID", ""))):
                 node.children.append(elsewhere)  # F-Spot writes values apart from their properties
             if node.name not in found or not found[node.name].has_content:

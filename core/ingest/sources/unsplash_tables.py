@@ -17,7 +17,8 @@ from typing import NamedTuple
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from core.errors import ContactSheetError
-from core.ingest.metadata.cleaning import MAX_KEYWORD_LENGTH, MAX_TITLE_LENGTH, clean, clean_keywords, parse_date
+from core.ingest.metadata.cleaning import MAX_KEYWORD_LENGTH, MAX_TITLE_LENGTH, clean, clean_keywords
+from core.ingest.metadata.dates import parse_date
 from core.ingest.sources.sharded_tables import TableReading, find_shards, read_rows
 from core.records.descriptions import Description
 

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Self
 
 from core.access import Access, Action, Person
-from core.errors import ContactSheetError, StoreError
+from core.errors import StoreError
 from core.jobs.background import BackgroundJobs
 from core.library.backup.restorer import Restorer
 from core.library.backup.writer import Announce, BackupWriter
 from core.library.verification import Verifier
 from core.logs import log
+from core.periodic import Periodic
 from core.records.backups import Backup, BackupReport, RestoreOptions, RestoreReport
 from core.records.jobs import Failure, Job, JobResult, ProgressListener, ignore
 from core.records.verification import Damage, VerificationOptions, VerificationReport
@@ -205,9 +204,11 @@ class BackupService:
         hour = f"{self._now():%Y-%m-%dT%H}"
         return self._background.start_once(BACKUP_JOB, EVERYTHING, {"hour": hour}, SCHEDULE.author)
 
-    def watch(self) -> BackupWatcher:
-        """Start backups when they are due, until the watcher is closed."""
-        return BackupWatcher(self)
+    def watch(self) -> Periodic | None:
+        """Start backups when they are due, until the watch is closed; None where none is ever due."""
+        if self.schedule.folder is None or self.schedule.every is None:
+            return None
+        return Periodic("library", "a backup could not be started", self.start_due_backup, CHECK_INTERVAL_S)
 
     def _record(self, person: Person, action: Action, collection: str, target: str) -> None:
         """A line in the audit log, which may itself be what is damaged or restored: so afterwards, and if it can be."""
@@ -221,32 +222,6 @@ class BackupService:
         if folder is None:
             raise StoreError("no folder for backups is set: name one, or set CONTACTSHEET_BACKUP")
         return BackupPlace(folder)
-
-
-class BackupWatcher:
-    """Starts backups when they are due, in a daemon thread."""
-
-    def __init__(self, service: BackupService, interval_s: float = CHECK_INTERVAL_S) -> None:
-        self._service, self._interval_s, self._closed = service, interval_s, threading.Event()
-        if service.schedule.folder is not None and service.schedule.every is not None:
-            threading.Thread(target=self._run, name="backups", daemon=True).start()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Start no more."""
-        self._closed.set()
-
-    def _run(self) -> None:
-        while not self._closed.wait(self._interval_s):
-            try:
-                self._service.start_due_backup()
-            except (ContactSheetError, OSError) as error:
-                log("library", "a backup could not be started", logging.ERROR, error=str(error))
 
 
 def _failure(damage: Damage) -> Failure:

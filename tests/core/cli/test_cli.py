@@ -108,9 +108,25 @@ def test_search_takes_every_filter(run, pictures: Path, tmp_path: Path) -> None:
 
 def test_nothing_found_says_what_to_do(run, pictures: Path) -> None:
     run("ingest", pictures, "--collection", "c")
-    code, out, err = run("search", "red", "--collection", "c", "--floor", "1.5")
+    code, out, err = run("search", "red", "--collection", "c", "--floor", "1")
     assert (code, out) == (0, "")
     assert "lower --floor" in err
+
+
+def test_a_file_is_shown_under_its_name_whatever_characters_it_has(run, pictures: Path) -> None:
+    (pictures / "red.png").rename(pictures / "90%.png")
+    run("ingest", pictures, "--collection", "c")
+    out = run("search", "red", "--collection", "c", "--top", 1)[1]
+    assert out.split() == ["1", "1.0000", "90%.png", str(pictures / "90%.png")]
+
+
+def test_output_is_utf8_whatever_the_environment_says(pictures: Path, tmp_path: Path) -> None:
+    (pictures / "red.png").rename(pictures / "\u732b\u2009\u20ac.png")
+    environment = {**os.environ, "PYTHONIOENCODING": "cp1252", "CONTACTSHEET_DATA": str(tmp_path / "generated")}
+    command = [sys.executable, "-m", "core", "rescan", "\u732b"]
+    ended = subprocess.run(command, capture_output=True, env=environment, check=False)
+    assert (ended.returncode, ended.stdout) == (1, b"")
+    assert ended.stderr.decode("utf-8").startswith("error: '\u732b' cannot name a collection")
 
 
 @pytest.mark.parametrize(
@@ -316,3 +332,37 @@ def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
     run = subprocess.run(command, cwd=PROJECT, env=environment, stdout=writing, stderr=subprocess.PIPE, text=True)
     os.close(writing)
     assert run.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        (("--keyword", "kyword"), "c has no keyword ‘kyword’: check the spelling"),
+        (("--source", "picture"), "c has no source ‘picture’ (did you mean pictures?): check the spelling"),
+        (("--floor", "5"), "a minimum similarity of 5 is out of range: choose -1 to 1"),
+        (("--floor", "nan"), "a minimum similarity of nan is out of range"),
+    ],
+)
+def test_a_filter_that_cannot_find_anything_is_said_to_be(
+    run, pictures: Path, option: tuple[str, str], message: str
+) -> None:
+    run("ingest", pictures, "--collection", "c")
+    code, _, error = run("search", "red", "--collection", "c", *option)
+    assert code == 1
+    assert message in error
+
+
+def test_pictures_are_found_by_the_year_in_which_they_were_taken(run, pictures: Path, tmp_path: Path) -> None:
+    captions = tmp_path / "captions.csv"
+    captions.write_text("file,date\nred.png,1998-09-30\ngreen.jpg,31.12.1998\nsub/blue.webp,c. 1930\n")
+    run("ingest", pictures, "--collection", "c", "--captions", captions)
+
+    def found(*options: str) -> set[str]:
+        results = json.loads(run("search", "red", "--collection", "c", "--json", *options)[1])["results"]
+        return {result["title"].partition(".")[0] for result in results}
+
+    assert found("--until", "1998") == {"red", "green", "blue"}
+    assert found("--since", "1998") == {"red", "green"}
+    assert found("--since", "1998-09", "--until", "1998-09") == {"red"}
+    assert found("--since", "1930s", "--until", "1930s") == {"blue"}
+    assert found("--since", "1931") == {"red", "green"}

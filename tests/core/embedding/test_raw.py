@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import io
+import shutil
 import subprocess
 import sys
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,12 +23,13 @@ from tests.fakes.odd_pictures import XMP
 def test_a_raw_is_read_by_its_largest_preview_with_its_own_metadata(name: str) -> None:
     opened = images.open_image(EVERY_RAW[name](jpeg((640, 480), "red")))
     picture = images.upright_rgb(opened)
+    assert opened.format == "RAW"
     assert picture.size == (640, 480)
     assert np.allclose(np.asarray(picture)[100, 100], (254, 0, 0), atol=3)
     about = embedded_description(opened)
     assert about.author == "Ada"
-    assert about.created_at is not None
-    assert about.created_at.year == 2019
+    assert about.created is not None
+    assert about.created.start.year == 2019
 
 
 @pytest.mark.parametrize("name", EVERY_RAW)
@@ -54,6 +58,21 @@ def test_a_raws_packet_of_xmp_is_read(build: type) -> None:
     opened = images.open_image(build(jpeg((640, 480), "red"), xmp=XMP))
     assert opened.info["xmp"] == XMP
     assert embedded_description(opened).title == "Title"
+
+
+@pytest.mark.parametrize("signature", [b"FOVb", b"\0MRM", b"II\x1a\0\0\0HEAPCCDR"])
+def test_raws_that_are_built_otherwise_are_searched_for_their_preview(signature: bytes) -> None:
+    data = signature + bytes(100) + jpeg((160, 120), "blue") + bytes(50) + jpeg((640, 480), "red") + bytes(400)
+    assert images.decode(data).size == (640, 480)
+
+
+def test_a_tile_of_a_lossy_dng_is_not_taken_for_its_preview() -> None:
+    writer = camera_raw.TiffWriter("<")
+    tile = writer.append(jpeg((640, 480), "blue"))
+    rows = [camera_raw.short("<", 259, 34892), camera_raw.short("<", 262, 34892), (50706, 1, b"\1\4\0\0")]
+    rows += [camera_raw.long("<", 273, tile), camera_raw.long("<", 279, 5000)]
+    with pytest.raises(BadImage, match=r"not supported .*no preview was found"):
+        images.decode(writer.file(writer.add(rows)))
 
 
 def test_a_cr3_without_a_track_of_jpeg_is_read_by_its_preview_box() -> None:
@@ -97,6 +116,26 @@ def test_a_raw_without_a_preview_is_developed_upright_with_rawpy() -> None:
     assert images.upright_rgb(opened).size == opened.size == (64, 96)
     assert images.upright_size(opened.size, opened) == (64, 96)
     assert embedded_description(opened).author == "Ada"
+
+
+@pytest.mark.skipif(shutil.which("exiftool") is None, reason="exiftool is not installed")
+@pytest.mark.parametrize("name", [*EVERY_RAW, "RAF"])
+def test_exiftool_takes_our_files_for_raws_and_finds_the_same_preview_and_metadata(name: str, tmp_path: Path) -> None:
+    preview = jpeg((640, 480), "red")
+    build = {**EVERY_RAW, "RAF": camera_raw.raf, "CR3": partial(camera_raw.cr3, in_track=False)}[name]
+    path = tmp_path / f"a.{name.lower()}"
+    path.write_bytes(build(preview))
+
+    def ask(*options: str) -> bytes:
+        return subprocess.run(["exiftool", *options, str(path)], capture_output=True, check=True).stdout
+
+    assert ask("-s3", "-FileType").decode().strip() == {"CR3": "CRX", "RW2": "RAW"}.get(name, name)
+    found = [ask("-b", f"-{tag}") for tag in ("PreviewImage", "JpgFromRaw")]
+    if name != "ORF":  # whose maker notes are a place alone here
+        assert preview in found
+    if name != "RAF":
+        path.write_bytes(images.open_image(build(preview)).info["exif"].removeprefix(b"Exif\0\0"))
+        assert ask("-s3", "-Artist", "-DateTimeOriginal").decode().split("\n")[:2] == ["Ada", "2019:07:14 05:12:09"]
 
 
 def test_a_loop_of_directories_ends() -> None:

@@ -9,7 +9,9 @@ from PIL import Image, ImageCms
 
 from core.embedding import images
 from core.errors import BadImage
-from tests.fakes.camera_raw import TiffWriter, jpeg, long, short
+from core.ingest.metadata.embedded import embedded_description
+from tests.fakes.camera_raw import TiffWriter, directory, jpeg, long, short
+from tests.fakes.odd_pictures import XMP
 from tests.fakes.tiffs import pages, tiff
 
 
@@ -68,8 +70,12 @@ def test_compressions_and_predictors_are_undone(compression: str, predictor: int
 
 
 @pytest.mark.parametrize("compression", [1, 8])
-@pytest.mark.parametrize("rows_per_strip", [1, 3, 7])
-def test_colours_of_16_bits_and_floats_in_strips(compression: int, rows_per_strip: int) -> None:
+@pytest.mark.parametrize("rows_per_strip", [1, 3, 4, 6, 7])
+@pytest.mark.parametrize("band_bytes", [1, 65, 32_000_000])
+def test_colours_of_16_bits_and_floats_in_strips(
+    compression: int, rows_per_strip: int, band_bytes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.embedding.tiff_blocks.BAND_BYTES", band_bytes)
     values = np.random.default_rng(0).integers(0, 65_536, (7, 5, 3)).astype(np.uint16)
     values[0, 0] = 65_535
     data = tiff(values, photometric=2, compression=compression, rows_per_strip=rows_per_strip)
@@ -78,7 +84,9 @@ def test_colours_of_16_bits_and_floats_in_strips(compression: int, rows_per_stri
     assert np.abs(np.asarray(images.decode(floats)).astype(float) - values / 257).max() <= 0.51
 
 
-def test_tiles_and_planes_are_put_together() -> None:
+@pytest.mark.parametrize("band_bytes", [1, 32_000_000])
+def test_tiles_and_planes_are_put_together(band_bytes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.embedding.tiff_blocks.BAND_BYTES", band_bytes)
     values = np.random.default_rng(0).integers(0, 65_536, (3, 20, 40)).astype(np.uint16)
     values[0, 0, 0] = 65_535
     writer, offsets = TiffWriter("<"), []
@@ -106,6 +114,22 @@ def test_a_dark_photograph_with_a_profile_is_not_brightened() -> None:
     rows = [short("<", 256, 2), short("<", 257, 1), short("<", 258, 16, 16, 16), short("<", 262, 2)]
     rows += [long("<", 273, at), short("<", 277, 3), short("<", 278, 1), long("<", 279, 12), (34675, 7, profile)]
     assert greys(writer.file(writer.add(rows))) == [10, 10]
+
+
+@pytest.mark.parametrize("kind", ["TIFF", "RAW"])
+def test_iptc_and_xmp_of_what_pillow_does_not_read_are_read(kind: str) -> None:
+    iptc = b"\x1c\x02\x69\x00\x08Headline" + b"\x1c\x02\x50\x00\x03Ada"
+    rows = [(33723, 7, iptc), (700, 1, XMP)]
+    writer = TiffWriter("<")
+    if kind == "RAW":
+        at = writer.append(preview := jpeg((640, 480), "red"))
+        rows += [(50706, 1, b"\1\4\0\0"), long("<", 513, at), long("<", 514, len(preview))]
+    else:
+        at = writer.append(bytes(2))
+        rows += [short("<", 256, 1), short("<", 257, 1), short("<", 258, 16), short("<", 262, 1)]
+        rows += [long("<", 273, at), short("<", 278, 1), long("<", 279, 2)]
+    about = embedded_description(images.open_image(writer.file(writer.add(rows))))
+    assert (about.title, about.headline, about.author) == ("Title", "Headline", "Ada")
 
 
 def test_orientation_and_words_of_a_scientific_tiff_are_kept() -> None:
@@ -138,10 +162,18 @@ def test_a_tiff_whose_compression_is_unknown_is_not_supported() -> None:
         images.decode(tiff(np.zeros((2, 2), np.uint8), compression=34_887))
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")  # pytest undoes our own filter
 def test_samples_that_are_cut_off_or_too_many_are_refused() -> None:
     data = tiff(np.zeros((200, 200), np.float64))
     with pytest.raises(BadImage, match=r"truncated|damaged"):
         images.decode(data[:8] + data[8 + 100_000 :])
+    head = b"II*\0" + struct.pack("<I", 8)
+    rows = [short("<", 256, 9), short("<", 257, 9), short("<", 258, 16), short("<", 262, 1), short("<", 278, 9)]
+    at = 8 + len(directory("<", 8, [*rows, long("<", 273, 0), long("<", 279, 162)]))
+    body = directory("<", 8, [*rows, long("<", 273, at), long("<", 279, 162)])
+    assert images.decode(head + body + bytes(162)).size == (9, 9)
+    with pytest.raises(BadImage, match="truncated"):
+        images.decode(head + body + bytes(150))
     with pytest.raises(BadImage, match="too many pixels"):
         images.decode(tiff(np.zeros((1000, 1000, 4), np.float64), photometric=2), max_megapixels=2)
 

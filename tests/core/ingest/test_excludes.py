@@ -8,6 +8,7 @@ import pytest
 from core.errors import ContactSheetError
 from core.ingest.sources.folder import walk
 from core.ingest.sources.passed_over import PassedOver
+from core.records.jobs import Failure
 
 
 def touch(root: Path, *names: str) -> None:
@@ -107,6 +108,16 @@ def test_what_is_excluded_by_a_pattern_is_counted(tmp_path: Path) -> None:
     touch(tmp_path, "a.jpg", "b.tmp.jpg", "proofs/c.jpg", "x/proofs/d.jpg", ".e.jpg", "notes.txt", "a.xmp")
     assert walk(tmp_path, ["*.tmp.*", "proofs/", "  "]).passed_over == PassedOver(
         {}, {"proofs": 2}, excluded_files=1, hidden=1, other_files=1
+    )
+
+
+def test_raws_that_nothing_could_read_are_counted_by_kind_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.ingest.sources.passed_over.RAW_INSTALLED", False)
+    failures = [Failure(f"/a/{number}.CR2", "not supported", "no preview") for number in range(2)]
+    failures += [Failure("/a/b.jxl", "not an image in a supported format"), Failure("/a/c.cr2", "truncated")]
+    failures += [Failure("/a/d.jpg", "not an image in a supported format")]
+    assert PassedOver({"PSD": 1}).including(failures).line() == (
+        "4 passed over: 2 CR2 (pip install -r requirements-raw.txt), 1 JXL (pip install -r requirements-jxl.txt), 1 PSD"
     )
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -118,6 +119,7 @@ def test_a_file_comes_with_its_size_time_and_sidecars(tmp_path: Path) -> None:
         ("IMG_1(2).jpg", "IMG_1.jpg(2).json"),
         ("IMG_1(2).jpg", "IMG_1.jpg.supplemental-metadata(2).json"),
         ("IMG_1-edited.jpg", "IMG_1.jpg.json"),
+        ("IMG_1-bearbeitet.jpg", "IMG_1.jpg.supplemental-metadata.json"),
         ("x" * 50 + ".jpg", "x" * 46 + ".json"),
         ("p.cr2", "p.json"),
     ],
@@ -155,3 +157,17 @@ def test_what_takes_an_extra_is_counted_without_it_unless_its_name_lies(
     (tmp_path / "really a jpeg.heic").write_bytes(b"\xff\xd8\xff")
     assert found(tmp_path) == ["really a jpeg.heic"]
     assert walk(tmp_path).passed_over.kinds == {"JXL": 2, "HEIC": 1}
+
+
+def test_sidecars_belong_to_the_picture_that_is_written_alike(tmp_path: Path) -> None:
+    for name in ("P.jpg", "P.xmp", "p.jpg", "p.xmp", "q.jpg", "Q.JPG", "Q.JPG.xmp", "r.jpg", "R.XMP"):
+        (tmp_path / name).touch()
+    found = {file.path.name: [beside.path.name for beside in file.sidecars] for file in walk(tmp_path).files}
+    assert found == {"P.jpg": ["P.xmp"], "p.jpg": ["p.xmp"], "q.jpg": [], "Q.JPG": ["Q.JPG.xmp"], "r.jpg": ["R.XMP"]}
+
+
+def test_a_sidecars_name_may_be_composed_otherwise_than_its_pictures(tmp_path: Path) -> None:
+    (tmp_path / unicodedata.normalize("NFD", "S\u00e3o.jpg")).touch()
+    (tmp_path / unicodedata.normalize("NFC", "S\u00e3o.xmp")).touch()
+    (file,) = walk(tmp_path).files
+    assert len(file.sidecars) == 1

@@ -3,59 +3,22 @@
 from __future__ import annotations
 
 import json
-import os
 import random
-import select
-import time
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from core.access import OPERATOR
 from core.store.objects.backup_place import BackupPlace
 from tests.core.store.test_released_data import differences
-from tests.fakes.child_processes import FORKS
+from tests.fakes.child_processes import killed
 from tests.fakes.colour_app import colour_app, contents, open_table
 from tests.fakes.killed_backup import back_up_announced, restore_announced
 from tests.fakes.released_data import read, unpack
 from tests.fakes.trials import trials
 
-KILLS, DEADLINE_S = trials(40, 3), 60.0
-
-
-def killed(target: Callable[..., None], arguments: tuple[str, ...], delay_s: float | None) -> tuple[bool, float]:
-    """Run in a process that is killed `delay_s` after it began: whether that came before its end, and its seconds."""
-    readable, writable = os.pipe()
-    try:
-        child: Any = FORKS.Process(target=target, args=(*arguments, _Inherited(writable)))
-        child.start()
-        assert select.select([readable], [], [], DEADLINE_S)[0], "the child did not begin"
-        began = time.monotonic()
-        child.join(delay_s)
-        struck = bool(child.is_alive())
-        child.kill()
-        child.join(DEADLINE_S)
-        assert struck or child.exitcode == 0
-        return struck, time.monotonic() - began
-    finally:
-        os.close(readable)
-        os.close(writable)
-
-
-class _Inherited(int):
-    """A descriptor that is passed on to a child."""
-
-    def __reduce__(self) -> Any:
-        from multiprocessing.reduction import DupFd
-
-        return _descriptor, (DupFd(int(self)),)
-
-
-def _descriptor(duplicate: Any) -> int:
-    return int(duplicate.detach())
+KILLS = trials(40, 3)
 
 
 @pytest.fixture

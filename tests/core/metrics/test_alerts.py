@@ -15,7 +15,7 @@ from core.access import OPERATOR, Access, Person
 from core.errors import NotAllowed, StoreError
 from core.metrics.alert_readings import AlertReadings, LimitUsage
 from core.metrics.alert_rules import load_rules
-from core.metrics.alert_service import AlertError, AlertService, AlertWatcher
+from core.metrics.alert_service import AlertError, AlertService
 from core.metrics.alert_state import evaluate, step
 from core.records.alerts import Alert, AlertReading, AlertRule, AlertState, Silence
 from core.records.events import EventWindow
@@ -228,7 +228,7 @@ def test_a_watch_checks_where_no_page_is_open(world: World) -> None:
     world.values["Spent"] = 0.9
     reported = threading.Event()
     world.service._notify = lambda alert: reported.set()
-    with AlertWatcher(world.service, interval_s=0.01):
+    with world.service.watch(interval_s=0.01):
         assert reported.wait(30)
 
 
@@ -243,7 +243,7 @@ def test_a_watch_outlives_a_check_that_fails(world: World, monkeypatch: pytest.M
         raise StoreError("the disk is full: make room")
 
     monkeypatch.setattr(world.service, "check", failing)
-    with AlertWatcher(world.service, interval_s=0.01):
+    with world.service.watch(interval_s=0.01):
         assert twice.wait(30)
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.ingest.metadata.cleaning import clean, clean_description, clean_keywords, decode_text
+from core.ingest.metadata.cleaning import clean, clean_comment, clean_description, clean_keywords, decode_text
 
 
 def test_text_from_outside_loses_control_characters_and_direction_marks() -> None:
@@ -38,6 +38,7 @@ def test_a_million_keywords_are_cut_to_a_hundred() -> None:
         "SONY DSC",
         "Exif_JPEG_PICTURE",
         "KONICA MINOLTA DIGITAL CAMERA",
+        "DIGITAL STILLCAMERA",
         "Created with GIMP",
         "CREATOR: gd-jpeg v1.0 (using IJG JPEG v62), quality = 75",
         "<Digimax i5, Samsung #1>",
@@ -47,6 +48,12 @@ def test_a_million_keywords_are_cut_to_a_hundred() -> None:
 )
 def test_what_cameras_and_programs_write_is_no_description(text: str) -> None:
     assert clean_description(text) == ""
+
+
+def test_the_readings_of_a_sensor_are_no_comment() -> None:
+    assert clean_comment("R: 139 G: 255 B: 189 X:39852 Y: 0 S: 0 Zs: 6 Zp: 115 F: 531 I: 1") == ""
+    assert clean_comment("Two boats, 14.7.2019") == "Two boats, 14.7.2019"
+    assert clean_comment("猫と犬 2") == "猫と犬 2"
 
 
 @pytest.mark.parametrize("text", ["My OLYMPUS DIGITAL CAMERA", "Digital cameras", "A SONY DSC on a table"])

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import struct
+
 import pytest
 from PIL import Image
 from PIL.ExifTags import GPS, IFD, Base
@@ -30,6 +32,19 @@ def test_texts_are_utf_8_or_else_latin_1(encoding: str) -> None:
 def test_texts_end_at_a_nul_and_lose_their_blanks() -> None:
     about = described({Base.ImageDescription: b"Boats   \0\xff\xfe", Base.Artist: b"   ", Base.Copyright: b"CC\0Ada\0"})
     assert (about.description, about.author, about.licence) == ("Boats", "", "CC Ada")
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_the_type_of_exif_3_for_texts_in_utf_8_is_read(order: str) -> None:
+    exif = Image.Exif()
+    exif.endian = order
+    exif[Base.Artist] = "Café Zoë".encode()
+    exif.get_ifd(IFD.Exif).update({Base.DateTimeOriginal: "2019:07:14 10:30:00", Base.LensModel: "50 mm"})
+    block = exif.tobytes()
+    for tag in (Base.Artist, Base.LensModel):
+        block = block.replace(struct.pack(f"{order}HH", tag, 2), struct.pack(f"{order}HH", tag, 129))
+    about = embedded_description(opened(jpeg(exif=block)))
+    assert (about.author, about.lens, str(about.created)) == ("Café Zoë", "50 mm", "2019-07-14T10:30:00")
 
 
 def test_windows_fields_fill_what_is_missing() -> None:
@@ -137,6 +152,8 @@ def test_an_altitude_that_cannot_be_costs_no_coordinates() -> None:
         ("NIKON CORPORATION", "NIKON D90", "NIKON D90"),
         ("Canon", "Canon EOS 5D", "Canon EOS 5D"),
         ("SONY", "DSC-R1", "SONY DSC-R1"),
+        ("EASTMAN KODAK COMPANY", "KODAK DX4900 ZOOM", "KODAK DX4900 ZOOM"),
+        ("LG Electronics", "LG-H870", "LG-H870"),
         ("Apple", "", "Apple"),
         ("", "iPhone 12", "iPhone 12"),
         ("", "", ""),

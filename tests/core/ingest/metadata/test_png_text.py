@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from PIL import Image
+from PIL.ExifTags import Base
+
 from core.ingest.metadata.embedded import embedded_description
 from core.records.descriptions import Description
 from tests.fakes.metadata_blocks import alternatives, iptc, opened, packet, png, resource
@@ -42,6 +45,14 @@ def test_profiles_in_texts_are_read() -> None:
     block = resource(0x0404, iptc((5, b"Mole")))
     for name, data in (("iptc", block), ("8bim", block), ("xmp", packet(alternatives("dc:title", x_default="Mole")))):
         assert embedded_description(opened(png(**raw_profile(name, data)))).title == "Mole"
+
+
+def test_the_older_profiles_of_imagemagick_hold_exif_or_xmp() -> None:
+    exif = Image.Exif()
+    exif[Base.Artist] = "Ada"
+    assert embedded_description(opened(png(**raw_profile("APP1", exif.tobytes())))).author == "Ada"
+    xmp = b"http://ns.adobe.com/xap/1.0/\0" + packet(alternatives("dc:title", x_default="Mole"))
+    assert embedded_description(opened(png(**raw_profile("APP1", xmp)))).title == "Mole"
 
 
 def test_a_damaged_profile_says_nothing() -> None:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import time
+from xml.sax.saxutils import escape
 
 import pytest
 
 from core.ingest.metadata.embedded import embedded_description
+from core.ingest.metadata.xmp import read_xmp
 from core.ingest.metadata.xmp_packet import MAX_PACKET_BYTES, parse_packet
 from core.records.descriptions import Description, Place
 from tests.fakes.metadata_blocks import alternatives, bag, jpeg, opened, packet, segment
@@ -61,6 +63,25 @@ def test_hierarchies_of_every_program_are_read_and_their_leaves_are_keywords() -
     assert about.hierarchies == ("Animals|Mammals|Dog", "Places|Lisboa", "Trips|2019")
 
 
+def test_the_categories_of_acdsee_are_hierarchies() -> None:
+    categories = (
+        '<Categories><Category Assigned="0">Animals<Category Assigned="1">Dog</Category></Category>'
+        '<Category Assigned="1">Trips</Category></Categories>'
+    )
+    about = described(packet(f"<acdsee:categories>{escape(categories)}</acdsee:categories>"))
+    assert (about.keywords, about.hierarchies) == (("Dog", "Trips"), ("Animals|Dog",))
+
+
+def test_what_darktable_keeps_for_itself_is_no_keyword() -> None:
+    about = described(
+        packet(
+            bag("dc:subject", "darktable", "format", "nef", "exported", "sea")
+            + bag("lr:hierarchicalSubject", "darktable|format|nef", "darktable|exported", "sea")
+        )
+    )
+    assert (about.keywords, about.hierarchies) == (("sea",), ())
+
+
 def test_people_are_those_of_regions_and_of_iptc_but_not_pets() -> None:
     region = '<rdf:li rdf:parseType="Resource"><mwg-rs:Name>{}</mwg-rs:Name><mwg-rs:Type>{}</mwg-rs:Type></rdf:li>'
     attributes = '<rdf:li><rdf:Description mwg-rs:Name="Zoë" mwg-rs:Type="Face"/></rdf:li>'
@@ -88,11 +109,24 @@ def test_a_location_that_is_shown_comes_before_where_the_camera_was() -> None:
         ("38,42.5N", "9,8.1W", (38.708333, -9.135)),
         ("38,42,30S", "9,8,6E", (-38.708333, 9.135)),
         ("38.7N", "9.1W", (38.7, -9.1)),
+        ("-38.7", "9.1", (-38.7, 9.1)),
     ],
 )
 def test_coordinates_are_read_in_every_form(latitude: str, longitude: str, expected: tuple[float, float]) -> None:
     place = described(packet(attributes=f'exif:GPSLatitude="{latitude}" exif:GPSLongitude="{longitude}"')).place
     assert (place.latitude, place.longitude) == pytest.approx(expected)
+
+
+def test_the_hemisphere_may_stand_in_a_property_of_its_own() -> None:
+    gps = 'exif:GPSLatitude="38.7" exif:GPSLatitudeRef="S" exif:GPSLongitude="9,6" exif:GPSLongitudeRef="W"'
+    place = described(packet(attributes=gps)).place
+    assert (place.latitude, place.longitude) == pytest.approx((-38.7, -9.1))
+
+
+def test_of_several_locations_the_first_counts() -> None:
+    cities = "".join(f'<rdf:li Iptc4xmpExt:City="{city}"/>' for city in ("Lisboa", "Porto"))
+    about = described(packet(f"<Iptc4xmpExt:LocationShown><rdf:Bag>{cities}</rdf:Bag></Iptc4xmpExt:LocationShown>"))
+    assert about.place == Place(city="Lisboa")
 
 
 @pytest.mark.parametrize("latitude", ["0,0N", "91,0N", "north", "38,42.5", "nanN", ""])
@@ -173,6 +207,22 @@ def test_a_packet_made_to_cost_time_costs_none(xmp: bytes) -> None:
     properties = parse_packet(xmp)
     assert time.process_time() - began < 5
     assert "aaaa" not in properties.text("dc:title")
+
+
+def test_long_keywords_above_many_others_are_not_repeated_for_each() -> None:
+    below = '<rdf:li rdf:parseType="Resource"><mwg-kw:Keyword>k</mwg-kw:Keyword></rdf:li>' * 4_000
+    entry = (
+        f'<rdf:li rdf:parseType="Resource"><mwg-kw:Keyword>{"x" * 1_000_000}</mwg-kw:Keyword>'
+        f"<mwg-kw:Children><rdf:Bag>{below}</rdf:Bag></mwg-kw:Children></rdf:li>"
+    )
+    kind = f'rdf:parseType="Resource"><mwg-kw:Hierarchy><rdf:Bag>{entry}</rdf:Bag></mwg-kw:Hierarchy></mwg-kw:Keywords>'
+    digits = "1" * 3_000_000
+    began = time.process_time()
+    about = read_xmp(
+        parse_packet(packet(f"<mwg-kw:Keywords {kind}", f'xmp:Rating="{digits}" exif:GPSLatitude="{digits}N"'))
+    ).about
+    assert about.hierarchies == ("x" * 80 + "|k",)
+    assert time.process_time() - began < 5
 
 
 GUID = b"0123456789ABCDEF0123456789ABCDEF"
