@@ -16,6 +16,7 @@ from core.errors import SidecarError
 from core.ingest.metadata.hierarchies import SEPARATOR
 from core.ingest.metadata.sidecar_files import SUFFIX, sidecars_of
 from core.ingest.metadata.xmp_editing import with_keywords
+from core.ingest.sources.sidecar_files import SidecarNames
 from core.library.sidecar_replacing import read_sidecar
 from core.records.assets import Asset, Location
 from core.records.sidecars import SidecarChange
@@ -94,7 +95,7 @@ def _sidecar_of(picture: Path) -> Path:
         folder = _folder(picture.parent, picture.parent.stat().st_mtime_ns)
     except OSError as error:
         raise SidecarError("its folder cannot be read") from error
-    found = sidecars_of(picture, folder.names)
+    found = sidecars_of(picture, frozenset(folder.sidecars.of(picture.name)))
     own = [path for path in found if _folded(path.name[: -len(SUFFIX)]) == _folded(picture.name)]
     if own:
         return own[0]
@@ -104,17 +105,17 @@ def _sidecar_of(picture: Path) -> Path:
 
 @dataclass(frozen=True)
 class _Folder:
-    """The names of its files, and how many pictures it has by their name without suffix."""
+    """The sidecars in it, and how many pictures it has by their name without suffix."""
 
-    names: frozenset[str]
+    sidecars: SidecarNames
     pictures: Counter[str]
 
 
 @lru_cache(maxsize=4)
 def _folder(path: Path, _modified_ns: int) -> _Folder:
-    names = frozenset(entry.name for entry in os.scandir(path))
+    names = [entry.name for entry in os.scandir(path)]
     pictures = (Path(name) for name in names if Path(name).suffix.lower() in PICTURE_SUFFIXES)
-    return _Folder(names, Counter(_folded(picture.stem) for picture in pictures))
+    return _Folder(SidecarNames(names), Counter(_folded(picture.stem) for picture in pictures))
 
 
 def _folded(name: str) -> str:

@@ -292,3 +292,21 @@ def test_an_unknown_run_is_refused_and_a_deleted_collection_forgets_its_runs(arc
     assert app.sidecars.runs("c") == []
     with pytest.raises(ContactSheetError, match=f"c has no run {run}"):
         app.sidecars.undo(OPERATOR, "c", run or 0)
+
+
+def test_pictures_that_differ_in_case_alone_have_sidecars_of_their_own(tmp_path: Path, app: App) -> None:
+    folder = tmp_path / "archive"
+    folder.mkdir()
+    for name, colour in (("p.png", "red"), ("P.PNG", "#c00000")):
+        Image.new("RGB", (8, 8), colour).save(folder / name, "PNG")
+    if len(list(folder.iterdir())) == 1:
+        pytest.skip("the disk knows no case")
+    (folder / "P.xmp").write_bytes(LIGHTROOM)
+    app.ingest(folder, "c")
+    publish_named(app, {"Harbour": ["p.png", "P.PNG"]})
+    app.sidecars.write(OPERATOR, "c")
+    rescan(app)
+    assert (folder / "P.xmp").read_bytes() == LIGHTROOM
+    about = {Path(hit.asset.uris[0]).name: hit.asset.about for hit in app.pictures("c", list(app.titles("c")))}
+    assert about["p.png"].keywords == ("Harbour",)
+    assert about["P.PNG"].keywords == ("Boat", "Sea", "Harbour")
