@@ -19,7 +19,7 @@ from core.ingest.metadata.xmp_editing import with_keywords
 from core.ingest.sources.sidecar_files import SidecarNames
 from core.library.sidecar_replacing import read_sidecar
 from core.records.assets import Asset, Location
-from core.records.sidecars import SidecarChange
+from core.records.sidecars import SidecarChange, SidecarOutcome
 from core.store.objects.names import path_to_uri, uri_to_path
 
 CLUSTERS = "Clusters"
@@ -35,27 +35,33 @@ class PlannedSidecar:
     after: bytes | None = None
 
 
-def plan_sidecar(asset: Asset, place: Location, cluster: str, roots: Sequence[Path] | None) -> PlannedSidecar:
-    """What is to be written for a picture at one of its places.
+class SidecarPlanner:
+    """Plans for pictures; a folder is listed once for all of them that follow one another."""
 
-    `cluster` is the name of its cluster, empty for none; `roots` are the folders that may be written to, None for all.
-    """
-    nothing = SidecarChange(asset.id, place.uri, "left out")
-    try:
-        picture = _picture(asset, place, roots)
-        path = _sidecar_of(picture)
-        before = read_sidecar(path)
-        words = place.words or asset.about
-        edited = with_keywords(before, *_keywords(words.keywords, words.hierarchies, cluster))
-    except SidecarError as error:
-        return PlannedSidecar(replace(nothing, reason=str(error)))
-    uri = path_to_uri(path)
-    if edited.content == before or (not edited.added and before is None):
-        return PlannedSidecar(replace(nothing, outcome="unchanged", sidecar=uri))
-    if not os.access(path.parent, os.W_OK):
-        return PlannedSidecar(replace(nothing, sidecar=uri, reason="its folder is read-only"))
-    change = replace(nothing, outcome="created" if before is None else "updated", sidecar=uri, added=edited.added)
-    return PlannedSidecar(change, path, before, edited.content)
+    def __init__(self, roots: Sequence[Path] | None) -> None:
+        """`roots` are the folders that may be written to, None for all."""
+        self._roots = roots
+        self._folder = lru_cache(maxsize=1)(_read_folder)
+
+    def plan(self, asset: Asset, place: Location, cluster: str) -> PlannedSidecar:
+        """What is to be written for a picture at one of its places; `cluster` is a name, empty for none."""
+        nothing = SidecarChange(asset.id, place.uri, "left out")
+        try:
+            picture = _picture(asset, place, self._roots)
+            path = _sidecar_of(picture, self._folder(picture.parent))
+            before = read_sidecar(path)
+            words = place.words or asset.about
+            edited = with_keywords(before, *_keywords(words.keywords, words.hierarchies, cluster))
+        except SidecarError as error:
+            return PlannedSidecar(replace(nothing, reason=str(error)))
+        uri = path_to_uri(path)
+        if edited.content == before or (not edited.added and before is None):
+            return PlannedSidecar(replace(nothing, outcome="unchanged", sidecar=uri))
+        if not os.access(path.parent, os.W_OK):
+            return PlannedSidecar(replace(nothing, sidecar=uri, reason="its folder is read-only"))
+        outcome: SidecarOutcome = "created" if before is None else "updated"
+        change = replace(nothing, outcome=outcome, sidecar=uri, added=edited.added)
+        return PlannedSidecar(change, path, before, edited.content)
 
 
 def _keywords(keywords: Sequence[str], hierarchies: Sequence[str], cluster: str) -> tuple[list[str], list[str]]:
@@ -86,36 +92,35 @@ def _picture(asset: Asset, place: Location, roots: Sequence[Path] | None) -> Pat
     return path
 
 
-def _sidecar_of(picture: Path) -> Path:
+@dataclass(frozen=True)
+class _Folder:
+    """The sidecars in a folder, and how many pictures it has by their name without suffix."""
+
+    sidecars: SidecarNames
+    pictures: Counter[str]
+
+
+def _read_folder(path: Path) -> _Folder:
+    """Raises SidecarError."""
+    try:
+        names = [entry.name for entry in os.scandir(path)]
+    except OSError as error:
+        raise SidecarError("its folder cannot be read") from error
+    pictures = (Path(name) for name in names if Path(name).suffix.lower() in PICTURE_SUFFIXES)
+    return _Folder(SidecarNames(names), Counter(_folded(picture.stem) for picture in pictures))
+
+
+def _sidecar_of(picture: Path, folder: _Folder) -> Path:
     """The sidecar to update, or the new one: `p.jpg.xmp`, which belongs to p.jpg alone.
 
     An existing `p.xmp` is updated, unless another picture of that name lies beside: then it is that one's as well.
     """
-    try:
-        folder = _folder(picture.parent, picture.parent.stat().st_mtime_ns)
-    except OSError as error:
-        raise SidecarError("its folder cannot be read") from error
     found = sidecars_of(picture, frozenset(folder.sidecars.of(picture.name)))
     own = [path for path in found if _folded(path.name[: -len(SUFFIX)]) == _folded(picture.name)]
     if own:
         return own[0]
     shared = folder.pictures[_folded(picture.stem)] > 1
     return found[0] if found and not shared else picture.with_name(picture.name + SUFFIX)
-
-
-@dataclass(frozen=True)
-class _Folder:
-    """The sidecars in it, and how many pictures it has by their name without suffix."""
-
-    sidecars: SidecarNames
-    pictures: Counter[str]
-
-
-@lru_cache(maxsize=4)
-def _folder(path: Path, _modified_ns: int) -> _Folder:
-    names = [entry.name for entry in os.scandir(path)]
-    pictures = (Path(name) for name in names if Path(name).suffix.lower() in PICTURE_SUFFIXES)
-    return _Folder(SidecarNames(names), Counter(_folded(picture.stem) for picture in pictures))
 
 
 def _folded(name: str) -> str:

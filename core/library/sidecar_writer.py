@@ -5,7 +5,7 @@ Every run is recorded before its files are written: killed at any moment, it can
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from itertools import islice
@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from core.access import Access, Action, Person
 from core.errors import SidecarError
-from core.library.sidecar_planning import PlannedSidecar, plan_sidecar
+from core.library.sidecar_planning import PlannedSidecar, SidecarPlanner
 from core.library.sidecar_replacing import (
     content_hash,
     pack,
@@ -24,6 +24,7 @@ from core.library.sidecar_replacing import (
     unpack,
 )
 from core.logs import log
+from core.records.assets import Asset, Location
 from core.records.cluster_members import ClusterMembers
 from core.records.jobs import Progress, ProgressListener, ignore
 from core.records.sidecars import (
@@ -117,15 +118,15 @@ class SidecarService:
     ) -> Iterator[PlannedSidecar]:
         """A plan for each place of each picture; a sidecar that two pictures share is planned for the first."""
         table, names = self._collections.open(collection), members.confirmed_names
-        roots, taken = None if person.is_operator else self._roots, set[Path | None]()
-        ids = sorted(table.locations() if options.keywords else names)
-        for batch in _batches(ids):
-            for asset, _ in table.assets(batch):
-                for place in asset.locations:
-                    if names.get(asset.id) or (place.words or asset.about).keywords:
-                        planned = plan_sidecar(asset, place, names.get(asset.id, ""), roots)
-                        yield _left_out_twice(planned) if planned.path in taken else planned
-                        taken |= {planned.path} - {None}
+        planner, taken = SidecarPlanner(None if person.is_operator else self._roots), set[Path | None]()
+        chosen = {i: places for i, places in table.locations().items() if options.keywords or i in names}
+        for batch in _batches(_by_folder(chosen)):
+            assets = {asset.id: asset for asset, _ in table.assets([asset_id for asset_id, _ in batch])}
+            for asset, place in ((assets[i], _place(assets[i], uri)) for i, uri in batch if i in assets):
+                if names.get(asset.id) or (place.words or asset.about).keywords:
+                    planned = planner.plan(asset, place, names.get(asset.id, ""))
+                    yield _left_out_twice(planned) if planned.path in taken else planned
+                    taken |= {planned.path} - {None}
 
     # -- undoing --------------------------------------------------------------------------------------------
 
@@ -156,6 +157,16 @@ def _batches(items: Iterable[Item]) -> Iterator[list[Item]]:
     iterator = iter(items)
     while batch := list(islice(iterator, _BATCH)):
         yield batch
+
+
+def _by_folder(places: Mapping[str, Sequence[Location]]) -> list[tuple[str, str]]:
+    """Asset ids and uris: folder by folder, the files of each by name."""
+    found = [(asset_id, place.uri) for asset_id, own in places.items() for place in own]
+    return sorted(found, key=lambda pair: pair[1].rpartition("/")[::2])
+
+
+def _place(asset: Asset, uri: str) -> Location:
+    return next((place for place in asset.locations if place.uri == uri), Location(uri, state="missing"))
 
 
 def _left_out_twice(planned: PlannedSidecar) -> PlannedSidecar:
