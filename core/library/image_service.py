@@ -13,7 +13,7 @@ from PIL import Image
 from core.cache import OnceCache
 from core.embedding import images
 from core.errors import BadImage, CollectionError
-from core.ingest.metadata.location_removal import without_location
+from core.ingest.metadata.location_removal import is_clearable, without_location
 from core.library.originals import open_original, read_original
 from core.records.assets import Asset
 from core.records.encoded_images import ImageFile, ImageKind, OriginalFile
@@ -107,6 +107,10 @@ class ImageService:
     def download(self, collection: str, asset_id: str) -> OriginalFile | None:
         """The original's own bytes, whatever their size, to be saved under the file's name."""
         return self._open_original(collection, asset_id)
+
+    def gives_original(self, data: bytes, name: str) -> bool:
+        """Whether a file of this name and content can be downloaded as far as its format goes."""
+        return self._share_location or is_clearable(data, name)
 
     def _open_original(self, collection: str, asset_id: str) -> OriginalFile | None:
         asset = self._asset(collection, asset_id)

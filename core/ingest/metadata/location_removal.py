@@ -39,12 +39,16 @@ def without_location(data: bytes, name: str) -> bytes | None:
 
     `name` is its file's: the formats of RAW files are those of cameras' makers, and nobody knows what is in them.
     """
-    if format_of(data[:HEAD_BYTES]) not in _FORMATS or data.startswith(_BIG_TIFF):
-        return None
-    if PurePath(name).suffix.lower() in RAW_SUFFIXES:
+    if not is_clearable(data, name):
         return None
     cleared = _png(data) if data.startswith(_PNG) else _cleared(data)
     return None if cleared is None or _has_gps(cleared) else data if cleared == data else cleared
+
+
+def is_clearable(data: bytes, name: str) -> bool:
+    """Whether a file is of a format that coordinates can be removed from."""
+    known = format_of(data[:HEAD_BYTES]) in _FORMATS and not data.startswith(_BIG_TIFF)
+    return known and PurePath(name).suffix.lower() not in RAW_SUFFIXES
 
 
 def _has_gps(data: bytes) -> bool:
