@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import partial
 from itertools import count
 from pathlib import PurePath
 
@@ -31,21 +32,20 @@ class UniqueNames:
 
     def __init__(self) -> None:
         self._taken: defaultdict[str, set[str]] = defaultdict(set)
-        self._next: dict[tuple[str, str], Iterator[str]] = {}
+        self._next: defaultdict[tuple[str, str], Iterator[int]] = defaultdict(partial(count, 1))
 
     def take(self, folder: str, name: str) -> str:
         """This name, or the next that is free: `p.jpg`, `p (2).jpg`."""
-        candidates = self._next.setdefault((folder, name.casefold()), numbered(name))
-        candidate = next(c for c in candidates if _folded(c) not in self._taken[folder])
-        self._taken[folder].add(_folded(candidate))
-        return candidate
+        numbers, taken = self._next[folder, _folded(name)], self._taken[folder]
+        found = next(each for each in (numbered(name, number) for number in numbers) if _folded(each) not in taken)
+        taken.add(_folded(found))
+        return found
 
 
-def numbered(name: str) -> Iterator[str]:
-    """`p.jpg`, `p (2).jpg`, `p (3).jpg` and so on."""
-    yield name
+def numbered(name: str, number: int) -> str:
+    """`p.jpg` for 1, `p (2).jpg`, `p (3).jpg` and so on."""
     path = PurePath(name)
-    yield from (f"{path.stem} ({number}){path.suffix}" for number in count(2))
+    return name if number == 1 else f"{path.stem} ({number}){path.suffix}"
 
 
 def _folded(name: str) -> str:

@@ -9,6 +9,7 @@ import uuid
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -82,7 +83,7 @@ class FolderTarget:
         folder, _, name = path.rpartition("/")
         with wrap_write_errors(self._root):
             (self._root / folder).mkdir(parents=True, exist_ok=True)
-            for candidate in numbered(name):
+            for candidate in (numbered(name, number) for number in count(1)):
                 relative = f"{folder}/{candidate}" if folder else candidate
                 outcome = self._place(self._root / relative, content, modified, original)
                 if outcome is not None:

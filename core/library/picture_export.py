@@ -35,6 +35,7 @@ from core.text import counted, format_bytes
 # What a page may send: it is kept in memory on its way to the browser.
 MAX_PAGE_PICTURES, MAX_PAGE_BYTES = 2_000, 500_000_000
 _BATCH, _KEPT_S = 50, 24 * 3600
+_GONE = "it is not in the collection any more"
 _OR_COMMAND = "or use python -m core export-pictures"
 _NOT_REMOVABLE = "its format may hold coordinates that cannot be removed"
 
@@ -131,8 +132,8 @@ class PictureExportService:
         cluster_of = self._chosen(collection, selection)
         folders = _Folders() if not selection.asset_ids else None
         if folders is not None and isinstance(target, FolderTarget):
-            for cluster in cluster_of.values():
-                self._require_outside_sources((place / folders.of(cluster)).resolve())
+            for folder in {folders.of(cluster) for cluster in cluster_of.values()}:
+                self._require_outside_sources((place / folder).resolve())
         writer, manifest = _PictureWriter(target, options, self._max_megapixels), Manifest(options.location)
         pictures = list[ExportedPicture]()
         for asset, thumbnail in _assets(table, list(cluster_of)):
@@ -142,6 +143,8 @@ class PictureExportService:
             manifest.add(asset, cluster.name if cluster else "", picture)
             pictures.append(picture)
             listener(Progress("export", len(pictures), len(cluster_of)))
+        known = {picture.asset_id for picture in pictures}
+        pictures += [ExportedPicture(i, "left out", reason=_GONE) for i in cluster_of if i not in known]
         name, _ = target.put(NAME, io.BytesIO(manifest.content), time.time(), None)
         return ExportReport(collection, str(place), name, tuple(pictures))
 
@@ -167,14 +170,17 @@ class PictureExportService:
 
     def _require_outside_sources(self, target: Path) -> None:
         """Raise ContactSheetError if a scan of any collection would find what is written to `target`."""
-        for collection in self._collections.names():
-            for source in self._sources.list(collection):
-                root = uri_to_path(source.root)
-                if source.kind == "folder" and target.is_relative_to(root):
-                    raise ContactSheetError(
-                        f"{target} lies in {root}, a source of {collection}, which would add the copies:"
-                        " choose a folder outside"
-                    )
+        for collection, root in self._roots():
+            if target.is_relative_to(root):
+                raise ContactSheetError(
+                    f"{target} lies in {root}, a source of {collection}, which would add the copies:"
+                    " choose a folder outside"
+                )
+
+    def _roots(self) -> list[tuple[str, Path]]:
+        """The folders that collections come from, each with the collection."""
+        sources = [(name, source) for name in self._collections.names() for source in self._sources.list(name)]
+        return [(name, uri_to_path(source.root)) for name, source in sources if source.kind != "dataset"]
 
     def _require_small(self, collection: str, asset_ids: Sequence[str]) -> None:
         chosen = counted(len(asset_ids), "picture")
@@ -186,8 +192,8 @@ class PictureExportService:
             raise ContactSheetError(f"{chosen} take {format_bytes(total)}: choose up to {limit}, {_OR_COMMAND}")
 
     def _remove_old(self) -> None:
-        """Delete the ZIP files of pages that are older than a day."""
-        for path in self._folder.glob("*.zip") if self._folder.is_dir() else ():
+        """Delete the ZIP files of pages that are older than a day, and what killed processes left of others."""
+        for path in list(self._folder.iterdir()) if self._folder.is_dir() else ():
             if path.stat().st_mtime < time.time() - _KEPT_S:
                 path.unlink(missing_ok=True)
 
@@ -212,6 +218,7 @@ class _Folders:
 
     def __init__(self) -> None:
         self._names, self._folders = UniqueNames(), dict[str, str]()
+        self._names.take("", NAME)
 
     def of(self, cluster: ClusterRecord | None) -> str:
         if cluster is None:

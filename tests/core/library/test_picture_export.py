@@ -171,6 +171,18 @@ def test_nothing_is_exported_into_a_source_also_not_by_a_link(archive: Path, app
     assert written(archive) == before
 
 
+def test_a_cluster_called_like_the_list_and_pictures_that_are_gone_do_no_harm(
+    archive: Path, app: App, tmp_path: Path
+) -> None:
+    publish_named(app, {"Manifest.csv": RED})
+    report = app.exports.export(OPERATOR, "c", tmp_path / "out", PictureSelection(clusters=("manifest.csv",)))
+    assert {Path(picture.file).parent.name for picture in report.pictures} == {"Manifest (2).csv"}
+    ids = ids_of(app, RED)
+    app.removal.remove(ADA, "c", ids[:1])
+    _, report = app.exports.zip(ADA, "c", ids)
+    assert [p.reason for p in report.pictures if p.asset_id == ids[0]] == ["it is not in the collection any more"]
+
+
 def test_clusters_are_found_by_id_or_name_and_unknown_ones_refused(archive: Path, app: App, tmp_path: Path) -> None:
     cluster_id = next(iter(app.cluster_members("c").cluster_of.values())).id
     report = app.exports.export(OPERATOR, "c", tmp_path / "a.zip", PictureSelection(clusters=(cluster_id,)))
@@ -289,5 +301,5 @@ def test_names_are_safe_on_every_system(text: str, name: str) -> None:
 def test_numbers_skip_names_that_are_taken() -> None:
     names = UniqueNames()
     assert [names.take("", name) for name in ("p (2).jpg", "p.jpg", "P.JPG", "p.jpg")] == [
-        *("p (2).jpg", "p.jpg", "p (3).jpg", "p (4).jpg"),
+        *("p (2).jpg", "p.jpg", "P (3).JPG", "p (4).jpg"),
     ]
