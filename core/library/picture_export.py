@@ -180,7 +180,7 @@ class PictureExportService:
     def _roots(self) -> list[tuple[str, Path]]:
         """The folders that collections come from, each with the collection."""
         sources = [(name, source) for name in self._collections.names() for source in self._sources.list(name)]
-        return [(name, uri_to_path(source.root)) for name, source in sources if source.kind != "dataset"]
+        return [(name, uri_to_path(source.root)) for name, source in sources]
 
     def _require_small(self, collection: str, asset_ids: Sequence[str]) -> None:
         chosen = counted(len(asset_ids), "picture")
