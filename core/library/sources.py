@@ -22,7 +22,7 @@ from core.records.assets import Asset, Location
 from core.records.jobs import Failure, IngestReport, Job, ProgressListener, ignore
 from core.records.sources import UPLOADS, CollectionSource, RescanOptions, ScanPreview, SourceState
 from core.store.lance.collections import Collections
-from core.store.lance.table import AssetTable
+from core.store.lance.table import WITH_FILE, WITH_SOURCE, AssetTable
 from core.store.objects.names import path_to_uri, uri_to_path
 from core.store.sql.source_store import SourceStore
 from core.text import counted
@@ -165,7 +165,7 @@ class SourceService:
         closed = [source for source in self._sources.list(collection) if not _is_there(source)]
         ids = [i for i in _missing(table) if not any(_may_exist(place, closed) for place in self._places(table, i))]
         with self._access.acting(person, Action.REMOVE, collection, counted(len(ids), "missing picture")):
-            removed = table.remove(ids, person.author, self._now())
+            removed = table.remove(ids, person.author + WITH_FILE, self._now())
         if removed:
             self._on_change(collection)
         return removed
@@ -189,7 +189,7 @@ class SourceService:
             own = {i: [p for p in places if _is_of(p, root, others)] for i, places in table.locations().items()}
             kept = {i for i, places in table.locations().items() if len(own[i]) < len(places)}
             removed = table.remove(
-                [i for i, places in own.items() if places and i not in kept], person.author, self._now()
+                [i for i, places in own.items() if places and i not in kept], person.author + WITH_SOURCE, self._now()
             )
             table.edit([i for i in kept if own[i]], lambda asset: _without(asset, own[asset.id]))
             self._sources.remove(collection, source)
