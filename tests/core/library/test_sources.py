@@ -338,6 +338,17 @@ def test_captions_given_after_the_first_ingest_are_applied_without_embedding(
     assert any("first unmatched: line 4, nowhere.png" in remark for remark in report.remarks)
 
 
+def test_an_inner_source_with_captions_that_is_gone_does_not_stop_the_outer_one(
+    app: App, archive: Path, tmp_path: Path
+) -> None:
+    captions = tmp_path / "captions.csv"
+    captions.write_text("file,title\nred_0.png,First\n")
+    app.ingest(archive / "1998", "c", captions=captions)
+    shutil.rmtree(archive / "1998")
+    report = rescan(app)
+    assert (report.missing, report.failures) == (3, ())
+
+
 def test_captions_that_are_gone_cost_nothing_that_they_said(app: App, archive: Path, tmp_path: Path) -> None:
     captions = tmp_path / "captions.csv"
     captions.write_text("file,title\n1998/red_0.png,First\n")
