@@ -51,8 +51,8 @@ class SourceRoot:
 
     @cached_property
     def captions(self) -> Captions | None:
-        """Its captions, matched with all of its files."""
-        if self.table is None:
+        """Its captions, matched with all of its files; None as well where it is not there."""
+        if self.table is None or not self.path.exists():
             return None
         files = walk(self.path, self.exclude).files
         return self.table.match([file.path.relative_to(self.folder).as_posix() for file in files], self.folder)

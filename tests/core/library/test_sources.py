@@ -292,6 +292,25 @@ def test_nothing_is_said_of_files_in_a_folder_that_cannot_be_read(
     assert set(files(app).values()) == {"present"}
 
 
+def test_a_disk_behind_a_link_that_is_not_mounted_is_never_taken_for_deletion(
+    app: App, archive: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "disk").mkdir()
+    paint(tmp_path / "disk" / "2010", "blue", 2)
+    (archive / "disk").symlink_to(tmp_path / "disk", target_is_directory=True)
+    assert rescan(app).added == 2
+    (tmp_path / "disk").rename(tmp_path / "away")
+    report = rescan(app)
+    assert (report.missing, [failure.reason for failure in report.failures]) == (0, ["dangling link"])
+    assert set(files(app).values()) == {"present"}
+
+
+def test_a_link_to_a_file_that_was_deleted_does_not_hide_that(app: App, archive: Path) -> None:
+    (archive / "best.png").symlink_to(archive / "1998" / "red_0.png")
+    (archive / "1998" / "red_0.png").unlink()
+    assert rescan(app).missing == 1
+
+
 def test_a_sidecar_that_comes_changes_and_goes_is_followed_without_embedding(
     app: App, archive: Path, encoder: ColourEncoder
 ) -> None:
@@ -320,6 +339,17 @@ def test_captions_given_after_the_first_ingest_are_applied_without_embedding(
     assert report.refreshed == 1  # the row that changed
     assert {"First", "Third"} <= set(app.titles("c").values())
     assert any("first unmatched: line 4, nowhere.png" in remark for remark in report.remarks)
+
+
+def test_an_inner_source_with_captions_that_is_gone_does_not_stop_the_outer_one(
+    app: App, archive: Path, tmp_path: Path
+) -> None:
+    captions = tmp_path / "captions.csv"
+    captions.write_text("file,title\nred_0.png,First\n")
+    app.ingest(archive / "1998", "c", captions=captions)
+    shutil.rmtree(archive / "1998")
+    report = rescan(app)
+    assert (report.missing, report.failures) == (3, ())
 
 
 def test_captions_that_are_gone_cost_nothing_that_they_said(app: App, archive: Path, tmp_path: Path) -> None:
