@@ -349,7 +349,8 @@ def test_an_inner_source_with_captions_that_is_gone_does_not_stop_the_outer_one(
     app.ingest(archive / "1998", "c", captions=captions)
     shutil.rmtree(archive / "1998")
     report = rescan(app)
-    assert (report.missing, report.failures) == (3, ())
+    assert (report.known, report.missing, report.failures) == (3, 0, ())
+    assert any("is its disk mounted?" in remark for remark in report.remarks)
 
 
 def test_captions_that_are_gone_cost_nothing_that_they_said(app: App, archive: Path, tmp_path: Path) -> None:
