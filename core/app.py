@@ -14,11 +14,12 @@ from core.cache import OnceCache
 from core.clusters.curation import CurationService
 from core.clusters.service import LINKAGE_JOB, ClusterService, ClusterSources
 from core.clusters.views.assignment import AssignmentService
+from core.clusters.views.members import members_of
 from core.clusters.views.naming import load_common_words
 from core.embedding import gpu
 from core.embedding.encoder import Encoder
 from core.embedding.encoder_registry import EncoderRegistry, LoadEncoder, encoder_loader
-from core.errors import CollectionError, ContactSheetError, StoreError
+from core.errors import ClusterError, CollectionError, ContactSheetError, StoreError
 from core.gemini.calls import GeminiCalls
 from core.gemini.client import GeminiClient
 from core.gemini.prices import TokenUsage, load_prices
@@ -41,11 +42,13 @@ from core.library.captions import CaptionsService
 from core.library.condition import collection_condition
 from core.library.image_service import ImageService
 from core.library.originals import file_size, read_original
+from core.library.picture_export import PictureExportService
 from core.library.reembedder import Reembedder
 from core.library.reembedding import EMBED_JOB, ReembeddingService
 from core.library.removal import RemovalService
 from core.library.rescan_schedule import RESCAN_JOB
 from core.library.service import INGEST_JOB, UNSPLASH_JOB, LibraryService
+from core.library.sidecar_writer import SidecarService
 from core.library.sources import SourceService
 from core.library.verification import Verifier
 from core.logs import configure_logging, log
@@ -68,6 +71,7 @@ from core.records.assets import (
     ModelCard,
     StorageStats,
 )
+from core.records.cluster_members import ClusterMembers
 from core.records.clusterings import Revision
 from core.records.jobs import IngestReport, Job, ProgressListener, ignore
 from core.records.searches import SearchOptions
@@ -165,7 +169,9 @@ class App:
         settings, collections = self.settings, self._collections
         uploads = settings.data / "uploads"
         self.library = LibraryService(settings.roots, uploads, self._stores.jobs, self._background, self.access)
-        self.images = ImageService(self._opened.table, collections.names, settings.max_megapixels)
+        self.images = ImageService(
+            self._opened.table, collections.names, settings.max_megapixels, settings.share_location
+        )
         self._runner = IngestRunner(collections, self.encoders, self._stores.sources, settings, self._record_batch)
         self.sources = SourceService(
             collections,
@@ -176,6 +182,23 @@ class App:
             self._after_ingest,
             timedelta(hours=settings.rescan_hours) if settings.rescan_hours else None,
             bool(settings.watch),
+        )
+        self.sidecars = SidecarService(
+            collections,
+            self._stores.sidecars,
+            self.cluster_members,
+            self.access,
+            settings.roots,
+            settings.data / "sidecars.lock",
+        )
+        self.exports = PictureExportService(
+            collections,
+            self._stores.sources,
+            self.cluster_members,
+            self.access,
+            settings.data / "exports",
+            settings.max_megapixels,
+            settings.share_location,
         )
         self.captions = CaptionsService(self._stores.sources, self.sources, settings.data / "captions", self.access)
         self._unsplash = UnsplashIngest(self._runner, settings, frozenset(settings.unsplash_hosts))
@@ -402,6 +425,17 @@ class App:
             request.detail["assigned"] = placed = self.assignments.assign_new_assets(collection)
             return placed
 
+    def cluster_members(self, collection: str, revision: int | None = None) -> ClusterMembers:
+        """The clusters of a revision, by default the published one, by their pictures. Raises ClusterError."""
+        published = self.clusters.revisions.published(collection)
+        chosen = self.clusters.revisions.get(revision) if revision is not None else published
+        if chosen is None:
+            raise ClusterError(f"{collection} has no published clusters: publish a revision, or name one")
+        if chosen.collection != collection:
+            raise ClusterError(f"revision {chosen.id} is of {chosen.collection}, not of {collection}: name another")
+        assigned = self.assignments.for_revision(collection, chosen) if chosen == published else []
+        return members_of(chosen, self.clusters.clustering(chosen.id), assigned)
+
     def _record_batch(self, batch: IngestBatch) -> None:
         request = RequestNotes(batch.decoded, {"known": batch.known, "failures": dict(batch.failures)})
         self.requests.record("ingest", batch.collection, batch.stage_ms, request, batch.error)
@@ -450,6 +484,10 @@ class App:
         self.encoders.get(searcher.model.name, listener)
         if self._gemini is not None:
             self._gemini.prepare()
+
+    def shows_location(self, person: Person) -> bool:
+        """Whether this person is shown the coordinates where pictures were taken."""
+        return self.settings.share_location or self.access.is_curator(person)
 
     # -- metrics --------------------------------------------------------------------------------------------
 

@@ -45,6 +45,15 @@ def one_of(*choices: str) -> SettingKind:
     return SettingKind(parse, ", ".join(f"`{choice}`" for choice in choices))
 
 
+def _truth(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise ValueError
+    return text.lower() == "true"
+
+
+TRUTH = SettingKind(_truth, "`true`, `false`")
+
+
 def whole(low: int, high: int) -> SettingKind:
     """A whole number from `low` to `high`."""
     return SettingKind(_within(int, low, high), f"{low} to {high}")

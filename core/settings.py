@@ -125,6 +125,11 @@ class Settings:
         "Folders of the server from which curators may add pictures on the Library page.",
         value=(Path.home(),),
     )
+    share_location: bool = _setting(
+        "false",
+        kinds.TRUTH,
+        "Whether originals that people download, and exported pictures, keep the coordinates where they were taken.",
+    )
     hosts: tuple[str, ...] = _setting(
         "localhost,127.0.0.1,::1",
         kinds.SERVED_HOSTS,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from core.access import Action, Person
+from core.access import OPERATOR, Action, Person
 from core.app import App
 from core.errors import ContactSheetError, NotAllowed
 from core.jobs.background import BackgroundJobs
@@ -18,7 +18,9 @@ from core.records.audit import AuditFilter
 from core.records.backups import RestoreOptions
 from core.records.clusterings import Revision
 from core.records.jobs import ignore
+from core.records.sidecars import SidecarOptions
 from pages.quality.evaluation_job import EvaluationRequest, EvaluationRunner
+from tests.fakes.named_clusters import publish_named
 
 ADA, EVE = Person("Ada", over_loopback=True, visitor="127.0.0.1"), Person("Eve", visitor="192.0.2.9")
 # The collection and the target of an entry.
@@ -196,6 +198,25 @@ def verify(app: App, _: Path) -> Entry:
     return "", "c"
 
 
+def write_sidecars(app: App, _: Path) -> Entry:
+    revision = saved(app)
+    app.sidecars.write(ADA, "c", SidecarOptions(revision.id))
+    return "c", f"revision {revision.id}"
+
+
+def undo_sidecars(app: App, _: Path) -> Entry:
+    publish_named(app, {"Harbour": ["red.png", "green.jpg"]})
+    run = app.sidecars.write(OPERATOR, "c").run
+    assert run is not None
+    app.sidecars.undo(ADA, "c", run)
+    return "c", f"run {run}"
+
+
+def export_pictures(app: App, _: Path) -> Entry:
+    app.exports.zip(ADA, "c", sorted(app.titles("c"))[:2])
+    return "c", "2 pictures"
+
+
 AUDITED: dict[Action, Callable[[App, Path], Entry]] = {
     Action.DISCARD_DRAFT: discard_draft,
     Action.TAKE_OVER_DRAFT: take_over_draft,
@@ -205,6 +226,9 @@ AUDITED: dict[Action, Callable[[App, Path], Entry]] = {
     Action.NAME_REVISION: name_revision,
     Action.PRUNE: prune,
     Action.ADD_PICTURES: add_pictures,
+    Action.WRITE_SIDECARS: write_sidecars,
+    Action.UNDO_SIDECARS: undo_sidecars,
+    Action.EXPORT_PICTURES: export_pictures,
     Action.RESCAN: rescan,
     Action.SET_CAPTIONS: set_captions,
     Action.REMOVE_SOURCE: remove_source,

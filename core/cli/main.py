@@ -25,6 +25,7 @@ from core.cli.search_command import search
 from core.cli.session_commands import sessions
 from core.cli.source_commands import missing, remove_source, rescan, sources
 from core.cli.unsplash_commands import ingest_unsplash
+from core.cli.writing_commands import export_pictures, write_sidecars
 from core.disk import DISK_IS_FULL, is_full
 from core.errors import ContactSheetError
 
@@ -47,6 +48,7 @@ for _command in (
     *(ingest, ingest_unsplash, search),
     *(cluster, revisions, assign, map_collection),
     *(collections, sources, rescan, missing, remove_source),
+    *(write_sidecars, export_pictures),
     *(remove, put_back, duplicates, reembed, switch),
     *(backup, restore, verify),
     *(metrics, audit, sessions),

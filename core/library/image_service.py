@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+import tempfile
 from collections.abc import Callable
 from dataclasses import replace
+from typing import BinaryIO
 
 from PIL import Image
 
 from core.cache import OnceCache
 from core.embedding import images
 from core.errors import BadImage, CollectionError
+from core.ingest.metadata.location_removal import is_clearable, without_location
 from core.library.originals import open_original, read_original
 from core.records.assets import Asset
 from core.records.encoded_images import ImageFile, ImageKind, OriginalFile
@@ -44,10 +47,18 @@ class ImageService:
     """
 
     def __init__(
-        self, table: Callable[[str], AssetTable], names: Callable[[], list[str]], max_megapixels: float
+        self,
+        table: Callable[[str], AssetTable],
+        names: Callable[[], list[str]],
+        max_megapixels: float,
+        share_location: bool = False,
     ) -> None:
-        """`table` opens a collection by name, `names` lists those that exist."""
+        """`table` opens a collection by name, `names` lists those that exist.
+
+        Unless `share_location`, originals are given without coordinates, and not at all where these cannot be removed.
+        """
         self._table, self._names, self._max_megapixels = table, names, max_megapixels
+        self._share_location = share_location
         self._thumbnails, self._views = OnceCache(CACHED_THUMBNAILS), OnceCache(CACHED_VIEWS)
 
     def get(self, kind: ImageKind, collection: str, asset_id: str) -> ImageFile | OriginalFile | None:
@@ -87,15 +98,19 @@ class ImageService:
         """The original's own bytes where a browser shows their format and they are not too many, else the view."""
         found = self._open_original(collection, asset_id)
         if found is None:
-            return None
+            return self.view(collection, asset_id)
         if found.media_type in BROWSER_TYPES.values() and found.size <= MAX_ORIGINAL_BYTES:
             return replace(found, file_name="")
         found.file.close()
         return self.view(collection, asset_id)
 
     def download(self, collection: str, asset_id: str) -> OriginalFile | None:
-        """The original's own bytes, whatever their format and size, to be saved under the file's name."""
+        """The original's own bytes, whatever their size, to be saved under the file's name."""
         return self._open_original(collection, asset_id)
+
+    def gives_original(self, data: bytes, name: str) -> bool:
+        """Whether a file of this name and content can be downloaded as far as its format goes."""
+        return self._share_location or is_clearable(data, name)
 
     def _open_original(self, collection: str, asset_id: str) -> OriginalFile | None:
         asset = self._asset(collection, asset_id)
@@ -104,14 +119,20 @@ class ImageService:
             return None
         path, file = found
         try:
-            image_format = images.open_image(file.read(), asset_id, self._max_megapixels).format or ""
-            media_type = BROWSER_TYPES.get(image_format) or Image.MIME.get(image_format, "application/octet-stream")
-            size = file.tell()
+            data = file.read()
+            image_format = images.open_image(data, asset_id, self._max_megapixels).format or ""
+            shared = data if self._share_location else without_location(data, path.name)
             file.seek(0)
         except BaseException:
             file.close()
             raise
-        return OriginalFile(file, size, media_type, f'"{asset_id[:32]}"', path.name)
+        media_type = BROWSER_TYPES.get(image_format) or Image.MIME.get(image_format, "application/octet-stream")
+        if shared is data:
+            return OriginalFile(file, len(data), media_type, f'"{asset_id[:32]}"', path.name)
+        file.close()
+        if shared is None:
+            return None
+        return OriginalFile(_stored(shared), len(shared), media_type, f'"{asset_id[:32]}-cleared"', path.name)
 
     def _open(self, collection: str, asset_id: str) -> AssetTable | None:
         if not _ASSET_ID.fullmatch(asset_id):
@@ -137,6 +158,14 @@ class ImageService:
             return None
         opened = images.open_image(data, "original", self._max_megapixels)
         return ImageFile(images.thumbnail(images.upright_rgb(opened, min_side_px=VIEW_PX), VIEW_PX), "image/jpeg")
+
+
+def _stored(data: bytes) -> BinaryIO:
+    """A file without a name, so that a browser which takes its time costs no memory."""
+    file = tempfile.TemporaryFile()  # noqa: SIM115 - whoever sends it closes it
+    file.write(data)
+    file.seek(0)
+    return file
 
 
 def _checked(thumbnail: bytes | None, asset_id: str) -> ImageFile | None:

@@ -24,6 +24,7 @@ from core.store.sql.rate_limits import RateLimits
 from core.store.sql.revision_store import RevisionStore
 from core.store.sql.run_store import RunStore
 from core.store.sql.session_store import SessionStore
+from core.store.sql.sidecar_store import SidecarStore
 from core.store.sql.source_store import SourceStore
 from core.store.sql.spend_store import Budgets, SpendStore
 
@@ -54,6 +55,7 @@ class Stores:
     judgements: JudgementStore
     runs: RunStore
     sources: SourceStore
+    sidecars: SidecarStore
     sessions: SessionStore
     events: EventLog
     audit: AuditLog
@@ -80,6 +82,7 @@ class Stores:
             judgements=JudgementStore(data / "judgements.db", created_before=others),
             runs=RunStore(data / "quality.db"),
             sources=SourceStore(database, data / "uploads"),
+            sidecars=SidecarStore(database),
             sessions=SessionStore(database),
             events=EventLog(data / "events.db", retention),
             audit=AuditLog(database),
@@ -108,6 +111,7 @@ class Stores:
             self.judgements,
             self.runs,
             self.sources,
+            self.sidecars,
             self.rankings,
             self.linkages,
             self.maps,

@@ -20,8 +20,10 @@ from core.text import counted
 from pages.clusters.cluster_detail import cluster_options, cluster_ref
 from pages.clusters.cluster_list import open_cluster
 from pages.clusters.draft_state import DraftState, apply_edit, rerun_explorer
+from pages.clusters.selection_download import show_selection_download
 from pages.ui.format import escape_markdown
 from pages.ui.gallery import GalleryActions, GalleryLayout, find_similar, gallery, open_picture
+from pages.ui.person import person
 
 MAP_KEY = "map"
 MAX_PICTURES_SHOWN, MAX_CLUSTERS_LISTED = 24, 6
@@ -69,6 +71,9 @@ def show_selection(app: App, state: DraftState, view: ClusterView, atlas: Map, n
     if state.may_edit:
         with st.popover(f"Move {len(ids):,}", icon=":material/drive_file_move:", key="selection_move_popover"):
             move_selection_form(app, state, view, ids, names)
+    if app.access.is_curator(person()):
+        with st.popover("Download", icon=":material/download:", key="selection_download_popover"):
+            show_selection_download(app, state.collection, ids)
     hits = app.pictures(state.collection, ids[:MAX_PICTURES_SHOWN])
     layout = GalleryLayout("small", show_similarity=False)
     gallery(state.collection, hits, "selection", GalleryActions(open_picture, find_similar), layout)

@@ -64,9 +64,13 @@ def _show_body(app: App, collection: str, asset: Asset) -> None:
                 args=(asset.id,),
             ):
                 st.rerun()
-            if original:
+            if original and app.images.gives_original(original[1], original[0].name):
                 address = image_address(collection, asset.id, "download")
                 st.link_button("Original file", address, icon=":material/download:")
+        if original and not app.images.gives_original(original[1], original[0].name):
+            st.caption(
+                "The original is not offered: coordinates in it could not be removed (CONTACTSHEET_SHARE_LOCATION)."
+            )
     with metadata_column:
         show_metadata(asset, app.access.is_curator(person()))
 

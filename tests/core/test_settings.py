@@ -83,8 +83,8 @@ def test_a_misspelt_name_is_refused_with_the_likely_one(tmp_path: Path) -> None:
 
 
 def test_a_name_like_no_setting_is_refused_with_where_they_are_listed(tmp_path: Path) -> None:
-    with pytest.raises(SettingError, match=r"WANT is not a setting: see docs/reference/settings\.md"):
-        load({}, tmp_path, 'CONTACTSHEET_WHATEVER_ELSE_PEOPLE_MAY_WANT = "1"')
+    with pytest.raises(SettingError, match=r"QQQ is not a setting: see docs/reference/settings\.md"):
+        load({}, tmp_path, 'CONTACTSHEET_QQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQ = "1"')
 
 
 def test_a_secrets_file_that_is_not_toml_is_refused_without_quoting_it(tmp_path: Path) -> None:

@@ -18,9 +18,11 @@ from core.atlas.service import AtlasService
 from core.clusters.curation import CurationService
 from core.errors import NotAllowed
 from core.jobs.background import BackgroundJobs
+from core.library.picture_export import PictureExportService
 from core.library.reembedding import ReembeddingService
 from core.library.removal import RemovalService
 from core.library.service import LibraryService
+from core.library.sidecar_writer import SidecarService
 from core.metrics.alert_service import AlertService
 from core.metrics.audit import AuditService
 from core.records.sessions import Account
@@ -94,6 +96,8 @@ SERVICES: dict[type, Callable[[App], object]] = {
     LibraryService: lambda app: app.library,
     RemovalService: lambda app: app.removal,
     ReembeddingService: lambda app: app.reembedding,
+    SidecarService: lambda app: app.sidecars,
+    PictureExportService: lambda app: app.exports,
     AlertService: lambda app: app.monitor.alerts,
     SessionService: lambda app: app.sessions,
     AuditService: lambda app: app.audit,

@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from core.clusters.curation import OpenDraft
 from core.clusters.edits.model import SetThreshold
 from core.clusters.lineage.diff import AssetMove
 from core.jobs.background import BackgroundJobs
+from core.library import picture_export
 from core.settings import Secret
 from pages.clusters import map_view
 from pages.clusters.cluster_list import ClusterRow, filter_and_sort
@@ -285,6 +287,41 @@ def test_a_selection_on_the_map_is_shown_until_pictures_are_added_or_removed(gro
     report(page, MAP_KEY, selection=selection(version=version, rows=[0, 1, 2]))
     assert "**3 pictures**" in text_of(page)
     assert "1 picture" not in text_of(report(page, MAP_KEY, selection=selection(version="older", rows=[0])))
+
+
+def report_and_click(page: AppTest, key: str, button: str, **state: object) -> AppTest:
+    """Let a component report its state while someone clicks a button."""
+    clicked = WidgetState(id=page.button(key=button).proto.id, trigger_value=True)
+    reported = WidgetState(id=component(page, key).id, json_value=json.dumps(state))
+    page._run(WidgetStates(widgets=[reported, clicked]))
+    assert not page.exception
+    return page
+
+
+def test_a_curator_downloads_what_is_selected_on_the_map(grouped: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = open_clusters()
+    chosen = selection(version=json.loads(component(page, MAP_KEY).json)["version"], rows=[0, 1, 2])
+    report(page, MAP_KEY, selection=chosen)
+    assert not page.get("download_button")
+    report_and_click(page, MAP_KEY, "prepare_zip", selection=chosen)
+    assert [button.proto.label for button in page.get("download_button")] == ["Download ZIP file"]
+    (path,) = (grouped.settings.data / "exports").glob("*.zip")
+    with zipfile.ZipFile(path) as archive:
+        assert len(archive.namelist()) == 4
+    report(page, MAP_KEY, selection={**chosen, "rows": [0, 1]})
+    assert not page.get("download_button")  # the file is of other pictures
+    monkeypatch.setattr(picture_export, "MAX_PAGE_BYTES", 10)
+    report_and_click(page, MAP_KEY, "prepare_zip", selection=chosen)
+    assert "choose up to 10 bytes" in page.error[0].value
+
+
+def test_viewers_are_offered_no_download(grouped: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(person_module, "connection_of_session", lambda: SessionConnection(False))
+    page = open_clusters()
+    version = json.loads(component(page, MAP_KEY).json)["version"]
+    report(page, MAP_KEY, selection=selection(version=version, rows=[0, 1, 2]))
+    assert "**3 pictures**" in text_of(page)
+    assert "prepare_zip" not in {button.key for button in page.button}
 
 
 def test_moving_on_the_map_loads_the_points_there(grouped: App, monkeypatch: pytest.MonkeyPatch) -> None:

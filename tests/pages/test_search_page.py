@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Button
 
@@ -172,6 +173,20 @@ def test_periods_in_the_link_are_what_people_write(served: App) -> None:
     assert [f["title"] for f in frames(visit(until="2001"))] == ["Red <b>sail</b>"]
     page = visit(since="soon")
     assert any("soon" in warning.value for warning in page.warning)
+
+
+def test_an_original_that_may_hide_coordinates_is_not_offered_and_the_page_says_so(served: App, tmp_path: Path) -> None:
+    (tmp_path / "more").mkdir()
+    for name in ("p.jp2", "p.jpg"):
+        Image.new("RGB", (20, 20), "red" if name == "p.jpg" else "blue").save(tmp_path / "more" / name)
+    served.ensure_demo()
+    served.ingest(tmp_path / "more", "more")
+    ids = {title: asset_id for asset_id, title in served.titles("more").items()}
+    for name, offered in (("p.jpg", True), ("p.jp2", False)):
+        page = visit(collection="more", photo=ids[name])
+        assert not page.exception
+        assert bool(page.get("link_button")) is offered
+        assert any("coordinates in it could not be removed" in c.value for c in page.caption) is not offered
 
 
 def test_a_replaced_model_is_named_on_the_page(served: App, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -299,6 +299,32 @@ CONTACTSHEET: tuple[Migration, ...] = (
             "CREATE INDEX successors_by_collection ON successors (collection, id)",
         ),
     ),
+    Migration(
+        "written sidecars",
+        (
+            """
+            CREATE TABLE sidecar_runs (
+                id INTEGER PRIMARY KEY AUTOINCREMENT,
+                collection TEXT NOT NULL,
+                revision INTEGER NOT NULL,
+                author TEXT NOT NULL,
+                written_at TEXT NOT NULL
+            )
+            """,
+            "CREATE INDEX sidecar_runs_by_collection ON sidecar_runs (collection, id)",
+            """
+            CREATE TABLE sidecar_files (
+                id INTEGER PRIMARY KEY,
+                run INTEGER NOT NULL REFERENCES sidecar_runs (id),
+                uri TEXT NOT NULL,
+                packed BLOB,
+                before TEXT NOT NULL,
+                after TEXT NOT NULL,
+                UNIQUE (run, uri)
+            )
+            """,
+        ),
+    ),
 )
 
 # events.db: the event log

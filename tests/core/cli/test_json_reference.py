@@ -31,6 +31,7 @@ from tests.fakes.gemini import MockGeminiServer
 from tests.fakes.gemini_app import ranking_app
 from tests.fakes.gemini_client import KEY
 from tests.fakes.killed_unsplash import unsplash
+from tests.fakes.sidecars import LIGHTROOM
 from tests.fakes.unsplash import FakeUnsplash
 
 REFERENCE = PROJECT / "docs" / "reference"
@@ -49,6 +50,10 @@ CALLS = {
         "revisions prune --collection c",
     ],
     "revisions export": ["revisions export 1 --collection c"],
+    "write-sidecars": ["write-sidecars c --keywords --dry-run", "write-sidecars c --keywords"],
+    "write-sidecars --list": ["write-sidecars c --list"],
+    "write-sidecars --undo": ["write-sidecars c --undo 1"],
+    "export-pictures": ["export-pictures c --to {exported}"],
     "assign": ["assign --collection c", "assign --collection c --threshold 0.9999"],
     "map": ["map --collection c"],
     "evaluate": ["evaluate {labels} --collection c --record-floor", "evaluate {labels} --collection c --ranker gemini"],
@@ -115,7 +120,9 @@ def prepare(app: App, folder: Path, patch: pytest.MonkeyPatch) -> dict[str, Any]
     for compress_level in (1, 9):
         gradient = Image.linear_gradient("L").convert("RGB")
         gradient.save(pictures / f"gradient_{compress_level}.png", compress_level=compress_level)
+    (pictures / "red_1.xmp").write_bytes(LIGHTROOM)
     report = app.ingest(pictures, "c")
+    (pictures / "red_1.xmp").unlink()
     demo_reports = iter([report, None])
     (folder / "data" / "collections" / "broken").mkdir()
     (folder / "data" / "collections" / "broken" / "collection.json").write_text("{")
@@ -140,6 +147,7 @@ def prepare(app: App, folder: Path, patch: pytest.MonkeyPatch) -> dict[str, Any]
         "tables": add_unsplash_photos(folder),
         "output": folder / "audit.csv",
         "place": folder / "backups",
+        "exported": folder / "exported",
     }
 
 
