@@ -202,7 +202,9 @@ class App:
         )
         self.captions = CaptionsService(self._stores.sources, self.sources, settings.data / "captions", self.access)
         self._unsplash = UnsplashIngest(self._runner, settings, frozenset(settings.unsplash_hosts))
-        self.removal = RemovalService(collections, self.access, self._after_ingest, self._forget)
+        self.removal = RemovalService(
+            collections, self.access, self._after_ingest, self._forget, self._stores.sources.set_returned
+        )
         reembedder = Reembedder(collections, self.encoders, settings.max_megapixels)
         self.reembedding = ReembeddingService(
             collections, reembedder, self._background, self.access, self._after_switch

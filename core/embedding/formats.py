@@ -66,6 +66,12 @@ def format_of(head: bytes) -> str:
     return "BMP" if _is_bmp(head) else ""
 
 
+def readable_suffixes() -> list[str]:
+    """The suffixes, without the dot, of what can be read here, sorted."""
+    lacking = (HEIF_SUFFIXES if not HEIC_INSTALLED else set()) | (JXL_SUFFIXES if not JXL_INSTALLED else set())
+    return sorted(suffix.removeprefix(".") for suffix in SUFFIXES - lacking)
+
+
 def is_installed(kind: str) -> bool:
     """Whether an extra is there, by its kind in EXTRAS."""
     return {"HEIC": HEIC_INSTALLED, "JXL": JXL_INSTALLED, "RAW": RAW_INSTALLED}[kind]

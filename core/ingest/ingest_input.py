@@ -8,7 +8,7 @@ from pathlib import Path
 
 from core.records.assets import Location
 from core.records.descriptions import Description
-from core.records.jobs import Failure
+from core.records.jobs import Failure, ignore
 from core.store.objects.names import path_to_uri
 
 # A file and the metadata embedded in it: where it lies, and what all that is written of it there says.
@@ -32,7 +32,8 @@ class IngestInput:
 
     `expected` is the number of files that arrive one by one, as in a download; None: all are found before the first is
     read. `before` tells which pictures were at a uri when it was read last: a file of which only metadata changed has
-    the vector of its picture already. `on_read` is told the uri of every file that was read, and the id of its picture.
+    the vector of its picture already. `on_read` is told the uri of every file that was read, and the id of its picture;
+    `on_return` the id of every picture that comes back from the bin, since a file holds it again.
     """
 
     files: Iterable[Path | Failure]
@@ -41,3 +42,4 @@ class IngestInput:
     expected: int | None = None
     before: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     on_read: Callable[[str, str], None] = ignore_read
+    on_return: Callable[[str], None] = ignore

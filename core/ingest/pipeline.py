@@ -119,6 +119,7 @@ class IngestPipeline:
         self._removed: set[bytes] = set()
         self._retired: set[bytes] = set()
         self._on_read: Callable[[str, str], object] = ignore_read
+        self._on_return: Callable[[str], object] = ignore
         self._counts, self._reported, self._reported_failures = _Counts(), _Counts(), 0
         self._total, self._encode_s = 0, 0.0
         self._started = self._embedding_since = self._committed_at = self._told_at = clock()
@@ -128,7 +129,7 @@ class IngestPipeline:
 
         A listener may raise Cancelled; what was encoded by then is committed first.
         """
-        paths, self._on_read = self._paths(source), source.on_read
+        paths, self._on_read, self._on_return = self._paths(source), source.on_read, source.on_return
         self._known, self._removed = self._table.ids(), self._table.removed_ids()
         self._retired = self._table.retired_ids() if self._removed else set()
         self._embedding_since = self._committed_at = self._clock()
@@ -251,6 +252,7 @@ class IngestPipeline:
         location = item.location or (item.asset.locations[0] if item.asset else Location(item.uri))
         if raw_id not in self._known:  # an earlier version of a file that came back
             self._pending.returned.append(item.asset_id)
+            self._on_return(item.asset_id)
             self._known.add(raw_id)
         self._counts.known += 1
         self._on_read(item.uri, item.asset_id)

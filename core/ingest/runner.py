@@ -17,6 +17,7 @@ from core.ingest.metadata.cleaning import MAX_TITLE_LENGTH, clean
 from core.ingest.pipeline import BatchListener, IngestBatch, IngestPipeline
 from core.ingest.source_files import SourceRoot
 from core.ingest.source_ingest import ScanRequest, SourceScan
+from core.ingest.source_walk import walk_source
 from core.ingest.sources import demo
 from core.ingest.sources.folder import Walk, walk, walk_files
 from core.logs import log
@@ -75,15 +76,17 @@ class IngestRunner:
         path = _existing(folder)
         source = self._source(collection, path, options)
         roots = self._roots(collection, path, source)
-        found = walk(path, source.exclude, listener) if options.only is None else walk_files(options.only)
+        found = walk_source(path, roots[0], roots, listener) if options.only is None else walk_files(options.only)
         if not found.files and collection not in self._collections.names():
             return _nothing_to_read(collection, found)
         listener(Progress("load model", 0, 0))
         table = self._table(collection, listener)
         request = ScanRequest(path, roots, options.only, options.checksum, options.accept_empty)
         with ingest_lock(table.folder):
-            self._sources.put(collection, source)
             scan = SourceScan(table, request, found)
+            if scan.is_doubtful:
+                return IngestReport(collection, 0, 0, found.failures, 0.0, 0.0, remarks=(scan.doubt(),))
+            self._sources.put(collection, source)
             report = self._run(table, scan.input(), listener)
             self._compact(table, report, listener)
             report = scan.complete(report, scan.settle(self._sources))
@@ -98,7 +101,7 @@ class IngestRunner:
         roots = self._roots(collection, path, source)
         request = ScanRequest(path, roots, None, options.checksum, options.accept_empty)
         with ingest_lock(table.folder):
-            return SourceScan(table, request, walk(path, source.exclude)).preview()
+            return SourceScan(table, request, walk_source(path, roots[0], roots)).preview()
 
     def _source(self, collection: str, path: Path, options: FolderOptions) -> CollectionSource:
         """The source that a folder belongs to: one that holds it, unless something new is said of the folder."""
@@ -112,10 +115,14 @@ class IngestRunner:
         return _changed(plain, options)
 
     def _roots(self, collection: str, path: Path, source: CollectionSource) -> tuple[SourceRoot, ...]:
-        """The sources by which the files below a path are described; their captions are read. Raises SidecarError."""
+        """The sources by which the files below a path are described: its own, then those in it, then those around it.
+
+        Their captions are read. Raises SidecarError.
+        """
         others = [each for each in self._sources.list(collection) if each.root != source.root]
         inside = [each for each in others if uri_to_path(each.root).is_relative_to(path)]
-        return tuple(_root(each) for each in (source, *inside))
+        around = [each for each in others if path.is_relative_to(uri_to_path(each.root)) and each not in inside]
+        return tuple(_root(each) for each in (source, *inside, *around))
 
     def build_demo(self, listener: ProgressListener, on_delete: Callable[[], None]) -> IngestReport | None:
         """Build the demo collection unless it is complete; `on_delete` is called after an outdated one was deleted."""

@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 from core.ingest.source_scan import ScanPlan
 from core.records.assets import Asset, Location, LocationState
-
-# What becomes of a location: its new state, or None where it is given up.
-_Changes = dict[str, dict[str, LocationState | None]]
 
 
 @dataclass(frozen=True)
 class Settlement:
     """What has to change once the files of a plan were read.
 
-    `changes` are by the pictures' ids and uris. `successors` are the pictures that took the place of others: no file
-    holds these any more. `moved` has the new uri by the old one; `missing` are the uris of files that are nowhere now.
-    `doubtful` is whether nothing that was known was found: then nothing is missing, but perhaps a disk.
+    `changes` are by the pictures' ids and uris: the new state of a location, None where it is given up. `successors`
+    are the pictures that took the place of others: no file holds these any more. `moved` has the new uri by the old
+    one, `missing` are the uris of files that are nowhere now, `excluded` the pictures that nobody wants any more.
     """
 
     changes: Mapping[str, Mapping[str, LocationState | None]]
     successors: Mapping[str, str]
     moved: Mapping[str, str]
     missing: tuple[str, ...]
-    doubtful: bool
+    excluded: tuple[str, ...]
 
     def apply(self, asset: Asset) -> Asset:
         """A picture at the places where it is now."""
@@ -35,70 +32,92 @@ class Settlement:
 
 
 def settle(
-    plan: ScanPlan, read: Mapping[str, str], locations: Mapping[str, tuple[Location, ...]], accept_empty: bool = False
-) -> Settlement:
-    """Settle a plan whose files were read: `read` is the id of the picture at each uri that could be read.
-
-    `locations` are those of all pictures now. A source of which no known file was found is doubtful: its disk may not
-    be mounted, and nothing is marked missing, unless `accept_empty`.
-    """
-    moved = _moved(plan, read)
-    lost = {uri for uri in plan.gone if any(place.state == "present" for place in plan.known[uri].values())}
-    doubtful = bool(lost) and not (accept_empty or moved or plan.unchanged or plan.changed)
-    changes = _Changes()
-    for old_uri, new_uri in moved.items():
-        changes.setdefault(read[new_uri], {})[old_uri] = None
-    still = () if doubtful else [uri for uri in plan.gone if uri not in moved]
-    missing = [uri for uri in still if _give_up(uri, plan, read, locations, changes)]
-    successors = _replace(plan, read, locations, changes)
-    return Settlement(changes, successors, moved, tuple(uri for uri in missing if uri in lost), doubtful)
-
-
-def _give_up(
-    uri: str,
     plan: ScanPlan,
     read: Mapping[str, str],
     locations: Mapping[str, tuple[Location, ...]],
-    changes: _Changes,
-) -> bool:
-    """Give up the place of a file that is gone, where its picture was found elsewhere in the source; else mark it.
+    is_elsewhere: Callable[[Location], bool],
+) -> Settlement:
+    """Settle a plan whose files were read: `read` is the id of the picture at each uri that could be read.
 
-    Returns whether it is missing. The other place may be known since before: a scan that was killed got as far as that.
+    `locations` are those of all pictures now; `is_elsewhere` tells of one in another source whether its file is there.
     """
-    missing = False
-    for asset_id in plan.known[uri]:
-        elsewhere = any(_was_found(place, asset_id, plan, read) for place in locations.get(asset_id, ()))
-        changes.setdefault(asset_id, {})[uri] = None if elsewhere else "missing"
-        missing = missing or not elsewhere
-    return missing
+    return _Settling(plan, read, locations, is_elsewhere).run()
 
 
-def _was_found(place: Location, asset_id: str, plan: ScanPlan, read: Mapping[str, str]) -> bool:
-    if place.uri in plan.new or place.uri in plan.changed:
-        return read.get(place.uri) == asset_id
-    return place.uri in plan.found
+@dataclass
+class _Settling:
+    plan: ScanPlan
+    read: Mapping[str, str]
+    locations: Mapping[str, tuple[Location, ...]]
+    is_elsewhere: Callable[[Location], bool]
+    changes: dict[str, dict[str, LocationState | None]] = field(default_factory=dict)
+    successors: dict[str, str] = field(default_factory=dict)
 
+    def run(self) -> Settlement:
+        moved = self._moved()
+        lost = {uri for uri in self.plan.gone if self._was_present(uri)}
+        missing = [uri for uri in self.plan.gone if uri not in moved and self._is_missing(uri)]
+        excluded = [i for uri in self.plan.excluded for i in self.plan.known[uri] if self._let_go(i, uri)]
+        for uri in self.plan.changed:
+            for old in self.plan.known[uri] if uri in self.read else ():
+                self._replace(uri, old, self.read[uri])
+        for old_uri, new_uri in moved.items():  # a scan that was killed may have left an older picture there
+            for old in self.plan.known[old_uri]:
+                self._replace(old_uri, old, self.read[new_uri])
+        missing = [uri for uri in missing if uri in lost]
+        return Settlement(self.changes, self.successors, moved, tuple(missing), tuple(dict.fromkeys(excluded)))
 
-def _moved(plan: ScanPlan, read: Mapping[str, str]) -> dict[str, str]:
-    """The new uri of every file that is gone and was found, with the same bytes, where none was known before."""
-    found = {read[uri]: uri for uri in plan.new if uri in read}
-    gone = ((uri, asset_id) for uri in plan.gone for asset_id in plan.known[uri])
-    return {uri: found[asset_id] for uri, asset_id in gone if asset_id in found}
+    def _moved(self) -> dict[str, str]:
+        """The new uri of every file that is gone and was found, with the same bytes, where none was known before."""
+        found = {self.read[uri]: uri for uri in self.plan.new if uri in self.read}
+        gone = ((uri, asset_id) for uri in self.plan.gone for asset_id in self.plan.known[uri])
+        moved = {uri: found[asset_id] for uri, asset_id in gone if asset_id in found}
+        for old_uri, new_uri in moved.items():
+            self._change(self.read[new_uri], old_uri, None)
+        return moved
 
+    def _is_missing(self, uri: str) -> bool:
+        """Mark the place of a file that is gone, or give it up where its picture was found elsewhere.
 
-def _replace(
-    plan: ScanPlan, read: Mapping[str, str], locations: Mapping[str, tuple[Location, ...]], changes: _Changes
-) -> dict[str, str]:
-    """Take the places of changed files from the pictures they held; those that no other file holds have a successor."""
-    successors = dict[str, str]()
-    for uri in plan.changed:
-        for old in plan.known[uri] if uri in read else ():
-            if old != read[uri]:
-                own = changes.setdefault(old, {})
-                own[uri] = "replaced"
-                states = [own.get(place.uri, place.state) for place in locations.get(old, ())]
-                if "present" in states:
-                    own[uri] = None
-                else:
-                    successors[old] = read[uri]
-    return successors
+        The other place may be known since before: a scan that was killed got as far as that.
+        """
+        missing = False
+        for asset_id in self.plan.known[uri]:
+            elsewhere = any(self._is_found(place, asset_id) for place in self.locations.get(asset_id, ()))
+            self._change(asset_id, uri, None if elsewhere else "missing")
+            missing = missing or not elsewhere
+        return missing
+
+    def _let_go(self, asset_id: str, uri: str) -> bool:
+        """Give up the place of a file that is excluded now; whether its picture is at no other."""
+        self._change(asset_id, uri, None)
+        if "present" in self._states(asset_id):
+            return False
+        self._change(asset_id, uri, "replaced")
+        return True
+
+    def _replace(self, uri: str, old: str, new: str) -> None:
+        """Take a place from the picture that it held; one that no other file holds has a successor."""
+        if old == new:
+            return
+        self._change(old, uri, None)
+        if "present" not in self._states(old):
+            self._change(old, uri, "replaced")
+            self.successors[old] = new
+
+    def _change(self, asset_id: str, uri: str, state: LocationState | None) -> None:
+        self.changes.setdefault(asset_id, {})[uri] = state
+
+    def _states(self, asset_id: str) -> list[LocationState | None]:
+        own = self.changes.get(asset_id, {})
+        return [own.get(place.uri, place.state) for place in self.locations.get(asset_id, ())]
+
+    def _was_present(self, uri: str) -> bool:
+        return any(place.state == "present" for place in self.plan.known[uri].values())
+
+    def _is_found(self, place: Location, asset_id: str) -> bool:
+        if place.uri in self.plan.new or place.uri in self.plan.changed:
+            return self.read.get(place.uri) == asset_id
+        if place.uri in self.plan.known:
+            return place.uri in self.plan.found
+        return place.state == "present" and self.is_elsewhere(place)

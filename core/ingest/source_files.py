@@ -14,6 +14,7 @@ from core.ingest.metadata.merging import merged
 from core.ingest.metadata.sidecar_files import read_sidecar_file, sidecars_of
 from core.ingest.metadata.takeout import read_takeout, takeout_of
 from core.ingest.source_scan import ScannedFile
+from core.ingest.sources.excludes import ExcludePatterns
 from core.ingest.sources.folder import walk
 from core.ingest.sources.folder_walk import FoundFile
 from core.records.assets import Location
@@ -44,9 +45,14 @@ class SourceRoot:
         return path == self.path or path.is_relative_to(self.path)
 
     @cached_property
+    def patterns(self) -> ExcludePatterns:
+        """What it excludes."""
+        return ExcludePatterns(self.exclude)
+
+    @cached_property
     def captions(self) -> Captions | None:
-        """Its captions, matched with all of its files."""
-        if self.table is None:
+        """Its captions, matched with all of its files; None as well where it is not there."""
+        if self.table is None or not self.path.exists():
             return None
         files = walk(self.path, self.exclude).files
         return self.table.match([file.path.relative_to(self.folder).as_posix() for file in files], self.folder)
@@ -94,11 +100,18 @@ class SourceFiles:
     def _root(self, path: Path) -> SourceRoot | None:
         return next((root for root in self._roots if root.holds(path)), None)
 
-    def _row(self, path: Path) -> CaptionsRow | None:
+    def is_excluded(self, path: Path) -> bool:
+        """Whether the innermost source that a file lies in excludes it."""
         root = self._root(path)
-        if root is None or root.captions is None:
-            return None
-        return root.captions.find(path.relative_to(root.folder).as_posix())
+        if root is None or not path.is_relative_to(root.folder):
+            return False
+        return root.patterns.match_any_part(path.relative_to(root.folder).as_posix())
+
+    def _row(self, path: Path) -> CaptionsRow | None:
+        """What the innermost source says that has a row for a file."""
+        tables = ((root, root.captions) for root in self._roots if root.holds(path))
+        rows = (captions.find(path.relative_to(root.folder).as_posix()) for root, captions in tables if captions)
+        return next((row for row in rows if row is not None), None)
 
 
 def _read(read: Callable[[Path], Description], path: Path, notes: list[Failure]) -> Description:

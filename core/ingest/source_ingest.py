@@ -12,14 +12,15 @@ from core.embedding.hashes import file_id
 from core.ingest.ingest_input import IngestInput
 from core.ingest.settling import Settlement, settle
 from core.ingest.source_files import SourceFiles, SourceRoot
-from core.ingest.source_scan import ScanPlan, known_below, plan_scan
+from core.ingest.source_scan import ScannedFile, ScanPlan, known_below, plan_scan
 from core.ingest.sources.folder import Walk
 from core.ingest.sources.passed_over import PassedOver, lacks_reader
+from core.records.assets import shown_path
 from core.records.captions import captions_lines
 from core.records.jobs import IngestReport
 from core.records.sources import ScanPreview
-from core.store.lance.table import RETIRED, AssetTable
-from core.store.objects.names import path_to_uri
+from core.store.lance.table import EXCLUDED, RETIRED, AssetTable
+from core.store.objects.names import path_to_uri, uri_to_path
 from core.store.sql.source_store import SourceStore
 from core.text import counted
 
@@ -45,7 +46,7 @@ class SourceScan:
     def __init__(self, table: AssetTable, request: ScanRequest, walk: Walk) -> None:
         self._table, self._request, self.walk = table, request, walk
         self.files = SourceFiles(request.roots, self.walk.files)
-        self._read = dict[str, str]()
+        self._read, self._returned = dict[str, str](), list[str]()
 
     @cached_property
     def plan(self) -> ScanPlan:
@@ -54,13 +55,36 @@ class SourceScan:
         known = known_below(path_to_uri(self._request.path), locations)
         unreadable = [path_to_uri(path) for path in self.walk.unreadable_folders]
         plan = plan_scan(self.files.scanned, known, unreadable, self._request.checksum or only is not None)
-        return plan if only is None else replace(plan, gone=(), unreachable=())
+        if only is not None:
+            return replace(plan, gone=(), unreachable=())
+        there = [uri for uri in plan.gone if uri_to_path(uri).is_file()]
+        excluded = tuple(uri for uri in there if self.files.is_excluded(uri_to_path(uri)))
+        hidden = set(there)
+        return replace(
+            plan,
+            gone=tuple(uri for uri in plan.gone if uri not in hidden),
+            unreachable=(*plan.unreachable, *(uri for uri in there if uri not in set(excluded))),
+            excluded=excluded,
+        )
+
+    @cached_property
+    def is_doubtful(self) -> bool:
+        """Whether nothing that was known is at this place any more, nor was moved within it: perhaps a disk is away."""
+        if self._request.accept_empty or not self.plan.is_doubtful:
+            return False
+        self._read_moved()
+        return not self._settlement().moved
 
     def input(self) -> IngestInput:
         """The files that have to be read."""
         paths = [file.path for file in self.plan.files.values()]
         return IngestInput(
-            [*self.walk.failures, *paths], self.files.describe, path_to_uri, before=self.plan.before, on_read=self._take
+            [*self.walk.failures, *paths],
+            self.files.describe,
+            path_to_uri,
+            before=self.plan.before,
+            on_read=self._take,
+            on_return=self._returned.append,
         )
 
     def _take(self, uri: str, asset_id: str) -> None:
@@ -74,14 +98,16 @@ class SourceScan:
     def settle(self, sources: SourceStore, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Settlement:
         """Once the files were read: retire what was replaced, follow what moved, mark what is missing."""
         settlement = self._settlement()
+        sources.set_returned(self._table.name, self._returned)
         sources.add_successors(self._table.name, settlement.successors)
         self._table.edit(settlement.changes, settlement.apply)
-        if settlement.successors:
-            self._table.remove(list(settlement.successors), RETIRED, now())
+        for asset_ids, removed_by in ((settlement.successors, RETIRED), (settlement.excluded, EXCLUDED)):
+            if asset_ids:
+                self._table.remove(list(asset_ids), removed_by, now())
         return settlement
 
     def _settlement(self) -> Settlement:
-        return settle(self.plan, self._read, self._table.locations(), self._request.accept_empty)
+        return settle(self.plan, self._read, self._table.locations(), lambda place: uri_to_path(place.uri).is_file())
 
     def complete(self, report: IngestReport, settlement: Settlement) -> IngestReport:
         """The report of a run, with all that was not read or changed besides."""
@@ -102,25 +128,39 @@ class SourceScan:
         tables = [root.captions for root in self._request.roots if root.captions is not None]
         remarks = [line for captions in tables for line in captions_lines(captions.report)]
         remarks += filter(None, [passed_over.line()])
-        place = path_to_uri(self._request.path)
-        if settlement.doubtful:
-            known = counted(len(self.plan.gone), "picture")
-            remarks.append(
-                f"nothing of the {known} known in {place} is there: is its disk mounted? They stay as they are"
-            )
+        if settlement.excluded:
+            excluded = counted(len(settlement.excluded), "picture")
+            remarks.append(f"{excluded} excluded now, moved to the bin: without the pattern they come back")
         if self.plan.unreachable:
             unread = counted(len(self.plan.unreachable), "picture")
-            remarks.append(f"{unread} in folders that cannot be read stay as they are")
+            remarks.append(f"{unread} that cannot be reached stay as they are")
         return remarks
+
+    def doubt(self) -> str:
+        """What to say where nothing that was known is there."""
+        known, place = counted(len(self.plan.gone), "picture"), shown_path(path_to_uri(self._request.path))
+        return f"none of the {known} known in {place} is there: is its disk mounted? Nothing was changed"
+
+    def _read_moved(self) -> None:
+        """Read what may be files that are gone: new ones of the same size."""
+        plan = self.plan
+        sizes = {place.size for uri in plan.gone for place in plan.known[uri].values()}
+        for uri, file in plan.new.items():
+            if file.size in sizes:
+                self._hash(uri, file)
+
+    def _hash(self, uri: str, file: ScannedFile) -> None:
+        if (asset_id := file_id(file.path)) is not None:
+            self._take(uri, asset_id)
 
     def preview(self) -> ScanPreview:
         """What bringing the collection up to date would do. Reads files of the sizes of those that are gone."""
         plan = self.plan
-        sizes = {place.size for uri in plan.gone for place in plan.known[uri].values()}
-        candidates = {**plan.changed, **{u: file for u, file in plan.new.items() if file.size in sizes}}
-        for uri, file in candidates.items():
-            if (asset_id := file_id(file.path)) is not None:
-                self._take(uri, asset_id)
+        if self.is_doubtful:
+            return ScanPreview(path_to_uri(self._request.path), remarks=(self.doubt(),))
+        self._read_moved()
+        for uri, file in plan.changed.items():
+            self._hash(uri, file)
         settlement = self._settlement()
         moved = set(settlement.moved.values())
         replaced = tuple(uri for uri in plan.changed if self._read.get(uri) not in (None, *plan.known[uri]))

@@ -27,8 +27,9 @@ class ScannedFile:
 class ScanPlan:
     """The files of one source by uri, compared by size, time and the fingerprint of what describes them.
 
-    `gone` are files that a collection knows and that are not there; `unreachable` are those in folders that could not
-    be read, of which nothing can be said. `known` has the pictures at every uri of the source.
+    `gone` are files that a collection knows and that are not there; `unreachable` are those of which nothing can be
+    said, since their folders could not be read; `excluded` are there, but not wanted any more. `known` has the pictures
+    at every uri of the source.
     """
 
     new: Mapping[str, ScannedFile]
@@ -37,11 +38,18 @@ class ScanPlan:
     gone: tuple[str, ...]
     unreachable: tuple[str, ...]
     known: KnownFiles = field(repr=False)
+    excluded: tuple[str, ...] = ()
 
     @property
     def files(self) -> dict[str, ScannedFile]:
         """The files that have to be read, in the order in which they were found."""
         return {**self.new, **self.changed}
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether nothing that was known is there: perhaps a disk is not mounted."""
+        lost = any(place.state == "present" for uri in self.gone for place in self.known[uri].values())
+        return lost and not self.unchanged and not self.changed
 
     @cached_property
     def found(self) -> frozenset[str]:

@@ -25,7 +25,7 @@ from core.library.originals import read_original
 from core.records.assets import Asset, ModelCard
 from core.records.jobs import Cancelled, Failure, IngestReport, Progress, ProgressListener
 from core.store.lance.collections import Collections
-from core.store.lance.table import AssetTable
+from core.store.lance.table import RETIRED, AssetTable
 from core.store.objects.locks import ingest_lock
 
 LOOK_AHEAD_BATCHES, ROWS_PER_COMMIT = 2, 64
@@ -75,10 +75,14 @@ class Reembedder:
 
 
 def copy_removals(source: AssetTable, target: AssetTable, author: str, removed_at: datetime) -> None:
-    """Move the target's assets that are no longer in the source to its bin, so that no ingest brings them back."""
-    removed = sorted(raw.hex() for raw in target.ids() - source.ids())
-    if removed:
-        target.remove(removed, author, removed_at)
+    """Move the target's assets that are no longer in the source to its bin, so that no ingest brings them back.
+
+    Those whose files were changed may come back: nobody removed them.
+    """
+    gone, retired = target.ids() - source.ids(), source.retired_ids()
+    for ids, removed_by in ((gone - retired, author), (gone & retired, RETIRED)):
+        if ids:
+            target.remove(sorted(raw.hex() for raw in ids), removed_by, removed_at)
 
 
 @dataclass(frozen=True)

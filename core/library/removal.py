@@ -17,6 +17,10 @@ from core.store.lance.collections import Collections
 from core.text import counted
 
 
+def _ignore_return(_collection: str, _asset_ids: Sequence[str]) -> None:
+    pass
+
+
 class RemovalService:
     """May be shared between threads and used by several processes. Every change asks `access` first."""
 
@@ -26,11 +30,13 @@ class RemovalService:
         access: Access,
         on_change: Callable[[str], None],
         forget: Callable[[str], None],
+        on_return: Callable[[str, Sequence[str]], None] = _ignore_return,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """`on_change` is called with a collection whose pictures changed; `forget` erases all state of a collection."""
+        """`on_change` is called with a collection whose pictures changed; `forget` erases all state of a
+        collection. `on_return` is told which pictures were restored."""
         self._collections, self._access = collections, access
-        self._on_change, self._forget, self._now = on_change, forget, now
+        self._on_change, self._forget, self._on_return, self._now = on_change, forget, on_return, now
 
     def remove(self, person: Person, collection: str, asset_ids: Sequence[str]) -> int:
         """Remove pictures from a collection, all at once; returns how many there were.
@@ -49,6 +55,7 @@ class RemovalService:
         """Restore pictures from the bin; returns how many. Raises as `remove` does."""
         with self._access.acting(person, Action.PUT_BACK, collection, counted(len(asset_ids), "picture")):
             restored = self._collections.open(collection).restore(asset_ids)
+            self._on_return(collection, asset_ids)
         log("library", "pictures put back", collection=collection, count=restored, by=person.author)
         if restored:
             self._on_change(collection)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from core.access import Access, Action, Person
+from core.embedding.formats import readable_suffixes
 from core.errors import ContactSheetError, JobError, NotAllowed, StoreError
 from core.ingest.sources.demo import check_not_demo
 from core.ingest.sources.excludes import ExcludePatterns
@@ -29,6 +30,11 @@ class LibraryService:
     ) -> None:
         self._roots = [root.resolve() for root in roots]
         self._uploads, self._jobs, self._background, self._access = uploads, jobs, background, access
+
+    @property
+    def formats(self) -> list[str]:
+        """The endings of files that can be read here, without the dot, sorted."""
+        return readable_suffixes()
 
     @property
     def roots(self) -> list[Path]:

@@ -5,13 +5,14 @@ Original files are never touched.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from core.access import Access, Action, Person
+from core.cache import OnceCache
 from core.errors import ContactSheetError, SidecarError
 from core.ingest.runner import FolderOptions, IngestRunner
 from core.jobs.background import BackgroundJobs
@@ -22,10 +23,12 @@ from core.records.assets import Asset, Location
 from core.records.jobs import Failure, IngestReport, Job, ProgressListener, ignore
 from core.records.sources import UPLOADS, CollectionSource, RescanOptions, ScanPreview, SourceState
 from core.store.lance.collections import Collections
-from core.store.lance.table import AssetTable
+from core.store.lance.table import WITH_FILE, WITH_SOURCE
 from core.store.objects.names import path_to_uri, uri_to_path
 from core.store.sql.source_store import SourceStore
 from core.text import counted
+
+MAX_READ = 2  # collections whose locations are kept, for pages that are drawn again and again
 
 
 class SourceService:
@@ -47,14 +50,24 @@ class SourceService:
 
         Rescans start by themselves after the time `every`, and with `watch_files` when files change.
         """
-        self._every, self._watch_files = every, watch_files
+        self._every, self._watch_files, self._read = every, watch_files, OnceCache(MAX_READ)
         self._collections, self._sources, self._runner = collections, sources, runner
         self._background, self._access, self._on_change, self._now = background, access, on_change, now
 
     def states(self, collection: str) -> list[SourceState]:
         """The sources of a collection in the order in which they were added. Raises CollectionError, StoreError."""
-        places = _files(self._collections.open(collection))
+        places = [place for found in self._locations(collection).values() for place in found]
         return [_state(source, places) for source in self._sources.list(collection)]
+
+    def _locations(self, collection: str) -> Mapping[str, tuple[Location, ...]]:
+        """The locations of every picture, read once for every version of the collection."""
+        table = self._collections.open(collection)
+        return self._read.get_or_create((collection, table.folder, table.change_token()), table.locations)
+
+    def excluded(self, collection: str, folder: Path) -> tuple[str, ...]:
+        """The patterns that were given for a folder; none if it is no source of the collection."""
+        root = path_to_uri(folder.expanduser().resolve())
+        return next((each.exclude for each in self._sources.list(collection) if each.root == root), ())
 
     # -- rescans --------------------------------------------------------------------------------------------
 
@@ -140,7 +153,7 @@ class SourceService:
         """The paths of a source's files that a collection knows and are there, relative to its folder."""
         root = uri_to_path(source.root)
         folder = root.parent if root.is_file() else root
-        places = _files(self._collections.open(collection))
+        places = [place for found in self._locations(collection).values() for place in found]
         own = (p for p in places if p.state == "present" and _is_below(p.uri, source.root))
         return [uri_to_path(place.uri).relative_to(folder).as_posix() for place in own]
 
@@ -148,12 +161,12 @@ class SourceService:
 
     def count_missing(self, collection: str) -> int:
         """How many pictures have no file any more."""
-        return len(_missing(self._collections.open(collection)))
+        return len(_missing(self._locations(collection)))
 
     def missing(self, collection: str, first: int = 0, count: int = 24) -> list[tuple[Asset, bytes]]:
         """A page of the pictures whose files are all missing, by the path of the first, each with its thumbnail."""
-        table = self._collections.open(collection)
-        return table.assets(_missing(table)[first : first + count])
+        ids = _missing(self._locations(collection))[first : first + count]
+        return self._collections.open(collection).assets(ids)
 
     def prune(self, person: Person, collection: str) -> int:
         """Move pictures whose files are all missing to the bin; returns how many.
@@ -163,16 +176,13 @@ class SourceService:
         """
         table = self._collections.open(collection)
         closed = [source for source in self._sources.list(collection) if not _is_there(source)]
-        ids = [i for i in _missing(table) if not any(_may_exist(place, closed) for place in self._places(table, i))]
+        locations = table.locations()
+        ids = [i for i in _missing(locations) if not any(_may_exist(place, closed) for place in locations[i])]
         with self._access.acting(person, Action.REMOVE, collection, counted(len(ids), "missing picture")):
-            removed = table.remove(ids, person.author, self._now())
+            removed = table.remove(ids, person.author + WITH_FILE, self._now())
         if removed:
             self._on_change(collection)
         return removed
-
-    def _places(self, table: AssetTable, asset_id: str) -> tuple[Location, ...]:
-        asset = table.metadata(asset_id)
-        return asset.locations if asset is not None else ()
 
     # -- removing a source ----------------------------------------------------------------------------------
 
@@ -189,7 +199,7 @@ class SourceService:
             own = {i: [p for p in places if _is_of(p, root, others)] for i, places in table.locations().items()}
             kept = {i for i, places in table.locations().items() if len(own[i]) < len(places)}
             removed = table.remove(
-                [i for i, places in own.items() if places and i not in kept], person.author, self._now()
+                [i for i, places in own.items() if places and i not in kept], person.author + WITH_SOURCE, self._now()
             )
             table.edit([i for i in kept if own[i]], lambda asset: _without(asset, own[asset.id]))
             self._sources.remove(collection, source)
@@ -227,13 +237,9 @@ def _unreachable(source: CollectionSource) -> str:
     return f"{source.root} is not there: is its disk mounted? Its pictures stay as they are"
 
 
-def _files(table: AssetTable) -> list[Location]:
-    return [place for places in table.locations().values() for place in places]
-
-
-def _missing(table: AssetTable) -> list[str]:
+def _missing(locations: Mapping[str, tuple[Location, ...]]) -> list[str]:
     """The ids of the pictures whose files are all missing, by the path of the first."""
-    found = [(places[0].uri, i) for i, places in table.locations().items() if places and not _any_present(places)]
+    found = [(places[0].uri, i) for i, places in locations.items() if places and not _any_present(places)]
     return [asset_id for _, asset_id in sorted(found)]
 
 

@@ -76,6 +76,22 @@ class Description:
         filled: dict[str, Any] = {field.name: _filled(self, other, field.name) for field in fields(self)}
         return Description(**filled | {"place": self.place.filled_from(other.place)})
 
+    def completing(self, older: Description) -> Description:
+        """What a version that knew less wrote, completed: its texts stay, but for those it had decoded wrongly."""
+        texts = {
+            name: getattr(self, name) if _is_mended(getattr(self, name), getattr(older, name)) else getattr(older, name)
+            for name in ("title", "description", "author", "licence")
+        }
+        kept: dict[str, Any] = {name: text for name, text in texts.items() if text}
+        if older.keywords and not any(map(_is_mended, self.keywords, older.keywords)):
+            kept["keywords"] = older.keywords
+        return replace(self, **kept).filled_from(older)
+
+
+def _is_mended(text: str, older: str) -> bool:
+    """Whether the older text is this one, its UTF-8 taken for Latin-1."""
+    return text != older and older.encode("latin-1", "replace") == text.encode("utf-8")
+
 
 def combined(descriptions: Iterable[Description]) -> Description:
     """What several places say of one picture: each field from the first that has it; keywords and people of all."""

@@ -59,8 +59,8 @@ def resolved(replaced: Iterable[tuple[str, str]]) -> Successors:
     """Successors from replacements (old, new) in the order of their happening; a picture that came back is itself."""
     by_id: dict[str, str] = {}
     for old, new in replaced:
+        by_id.pop(new, None)  # so no chain can end where it began
         if old != new:
-            by_id.pop(new, None)  # so no chain can end where it began
             by_id[old] = new
     return Successors(tuple(sorted((old, _last(by_id, old)) for old in by_id)))
 

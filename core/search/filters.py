@@ -37,6 +37,7 @@ class Facets:
     years: tuple[tuple[int, int], ...] = ()
     rated: int = 0
     with_gps: int = 0
+    pictures: int = 0
 
 
 class FilterColumns:
@@ -102,6 +103,7 @@ class FilterColumns:
             years=tuple(sorted(years.items(), reverse=True)),
             rated=int((self._rating != Snapshot.NO_NUMBER).sum()),
             with_gps=int(self._has_gps.sum()),
+            pictures=len(self._has_gps),
         )
 
 

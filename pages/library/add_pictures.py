@@ -7,11 +7,10 @@ from pathlib import Path
 
 import streamlit as st
 
-from core.app import App
+from core.app import DEMO, App
 from pages.ui.person import person
 from pages.ui.uploads import offer_upload, release_files
 
-FORMATS = ["jpg", "jpeg", "png", "webp", "gif", "tif", "tiff", "bmp", "avif", "heic", "heif"]
 UNSPLASH_LITE, UNSPLASH_WIDTHS = "https://unsplash.com/data/lite/latest", (400, 640, 1080)
 
 
@@ -19,7 +18,7 @@ def show_add_pictures(app: App) -> None:
     """Choose a collection and a source, then start."""
     collection = st.selectbox(
         "Collection",
-        app.collection_names(),
+        [name for name in app.collection_names() if name != DEMO],
         index=None,
         accept_new_options=True,
         key="library_collection",
@@ -41,7 +40,7 @@ def upload_form(app: App, collection: str | None) -> None:
     offer_upload(app, "collection")
     files = st.file_uploader(
         "Pictures",
-        type=FORMATS,
+        type=app.library.formats,
         accept_multiple_files=True,
         max_upload_size=app.settings.upload_mb,
         key=f"upload_{st.session_state.get('uploads_done', 0)}",
@@ -62,6 +61,7 @@ def folder_form(app: App, collection: str | None) -> None:
     current = Path(st.session_state.setdefault("folder", str(roots[0])))
     st.text_input("Folder", key="folder")
     folder_navigation(current, app.library.folders_in(current), at_root=current in roots)
+    exclude = exclude_field(app, current, collection)
     if st.button(
         "Add to collection",
         type="primary",
@@ -69,8 +69,23 @@ def folder_form(app: App, collection: str | None) -> None:
         icon=":material/drive_folder_upload:",
         key="add_folder",
     ):
-        app.library.add_folder(person(), current, str(collection))
+        app.library.add_folder(person(), current, str(collection), exclude)
         st.rerun()
+
+
+def exclude_field(app: App, folder: Path, collection: str | None) -> list[str]:
+    """Patterns of what is passed over; those that were given before for this folder are there again."""
+    before = app.sources.excluded(collection, folder) if collection else ()
+    text = st.text_area(
+        "Exclude",
+        "\n".join(before),
+        key=f"exclude_{collection}_{folder}",
+        placeholder="*.tmp.jpg",
+        height=80,
+        help="A pattern per line: *.tmp.jpg, private/ or 1998/contact sheets/*. Bins, thumbnails and catalogs of other "
+        "programs are passed over anyway.",
+    )
+    return [line.strip() for line in text.splitlines() if line.strip()]
 
 
 def folder_navigation(current: Path, subfolders: Sequence[str], at_root: bool) -> None:

@@ -1,4 +1,4 @@
-"""The open collection: its pictures, duplicates, bin, model and condition."""
+"""The open collection: its pictures, sources, duplicates, bin, model and condition."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ from pages.library.outcome_notice import CHANGED, NOTICE, show_notice
 from pages.library.picture_list import PAGE_KEY, PICKED_KEY, browse_pictures
 from pages.library.reembed_form import show_model
 from pages.library.removed_pictures import show_bin
+from pages.library.source_section import show_sources
 from pages.ui.format import escape_markdown, sentence
 
 SECTIONS = {
     "Pictures": browse_pictures,
+    "Sources": show_sources,
     "Duplicates": show_duplicates,
     "Bin": show_bin,
     "Model": show_model,

@@ -29,6 +29,7 @@ KINDS = {
     "backup": "backing up",
     "restore": "restoring",
     "verify": "verifying",
+    "rescan": "rescanning",
 }
 # How jobs that failed are called which did all they could, and what they list: the noun, and what happened to each.
 FINDINGS = {"backup": ("incomplete", "part", "left out"), "verify": ("found damage", "part", "damaged")}

@@ -102,7 +102,7 @@ def show_collection_card(collection: Collection) -> None:
             type="tertiary",
             on_click=open_collection,
             args=(collection.name,),
-            help="Its pictures, duplicates, bin, model and condition",
+            help="Its pictures, sources, duplicates, bin, model and condition",
         )
 
 

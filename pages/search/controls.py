@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import date
+from collections.abc import Sequence
 
 import streamlit as st
 
+from core.errors import ContactSheetError
 from core.records.assets import Filters
-from core.search.filters import Facets
+from core.records.created_time import CreatedTime
+from core.search.filters import Counts, Facets, unknown_values
+from core.text import listed
 from pages.search.picture_query import chosen_picture
-from pages.search.search_state import EQUAL_WEIGHT, SearchParams, build_filters, minimum_similarity, requested_count
+from pages.search.search_state import EQUAL_WEIGHT, SearchParams, minimum_similarity, period_of, requested_count
+from pages.ui.format import escape_markdown, sentence
 
-FILTER_KEYS = ("source", "keyword", "shape", "since", "until")
+FILTER_KEYS = ("source", "keyword", "shape", "since", "until", "person", "place", "camera", "rating", "gps")
 SLIDER_PX = 260
 
 
@@ -43,18 +47,86 @@ def filters_label() -> str:
 
 
 def filter_form(facets: Facets) -> Filters:
-    sources = st.multiselect("Source", [s for s, _ in facets.sources], key="source", bind="query-params")
-    keywords = st.multiselect("Keyword", [k for k, _ in facets.keywords], key="keyword", bind="query-params")
+    """What the collection can be filtered by, each only where it has any; says what it does not have."""
+    wanted = _listed(st.query_params.get_all("source")), _listed(st.query_params.get_all("keyword"))
+    chosen = {
+        key: st.multiselect(label, [name for name, _ in counts], key=key, bind="query-params")
+        for key, (label, counts) in _choices(facets).items()
+        if counts
+    }
     shapes = st.pills(
         "Shape", [o for o, _ in facets.orientations], selection_mode="multi", key="shape", bind="query-params"
     )
-    since: date | None = None
-    until: date | None = None
-    if facets.earliest and facets.latest:
-        first, last = facets.earliest.date(), facets.latest.date()
-        since = st.date_input("Taken from", None, first, last, key="since", bind="query-params")
-        until = st.date_input("Taken until", None, first, last, key="until", bind="query-params")
-    return build_filters(sources, keywords, shapes, since, until)
+    since, until = _period_inputs(facets)
+    rating = _rating_input() if facets.rated else None
+    gps = _gps_input(facets)
+    _say_unknown(facets, *wanted)
+    return Filters(
+        sources=tuple(chosen.get("source", ())),
+        keywords=tuple(chosen.get("keyword", ())),
+        orientations=tuple(shapes),
+        since=since,
+        until=until,
+        people=tuple(chosen.get("person", ())),
+        places=tuple(chosen.get("place", ())),
+        cameras=tuple(chosen.get("camera", ())),
+        min_rating=rating,
+        has_gps=gps,
+    )
+
+
+def _choices(facets: Facets) -> dict[str, tuple[str, Counts]]:
+    return {
+        "source": ("Source", facets.sources),
+        "keyword": ("Keyword", facets.keywords),
+        "person": ("Person", facets.people),
+        "place": ("Place", facets.places),
+        "camera": ("Camera", facets.cameras),
+    }
+
+
+def _period_inputs(facets: Facets) -> tuple[CreatedTime | None, CreatedTime | None]:
+    if facets.earliest is None or facets.latest is None:
+        return None, None
+    hint = f"for example {facets.earliest:%Y}"
+    with st.container(horizontal=True):
+        since = st.text_input("Taken from", key="since", bind="query-params", placeholder=hint, max_chars=40)
+        until = st.text_input("Taken until", key="until", bind="query-params", placeholder=hint, max_chars=40)
+    st.caption("A year, a month or a day: 1998, September 1998, 1930s, 3.9.1998")
+    return _period(since), _period(until)
+
+
+def _period(text: str) -> CreatedTime | None:
+    try:
+        return period_of(text)
+    except ContactSheetError as error:
+        st.warning(escape_markdown(sentence(str(error))), icon=":material/event_busy:")
+        return None
+
+
+def _rating_input() -> int | None:
+    rating: int | None = st.pills(
+        "Rating at least", [1, 2, 3, 4, 5], format_func=lambda stars: f"{stars} ★", key="rating", bind="query-params"
+    )
+    return rating
+
+
+def _gps_input(facets: Facets) -> bool | None:
+    if not 0 < facets.with_gps < facets.pictures:
+        return None
+    choice = st.pills("Coordinates", ["With", "Without"], key="gps", bind="query-params")
+    return None if choice is None else choice == "With"
+
+
+def _listed(values: Sequence[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(values))
+
+
+def _say_unknown(facets: Facets, sources: tuple[str, ...], keywords: tuple[str, ...]) -> None:
+    """A link may ask for what the collection does not have, or has no more."""
+    unknown = unknown_values(facets, Filters(sources=sources, keywords=keywords))
+    if unknown:
+        st.warning(f"This collection has no {escape_markdown(listed(unknown))}.", icon=":material/filter_alt_off:")
 
 
 def weight_slider() -> float:

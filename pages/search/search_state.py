@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time
 
-from core.records.assets import Filters, Orientation, SearchResult
+from core.records.assets import Filters, SearchResult
 from core.records.created_time import CreatedTime
 from core.records.searches import SearchOptions
+from core.records.written_dates import parse_period
 from core.text import counted
 from pages.ui.format import format_ms
 
@@ -49,19 +49,9 @@ class SearchParams:
         return bool(self.query) or self.by_picture
 
 
-def build_filters(
-    sources: Sequence[str],
-    keywords: Sequence[str],
-    orientations: Sequence[Orientation],
-    since: date | None,
-    until: date | None,
-) -> Filters:
-    """Filters from the values of the widgets; days are whole days, by the clock where a picture was taken."""
-    return Filters(tuple(sources), tuple(keywords), tuple(orientations), _day(since), _day(until))
-
-
-def _day(day: date | None) -> CreatedTime | None:
-    return CreatedTime(datetime.combine(day, time()), "day") if day else None
+def period_of(text: str) -> CreatedTime | None:
+    """A year, month or day as people write it; None if nothing is written. Raises QueryError for what is no date."""
+    return parse_period(text) if text and text.strip() else None
 
 
 def requested_count(url_params: Mapping[str, str]) -> int:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -10,16 +11,17 @@ from streamlit.testing.v1.element_tree import Button
 
 from core.access import OPERATOR
 from core.app import App
-from core.errors import CollectionBusy
-from core.records.assets import Filters, SearchResult
+from core.errors import CollectionBusy, QueryError
+from core.records.assets import Asset, Location, SearchResult
 from core.records.created_time import CreatedTime
+from core.records.descriptions import Description, Place
 from core.records.jobs import Progress
-from pages.search.picture_details import asset_facts
+from pages.search.picture_details import asset_facts, other_words
 from pages.search.search_state import (
     MAX_SHOWN,
     SearchParams,
-    build_filters,
     minimum_similarity,
+    period_of,
     requested_count,
     result_summary,
 )
@@ -128,10 +130,49 @@ def test_details_show_metadata_as_plain_text(served: App) -> None:
     page = visit(photo=red.id)
     assert not page.exception
     assert "A *red* sail" in [t.value for t in page.text]
-    assert list(asset_facts(red, show_folders=True)) == ["Keywords", "Source", "Taken", "Size", "Added", "File"]
-    assert asset_facts(red, show_folders=True)["File"] == red.uris[0]
-    assert asset_facts(red, show_folders=False)["File"] == "red.png"
+    shown, hidden = facts(red, True), facts(red, False)
+    assert list(shown) == ["Taken", "Keywords", "Size", "Source", "Added", "File"]
+    assert (shown["File"], hidden["File"]) == (red.uris[0], "red.png")
     assert escape_markdown("<b>*x*</b>") == r"\<b\>\*x\*\</b\>"
+
+
+def facts(asset: Asset, is_curator: bool) -> dict[str, str]:
+    return {name: value for group in asset_facts(asset, is_curator) for name, value in group.items()}
+
+
+def test_all_that_is_known_of_a_picture_is_told_and_where_it_was_taken_to_curators_alone() -> None:
+    about = Description(
+        title="Harbour",
+        people=("Ada", "Bob"),
+        hierarchies=("Places|Portugal|Lisbon",),
+        created=CreatedTime(datetime(1998, 9, 1, tzinfo=UTC), "month"),
+        place=Place("Alfama", "Lisbon", "", "Portugal", 38.7083, -9.135, 12.0),
+        rating=3,
+        camera="NIKON D90",
+    )
+    places = (
+        Location("/a/90%25.jpg", "A", words=replace(about, title="Port")),
+        Location("/b/x.jpg", "B", state="missing"),
+    )
+    asset = Asset("0" * 64, places, about, 30, 20, datetime(2026, 1, 1, tzinfo=UTC))
+    told = facts(asset, True)
+    assert (told["Taken"], told["Place"]) == ("September 1998", "Alfama, Lisbon, Portugal")
+    assert told["Coordinates"] == "38.70830° N, 9.13500° W, 12 m"
+    assert (told["Filed under"], told["Rating"]) == ("Places › Portugal › Lisbon", "★★★ (3 of 5)")
+    assert (told["Source"], told["File"]) == ("A, B", "/a/90%.jpg, /b/x.jpg (missing)")
+    assert "Coordinates" not in facts(asset, False)
+    assert [other_words(asset, place) for place in places] == ["Port", ""]
+
+
+def test_a_link_that_filters_by_what_the_collection_has_not_says_so(served: App) -> None:
+    page = visit(keyword="kyword")
+    assert any("no keyword" in warning.value for warning in page.warning)
+
+
+def test_periods_in_the_link_are_what_people_write(served: App) -> None:
+    assert [f["title"] for f in frames(visit(until="2001"))] == ["Red <b>sail</b>"]
+    page = visit(since="soon")
+    assert any("soon" in warning.value for warning in page.warning)
 
 
 def test_an_original_that_may_hide_coordinates_is_not_offered_and_the_page_says_so(served: App, tmp_path: Path) -> None:
@@ -176,9 +217,11 @@ def test_an_unexpected_error_of_the_build_is_shown_not_swallowed(served: App, mo
     assert "MemoryError" in visit().error[0].value
 
 
-def test_filters_take_whole_days() -> None:
-    filters = build_filters(["s"], ["k"], ["square"], date(2001, 2, 3), None)
-    assert filters == Filters(("s",), ("k",), ("square",), CreatedTime(datetime(2001, 2, 3, tzinfo=UTC), "day"), None)
+def test_a_period_is_what_people_write() -> None:
+    assert period_of("2001-02-03") == CreatedTime(datetime(2001, 2, 3, tzinfo=UTC), "day")
+    assert period_of(" ") is None
+    with pytest.raises(QueryError, match="soon"):
+        period_of("soon")
 
 
 @pytest.mark.parametrize(

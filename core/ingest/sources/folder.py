@@ -24,7 +24,8 @@ REPORT_EVERY = 1000  # files
 class Walk:
     """What is below `root`, a real path: images in a stable order, what cannot be reached, what was passed over.
 
-    Nothing can be said of files in `unreadable_folders` (real paths): they are not there to see, which is not deleted.
+    Nothing can be said of files in `unreadable_folders` (paths as those of files, through links): they are not there to
+    see, which is not deleted.
     """
 
     root: Path

@@ -93,7 +93,7 @@ class FolderWalk:
             with os.scandir(folder) as listing:
                 entries = sorted(listing, key=lambda entry: entry.name)
         except OSError as error:
-            self.unreadable_folders.append(Path(os.path.realpath(folder)))
+            self.unreadable_folders.append(folder)
             yield Failure(path_to_uri(folder), "folder cannot be read", error.strerror or "")
             return
         if folder != self.root and any(entry.name == NO_MEDIA for entry in entries):
@@ -175,7 +175,7 @@ class FolderWalk:
                     yield Failure(path_to_uri(link), "not a regular file")
         except OSError as error:
             failure = self._unreachable(link, error)
-            self.unreadable_folders.append(target)
+            self.unreadable_folders.append(link)
             if failure is not None:
                 yield failure
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from core.embedding.formats import EXTRAS, HEIF_SUFFIXES, JXL_SUFFIXES, RAW_INSTALLED, RAW_SUFFIXES, is_installed
+from core.embedding.formats import EXTRAS, HEIF_SUFFIXES, JXL_SUFFIXES, RAW_SUFFIXES, is_installed
 from core.embedding.image_headers import NOT_SUPPORTED, UNKNOWN
 from core.records.jobs import Failure
 from core.text import counted, one_line
@@ -84,6 +84,5 @@ def _most_first(counts: Mapping[str, int]) -> list[tuple[str, int]]:
 
 
 def _advice(kind: str) -> str:
-    if f".{kind.lower()}" in RAW_SUFFIXES and not RAW_INSTALLED:
-        kind = "RAW"
+    kind = "RAW" if f".{kind.lower()}" in RAW_SUFFIXES else kind
     return f" (pip install -r {EXTRAS[kind]})" if kind in EXTRAS and not is_installed(kind) else ""

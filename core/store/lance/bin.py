@@ -6,14 +6,13 @@ between its two commits has not happened.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from core.records.assets import Asset
 from core.store.disk_errors import wrap_read_errors
@@ -52,14 +51,14 @@ class Bin:
             column = self._open().search().select(["id"]).to_arrow()["id"]
             return {bytes.fromhex(i) for i in column.to_pylist()}
 
-    def ids_removed_by(self, name: str) -> set[bytes]:
-        """The ids of the assets that were removed by this name, as 32 raw bytes each."""
+    def ids_removed_by(self, is_meant: Callable[[str], bool]) -> set[bytes]:
+        """The ids of the assets that were removed by whoever is meant, as 32 raw bytes each."""
         if not self._exists():
             return set()
         with wrap_read_errors(self._folder):
             rows = self._open().search().select(["id", "removed_by"]).to_arrow()
-        found = rows.filter(pc.equal(rows["removed_by"], name))["id"].to_pylist()
-        return {bytes.fromhex(asset_id) for asset_id in found}
+        found = zip(rows["id"].to_pylist(), rows["removed_by"].to_pylist(), strict=True)
+        return {bytes.fromhex(asset_id) for asset_id, removed_by in found if is_meant(removed_by or "")}
 
     def ids_newest_first(self) -> list[str]:
         """The ids of all assets in it, the most recently removed first."""

@@ -35,8 +35,9 @@ READ_BATCH_SIZE = 8_192
 SEALED_WITH_COMPACTION, SEAL_ALL = 20_000, 1 << 31
 # Rows per batch moved between a collection and its bin: their thumbnails are in memory.
 MOVE_BATCH_SIZE = 2_000
-# Whoever a bin names for pictures that nobody removed: their files were changed.
-RETIRED = "a changed file"
+# Whom a bin names for pictures that nobody wanted to be rid of: they come back when a file holds them again.
+RETIRED, EXCLUDED = "a changed file", "an exclude pattern"
+WITH_SOURCE, WITH_FILE = " (with their folder)", " (with its file)"
 METADATA_CHECKSUM = schema.checksum_column("metadata")
 
 
@@ -158,7 +159,7 @@ class AssetTable:
 
         Returns how many assets differ from before.
         """
-        return self.edit(found, lambda asset: asset.at(_joined(asset.locations, found[asset.id])))
+        return self.edit(found, lambda asset: asset.at(_joined(asset, found[asset.id])))
 
     def move_uris(self, moved: Mapping[str, str]) -> None:
         """Replace locations, old by new, wherever they occur."""
@@ -211,8 +212,8 @@ class AssetTable:
         return binned - self.ids() if (binned := self.bin.ids()) else binned
 
     def retired_ids(self) -> set[bytes]:
-        """The ids of the assets in the bin that nobody removed: files held them until they were changed."""
-        return self.bin.ids_removed_by(RETIRED) & self.removed_ids()
+        """The ids of the assets in the bin that went with their file, and come back with it."""
+        return self.bin.ids_removed_by(_went_with_file) & self.removed_ids()
 
     def removed(self, first: int, count: int) -> list[RemovedAsset]:
         """A page of the assets in the bin, the most recently removed first."""
@@ -316,8 +317,22 @@ class AssetTable:
             raise CollectionError(f"collection {self.name} takes vectors of unit length, not of {worst:.4g}")
 
 
-def _joined(locations: Iterable[Location], found: Iterable[Location]) -> tuple[Location, ...]:
-    return tuple({place.uri: place for place in (*locations, *found)}.values())
+def _went_with_file(removed_by: str) -> bool:
+    return removed_by in (RETIRED, EXCLUDED) or removed_by.endswith((WITH_SOURCE, WITH_FILE))
+
+
+def _joined(asset: Asset, found: Iterable[Location]) -> tuple[Location, ...]:
+    """The locations of an asset with those that were found in place of their earlier states."""
+    before = {place.uri: place for place in asset.locations}
+    new = {place.uri: _with_old_words(asset, before.get(place.uri), place) for place in found}
+    return tuple((before | new).values())
+
+
+def _with_old_words(asset: Asset, before: Location | None, place: Location) -> Location:
+    """A location with what an older version wrote of it: nobody knows which of that came from a table of captions."""
+    if before is None or before.size is not None or before.words is not None or place.words is None:
+        return place
+    return replace(place, source=before.source or place.source, words=place.words.completing(asset.about))
 
 
 def _moved(moved: Mapping[str, str], asset: Asset) -> Asset:

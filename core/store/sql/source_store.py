@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -62,9 +62,9 @@ class SourceStore:
             return resolved((row["old_id"], row["new_id"]) for row in db.execute(query, (collection,)))
 
     def add_successors(self, collection: str, replaced: Mapping[str, str]) -> None:
-        """Record that pictures were replaced by others, the new id by the old one."""
+        """Record that pictures were replaced by others, the new id by the old one; by itself: it is back."""
         current = self.successors(collection).by_id
-        rows = [(collection, old, new) for old, new in replaced.items() if current.get(old) != new]
+        rows = [(collection, old, new) for old, new in replaced.items() if current.get(old, old) != new]
         if rows:
             with self._database.transaction() as db:
                 db.executemany("INSERT INTO successors (collection, old_id, new_id) VALUES (?, ?, ?)", rows)
@@ -80,6 +80,10 @@ class SourceStore:
             added_at=datetime.fromisoformat(row["added_at"]),
             scanned_at=datetime.fromisoformat(row["scanned_at"]) if row["scanned_at"] else None,
         )
+
+    def set_returned(self, collection: str, asset_ids: Iterable[str]) -> None:
+        """Record that pictures are back: nothing takes their place any more."""
+        self.add_successors(collection, {asset_id: asset_id for asset_id in asset_ids})
 
     def forget(self, collection: str) -> None:
         """Delete all sources and successors of a collection."""

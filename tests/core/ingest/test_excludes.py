@@ -111,8 +111,13 @@ def test_what_is_excluded_by_a_pattern_is_counted(tmp_path: Path) -> None:
     )
 
 
+def without_extras(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("RAW_INSTALLED", "JXL_INSTALLED"):
+        monkeypatch.setattr(f"core.embedding.formats.{name}", False)
+
+
 def test_raws_that_nothing_could_read_are_counted_by_kind_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.ingest.sources.passed_over.RAW_INSTALLED", False)
+    without_extras(monkeypatch)
     failures = [Failure(f"/a/{number}.CR2", "not supported", "no preview") for number in range(2)]
     failures += [Failure("/a/b.jxl", "not an image in a supported format"), Failure("/a/c.cr2", "truncated")]
     failures += [Failure("/a/d.jpg", "not an image in a supported format")]
@@ -121,7 +126,8 @@ def test_raws_that_nothing_could_read_are_counted_by_kind_too(monkeypatch: pytes
     )
 
 
-def test_the_line_names_kinds_most_frequent_first_and_says_what_to_install() -> None:
+def test_the_line_names_kinds_most_frequent_first_and_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    without_extras(monkeypatch)
     line = PassedOver({"JXL": 2, "PSD": 8}, {"@eaDir": 2, "#recycle": 1}, hidden=3, other_files=9).line()
     assert line == (
         "10 passed over: 8 PSD, 2 JXL (pip install -r requirements-jxl.txt); 3 folders excluded: @eaDir, #recycle"

@@ -141,6 +141,20 @@ def test_what_was_removed_stays_removed_after_switching_over(books: App, tmp_pat
     assert books.searches.by_asset(OPERATOR, first, "books").hits
 
 
+def test_a_file_that_gets_its_former_content_back_after_switching_over_is_in_the_collection(
+    books: App, tmp_path: Path
+) -> None:
+    path = tmp_path / "pictures" / "000.png"
+    former = path.read_bytes()
+    embed(books)
+    Image.new("RGB", (30, 30), (1, 2, 3)).save(path)
+    books.ingest(tmp_path / "pictures", "books")
+    books.reembedding.switch(OPERATOR, "books", "books-new")
+    path.write_bytes(former)
+    report = books.ingest(tmp_path / "pictures", "books")
+    assert (books.size("books"), report.removed) == (200, 0)
+
+
 def test_saved_revisions_still_open_and_tell_that_the_model_changed(books: App, tmp_path: Path) -> None:
     saved = books.curation.save(OPERATOR, books.curation.open(OPERATOR, "books"))
     books.curation.publish(OPERATOR, saved.id, None)

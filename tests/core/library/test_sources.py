@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from core.app import App
 from core.clusters.edits.model import ClusterRef, Pin, Rename
 from core.errors import CollectionError, ContactSheetError, NotAllowed
 from core.quality.judging import Vote
+from core.records.assets import Asset, Location
+from core.records.descriptions import Description
 from core.records.jobs import IngestReport
 from core.records.sources import RescanOptions
 from tests.fakes.colour_app import colour_app, contents, open_table
@@ -285,8 +288,27 @@ def test_nothing_is_said_of_files_in_a_folder_that_cannot_be_read(
     monkeypatch.setattr(os, "scandir", refuse)
     report = rescan(app)
     assert (report.missing, [failure.reason for failure in report.failures]) == (0, ["folder cannot be read"])
-    assert "3 pictures in folders that cannot be read stay as they are" in report.remarks
+    assert "3 pictures that cannot be reached stay as they are" in report.remarks
     assert set(files(app).values()) == {"present"}
+
+
+def test_a_disk_behind_a_link_that_is_not_mounted_is_never_taken_for_deletion(
+    app: App, archive: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "disk").mkdir()
+    paint(tmp_path / "disk" / "2010", "blue", 2)
+    (archive / "disk").symlink_to(tmp_path / "disk", target_is_directory=True)
+    assert rescan(app).added == 2
+    (tmp_path / "disk").rename(tmp_path / "away")
+    report = rescan(app)
+    assert (report.missing, [failure.reason for failure in report.failures]) == (0, ["dangling link"])
+    assert set(files(app).values()) == {"present"}
+
+
+def test_a_link_to_a_file_that_was_deleted_does_not_hide_that(app: App, archive: Path) -> None:
+    (archive / "best.png").symlink_to(archive / "1998" / "red_0.png")
+    (archive / "1998" / "red_0.png").unlink()
+    assert rescan(app).missing == 1
 
 
 def test_a_sidecar_that_comes_changes_and_goes_is_followed_without_embedding(
@@ -317,6 +339,18 @@ def test_captions_given_after_the_first_ingest_are_applied_without_embedding(
     assert report.refreshed == 1  # the row that changed
     assert {"First", "Third"} <= set(app.titles("c").values())
     assert any("first unmatched: line 4, nowhere.png" in remark for remark in report.remarks)
+
+
+def test_an_inner_source_with_captions_that_is_gone_does_not_stop_the_outer_one(
+    app: App, archive: Path, tmp_path: Path
+) -> None:
+    captions = tmp_path / "captions.csv"
+    captions.write_text("file,title\nred_0.png,First\n")
+    app.ingest(archive / "1998", "c", captions=captions)
+    shutil.rmtree(archive / "1998")
+    report = rescan(app)
+    assert (report.known, report.missing, report.failures) == (3, 0, ())
+    assert any("is its disk mounted?" in remark for remark in report.remarks)
 
 
 def test_captions_that_are_gone_cost_nothing_that_they_said(app: App, archive: Path, tmp_path: Path) -> None:
@@ -447,3 +481,129 @@ def test_sources_and_successors_are_forgotten_with_their_collection(app: App, ar
     app.ingest(archive / "2003", "c")
     assert [Path(state.source.root).name for state in app.sources.states("c")] == ["2003"]
     assert app.clusters.successors("c").id(old) == old
+
+
+# -- several sources, and what is taken back ---------------------------------------------------------------------
+
+
+def test_a_picture_that_comes_back_under_another_name_is_itself_again(app: App, archive: Path) -> None:
+    path = archive / "1998" / "red_0.png"
+    original, old = path.read_bytes(), id_of(path)
+    new = repaint(path)
+    rescan(app)
+    (archive / "1998" / "original.png").write_bytes(original)
+    rescan(app)
+    app.quality.judging.judge(ADA, "c", "red", Vote(old, True, "vector", 1))
+    app.quality.judging.judge(ADA, "c", "red", Vote(new, False, "vector", 2))
+    assert app.quality.judging.votes(ADA, "c", "red") == {old: True, new: False}
+
+
+def test_a_picture_that_someone_puts_back_is_itself_again(app: App, archive: Path) -> None:
+    path = archive / "1998" / "red_0.png"
+    old = id_of(path)
+    repaint(path)
+    rescan(app)
+    app.removal.restore(OPERATOR, "c", [old])
+    assert app.clusters.successors("c").id(old) == old
+
+
+def test_a_file_that_moved_to_another_source_leaves_nothing_behind(app: App, archive: Path, tmp_path: Path) -> None:
+    paint(tmp_path / "other", "blue", 1)
+    app.ingest(tmp_path / "other", "c")
+    (archive / "1998" / "red_0.png").rename(tmp_path / "other" / "red_0.png")
+    for _ in range(2):
+        rescan(app)
+    asset = open_table(app.settings.data, "c").metadata(id_of(tmp_path / "other" / "red_0.png"))
+    assert asset is not None
+    assert [Path(place.uri).parent.name for place in asset.locations] == ["other"]
+
+
+def test_captions_of_a_folder_hold_for_a_source_inside_it(app: App, archive: Path, tmp_path: Path) -> None:
+    captions = tmp_path / "captions.csv"
+    captions.write_text("file,title\n1998/red_0.png,Alpha\n")
+    app.ingest(archive, "c", captions=captions)
+    app.ingest(archive / "1998", "c", exclude=["*.tmp.png"])
+    assert app.titles("c")[id_of(archive / "1998" / "red_0.png")] == "Alpha"
+    assert [state.source.label for state in app.sources.states("c")] == ["archive", "1998"]
+
+
+@pytest.mark.parametrize("inner_first", [True, False])
+def test_sources_inside_each_other_agree_on_what_is_excluded(app: App, archive: Path, inner_first: bool) -> None:
+    (archive / "1998" / "red_0.png").rename(archive / "1998" / "red.tmp.png")
+    given = [(archive / "1998", ["*.tmp.png"]), (archive, ["2003/"])]
+    for folder, exclude in given if inner_first else reversed(given):
+        app.ingest(folder, "c", exclude=exclude)
+    rescan(app)
+    present = {name for name, state in files(app).items() if state == "present"}
+    assert present == {"1998/red_1.png", "1998/red_2.png"}
+    report = rescan(app)
+    assert (report.added, report.missing, report.refreshed) == (0, 0, 0)
+
+
+def test_a_pattern_that_is_added_later_moves_what_it_excludes_to_the_bin_and_back(app: App, archive: Path) -> None:
+    report = app.ingest(archive, "c", exclude=["red_0*"])
+    assert any("1 picture excluded now, moved to the bin" in remark for remark in report.remarks)
+    assert (len(app.titles("c")), app.sources.count_missing("c")) == (5, 0)
+    app.ingest(archive, "c", exclude=[])
+    assert len(app.titles("c")) == 6
+
+
+def test_a_folder_that_was_removed_and_is_added_again_brings_its_pictures_back(app: App, archive: Path) -> None:
+    app.sources.remove(OPERATOR, "c", str(archive))
+    assert app.titles("c") == {}
+    report = app.ingest(archive, "c")
+    assert (report.removed, len(app.titles("c"))) == (0, 6)
+
+
+def test_a_pruned_file_that_reappears_is_back(app: App, archive: Path) -> None:
+    path = archive / "1998" / "red_0.png"
+    content = path.read_bytes()
+    path.unlink()
+    rescan(app)
+    app.sources.prune(OPERATOR, "c")
+    path.write_bytes(content)
+    rescan(app)
+    assert len(app.titles("c")) == 6
+
+
+def test_a_picture_in_the_mount_point_of_a_disk_that_is_away_changes_nothing(app: App, archive: Path) -> None:
+    before = files(app)
+    archive.rename(archive.with_name("away"))
+    archive.mkdir()
+    paint(archive / "1998", "blue", 1)
+    for _ in range(2):
+        assert (rescan(app).added, files(app)) == (0, before)
+
+
+def test_an_interrupted_edit_that_was_then_moved_leaves_no_ghost(
+    app: App, archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = archive / "1998" / "red_0.png"
+    old = id_of(path)
+    new = repaint(path)
+    with monkeypatch.context() as killed:
+        killed.setattr("core.ingest.source_ingest.SourceScan.settle", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            rescan(app)
+    path.rename(archive / "1998" / "moved.png")
+    rescan(app)
+    assert old not in app.titles("c")
+    assert app.clusters.successors("c").id(old) == new
+    assert app.sources.count_missing("c") == 0
+
+
+def test_words_and_source_of_a_version_that_recorded_less_are_kept(app: App, archive: Path) -> None:
+    table = open_table(app.settings.data, "c")
+    asset_id = id_of(archive / "1998" / "red_0.png")
+
+    def as_before(asset: Asset) -> Asset:
+        place = Location(asset.locations[0].uri, "Archive")
+        return replace(asset, locations=(place,), about=Description(title="Alpha", author="CafÃ©"))
+
+    table.edit([asset_id], as_before)
+    app.sources.remove(OPERATOR, "c", str(archive))
+    app.removal.restore(OPERATOR, "c", app.removal.removed_ids("c"))
+    app.ingest(archive, "c")
+    asset = table.metadata(asset_id)
+    assert asset is not None
+    assert (asset.about.title, asset.sources) == ("Alpha", ("Archive",))
