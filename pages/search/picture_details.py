@@ -68,14 +68,12 @@ def _show_body(app: App, collection: str, asset: Asset) -> None:
                 address = image_address(collection, asset.id, "download")
                 st.link_button("Original file", address, icon=":material/download:")
         if original and not app.images.gives_original(original[1], original[0].name):
-            st.caption(
-                "The original is not offered: coordinates in it could not be removed (CONTACTSHEET_SHARE_LOCATION)."
-            )
+            st.caption("The original is not offered: coordinates in it could not be removed.")
     with metadata_column:
-        show_metadata(asset, app.access.is_curator(person()))
+        show_metadata(asset, app.access.is_curator(person()), app.shows_location(person()))
 
 
-def show_metadata(asset: Asset, is_curator: bool) -> None:
+def show_metadata(asset: Asset, is_curator: bool, shows_location: bool) -> None:
     """What is known of a picture: its words, then facts in groups. Nothing of it is a link but the photo's own page."""
     about = asset.about
     if asset.missing:
@@ -87,7 +85,7 @@ def show_metadata(asset: Asset, is_curator: bool) -> None:
     page = photo_page(asset)
     if page:
         st.markdown(f"[{escape_markdown(photo_credit(asset))}]({page})")
-    for group in asset_facts(asset, is_curator):
+    for group in asset_facts(asset, is_curator, shows_location):
         with st.container(gap=None):
             for name, value in group.items():
                 st.caption(f"**{name}** {escape_markdown(value)}")
@@ -106,17 +104,17 @@ def search_similar(asset_id: str) -> None:
 RESULT_ACTIONS = GalleryActions(open_picture, search_similar)
 
 
-def asset_facts(asset: Asset, is_curator: bool) -> list[dict[str, str]]:
+def asset_facts(asset: Asset, is_curator: bool, shows_location: bool) -> list[dict[str, str]]:
     """Groups of facts by name, without empty ones: what it shows, who made it, how, and where its files are.
 
-    The folders of its files and its coordinates are for curators.
+    The folders of its files are for curators.
     """
     about, place = asset.about, asset.about.place
     groups = [
         {
             "Taken": taken_text(about.created) if about.created else "",
             "Place": place.name,
-            "Coordinates": coordinates_text(place) if is_curator else "",
+            "Coordinates": coordinates_text(place) if shows_location else "",
             "People": ", ".join(about.people),
             "Keywords": ", ".join(about.keywords),
             "Filed under": "; ".join(path.replace("|", " › ") for path in about.hierarchies),

@@ -136,8 +136,10 @@ def test_details_show_metadata_as_plain_text(served: App) -> None:
     assert escape_markdown("<b>*x*</b>") == r"\<b\>\*x\*\</b\>"
 
 
-def facts(asset: Asset, is_curator: bool) -> dict[str, str]:
-    return {name: value for group in asset_facts(asset, is_curator) for name, value in group.items()}
+def facts(asset: Asset, is_curator: bool, shows_location: bool | None = None) -> dict[str, str]:
+    """Curators are shown coordinates, unless it is said otherwise."""
+    shown = is_curator if shows_location is None else shows_location
+    return {name: value for group in asset_facts(asset, is_curator, shown) for name, value in group.items()}
 
 
 def test_all_that_is_known_of_a_picture_is_told_and_where_it_was_taken_to_curators_alone() -> None:
@@ -161,6 +163,7 @@ def test_all_that_is_known_of_a_picture_is_told_and_where_it_was_taken_to_curato
     assert (told["Filed under"], told["Rating"]) == ("Places › Portugal › Lisbon", "★★★ (3 of 5)")
     assert (told["Source"], told["File"]) == ("A, B", "/a/90%.jpg, /b/x.jpg (missing)")
     assert "Coordinates" not in facts(asset, False)
+    assert "Coordinates" in facts(asset, False, shows_location=True)
     assert [other_words(asset, place) for place in places] == ["Port", ""]
 
 
