@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from core.access import Access, Action, Person
-from core.errors import SidecarError
+from core.errors import CollectionError, SidecarError
+from core.ingest.sources import demo
 from core.library.sidecar_planning import PlannedSidecar, SidecarPlanner
 from core.library.sidecar_replacing import (
     content_hash,
@@ -69,7 +70,7 @@ class SidecarService:
     def preview(self, person: Person, collection: str, options: SidecarOptions = SidecarOptions()) -> SidecarReport:
         """What `write` would do, without touching anything. Raises NotAllowed, ClusterError, CollectionError."""
         self._access.require(person, Action.WRITE_SIDECARS)
-        members = self._members(collection, options.revision)
+        members = self._members_to_write(collection, options)
         changes = [planned.change for planned in self._planned(person, collection, members, options)]
         return SidecarReport(collection, members.revision.id, None, tuple(changes))
 
@@ -86,7 +87,7 @@ class SidecarService:
         ClusterError, CollectionError, CollectionBusy while another run writes, StoreError.
         """
         self._access.require(person, Action.WRITE_SIDECARS)
-        members = self._members(collection, options.revision)
+        members = self._members_to_write(collection, options)
         with (
             self._access.acting(person, Action.WRITE_SIDECARS, collection, f"revision {members.revision.id}"),
             self._alone(),
@@ -95,6 +96,13 @@ class SidecarService:
         files = sum(change.outcome in ("created", "updated") for change in report.changes)
         log("library", "sidecars written", collection=collection, files=files, by=person.author)
         return report
+
+    def _members_to_write(self, collection: str, options: SidecarOptions) -> ClusterMembers:
+        if collection == demo.NAME:
+            raise CollectionError(
+                "the demo's pictures ship with Contact Sheet: write beside those of other collections"
+            )
+        return self._members(collection, options.revision)
 
     def _write(
         self, person: Person, plans: Iterable[PlannedSidecar], members: ClusterMembers, listener: ProgressListener

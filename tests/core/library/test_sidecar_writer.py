@@ -9,7 +9,7 @@ from PIL import Image
 
 from core.access import OPERATOR, Person
 from core.app import App
-from core.errors import ClusterError, CollectionBusy, ContactSheetError, NotAllowed
+from core.errors import ClusterError, CollectionBusy, CollectionError, ContactSheetError, NotAllowed
 from core.ingest.metadata.sidecar_files import read_sidecar_file
 from core.records.sidecars import SidecarOptions, SidecarReport
 from core.records.sources import RescanOptions
@@ -227,6 +227,11 @@ def test_a_revision_has_to_be_published_or_named(archive: Path, app: App) -> Non
         app.sidecars.write(OPERATOR, "d")
     with pytest.raises(ClusterError, match="revision 1 is of c, not of d"):
         app.sidecars.write(OPERATOR, "d", SidecarOptions(1))
+
+
+def test_nothing_is_written_beside_the_pictures_that_ship_with_contact_sheet(app: App) -> None:
+    with pytest.raises(CollectionError, match="the demo's pictures ship with Contact Sheet"):
+        app.sidecars.preview(OPERATOR, "demo")
 
 
 # -- undoing ------------------------------------------------------------------------------------------------------
