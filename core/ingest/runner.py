@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -82,7 +83,7 @@ class IngestRunner:
         listener(Progress("load model", 0, 0))
         table = self._table(collection, listener)
         request = ScanRequest(path, roots, options.only, options.checksum, options.accept_empty)
-        with ingest_lock(table.folder):
+        with self._ingesting(table):
             scan = SourceScan(table, request, found)
             if scan.is_doubtful:
                 return IngestReport(collection, 0, 0, found.failures, 0.0, 0.0, remarks=(scan.doubt(),))
@@ -149,10 +150,21 @@ class IngestRunner:
 
     def ingest(self, table: AssetTable, source: IngestInput, listener: ProgressListener) -> IngestReport:
         """Add files to an open collection. Raises CollectionBusy if another ingest into it is running."""
-        with ingest_lock(table.folder):
+        with self._ingesting(table):
             report = self._run(table, source, listener)
             self._compact(table, report, listener)
         return report
+
+    @contextmanager
+    def _ingesting(self, table: AssetTable) -> Iterator[None]:
+        """Hold the ingest lock. Raises CollectionBusy, which leaves its trace in the event log too."""
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(ingest_lock(table.folder))
+            except ContactSheetError as error:
+                self._on_batch(IngestBatch(table.name, error=type(error).__name__))
+                raise
+            yield
 
     def _run(self, table: AssetTable, source: IngestInput, listener: ProgressListener) -> IngestReport:
         encoder = self._encoders.get(table.model.name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from core.ingest.source_scan import ScanPlan
 from core.records.assets import Asset, Location, LocationState
@@ -52,6 +53,7 @@ class _Settling:
     is_elsewhere: Callable[[Location], bool]
     changes: dict[str, dict[str, LocationState | None]] = field(default_factory=dict)
     successors: dict[str, str] = field(default_factory=dict)
+    overwritten: list[str] = field(default_factory=list)
 
     def run(self) -> Settlement:
         moved = self._moved()
@@ -64,7 +66,7 @@ class _Settling:
         for old_uri, new_uri in moved.items():  # a scan that was killed may have left an older picture there
             for old in self.plan.known[old_uri]:
                 self._replace(old_uri, old, self.read[new_uri])
-        missing = [uri for uri in missing if uri in lost]
+        missing = [*(uri for uri in missing if uri in lost), *self.overwritten]
         return Settlement(self.changes, self.successors, moved, tuple(missing), tuple(dict.fromkeys(excluded)))
 
     def _moved(self) -> dict[str, str]:
@@ -97,13 +99,38 @@ class _Settling:
         return True
 
     def _replace(self, uri: str, old: str, new: str) -> None:
-        """Take a place from the picture that it held; one that no other file holds has a successor."""
+        """Take a place from the picture that it held; one that no other file holds has a successor, or is missing."""
         if old == new:
             return
         self._change(old, uri, None)
-        if "present" not in self._states(old):
-            self._change(old, uri, "replaced")
-            self.successors[old] = new
+        if "present" in self._states(old):
+            return
+        successor = self._successor(uri, old, new)
+        self._change(old, uri, "replaced" if successor else "missing")
+        if successor:
+            self.successors[old] = successor
+        else:
+            self.overwritten.append(uri)
+
+    def _successor(self, uri: str, old: str, new: str) -> str | None:
+        """What an edit made of a picture; None if another file was moved onto its place.
+
+        An edit makes a picture that was known nowhere else. After a scan that was killed it may be known here already,
+        and have moved on since.
+        """
+        if self._known_at.get(new, {uri}) == {uri}:
+            return new
+        here = (each for each in self.plan.known[uri] if each != old and "present" in self._states(each))
+        return next(here, None)
+
+    @cached_property
+    def _known_at(self) -> dict[str, set[str]]:
+        """Where each picture was known before the scan."""
+        known = dict[str, set[str]]()
+        for uri, pictures in self.plan.known.items():
+            for asset_id in pictures:
+                known.setdefault(asset_id, set()).add(uri)
+        return known
 
     def _change(self, asset_id: str, uri: str, state: LocationState | None) -> None:
         self.changes.setdefault(asset_id, {})[uri] = state

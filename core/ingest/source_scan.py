@@ -97,8 +97,8 @@ def plan_scan(
 
 
 def _as_known(file: ScannedFile, pictures: Mapping[str, Location]) -> bool:
-    if len(pictures) != 1:
+    present = [place for place in pictures.values() if place.state != "missing"]  # others were overwritten
+    if len(present) != 1:
         return False
-    (place,) = pictures.values()
-    recorded = (place.size, place.modified_ns, place.sidecars)
-    return place.state == "present" and recorded == (file.size, file.modified_ns, file.sidecars)
+    recorded = (present[0].state, present[0].size, present[0].modified_ns, present[0].sidecars)
+    return recorded == ("present", file.size, file.modified_ns, file.sidecars)

@@ -5,7 +5,7 @@ Original files are never touched.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -177,7 +177,8 @@ class SourceService:
         table = self._collections.open(collection)
         closed = [source for source in self._sources.list(collection) if not _is_there(source)]
         locations = table.locations()
-        ids = [i for i in _missing(locations) if not any(_may_exist(place, closed) for place in locations[i])]
+        held = {place.uri for places in locations.values() for place in places if place.state == "present"}
+        ids = [i for i in _missing(locations) if not any(_may_exist(place, closed, held) for place in locations[i])]
         with self._access.acting(person, Action.REMOVE, collection, counted(len(ids), "missing picture")):
             removed = table.remove(ids, person.author + WITH_FILE, self._now())
         if removed:
@@ -261,11 +262,14 @@ def _is_of(place: Location, root: str, others: Sequence[CollectionSource]) -> bo
     return _is_below(place.uri, root) and not any(_is_below(place.uri, other.root) for other in others)
 
 
-def _may_exist(place: Location, closed: Sequence[CollectionSource]) -> bool:
-    """Whether a file is there, or could be: nothing is known of what lies in a source that cannot be reached."""
+def _may_exist(place: Location, closed: Sequence[CollectionSource], held: Set[str]) -> bool:
+    """Whether a file is there, or could be: nothing is known of what lies in a source that cannot be reached.
+
+    What is `held` is the place of another picture by now.
+    """
     if any(_is_below(place.uri, source.root) for source in closed):
         return True
-    return "://" not in place.uri and uri_to_path(place.uri).exists()
+    return "://" not in place.uri and place.uri not in held and uri_to_path(place.uri).exists()
 
 
 def _without(asset: Asset, gone: Sequence[Location]) -> Asset:

@@ -109,7 +109,7 @@ def test_a_file_that_disappears_between_scan_and_read_is_reported(
         (pictures / "red.png").unlink()
         return walked
 
-    monkeypatch.setattr("core.ingest.runner.walk", found)
+    monkeypatch.setattr("core.ingest.source_walk.walk", found)
     report = app.ingest(pictures, "c")
     assert (report.added, reasons(report)) == (2, {"red.png": "no such file"})
 

@@ -607,3 +607,32 @@ def test_words_and_source_of_a_version_that_recorded_less_are_kept(app: App, arc
     asset = table.metadata(asset_id)
     assert asset is not None
     assert (asset.about.title, asset.sources) == ("Alpha", ("Archive",))
+
+
+def test_a_file_that_is_moved_onto_the_place_of_another_is_no_edit_of_it(app: App, archive: Path) -> None:
+    folder = archive / "1998"
+    first, second, third = (id_of(folder / f"red_{number}.png") for number in range(3))
+    app.quality.judging.judge(ADA, "c", "red", Vote(first, True, "vector", 1))
+    (folder / "red_1.png").replace(folder / "red_0.png")
+    (folder / "red_2.png").replace(folder / "red_1.png")
+    report = rescan(app)
+    assert (report.replaced, report.missing) == (0, 1)
+    assert app.quality.judging.votes(ADA, "c", "red") == {first: True}
+    assert [asset.id for asset, _ in app.sources.missing("c")] == [first]
+    assert app.clusters.successors("c").by_id == {}
+    assert {second, third} <= set(app.titles("c"))
+    assert settled(app)
+    assert app.sources.prune(OPERATOR, "c") == 1
+
+
+def test_two_files_that_swap_their_names_are_both_themselves(app: App, archive: Path) -> None:
+    one, other = archive / "1998" / "red_0.png", archive / "1998" / "red_1.png"
+    ids = id_of(one), id_of(other)
+    one.rename(archive / "x")
+    other.rename(one)
+    (archive / "x").rename(other)
+    report = rescan(app)
+    assert (report.added, report.replaced, report.missing) == (0, 0, 0)
+    titles = app.titles("c")
+    assert (titles[ids[0]], titles[ids[1]]) == ("red_1.png", "red_0.png")
+    assert settled(app)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -40,7 +41,8 @@ def test_every_batch_of_an_ingest_leaves_an_event(
 
 def test_files_known_already_are_a_batch_without_images(app: App, pictures: Path) -> None:
     app.ingest(pictures, "c")
-    app.ingest(pictures, "c")
+    shutil.copytree(pictures, pictures.with_name("copies"))
+    app.ingest(pictures.with_name("copies"), "c")
     again = of_kind(app, "ingest")[0]
     assert (again.images, again.detail) == (0, {"known": 3, "failures": {}})
 
