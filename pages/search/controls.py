@@ -15,7 +15,7 @@ from pages.search.picture_query import chosen_picture
 from pages.search.search_state import EQUAL_WEIGHT, SearchParams, minimum_similarity, period_of, requested_count
 from pages.ui.format import escape_markdown, sentence
 
-FILTER_KEYS = ("source", "keyword", "shape", "since", "until", "person", "place", "camera", "rating", "gps")
+FILTER_KEYS = ("source", "keyword", "shape", "since", "until", "people", "place", "camera", "rating", "gps")
 SLIDER_PX = 260
 
 
@@ -48,6 +48,7 @@ def filters_label() -> str:
 
 def filter_form(facets: Facets) -> Filters:
     """What the collection can be filtered by, each only where it has any; says what it does not have."""
+    since, until = _period_inputs(facets)
     wanted = _listed(st.query_params.get_all("source")), _listed(st.query_params.get_all("keyword"))
     chosen = {
         key: st.multiselect(label, [name for name, _ in counts], key=key, bind="query-params")
@@ -57,7 +58,6 @@ def filter_form(facets: Facets) -> Filters:
     shapes = st.pills(
         "Shape", [o for o, _ in facets.orientations], selection_mode="multi", key="shape", bind="query-params"
     )
-    since, until = _period_inputs(facets)
     rating = _rating_input() if facets.rated else None
     gps = _gps_input(facets)
     _say_unknown(facets, *wanted)
@@ -67,7 +67,7 @@ def filter_form(facets: Facets) -> Filters:
         orientations=tuple(shapes),
         since=since,
         until=until,
-        people=tuple(chosen.get("person", ())),
+        people=tuple(chosen.get("people", ())),
         places=tuple(chosen.get("place", ())),
         cameras=tuple(chosen.get("camera", ())),
         min_rating=rating,
@@ -79,7 +79,7 @@ def _choices(facets: Facets) -> dict[str, tuple[str, Counts]]:
     return {
         "source": ("Source", facets.sources),
         "keyword": ("Keyword", facets.keywords),
-        "person": ("Person", facets.people),
+        "people": ("People", facets.people),
         "place": ("Place", facets.places),
         "camera": ("Camera", facets.cameras),
     }
@@ -105,10 +105,8 @@ def _period(text: str) -> CreatedTime | None:
 
 
 def _rating_input() -> int | None:
-    rating: int | None = st.pills(
-        "Rating at least", [1, 2, 3, 4, 5], format_func=lambda stars: f"{stars} ★", key="rating", bind="query-params"
-    )
-    return rating
+    rating = st.pills("Rating at least", ["1", "2", "3", "4", "5"], key="rating", bind="query-params")
+    return int(rating) if rating else None
 
 
 def _gps_input(facets: Facets) -> bool | None:

@@ -262,3 +262,18 @@ def test_progress_reads_as_a_sentence() -> None:
         "Embedding: 120 of 529 · 24.1 images/s · 0:17 left"
     )
     assert progress_text(Progress("load model", 0, 0)) == "Loading the model"
+
+
+def test_pictures_are_filtered_by_people_places_ratings_cameras_and_coordinates(
+    served: App, pictures: Path, tmp_path: Path
+) -> None:
+    captions = tmp_path / "captions.csv"
+    captions.write_text(
+        "file,title,people,city,rating,camera,latitude,longitude\n"
+        "red.png,Red,Ada,Lisbon,5,NIKON D90,38.7,-9.1\ngreen.jpg,Green,Bob,Porto,2,Canon,,\n"
+    )
+    served.ingest(pictures, "travels", captions=captions)
+    for link in ({"people": "Ada"}, {"place": "Lisbon"}, {"rating": "3"}, {"camera": "NIKON D90"}, {"gps": "With"}):
+        page = visit(collection="travels", **link)
+        assert not page.exception, link
+        assert [frame["title"] for frame in frames(page)] == ["Red"], link
