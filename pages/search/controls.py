@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import streamlit as st
 
 from core.errors import ContactSheetError
@@ -26,9 +24,11 @@ def search_controls(query: str, facets: Facets) -> SearchParams:
     by_picture = bool(like or uploaded)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         with st.popover(filters_label(), icon=":material/tune:", key="filters"):
-            filters = filter_form(facets)
+            filters, problems = filter_form(facets)
         weight = weight_slider() if query and by_picture else EQUAL_WEIGHT
         similarity = similarity_slider() if query or by_picture else 0.0
+    for problem in problems:
+        st.warning(escape_markdown(sentence(problem)), icon=":material/filter_alt_off:")
     return SearchParams(
         query=query,
         like=like,
@@ -46,10 +46,10 @@ def filters_label() -> str:
     return f"Filters · {used}" if used else "Filters"
 
 
-def filter_form(facets: Facets) -> Filters:
-    """What the collection can be filtered by, each only where it has any; says what it does not have."""
-    since, until = _period_inputs(facets)
-    wanted = _listed(st.query_params.get_all("source")), _listed(st.query_params.get_all("keyword"))
+def filter_form(facets: Facets) -> tuple[Filters, list[str]]:
+    """What the collection can be filtered by, each only where it has any; and what cannot be filtered by, in words."""
+    problems = _unknown(facets)
+    since, until = _period_inputs(facets, problems)
     chosen = {
         key: st.multiselect(label, [name for name, _ in counts], key=key, bind="query-params")
         for key, (label, counts) in _choices(facets).items()
@@ -60,8 +60,7 @@ def filter_form(facets: Facets) -> Filters:
     )
     rating = _rating_input() if facets.rated else None
     gps = _gps_input(facets)
-    _say_unknown(facets, *wanted)
-    return Filters(
+    filters = Filters(
         sources=tuple(chosen.get("source", ())),
         keywords=tuple(chosen.get("keyword", ())),
         orientations=tuple(shapes),
@@ -73,6 +72,7 @@ def filter_form(facets: Facets) -> Filters:
         min_rating=rating,
         has_gps=gps,
     )
+    return filters, problems
 
 
 def _choices(facets: Facets) -> dict[str, tuple[str, Counts]]:
@@ -85,7 +85,7 @@ def _choices(facets: Facets) -> dict[str, tuple[str, Counts]]:
     }
 
 
-def _period_inputs(facets: Facets) -> tuple[CreatedTime | None, CreatedTime | None]:
+def _period_inputs(facets: Facets, problems: list[str]) -> tuple[CreatedTime | None, CreatedTime | None]:
     if facets.earliest is None or facets.latest is None:
         return None, None
     hint = f"for example {facets.earliest:%Y}"
@@ -93,14 +93,14 @@ def _period_inputs(facets: Facets) -> tuple[CreatedTime | None, CreatedTime | No
         since = st.text_input("Taken from", key="since", bind="query-params", placeholder=hint, max_chars=40)
         until = st.text_input("Taken until", key="until", bind="query-params", placeholder=hint, max_chars=40)
     st.caption("A year, a month or a day: 1998, September 1998, 1930s, 3.9.1998")
-    return _period(since), _period(until)
+    return _period(since, problems), _period(until, problems)
 
 
-def _period(text: str) -> CreatedTime | None:
+def _period(text: str, problems: list[str]) -> CreatedTime | None:
     try:
         return period_of(text)
     except ContactSheetError as error:
-        st.warning(escape_markdown(sentence(str(error))), icon=":material/event_busy:")
+        problems.append(str(error))
         return None
 
 
@@ -116,15 +116,11 @@ def _gps_input(facets: Facets) -> bool | None:
     return None if choice is None else choice == "With"
 
 
-def _listed(values: Sequence[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(values))
-
-
-def _say_unknown(facets: Facets, sources: tuple[str, ...], keywords: tuple[str, ...]) -> None:
-    """A link may ask for what the collection does not have, or has no more."""
+def _unknown(facets: Facets) -> list[str]:
+    """What a link asks for and the collection does not have, or has no more."""
+    sources, keywords = (tuple(st.query_params.get_all(name)) for name in ("source", "keyword"))
     unknown = unknown_values(facets, Filters(sources=sources, keywords=keywords))
-    if unknown:
-        st.warning(f"This collection has no {escape_markdown(listed(unknown))}.", icon=":material/filter_alt_off:")
+    return [f"this collection has no {listed(unknown)}"] if unknown else []
 
 
 def weight_slider() -> float:
