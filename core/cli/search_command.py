@@ -16,7 +16,7 @@ from core.records.created_time import CreatedTime
 from core.records.description_json import description_json
 from core.records.written_dates import parse_period
 from core.search.answer import Answer
-from core.search.filters import unknown_values
+from core.search.filters import impossible_span, unknown_values
 from core.text import listed
 
 MAX_TOP = 10_000
@@ -53,6 +53,11 @@ class Period(click.ParamType[CreatedTime]):
     type=click.Choice(("landscape", "portrait", "square")),
     help="Only this shape; repeatable.",
 )
+@click.option("--person", "people", multiple=True, metavar="NAME", help="Only with this person; repeatable.")
+@click.option("--place", "places", multiple=True, metavar="NAME", help="Only of this place; repeatable.")
+@click.option("--camera", "cameras", multiple=True, metavar="NAME", help="Only by this camera; repeatable.")
+@click.option("--rating", type=click.IntRange(-1, 5), metavar="N", help="Only with at least this rating, 1 to 5.")
+@click.option("--gps/--no-gps", "gps", default=None, help="Only with, or only without, coordinates.")
 @click.option("--rank", is_flag=True, help="Let Gemini rank the first results, which costs money.")
 @click.option(
     "--since", type=Period(), metavar="DATE", help="Only pictures taken on this day, month or year, or later."
@@ -71,6 +76,11 @@ def search(
     sources: tuple[str, ...],
     keywords: tuple[str, ...],
     orientations: tuple[Orientation, ...],
+    people: tuple[str, ...],
+    places: tuple[str, ...],
+    cameras: tuple[str, ...],
+    rating: int | None,
+    gps: bool | None,
     rank: bool,
     since: CreatedTime | None,
     until: CreatedTime | None,
@@ -82,8 +92,10 @@ def search(
         if collection == DEMO:
             app.ensure_demo(bar.show)
         app.warm(collection, bar.show)
-    filters = Filters(sources, keywords, orientations, since, until)
+    filters = Filters(sources, keywords, orientations, since, until, people, places, cameras, rating, gps)
     unknown = unknown_values(app.searches.facets(collection), filters)
+    if span := impossible_span(filters):
+        raise QueryError(span)
     if unknown:
         raise QueryError(f"{collection} has no {listed(unknown)}: check the spelling")
     answer = app.search(query, collection, top, filters, floor, rank)

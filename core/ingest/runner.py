@@ -235,6 +235,8 @@ def _root(source: CollectionSource) -> SourceRoot:
             f"the captions {captions} of {source.root} are not there: put them back, or name others with --captions"
         )
     table = read_captions(captions) if captions else None
+    if table is not None and not len(table):
+        raise SidecarError(f"the captions {captions} describe no file: nothing was changed; check the table")
     return SourceRoot(uri_to_path(source.root), source.label, table, source.exclude)
 
 

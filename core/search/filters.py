@@ -130,6 +130,13 @@ class _Postings:
         return tuple(Counter({self._names[key]: len(rows) for key, rows in self._rows.items()}).most_common())
 
 
+def impossible_span(filters: Filters) -> str:
+    """Why no picture can lie in the span of the filters; empty if some can."""
+    if filters.since is None or filters.until is None or filters.since.start < filters.until.end:
+        return ""
+    return f"no time lies between {filters.since} and {filters.until}: swap the two"
+
+
 def unknown_values(facets: Facets, filters: Filters) -> list[str]:
     """What filters name and a collection does not have: `keyword “dgo” (did you mean dog?)`, `person “Ada”`."""
     kinds = {

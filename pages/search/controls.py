@@ -7,7 +7,7 @@ import streamlit as st
 from core.errors import ContactSheetError
 from core.records.assets import Filters
 from core.records.created_time import CreatedTime
-from core.search.filters import Counts, Facets, unknown_values
+from core.search.filters import Counts, Facets, impossible_span, unknown_values
 from core.text import listed
 from pages.search.picture_query import chosen_picture
 from pages.search.search_state import EQUAL_WEIGHT, SearchParams, minimum_similarity, period_of, requested_count
@@ -72,6 +72,8 @@ def filter_form(facets: Facets) -> tuple[Filters, list[str]]:
         min_rating=rating,
         has_gps=gps,
     )
+    if span := impossible_span(filters):
+        problems.append(span)
     return filters, problems
 
 

@@ -366,3 +366,22 @@ def test_pictures_are_found_by_the_year_in_which_they_were_taken(run, pictures: 
     assert found("--since", "1998-09", "--until", "1998-09") == {"red"}
     assert found("--since", "1930s", "--until", "1930s") == {"blue"}
     assert found("--since", "1931") == {"red", "green"}
+    code, _, error = run("search", "red", "--collection", "c", "--since", "1999", "--until", "1998")
+    assert (code, "no time lies between 1999 and 1998" in error) == (1, True)
+
+
+def test_pictures_are_found_by_people_places_cameras_ratings_and_coordinates(
+    run, pictures: Path, tmp_path: Path
+) -> None:
+    captions = tmp_path / "captions.csv"
+    captions.write_text("file,people,city,camera,rating,latitude,longitude\nred.png,Ada,Lisbon,NIKON D90,4,38.7,-9.1\n")
+    run("ingest", pictures, "--collection", "c", "--captions", captions)
+    for option in (
+        ("--person", "ada"),
+        ("--place", "Lisbon"),
+        ("--camera", "NIKON D90"),
+        ("--rating", "3"),
+        ("--gps",),
+    ):
+        found = json.loads(run("search", "blue", "--collection", "c", "--json", *option)[1])["results"]
+        assert [result["title"] for result in found] == ["red.png"], option

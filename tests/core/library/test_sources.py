@@ -364,6 +364,17 @@ def test_captions_that_are_gone_cost_nothing_that_they_said(app: App, archive: P
     assert "First" in app.titles("c").values()
 
 
+def test_captions_that_were_emptied_cost_nothing_that_they_said(app: App, archive: Path, tmp_path: Path) -> None:
+    captions = tmp_path / "captions.csv"
+    captions.write_text("file,title\n1998/red_0.png,First\n")
+    app.ingest(archive, "c", captions=captions)
+    for content in ("", "file,title\n"):
+        captions.write_text(content)
+        report = rescan(app)
+        assert [failure.reason for failure in report.failures] == ["source cannot be read"]
+        assert "First" in app.titles("c").values()
+
+
 def test_the_same_bytes_in_two_archives_have_both_places_and_both_words(
     app: App, archive: Path, tmp_path: Path
 ) -> None:
