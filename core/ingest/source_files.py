@@ -58,6 +58,13 @@ class SourceRoot:
         return self.table.match([file.path.relative_to(self.folder).as_posix() for file in files], self.folder)
 
 
+def fingerprint(label: str, beside: Sequence[FoundFile] = (), row: CaptionsRow | None = None) -> str:
+    """Changes with whatever describes a file: the name of its source, the files beside it, its row of the captions."""
+    about = [(file.path.name, file.size, file.modified_ns) for file in beside]
+    described = repr((label, about, row.about if row else None))
+    return f"{READERS}:{blake2b(described.encode(), digest_size=8).hexdigest()}"
+
+
 class SourceFiles:
     """Describes files: each by the innermost of the roots that it lies in."""
 
@@ -82,17 +89,17 @@ class SourceFiles:
         sidecars = [_read(read_sidecar_file, sidecar, notes) for sidecar in sidecars_of(path, beside)]
         takeout = takeout_of(path, beside)
         words = merged(table, sidecars, embedded, _read(read_takeout, takeout, notes) if takeout else Description())
-        file, root = self.scanned[uri], self._root(path)
-        label = (row.source if row else "") or (root.label if root else "")
-        return Location(uri, label, file.size, file.modified_ns, file.sidecars, words=words)
+        file = self.scanned[uri]
+        return Location(uri, self._label(path, row), file.size, file.modified_ns, file.sidecars, words=words)
+
+    def _label(self, path: Path, row: CaptionsRow | None) -> str:
+        """The name that a file is filtered by."""
+        root = self._root(path)
+        return (row.source if row else "") or (root.label if root else "")
 
     def _fingerprint(self, path: Path) -> str:
-        row, beside = self._row(path), self._files[path].sidecars
-        if not beside and row is None:
-            return str(READERS)
-        about = [(file.path.name, file.size, file.modified_ns) for file in beside]
-        words = repr(row.about) + row.source if row else ""
-        return f"{READERS}:{blake2b(repr((about, words)).encode(), digest_size=8).hexdigest()}"
+        row = self._row(path)
+        return fingerprint(self._label(path, row), self._files[path].sidecars, row)
 
     def _beside(self, path: Path) -> frozenset[str]:
         return frozenset(file.path.name for file in self._files[path].sidecars)

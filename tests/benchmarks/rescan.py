@@ -15,6 +15,7 @@ import numpy as np
 
 from core.access import OPERATOR
 from core.app import App, open_app
+from core.ingest.source_files import fingerprint
 from core.records.assets import Asset, Location, utc_now
 from core.records.descriptions import Description
 from core.records.jobs import IngestReport
@@ -47,7 +48,7 @@ def plant(app: App, root: Path) -> list[Path]:
         content = f"picture {number}".encode()
         path.write_bytes(content)
         status = path.stat()
-        place = Location(path_to_uri(path), "archive", status.st_size, status.st_mtime_ns, "1")
+        place = Location(path_to_uri(path), "archive", status.st_size, status.st_mtime_ns, fingerprint("archive"))
         asset_id = hashlib.sha256(content).hexdigest()
         assets.append(Asset(asset_id, (place,), Description(title=f"Picture {number}"), 400, 300, now))
         paths.append(path)

@@ -353,6 +353,16 @@ def test_an_inner_source_with_captions_that_is_gone_does_not_stop_the_outer_one(
     assert any("is its disk mounted?" in remark for remark in report.remarks)
 
 
+def test_another_name_of_a_source_reaches_its_pictures_without_embedding(
+    app: App, archive: Path, encoder: ColourEncoder
+) -> None:
+    report = app.ingest(archive, "c", source="Attic")
+    assert (report.added, report.refreshed, encoder.encoded_images) == (0, 6, 6)
+    places = open_table(app.settings.data, "c").locations().values()
+    assert {place.source for found in places for place in found} == {"Attic"}
+    assert settled(app)
+
+
 def test_captions_that_are_gone_cost_nothing_that_they_said(app: App, archive: Path, tmp_path: Path) -> None:
     captions = tmp_path / "captions.csv"
     captions.write_text("file,title\n1998/red_0.png,First\n")
