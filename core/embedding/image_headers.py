@@ -21,6 +21,7 @@ from core.embedding.formats import EXTRAS, RAW_INSTALLED, format_of, missing_ext
 from core.embedding.iso_media import boxes
 from core.embedding.jpeg_photoshop import without_photoshop
 from core.embedding.jpeg_xl import is_jpeg_xl, open_jpeg_xl
+from core.embedding.png_chunks import without_large_texts
 from core.embedding.raw_preview import XMP_BOX, CameraRaw, read_camera_raw
 from core.embedding.scientific_tiff import read_layout, read_pixels
 from core.embedding.tiff_directories import (
@@ -106,7 +107,7 @@ def _open_other(data: bytes, path: str) -> Image.Image | None:
 
 
 def _open_with_pillow(data: bytes) -> Image.Image:
-    image = Image.open(io.BytesIO(data), formats=_PILLOW)
+    image = Image.open(io.BytesIO(without_large_texts(data)), formats=_PILLOW)
     if image.format == "JPEG2000" and data[4:8] == b"jP  ":
         for box in boxes(data):
             contents = data[box.start : min(box.end, box.start + MAX_XMP_BYTES)]
