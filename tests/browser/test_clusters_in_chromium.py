@@ -3,6 +3,7 @@ from __future__ import annotations
 import operator
 import re
 import shutil
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -207,7 +208,7 @@ def test_values_set_while_the_server_is_down_are_sent_to_the_next_one(browser: B
 
 
 @pytest.mark.parametrize("size", [WIDE, NARROW])
-def test_a_lasso_shows_its_pictures(browser: Browser, curated: str, size: tuple[int, int]) -> None:
+def test_a_lasso_shows_its_pictures_and_packs_them(browser: Browser, curated: str, size: tuple[int, int]) -> None:
     with curator(browser, curated, f"Lasso {size[0]}", size=size) as page:
         canvas = page.locator(f"{MAP} .nsewdrag").first
         canvas.scroll_into_view_if_needed()
@@ -228,6 +229,16 @@ def test_a_lasso_shows_its_pictures(browser: Browser, curated: str, size: tuple[
         acknowledged(page)
         expect(page.get_by_text(re.compile(r"^\d+ pictures$"))).to_have_text(selected)
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+        page.get_by_role("button", name="Download", exact=True).click()
+        page.get_by_role("button", name="Prepare a ZIP file").click()
+        button = page.get_by_role("button", name="Download ZIP file")
+        expect(button).to_be_visible()
+        settled(page)
+        with page.expect_download() as download:
+            button.click()
+        with zipfile.ZipFile(download.value.path()) as packed:
+            assert packed.testzip() is None
+            assert len(packed.namelist()) == int(selected.split()[0]) + 1  # with manifest.csv
 
 
 def test_a_click_shows_its_picture_until_it_is_deselected(browser: Browser, curated: str) -> None:
