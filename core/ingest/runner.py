@@ -91,7 +91,7 @@ class IngestRunner:
             report = self._run(table, scan.input(), listener)
             self._compact(table, report, listener)
             report = scan.complete(report, scan.settle(self._sources))
-            if options.only is None:
+            if options.only is None and uri_to_path(source.root) == path:
                 self._sources.set_scanned(collection, source)
         return report
 
