@@ -99,12 +99,21 @@ class SourceScan:
         """Once the files were read: retire what was replaced, follow what moved, mark what is missing."""
         settlement = self._settlement()
         sources.set_returned(self._table.name, self._returned)
-        sources.add_successors(self._table.name, settlement.successors)
+        recorded = sources.successors(self._table.name).by_id
+        settled_before = {i for i in self._replaced_before if i in recorded}
+        new = {old: new for old, new in settlement.successors.items() if old not in settled_before}
+        sources.add_successors(self._table.name, new)
         self._table.edit(settlement.changes, settlement.apply)
         for asset_ids, removed_by in ((settlement.successors, RETIRED), (settlement.excluded, EXCLUDED)):
             if asset_ids:
                 self._table.remove(list(asset_ids), removed_by, now())
         return settlement
+
+    @cached_property
+    def _replaced_before(self) -> frozenset[str]:
+        """The pictures that a scan which was killed marked as replaced: what took their place is known."""
+        known = (item for pictures in self.plan.known.values() for item in pictures.items())
+        return frozenset(asset_id for asset_id, place in known if place.state == "replaced")
 
     def _settlement(self) -> Settlement:
         return settle(self.plan, self._read, self._table.locations(), lambda place: uri_to_path(place.uri).is_file())

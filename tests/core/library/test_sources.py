@@ -657,3 +657,25 @@ def test_two_files_that_swap_their_names_are_both_themselves(app: App, archive: 
     titles = app.titles("c")
     assert (titles[ids[0]], titles[ids[1]]) == ("red_1.png", "red_0.png")
     assert settled(app)
+
+
+def test_what_a_killed_scan_found_out_stays_when_another_file_has_that_place_by_then(
+    app: App, archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second, aside = archive / "1998" / "red_0.png", archive / "1998" / "red_1.png", archive / "aside"
+    old = id_of(first)
+    app.quality.judging.judge(ADA, "c", "red", Vote(old, True, "vector", 1))
+    new = repaint(first, "darkred")
+    with monkeypatch.context() as killed:
+        killed.setattr("core.ingest.source_ingest.SourceScan.settle", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError, match="division"):
+            rescan(app)
+    for source, target in ((first, aside), (second, first), (aside, second)):
+        source.rename(target)
+    with monkeypatch.context() as killed:
+        killed.setattr("core.store.lance.table.AssetTable.remove", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError, match="division"):
+            rescan(app)
+    rescan(app)
+    assert app.quality.judging.votes(ADA, "c", "red") == {new: True}
+    assert settled(app)
