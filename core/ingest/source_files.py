@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from hashlib import blake2b
 from pathlib import Path
 
@@ -87,8 +87,8 @@ class SourceFiles:
         table = row.about if row else Description()
         beside = self._beside(path)
         sidecars = [_read(read_sidecar_file, sidecar, notes) for sidecar in sidecars_of(path, beside)]
-        takeout = takeout_of(path, beside)
-        words = merged(table, sidecars, embedded, _read(read_takeout, takeout, notes) if takeout else Description())
+        takeout, of_picture = takeout_of(path, beside), partial(read_takeout, picture=path)
+        words = merged(table, sidecars, embedded, _read(of_picture, takeout, notes) if takeout else Description())
         file = self.scanned[uri]
         return Location(uri, self._label(path, row), file.size, file.modified_ns, file.sidecars, words=words)
 

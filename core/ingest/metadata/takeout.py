@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import unicodedata
 from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -61,13 +62,14 @@ def _stems(name: str) -> Iterator[str]:
         yield name[:_MAX_STEM]
 
 
-def read_takeout(path: Path) -> Description:
+def read_takeout(path: Path, picture: Path | None = None) -> Description:
     """What Takeout's JSON says of its picture: description, people, place and when it was taken, in UTC.
 
-    A JSON file of another kind says nothing. Raises SidecarError if the file cannot be read or is damaged.
+    A JSON file of another kind says nothing, nor does one whose own name was cut, of a `picture` that its title does
+    not name. Raises SidecarError if the file cannot be read or is damaged.
     """
     data = _load(path)
-    if not isinstance(data, dict):
+    if not isinstance(data, dict) or (picture is not None and _names_another(data.get("title"), path, picture)):
         return Description()
     people = data.get("people")
     names = [person.get("name") for person in people if isinstance(person, dict)] if isinstance(people, list) else []
@@ -78,6 +80,23 @@ def read_takeout(path: Path) -> Description:
         created=_taken(data.get("photoTakenTime")),
         place=_place(data.get("geoData")).filled_from(_place(data.get("geoDataExif"))),
     )
+
+
+def _names_another(title: Any, path: Path, picture: Path) -> bool:
+    """Whether the name of a JSON file stands for several pictures, and its title for another than this one."""
+    is_cut = len(picture.name) > len(path.stem) and picture.name.startswith(path.stem)
+    if not is_cut or not isinstance(title, str):
+        return False
+    stem = picture.stem
+    for added in (_EDITED_STEM, _COUNTED_STEM):
+        found = added.fullmatch(stem)
+        stem = found[1] if found else stem
+    return not _plain(title).startswith(_plain(stem))
+
+
+def _plain(name: str) -> str:
+    """A name as Google writes it into files: some characters become an underscore."""
+    return re.sub(r"\W", "_", unicodedata.normalize("NFC", name)).casefold()
 
 
 def _load(path: Path) -> Any:

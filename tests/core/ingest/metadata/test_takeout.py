@@ -180,3 +180,20 @@ VALUES = st.recursive(
 def test_any_values_are_read_or_left_out(tmp_path_factory: pytest.TempPathFactory, data: dict[str, Any]) -> None:
     found = read(tmp_path_factory.getbasetemp(), data)
     assert found.place.latitude is None or abs(found.place.latitude) <= 90
+
+
+@pytest.mark.parametrize(
+    ("picture", "is_meant"),
+    [
+        (f"{LONG}A.jpg", True),
+        (f"{LONG}A-edited.jpg", True),
+        (f"{LONG}A(1).jpg", True),
+        (f"{LONG}.jpg", True),  # Google cut the picture's name as well
+        (f"{LONG}B.jpg", False),
+    ],
+)
+def test_a_name_that_was_cut_is_completed_by_the_title(tmp_path: Path, picture: str, is_meant: bool) -> None:
+    beside = tmp_path / f"{LONG[:46]}.json"
+    beside.write_text(json.dumps({"title": f"{LONG}A.jpg", "description": "A walk"}))
+    assert takeout_of(tmp_path / picture, {picture, beside.name}) == beside
+    assert bool(read_takeout(beside, tmp_path / picture).description) == is_meant
