@@ -24,6 +24,7 @@ from core.store.objects.names import path_to_uri
 
 # Part of every fingerprint: under another number the next scan reads the metadata of all files again.
 READERS = 1
+_Failed = list[tuple[Path, SidecarError]]
 
 
 @dataclass(frozen=True)
@@ -83,14 +84,16 @@ class SourceFiles:
 
     def describe(self, path: Path, embedded: Description) -> Location:
         """Where a file lies, and what it, its sidecars, its row of the captions and Takeout say of it."""
-        uri, row, notes = path_to_uri(path), self._row(path), self.notes
+        uri, row, failed = path_to_uri(path), self._row(path), _Failed()
         table = row.about if row else Description()
         beside = self._beside(path)
-        sidecars = [_read(read_sidecar_file, sidecar, notes) for sidecar in sidecars_of(path, beside)]
+        sidecars = [_read(read_sidecar_file, sidecar, failed) for sidecar in sidecars_of(path, beside)]
         takeout, of_picture = takeout_of(path, beside), partial(read_takeout, picture=path)
-        words = merged(table, sidecars, embedded, _read(of_picture, takeout, notes) if takeout else Description())
-        file = self.scanned[uri]
-        return Location(uri, self._label(path, row), file.size, file.modified_ns, file.sidecars, words=words)
+        words = merged(table, sidecars, embedded, _read(of_picture, takeout, failed) if takeout else Description())
+        self.notes += [Failure(path_to_uri(at), "sidecar cannot be read", str(error)) for at, error in failed]
+        file, closed = self.scanned[uri], any(isinstance(error.__cause__, OSError) for _, error in failed)
+        sidecars_read = "" if closed else file.sidecars  # the next scan tries again
+        return Location(uri, self._label(path, row), file.size, file.modified_ns, sidecars_read, words=words)
 
     def _label(self, path: Path, row: CaptionsRow | None) -> str:
         """The name that a file is filtered by."""
@@ -121,9 +124,9 @@ class SourceFiles:
         return next((row for row in rows if row is not None), None)
 
 
-def _read(read: Callable[[Path], Description], path: Path, notes: list[Failure]) -> Description:
+def _read(read: Callable[[Path], Description], path: Path, failed: _Failed) -> Description:
     try:
         return read(path)
     except SidecarError as error:
-        notes.append(Failure(path_to_uri(path), "sidecar cannot be read", str(error)))
+        failed.append((path, error))
         return Description()

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -324,6 +325,26 @@ def test_a_sidecar_that_comes_changes_and_goes_is_followed_without_embedding(
     assert rescan(app).refreshed == 1
     assert app.titles("c")[id_of(path)] == "red_0.png"
     assert encoder.encoded_images == 6
+
+
+def test_a_sidecar_that_could_not_be_read_for_a_while_is_read_later(
+    app: App, archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, open_file = archive / "1998" / "red_0.png", Path.open
+    path.with_suffix(".xmp").write_text(XMP.format("One"))
+
+    def refuse(self: Path, *arguments: Any, **options: Any) -> Any:
+        if self.suffix == ".xmp":
+            raise PermissionError(13, "Permission denied")
+        return open_file(self, *arguments, **options)
+
+    with monkeypatch.context() as closed:
+        closed.setattr(Path, "open", refuse)
+        (note,) = rescan(app).notes
+    assert note.reason == "sidecar cannot be read"
+    rescan(app)
+    assert app.titles("c")[id_of(path)] == "One"
+    assert settled(app)
 
 
 def test_captions_given_after_the_first_ingest_are_applied_without_embedding(
