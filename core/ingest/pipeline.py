@@ -241,10 +241,11 @@ class IngestPipeline:
             self._known.add(bytes.fromhex(item.asset_id))
             if item.note:
                 self._notes.append(Failure(item.uri, "read, but not whole", item.note))
+            asset = self._with_older_words(item.asset, item.before)
             vector = self._vector_before(item)
             if vector is None:
-                return item
-            self._keep(item.asset, item.thumbnail, vector)
+                return replace(item, asset=asset)
+            self._keep(asset, item.thumbnail, vector)
         return None
 
     def _take_known(self, item: _Prepared) -> None:
@@ -257,6 +258,12 @@ class IngestPipeline:
         self._counts.known += 1
         self._on_read(item.uri, item.asset_id)
         self._pending.known.setdefault(item.asset_id, []).append(location)
+
+    def _with_older_words(self, asset: Asset, before: tuple[str, ...]) -> Asset:
+        """An edited file with the words of a version that did not record where they came from."""
+        for older, _ in self._table.assets(before):
+            asset = asset.at((older.completing(replace(asset.locations[0], words=asset.about)),))
+        return asset
 
     def _vector_before(self, item: _Prepared) -> NDArray[np.float32] | None:
         """The vector of the picture that was at this uri before, if its pixels were the same: only metadata changed."""

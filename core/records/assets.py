@@ -47,6 +47,11 @@ class Location:
     state: LocationState = "present"
     words: Description | None = None
 
+    @property
+    def is_recorded(self) -> bool:
+        """Whether it is known what the file was like when it was read; an older version did not record that."""
+        return self.size is not None or self.words is not None or "://" in self.uri
+
 
 @dataclass(frozen=True)
 class Asset:
@@ -73,6 +78,18 @@ class Asset:
     def missing(self) -> bool:
         """Whether it has locations and none of them is present."""
         return bool(self.locations) and all(place.state != "present" for place in self.locations)
+
+    def completing(self, place: Location) -> Location:
+        """A place where the picture, or an edit of it, was found, with what an older version wrote of the picture.
+
+        That version did not record which of its words came from a table of captions.
+        """
+        unrecorded = {each.uri: each for each in self.locations if not each.is_recorded}
+        is_recorded = any(each.uri == place.uri for each in self.locations) and place.uri not in unrecorded
+        before = unrecorded.get(place.uri) or next(iter(unrecorded.values()), None)
+        if before is None or is_recorded or place.words is None:
+            return place
+        return replace(place, source=before.source or place.source, words=place.words.completing(self.about))
 
     def at(self, locations: tuple[Location, ...]) -> Asset:
         """The asset at other locations; what is known of it is what is written at these, the first before the next."""

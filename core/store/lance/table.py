@@ -324,15 +324,7 @@ def _went_with_file(removed_by: str) -> bool:
 def _joined(asset: Asset, found: Iterable[Location]) -> tuple[Location, ...]:
     """The locations of an asset with those that were found in place of their earlier states."""
     before = {place.uri: place for place in asset.locations}
-    new = {place.uri: _with_old_words(asset, before.get(place.uri), place) for place in found}
-    return tuple((before | new).values())
-
-
-def _with_old_words(asset: Asset, before: Location | None, place: Location) -> Location:
-    """A location with what an older version wrote of it: nobody knows which of that came from a table of captions."""
-    if before is None or before.size is not None or before.words is not None or place.words is None:
-        return place
-    return replace(place, source=before.source or place.source, words=place.words.completing(asset.about))
+    return tuple((before | {place.uri: asset.completing(place) for place in found}).values())
 
 
 def _moved(moved: Mapping[str, str], asset: Asset) -> Asset:

@@ -634,19 +634,23 @@ def test_an_interrupted_edit_that_was_then_moved_leaves_no_ghost(
     assert app.sources.count_missing("c") == 0
 
 
-def test_words_and_source_of_a_version_that_recorded_less_are_kept(app: App, archive: Path) -> None:
-    table = open_table(app.settings.data, "c")
-    asset_id = id_of(archive / "1998" / "red_0.png")
+@pytest.mark.parametrize("change", ["nothing", "moved", "edited"])
+def test_words_and_source_of_a_version_that_recorded_less_are_kept(app: App, archive: Path, change: str) -> None:
+    table, path = open_table(app.settings.data, "c"), archive / "1998" / "red_0.png"
 
     def as_before(asset: Asset) -> Asset:
         place = Location(asset.locations[0].uri, "Archive")
         return replace(asset, locations=(place,), about=Description(title="Alpha", author="CafÃ©"))
 
-    table.edit([asset_id], as_before)
+    table.edit([id_of(path)], as_before)
     app.sources.remove(OPERATOR, "c", str(archive))
     app.removal.restore(OPERATOR, "c", app.removal.removed_ids("c"))
+    if change == "moved":
+        path = path.rename(archive / "2003" / "red_0.png")
+    elif change == "edited":
+        repaint(path)
     app.ingest(archive, "c")
-    asset = table.metadata(asset_id)
+    asset = table.metadata(id_of(path))
     assert asset is not None
     assert (asset.about.title, asset.sources) == ("Alpha", ("Archive",))
 
