@@ -106,6 +106,7 @@ def search(
         print(answer.ranking.failure.notice, file=sys.stderr)
     for place, hit in enumerate(answer.hits[:top], 1):
         path = shown_path(hit.asset.uris[0]) if hit.asset.uris else ""
+        path += "  (missing)" if hit.asset.missing else ""
         print(f"{place:>4}  {hit.similarity:.4f}  {hit.asset.title}  {path}")
     if not answer.hits:
         print("nothing found: lower --floor or loosen the filters", file=sys.stderr)

@@ -33,7 +33,7 @@ def sources(context: CommandContext, collection: str, as_json: bool) -> None:
     for state in states:
         missing = f", {state.missing:,} missing" if state.missing else ""
         there = "" if state.reachable else "  (not there now)"
-        print(f"{shown_path(state.source.root)}  {counted(state.files, 'file')}{missing}{there}")
+        print(f"{shown_path(state.source.root)}  {counted(state.files, 'file')}{missing}{there}{_remembered(state)}")
     if not states:
         print(f"no folder is known that {collection} came from", file=sys.stderr)
 
@@ -100,6 +100,15 @@ def remove_source(context: CommandContext, collection: str, root: str, as_json: 
         print_json({"collection": collection, "source": root, "removed": removed})
     else:
         print(f"{root} is no source of {collection} any more; {counted(removed, 'picture')} moved to the bin")
+
+
+def _remembered(state: SourceState) -> str:
+    """What was said of a source when it was added, and when it was read."""
+    source = state.source
+    parts = [f"captions {shown_path(source.captions)}"] if source.captions else []
+    parts += [f"without {', '.join(source.exclude)}"] if source.exclude else []
+    parts += [f"read {source.scanned_at:%Y-%m-%d %H:%M} UTC"] if source.scanned_at else []
+    return "".join(f"; {part}" for part in parts)
 
 
 def _source_document(state: SourceState) -> dict[str, Any]:

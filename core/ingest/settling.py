@@ -8,6 +8,7 @@ from functools import cached_property
 
 from core.ingest.source_scan import ScanPlan
 from core.records.assets import Asset, Location, LocationState
+from core.records.descriptions import Description
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,7 @@ class Settlement:
     `changes` are by the pictures' ids and uris: the new state of a location, None where it is given up. `successors`
     are the pictures that took the place of others: no file holds these any more. `moved` has the new uri by the old
     one, `missing` are the uris of files that are nowhere now, `excluded` the pictures that nobody wants any more.
+    `described` are the new uris of moved files whose rows of captions name the old ones: they keep their words.
     """
 
     changes: Mapping[str, Mapping[str, LocationState | None]]
@@ -24,12 +26,22 @@ class Settlement:
     moved: Mapping[str, str]
     missing: tuple[str, ...]
     excluded: tuple[str, ...]
+    described: frozenset[str] = frozenset()
 
     def apply(self, asset: Asset) -> Asset:
         """A picture at the places where it is now."""
-        changes = self.changes[asset.id]
-        places = ((place, changes.get(place.uri, place.state)) for place in asset.locations)
+        changes, words = self.changes[asset.id], self._words_of_old_places(asset)
+        found = (replace(place, words=words.get(place.uri, place.words)) for place in asset.locations)
+        places = ((place, changes.get(place.uri, place.state)) for place in found)
         return asset.at(tuple(replace(place, state=state) for place, state in places if state is not None))
+
+    def _words_of_old_places(self, asset: Asset) -> dict[str, Description]:
+        """The words of moved files at their new places, filled with what was written of them at the old ones."""
+        places = {place.uri: place for place in asset.locations}
+        moved = [(new, old) for old, new in self.moved.items() if new in self.described and {old, new} <= places.keys()]
+        return {
+            new: (places[new].words or asset.about).filled_from(places[old].words or asset.about) for new, old in moved
+        }
 
 
 def settle(
@@ -37,12 +49,15 @@ def settle(
     read: Mapping[str, str],
     locations: Mapping[str, tuple[Location, ...]],
     is_elsewhere: Callable[[Location], bool],
+    lost_its_row: Callable[[str], bool] = lambda _: False,
 ) -> Settlement:
     """Settle a plan whose files were read: `read` is the id of the picture at each uri that could be read.
 
-    `locations` are those of all pictures now; `is_elsewhere` tells of one in another source whether its file is there.
+    `locations` are those of all pictures now; `is_elsewhere` tells of one in another source whether its file is there,
+    `lost_its_row` of a moved file's new uri whether no row of its captions names it.
     """
-    return _Settling(plan, read, locations, is_elsewhere).run()
+    settled = _Settling(plan, read, locations, is_elsewhere).run()
+    return replace(settled, described=frozenset(filter(lost_its_row, settled.moved.values())))
 
 
 @dataclass

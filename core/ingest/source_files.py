@@ -110,6 +110,11 @@ class SourceFiles:
     def _root(self, path: Path) -> SourceRoot | None:
         return next((root for root in self._roots if root.holds(path)), None)
 
+    def lacks_row(self, path: Path) -> bool:
+        """Whether there are captions for where a file lies, but no row of theirs names it."""
+        has_table = any(root.captions is not None for root in self._roots if root.holds(path))
+        return has_table and self._row(path) is None
+
     def is_excluded(self, path: Path) -> bool:
         """Whether the innermost source that a file lies in excludes it."""
         root = self._root(path)

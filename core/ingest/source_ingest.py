@@ -116,7 +116,13 @@ class SourceScan:
         return frozenset(asset_id for asset_id, place in known if place.state == "replaced")
 
     def _settlement(self) -> Settlement:
-        return settle(self.plan, self._read, self._table.locations(), lambda place: uri_to_path(place.uri).is_file())
+        return settle(
+            self.plan,
+            self._read,
+            self._table.locations(),
+            lambda place: uri_to_path(place.uri).is_file(),
+            lambda uri: self.files.lacks_row(uri_to_path(uri)),
+        )
 
     def complete(self, report: IngestReport, settlement: Settlement) -> IngestReport:
         """The report of a run, with all that was not read or changed besides."""
@@ -137,6 +143,9 @@ class SourceScan:
         tables = [root.captions for root in self._request.roots if root.captions is not None]
         remarks = [line for captions in tables for line in captions_lines(captions.report)]
         remarks += filter(None, [passed_over.line()])
+        if settlement.described:
+            moved = counted(len(settlement.described), "moved picture")
+            remarks.append(f"captions: no row names {moved} any more; what the rows said is kept: write the new paths")
         if settlement.excluded:
             excluded = counted(len(settlement.excluded), "picture")
             remarks.append(f"{excluded} excluded now, moved to the bin: without the pattern they come back")

@@ -226,7 +226,7 @@ def named_source(root: str, collection: str, known: Sequence[CollectionSource]) 
     path = path_to_uri(Path(root).expanduser().resolve())
     found = next((source for source in known if source.root in (root, path)), None)
     if found is None:
-        raise ContactSheetError(f"{root} is no source of {collection}: its sources are {_roots(known)}")
+        raise ContactSheetError(f"{root} is not a source of {collection}; its sources are {_roots(known)}")
     return found
 
 

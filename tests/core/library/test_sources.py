@@ -204,6 +204,22 @@ def test_a_moved_file_is_found_in_its_new_place(app: App, archive: Path, encoder
     assert settled(app)
 
 
+def test_a_moved_file_keeps_what_its_row_of_captions_said(app: App, archive: Path, tmp_path: Path) -> None:
+    captions = tmp_path / "captions.csv"
+    captions.write_text("file,title,people\n1998/red_0.png,Alpha,Ada\n")
+    app.ingest(archive, "c", captions=captions)
+    path = (archive / "1998" / "red_0.png").rename(archive / "2003" / "sunset.png")
+    report = rescan(app)
+    assert any("no row names 1 moved picture any more" in remark for remark in report.remarks)
+    asset = open_table(app.settings.data, "c").metadata(id_of(path))
+    assert asset is not None
+    assert (asset.about.title, asset.about.people, len(asset.locations)) == ("Alpha", ("Ada",), 1)
+    assert rescan(app).refreshed == 0
+    captions.write_text("file,title\n2003/sunset.png,Omega\n")
+    rescan(app)
+    assert app.titles("c")[id_of(path)] == "Omega"
+
+
 def test_a_whole_folder_that_was_renamed_is_followed(app: App, archive: Path) -> None:
     for year in ("1998", "2003"):
         (archive / year).rename(archive / f"year {year}")
@@ -480,9 +496,9 @@ def test_a_source_that_is_removed_takes_its_pictures_along_but_for_those_that_li
 
 
 def test_what_cannot_be_rescanned_is_said(app: App) -> None:
-    with pytest.raises(ContactSheetError, match=r"/nowhere is no source of c: its sources are .*archive"):
+    with pytest.raises(ContactSheetError, match=r"/nowhere is not a source of c; its sources are .*archive"):
         app.sources.remove(OPERATOR, "c", "/nowhere")
-    with pytest.raises(ContactSheetError, match="/nowhere is no source of c"):
+    with pytest.raises(ContactSheetError, match="/nowhere is not a source of c"):
         app.sources.rescan(OPERATOR, "c", RescanOptions(("/nowhere",)))
     with pytest.raises(CollectionError, match="there is no collection 'none'"):
         app.sources.preview("none")
