@@ -80,7 +80,7 @@ def exclude_field(app: App, folder: Path, collection: str | None) -> list[str]:
         "Exclude",
         "\n".join(before),
         key=f"exclude_{collection}_{folder}",
-        placeholder="*.tmp.jpg",
+        placeholder="proofs/",
         height=80,
         help="A pattern per line: *.tmp.jpg, private/ or 1998/contact sheets/*. Bins, thumbnails and catalogs of other "
         "programs are passed over anyway.",

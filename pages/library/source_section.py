@@ -104,7 +104,7 @@ def captions_expander(app: App, collection: str, state: SourceState) -> None:
     with shown:
         st.caption(
             "A table with a row per file: CSV, TSV or JSON, also as exiftool, osxphotos and Excel write them. "
-            "It replaces the captions that this folder has now."
+            "It replaces the captions that this folder has now: what it says nothing of loses what the old table said."
         )
         st.download_button(
             "Download a template",

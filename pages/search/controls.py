@@ -42,7 +42,8 @@ def search_controls(query: str, facets: Facets) -> SearchParams:
 
 def filters_label() -> str:
     """`Filters`, with the number of those in use."""
-    used = sum(bool(st.session_state.get(key)) for key in FILTER_KEYS)
+    # The first run of a link has its filters in the URL alone.
+    used = sum(bool(st.session_state.get(key) or st.query_params.get_all(key)) for key in FILTER_KEYS)
     return f"Filters · {used}" if used else "Filters"
 
 

@@ -172,6 +172,11 @@ def test_a_link_that_filters_by_what_the_collection_has_not_says_so(served: App)
     assert any("no keyword" in warning.value for warning in page.warning)
 
 
+def test_the_filters_of_a_link_are_counted(served: App) -> None:
+    page = visit(since="2001", until="2001", keyword="warm")
+    assert "Filters · 3" in [popover.proto.popover.label for popover in page.get("popover")]
+
+
 def test_periods_in_the_link_are_what_people_write(served: App) -> None:
     assert [f["title"] for f in frames(visit(until="2001"))] == ["Red <b>sail</b>"]
     page = visit(since="soon")
