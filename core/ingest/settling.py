@@ -38,10 +38,16 @@ class Settlement:
     def _words_of_old_places(self, asset: Asset) -> dict[str, Description]:
         """The words of moved files at their new places, filled with what was written of them at the old ones."""
         places = {place.uri: place for place in asset.locations}
-        moved = [(new, old) for old, new in self.moved.items() if new in self.described and {old, new} <= places.keys()]
+        moved = {new: self._old_uris[new] for new in places if self._old_uris.get(new) in places}
         return {
-            new: (places[new].words or asset.about).filled_from(places[old].words or asset.about) for new, old in moved
+            new: (places[new].words or asset.about).filled_from(places[old].words or asset.about)
+            for new, old in moved.items()
         }
+
+    @cached_property
+    def _old_uris(self) -> dict[str, str]:
+        """Where moved files were whose rows name the old places, by where they are."""
+        return {new: old for old, new in self.moved.items() if new in self.described}
 
 
 def settle(

@@ -57,14 +57,12 @@ class SourceScan:
         plan = plan_scan(self.files.scanned, known, unreadable, self._request.checksum or only is not None)
         if only is not None:
             return replace(plan, gone=(), unreachable=())
-        there = [uri for uri in plan.gone if uri_to_path(uri).is_file()]
-        excluded = tuple(uri for uri in there if self.files.is_excluded(uri_to_path(uri)))
-        hidden = set(there)
+        there = {uri: self.files.is_excluded(uri_to_path(uri)) for uri in plan.gone if uri_to_path(uri).is_file()}
         return replace(
             plan,
-            gone=tuple(uri for uri in plan.gone if uri not in hidden),
-            unreachable=(*plan.unreachable, *(uri for uri in there if uri not in set(excluded))),
-            excluded=excluded,
+            gone=tuple(uri for uri in plan.gone if uri not in there),
+            unreachable=(*plan.unreachable, *(uri for uri, excluded in there.items() if not excluded)),
+            excluded=tuple(uri for uri, excluded in there.items() if excluded),
         )
 
     @cached_property
