@@ -136,6 +136,8 @@ def is_unnamed(identity: str) -> bool:
 
 # The person at the command line, who can read and write the data folder anyway.
 OPERATOR = Person("command line", is_operator=True)
+# Who starts what nobody asks for: backups and rescans at their times.
+SCHEDULE = Person("schedule", is_operator=True)
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,11 @@ def quoted(text: str, max_length: int = 60) -> str:
     return f"‘{one_line(text, max_length)}’"
 
 
+def folded(text: str) -> str:
+    """Text by which names are compared: without case, with its letters composed."""
+    return text.lower() if text.isascii() else unicodedata.normalize("NFC", text).casefold()
+
+
 def called(name: str) -> str:
     """A cluster's quoted name, or words for a cluster that has none."""
     return quoted(name) if name else "a cluster without a name"

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from core.records.assets import Location
+from core.store.objects.names import is_below
 
 # The locations of a collection by uri: normally one picture at each; after an interrupted scan there may be two.
 KnownFiles = Mapping[str, Mapping[str, Location]]
@@ -64,10 +65,10 @@ class ScanPlan:
 
 def known_below(root: str, locations: Mapping[str, Iterable[Location]]) -> dict[str, dict[str, Location]]:
     """What a collection knows at a root and below it, by uri; `locations` are those of every picture by its id."""
-    below, known = root.rstrip("/") + "/", dict[str, dict[str, Location]]()
+    known = dict[str, dict[str, Location]]()
     for asset_id, places in locations.items():
         for place in places:
-            if place.uri == root or place.uri.startswith(below):
+            if is_below(place.uri, root):
                 known.setdefault(place.uri, {})[asset_id] = place
     return known
 

@@ -10,7 +10,7 @@ from functools import partial
 from itertools import count
 from pathlib import PurePath
 
-from core.text import one_line
+from core.text import folded, one_line
 
 MAX_NAME_BYTES = 180  # of 255 that file systems allow; a suffix and a number come on top
 _NOT_ALLOWED = re.compile(r'[<>:"/\\|?*\x00-\x1f\ufffe\uffff]')
@@ -36,9 +36,9 @@ class UniqueNames:
 
     def take(self, folder: str, name: str) -> str:
         """This name, or the next that is free: `p.jpg`, `p (2).jpg`."""
-        numbers, taken = self._next[folder, _folded(name)], self._taken[folder]
-        found = next(each for each in (numbered(name, number) for number in numbers) if _folded(each) not in taken)
-        taken.add(_folded(found))
+        numbers, taken = self._next[folder, folded(name)], self._taken[folder]
+        found = next(each for each in (numbered(name, number) for number in numbers) if folded(each) not in taken)
+        taken.add(folded(found))
         return found
 
 
@@ -46,7 +46,3 @@ def numbered(name: str, number: int) -> str:
     """`p.jpg` for 1, `p (2).jpg`, `p (3).jpg` and so on."""
     path = PurePath(name)
     return name if number == 1 else f"{path.stem} ({number}){path.suffix}"
-
-
-def _folded(name: str) -> str:
-    return unicodedata.normalize("NFC", name).casefold()

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from core.access import Person
+from core.access import SCHEDULE
 from core.jobs.background import BackgroundJobs
 from core.logs import log
 from core.records.sources import CollectionSource
@@ -22,7 +22,6 @@ RESCAN_JOB = "rescan"
 CHECK_INTERVAL_S = 5.0
 # A rescan begins once nothing has changed for so long, or if files keep changing, after the longer time.
 QUIET_S, PATIENCE_S = 15.0, 300.0
-SCHEDULE = Person("schedule", is_operator=True)
 
 # The folders that collections came from, by collection.
 SourcesByCollection = Callable[[], Mapping[str, tuple[CollectionSource, ...]]]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -16,11 +15,12 @@ from core.errors import SidecarError
 from core.ingest.metadata.hierarchies import SEPARATOR
 from core.ingest.metadata.sidecar_files import SUFFIX, sidecars_of
 from core.ingest.metadata.xmp_editing import with_keywords
-from core.ingest.sources.sidecar_files import SidecarNames
+from core.ingest.sources.sidecar_names import SidecarNames
 from core.library.sidecar_replacing import read_sidecar
 from core.records.assets import Asset, Location
 from core.records.sidecars import SidecarChange, SidecarOutcome
 from core.store.objects.names import path_to_uri, uri_to_path
+from core.text import folded
 
 CLUSTERS = "Clusters"
 
@@ -107,7 +107,7 @@ def _read_folder(path: Path) -> _Folder:
     except OSError as error:
         raise SidecarError("its folder cannot be read") from error
     pictures = (Path(name) for name in names if Path(name).suffix.lower() in PICTURE_SUFFIXES)
-    return _Folder(SidecarNames(names), Counter(_folded(picture.stem) for picture in pictures))
+    return _Folder(SidecarNames(names), Counter(folded(picture.stem) for picture in pictures))
 
 
 def _sidecar_of(picture: Path, folder: _Folder) -> Path:
@@ -116,12 +116,8 @@ def _sidecar_of(picture: Path, folder: _Folder) -> Path:
     An existing `p.xmp` is updated, unless another picture of that name lies beside: then it is that one's as well.
     """
     found = sidecars_of(picture, frozenset(folder.sidecars.of(picture.name)))
-    own = [path for path in found if _folded(path.name[: -len(SUFFIX)]) == _folded(picture.name)]
+    own = [path for path in found if folded(path.name[: -len(SUFFIX)]) == folded(picture.name)]
     if own:
         return own[0]
-    shared = folder.pictures[_folded(picture.stem)] > 1
+    shared = folder.pictures[folded(picture.stem)] > 1
     return found[0] if found and not shared else picture.with_name(picture.name + SUFFIX)
-
-
-def _folded(name: str) -> str:
-    return unicodedata.normalize("NFC", name).casefold()

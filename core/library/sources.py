@@ -24,7 +24,7 @@ from core.records.jobs import Failure, IngestReport, Job, ProgressListener, igno
 from core.records.sources import UPLOADS, CollectionSource, RescanOptions, ScanPreview, SourceState
 from core.store.lance.collections import Collections
 from core.store.lance.table import WITH_FILE, WITH_SOURCE
-from core.store.objects.names import path_to_uri, uri_to_path
+from core.store.objects.names import is_below, path_to_uri, uri_to_path
 from core.store.sql.source_store import SourceStore
 from core.text import counted
 
@@ -154,7 +154,7 @@ class SourceService:
         root = uri_to_path(source.root)
         folder = root.parent if root.is_file() else root
         places = [place for found in self._locations(collection).values() for place in found]
-        own = (p for p in places if p.state == "present" and _is_below(p.uri, source.root))
+        own = (p for p in places if p.state == "present" and is_below(p.uri, source.root))
         return [uri_to_path(place.uri).relative_to(folder).as_posix() for place in own]
 
     # -- missing files --------------------------------------------------------------------------------------
@@ -197,8 +197,9 @@ class SourceService:
         root, others = source.root, [each for each in known if each != source]
         table = self._collections.open(collection)
         with self._access.acting(person, Action.REMOVE_SOURCE, collection, "a source"):
-            own = {i: [p for p in places if _is_of(p, root, others)] for i, places in table.locations().items()}
-            kept = {i for i, places in table.locations().items() if len(own[i]) < len(places)}
+            locations = table.locations()
+            own = {i: [p for p in places if _is_of(p, root, others)] for i, places in locations.items()}
+            kept = {i for i, places in locations.items() if len(own[i]) < len(places)}
             removed = table.remove(
                 [i for i, places in own.items() if places and i not in kept], person.author + WITH_SOURCE, self._now()
             )
@@ -249,17 +250,13 @@ def _any_present(places: Sequence[Location]) -> bool:
 
 
 def _state(source: CollectionSource, places: Sequence[Location]) -> SourceState:
-    own = [place for place in places if _is_below(place.uri, source.root)]
+    own = [place for place in places if is_below(place.uri, source.root)]
     return SourceState(source, len(own), sum(place.state == "missing" for place in own), _is_there(source))
-
-
-def _is_below(uri: str, root: str) -> bool:
-    return uri == root or uri.startswith(root.rstrip("/") + "/")
 
 
 def _is_of(place: Location, root: str, others: Sequence[CollectionSource]) -> bool:
     """Whether a location is of this source, and of no other that it lies in as well."""
-    return _is_below(place.uri, root) and not any(_is_below(place.uri, other.root) for other in others)
+    return is_below(place.uri, root) and not any(is_below(place.uri, other.root) for other in others)
 
 
 def _may_exist(place: Location, closed: Sequence[CollectionSource], held: Set[str]) -> bool:
@@ -267,7 +264,7 @@ def _may_exist(place: Location, closed: Sequence[CollectionSource], held: Set[st
 
     What is `held` is the place of another picture by now.
     """
-    if any(_is_below(place.uri, source.root) for source in closed):
+    if any(is_below(place.uri, source.root) for source in closed):
         return True
     return "://" not in place.uri and place.uri not in held and uri_to_path(place.uri).exists()
 

@@ -76,11 +76,10 @@ class JudgingService:
 
     def votes(self, person: Person, collection: str, query: str, session: str = "") -> dict[str, bool]:
         """The person's own votes on a query's results, by asset id."""
-        votes, successors = self._judgements.by_owner(voter(person, session).owner, collection, query), self._successors
-        by_id = successors(collection).by_id
-        return {by_id.get(asset_id, asset_id): up for asset_id, up in votes.items()} | {
-            asset_id: up for asset_id, up in votes.items() if asset_id not in by_id
-        }
+        votes = self._judgements.by_owner(voter(person, session).owner, collection, query)
+        by_id = self._successors(collection).by_id
+        on_replaced = {by_id[asset_id]: up for asset_id, up in votes.items() if asset_id in by_id}
+        return on_replaced | {asset_id: up for asset_id, up in votes.items() if asset_id not in by_id}
 
     def satisfaction(
         self, since: datetime, until: datetime, collection: str | None = None, ranker: str | None = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Collection
 from functools import lru_cache
 from pathlib import Path
@@ -13,6 +12,7 @@ from core.ingest.metadata.readings import NOTHING
 from core.ingest.metadata.xmp import read_xmp, read_xmp_extras
 from core.ingest.metadata.xmp_packet import MAX_PACKET_BYTES, parse_packet
 from core.records.descriptions import Description
+from core.text import folded
 
 SUFFIX = ".xmp"
 
@@ -31,7 +31,7 @@ def sidecars_of(path: Path, names: Collection[str] | None = None) -> list[Path]:
     by_name = _sidecars_by_name(frozenset(names))
     found: list[Path] = []
     for name in (path.name, path.stem):
-        spellings = by_name.get(_folded(name), ())
+        spellings = by_name.get(folded(name), ())
         own_first = sorted(spellings, key=lambda spelling: (not spelling.startswith(name), spelling))
         found += [path.parent / spelling for spelling in own_first]
     return found
@@ -43,12 +43,8 @@ def _sidecars_by_name(names: frozenset[str]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for name in names:
         if name[-len(SUFFIX) :].lower() == SUFFIX:
-            found.setdefault(_folded(name[: -len(SUFFIX)]), []).append(name)
+            found.setdefault(folded(name[: -len(SUFFIX)]), []).append(name)
     return found
-
-
-def _folded(name: str) -> str:
-    return unicodedata.normalize("NFC", name).casefold()
 
 
 def read_sidecar_file(path: Path) -> Description:

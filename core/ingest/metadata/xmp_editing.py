@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import codecs
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
@@ -19,6 +18,7 @@ from defusedxml.ElementTree import DefusedXMLParser, ParseError
 from core.errors import SidecarError
 from core.ingest.metadata.hierarchies import SEPARATOR
 from core.ingest.metadata.xmp_packet import MAX_PACKET_BYTES, NAMESPACES
+from core.text import folded
 
 _MAX_ELEMENTS = 200_000
 _RDF = NAMESPACES["rdf"] + "#"
@@ -95,18 +95,14 @@ def _joined(hierarchies: Sequence[str], separator: str) -> list[str]:
 
 
 def _missing(values: Sequence[str], known: Sequence[str]) -> list[str]:
-    seen = set(map(_folded, known))
+    seen = {folded(text.strip()) for text in known}
     found = []
     for value in values:
         text = _NO_CHARACTER.sub("", value)
-        if text and _folded(text) not in seen:
-            seen.add(_folded(text))
+        if text and (key := folded(text.strip())) not in seen:
+            seen.add(key)
             found.append(text)
     return found
-
-
-def _folded(text: str) -> str:
-    return unicodedata.normalize("NFC", text.strip()).casefold()
 
 
 def _verify(edited: bytes, added: Mapping[str, Sequence[str]]) -> None:

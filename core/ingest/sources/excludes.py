@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from fnmatch import translate
 
 from core.errors import ContactSheetError
+from core.text import folded
 
 # Compared in lower case. What begins with a dot (.Trash, .thumbnails, .picasaoriginals) is hidden anyway.
 _FOLDERS = frozenset(
@@ -69,7 +69,7 @@ class ExcludePatterns:
         """Whether a file or folder is excluded; `relative` is its path below the root, with slashes."""
         if not self._any:
             return False
-        path = _folded(relative)
+        path = folded(relative)
         names, paths = self._names[folder], self._paths[folder]
         return bool((names and names.match(path.rpartition("/")[2])) or (paths and paths.match(path)))
 
@@ -85,7 +85,7 @@ class ExcludePatterns:
 
 def _parse(pattern: str) -> tuple[str, bool, bool]:
     """The pattern as a regular expression, whether it is one of paths, and whether it is one of folders alone."""
-    plain = _folded(pattern.strip()).replace("\\", "/")
+    plain = folded(pattern.strip()).replace("\\", "/")
     folders, anchored = plain.endswith("/"), "/" in plain.rstrip("/")
     plain = plain.strip("/").removeprefix("./")
     _check(pattern, plain)
@@ -113,7 +113,3 @@ def _check(pattern: str, plain: str) -> None:
 def _union(parsed: list[tuple[str, bool, bool]], of_paths: bool, for_folders: bool) -> re.Pattern[str] | None:
     chosen = [regex for regex, anchored, folders in parsed if anchored == of_paths and (for_folders or not folders)]
     return re.compile("|".join(f"(?:{regex})\\Z" for regex in chosen)) if chosen else None
-
-
-def _folded(text: str) -> str:
-    return text.lower() if text.isascii() else unicodedata.normalize("NFC", text).casefold()

@@ -15,8 +15,8 @@ from core.embedding.formats import HEAD_BYTES, HEIF_SUFFIXES, JXL_SUFFIXES, SUFF
 from core.errors import ContactSheetError
 from core.ingest.sources.excludes import NO_MEDIA, ExcludePatterns, holds_no_originals
 from core.ingest.sources.passed_over import KINDS, PassedOver
-from core.ingest.sources.sidecar_files import SUFFIXES as SIDECAR_SUFFIXES
-from core.ingest.sources.sidecar_files import SidecarNames
+from core.ingest.sources.sidecar_names import SUFFIXES as SIDECAR_SUFFIXES
+from core.ingest.sources.sidecar_names import SidecarNames
 from core.records.jobs import Failure
 from core.store.objects.names import path_to_uri
 

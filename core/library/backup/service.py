@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from core.access import Access, Action, Person
+from core.access import SCHEDULE, Access, Action, Person
 from core.errors import StoreError
 from core.jobs.background import BackgroundJobs
 from core.library.backup.restorer import Restorer
@@ -25,7 +25,6 @@ BACKUP_JOB, RESTORE_JOB, VERIFY_JOB = "backup", "restore", "verify"
 # What a job is about that concerns all collections; no collection can have this name.
 EVERYTHING = "all collections"
 CHECK_INTERVAL_S = 60.0
-SCHEDULE = Person("schedule", is_operator=True)
 
 
 @dataclass(frozen=True)

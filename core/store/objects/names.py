@@ -38,6 +38,11 @@ def path_to_uri(path: Path) -> str:
     return _UNPRINTABLE.sub(lambda found: quote(found.group()), text)
 
 
+def is_below(uri: str, root: str) -> bool:
+    """Whether a uri is that of a root or of something in it."""
+    return uri == root or uri.startswith(root.rstrip("/") + "/")
+
+
 def uri_to_path(uri: str) -> Path:
     """The path of a uri from `path_to_uri`."""
     return Path(os.fsdecode(unquote_to_bytes(uri.encode("utf-8"))))

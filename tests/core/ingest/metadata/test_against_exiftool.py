@@ -24,9 +24,24 @@ FORMATS = {"jpg": "JPEG", "png": "PNG", "webp": "WEBP", "tif": "TIFF", "gif": "G
 )
 WITH_EXIF, WITH_IPTC = ("jpg", "png", "webp", "tif", "avif", "heic"), ("jpg", "tif", "png")
 WORDS = (
-    "Lisboa", "São", "Sa\u0303o", "Café Zoë", "mar, sol", "“quoted”", "a – b", "Größe", "R&D <x>", "it's", 'say "no"',
-    "Ørsted", "a; b", " padded ", "two  blanks", "1998", "Dog",
-)  # fmt: skip
+    "Lisboa",
+    "São",
+    "Sa\u0303o",
+    "Café Zoë",
+    "mar, sol",
+    "“quoted”",
+    "a – b",
+    "Größe",
+    "R&D <x>",
+    "it's",
+    'say "no"',
+    "Ørsted",
+    "a; b",
+    " padded ",
+    "two  blanks",
+    "1998",
+    "Dog",
+)
 LONG = "A text that is longer than sixty-four bytes, which is what IPTC has room for"
 WIDE = ("猫と犬", "👩‍👧 family", "می‌خواهم", "Łódź", "Ещё", "🏴󠁧󠁢󠁥󠁮󠁧󠁿 England")
 SIMPLE = ("Ada", "Grace", "Zoë", "Ada Lovelace", "Ørsted", "Lisboa", "Alfama", "Portugal", "Dog", "Mammals")
@@ -152,10 +167,10 @@ class Writer:
         found = ["-CodedCharacterSet=UTF8"] if self.chance(0.5) else []
         found += self.some(
             IPTC=(
-                "ObjectName", "Headline", "Caption-Abstract", "By-line", "Credit", "CopyrightNotice",
-                "City", "Province-State", "Country-PrimaryLocationName", "Sub-location",
+                *["ObjectName", "Headline", "Caption-Abstract", "By-line", "Credit", "CopyrightNotice"],
+                *["City", "Province-State", "Country-PrimaryLocationName", "Sub-location"],
             )
-        )  # fmt: skip
+        )
         found += self.several("IPTC:Keywords")
         for prefix in ("", "Digital"):
             if self.chance():

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
 
 from core.ingest.metadata.takeout import possible_names
+from core.text import folded
 
 SUFFIXES = (".xmp", ".json")
 
@@ -21,7 +21,7 @@ class SidecarNames:
         self._sidecars: dict[str, list[str]] = {}
         for name in self._names:
             if name.lower().endswith(SUFFIXES):
-                self._sidecars.setdefault(_folded(name), []).append(name)
+                self._sidecars.setdefault(folded(name), []).append(name)
 
     def of(self, picture: str) -> list[str]:
         """Those that may describe the picture of this name, in any case and composition of letters.
@@ -30,7 +30,7 @@ class SidecarNames:
         """
         if not self._sidecars:
             return []
-        named = ((candidate, self._sidecars.get(_folded(candidate), ())) for candidate in _candidates(picture))
+        named = ((candidate, self._sidecars.get(folded(candidate), ())) for candidate in _candidates(picture))
         found = (_own(candidate, spellings, self._bases) for candidate, spellings in named if spellings)
         return list(dict.fromkeys(filter(None, found)))
 
@@ -60,7 +60,3 @@ def _own(candidate: str, spellings: Iterable[str], bases: frozenset[str]) -> str
 
 def _base(name: str) -> str:
     return name.rpartition(".")[0] or name
-
-
-def _folded(name: str) -> str:
-    return name.lower() if name.isascii() else unicodedata.normalize("NFC", name).casefold()
