@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from core.errors import ContactSheetError
 from core.records.assets import Filters
 from core.records.created_time import CreatedTime
-from core.search.filters import Counts, Facets, impossible_span, unknown_values
-from core.text import listed
+from core.search.filters import Facets, impossible_span
+from pages.search.link_filters import filter_choices, filter_values, known_values, not_in_collection
 from pages.search.picture_query import chosen_picture
 from pages.search.search_state import EQUAL_WEIGHT, SearchParams, minimum_similarity, period_of, requested_count
 from pages.ui.format import escape_markdown, sentence
 
-FILTER_KEYS = ("source", "keyword", "shape", "since", "until", "people", "place", "camera", "rating", "gps")
+LABELS = {"source": "Source", "keyword": "Keyword", "people": "People", "place": "Place", "camera": "Camera"}
+FILTER_KEYS = (*LABELS, "shape", "since", "until", "rating", "gps")
 SLIDER_PX = 260
 
 
@@ -22,9 +25,10 @@ def search_controls(query: str, facets: Facets) -> SearchParams:
     like = st.query_params.get("like", "")
     uploaded = None if like else chosen_picture()
     by_picture = bool(like or uploaded)
+    problems = read_link(facets)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         with st.popover(filters_label(), icon=":material/tune:", key="filters"):
-            filters, problems = filter_form(facets)
+            filters = filter_form(facets, problems)
         weight = weight_slider() if query and by_picture else EQUAL_WEIGHT
         similarity = similarity_slider() if query or by_picture else 0.0
     for problem in problems:
@@ -40,27 +44,37 @@ def search_controls(query: str, facets: Facets) -> SearchParams:
     )
 
 
+def read_link(facets: Facets) -> list[str]:
+    """Keep the filters of the URL that the collection has, as it writes them; say which ones it does not have."""
+    asked = {key: st.query_params.get_all(key) for key in FILTER_KEYS}
+    for key, values in known_values(asked, facets).items():
+        if values != asked[key]:
+            st.query_params[key] = values
+            if key in LABELS:
+                st.session_state[key] = values
+    return not_in_collection(asked, facets)
+
+
 def filters_label() -> str:
     """`Filters`, with the number of those in use."""
-    # The first run of a link has its filters in the URL alone.
-    used = sum(bool(st.session_state.get(key) or st.query_params.get_all(key)) for key in FILTER_KEYS)
+    used = sum(bool(st.session_state.get(key, st.query_params.get(key))) for key in FILTER_KEYS)
     return f"Filters · {used}" if used else "Filters"
 
 
-def filter_form(facets: Facets) -> tuple[Filters, list[str]]:
-    """What the collection can be filtered by, each only where it has any; and what cannot be filtered by, in words."""
-    problems = _unknown(facets)
+def filter_form(facets: Facets, problems: list[str]) -> Filters:
+    """What the collection can be filtered by, each only where it has any; what is no filter is added to `problems`."""
     since, until = _period_inputs(facets, problems)
     chosen = {
-        key: st.multiselect(label, [name for name, _ in counts], key=key, bind="query-params")
-        for key, (label, counts) in _choices(facets).items()
+        key: st.multiselect(
+            LABELS[key], [name for name, _ in counts], key=key, bind="query-params", placeholder="Any"
+        )
+        for key, counts in filter_values(facets).items()
         if counts
     }
-    shapes = st.pills(
-        "Shape", [o for o, _ in facets.orientations], selection_mode="multi", key="shape", bind="query-params"
-    )
-    rating = _rating_input() if facets.rated else None
-    gps = _gps_input(facets)
+    choices = filter_choices(facets)
+    shapes = st.pills("Shape", choices["shape"], selection_mode="multi", key="shape", bind="query-params")
+    rating = _pill("Rating at least", "rating", choices["rating"])
+    gps = _pill("Coordinates", "gps", choices["gps"])
     filters = Filters(
         sources=tuple(chosen.get("source", ())),
         keywords=tuple(chosen.get("keyword", ())),
@@ -70,22 +84,12 @@ def filter_form(facets: Facets) -> tuple[Filters, list[str]]:
         people=tuple(chosen.get("people", ())),
         places=tuple(chosen.get("place", ())),
         cameras=tuple(chosen.get("camera", ())),
-        min_rating=rating,
-        has_gps=gps,
+        min_rating=int(rating) if rating else None,
+        has_gps=gps == "With" if gps else None,
     )
     if span := impossible_span(filters):
         problems.append(span)
-    return filters, problems
-
-
-def _choices(facets: Facets) -> dict[str, tuple[str, Counts]]:
-    return {
-        "source": ("Source", facets.sources),
-        "keyword": ("Keyword", facets.keywords),
-        "people": ("People", facets.people),
-        "place": ("Place", facets.places),
-        "camera": ("Camera", facets.cameras),
-    }
+    return filters
 
 
 def _period_inputs(facets: Facets, problems: list[str]) -> tuple[CreatedTime | None, CreatedTime | None]:
@@ -95,7 +99,7 @@ def _period_inputs(facets: Facets, problems: list[str]) -> tuple[CreatedTime | N
     with st.container(horizontal=True):
         since = st.text_input("Taken from", key="since", bind="query-params", placeholder=hint, max_chars=40)
         until = st.text_input("Taken until", key="until", bind="query-params", placeholder=hint, max_chars=40)
-    st.caption("A year, a month or a day: 1998, September 1998, 1930s, 3.9.1998")
+    st.caption("A day, month, year or decade: 3 September 1998, Sept 1998, 1998, 1930s")
     return _period(since, problems), _period(until, problems)
 
 
@@ -107,23 +111,8 @@ def _period(text: str, problems: list[str]) -> CreatedTime | None:
         return None
 
 
-def _rating_input() -> int | None:
-    rating = st.pills("Rating at least", ["1", "2", "3", "4", "5"], key="rating", bind="query-params")
-    return int(rating) if rating else None
-
-
-def _gps_input(facets: Facets) -> bool | None:
-    if not 0 < facets.with_gps < facets.pictures:
-        return None
-    choice = st.pills("Coordinates", ["With", "Without"], key="gps", bind="query-params")
-    return None if choice is None else choice == "With"
-
-
-def _unknown(facets: Facets) -> list[str]:
-    """What a link asks for and the collection does not have, or has no more."""
-    sources, keywords = (tuple(st.query_params.get_all(name)) for name in ("source", "keyword"))
-    unknown = unknown_values(facets, Filters(sources=sources, keywords=keywords))
-    return [f"this collection has no {listed(unknown)}"] if unknown else []
+def _pill(label: str, key: str, choices: Sequence[str]) -> str | None:
+    return st.pills(label, choices, key=key, bind="query-params") if choices else None
 
 
 def weight_slider() -> float:

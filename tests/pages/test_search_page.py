@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
-from streamlit.testing.v1.element_tree import Button
+from streamlit.testing.v1.element_tree import Block, Button
 
 from core.access import OPERATOR
 from core.app import App
@@ -168,8 +169,35 @@ def test_all_that_is_known_of_a_picture_is_told_and_where_it_was_taken_to_curato
 
 
 def test_a_link_that_filters_by_what_the_collection_has_not_says_so(served: App) -> None:
-    page = visit(keyword="kyword")
-    assert any("no keyword" in warning.value for warning in page.warning)
+    page = visit(keyword="kyword", people="Ada", rating="4", shape="square")
+    (warning,) = page.warning
+    assert all(word in warning.value for word in ("no keyword", "person", "rating"))
+    assert "people" not in page.query_params
+    assert page.query_params["shape"] == "square"
+    assert [f["title"] for f in frames(page)] == ["Blue"]
+    assert filters_in_use(page) == "Filters · 1"
+
+
+def test_case_of_a_filter_in_the_link_does_not_matter(served: App) -> None:
+    page = visit(keyword="COLD")
+    assert not page.warning
+    assert [f["title"] for f in frames(page)] == ["Green"]
+    assert page.multiselect(key="keyword").value == ["cold"]
+    assert filters_in_use(page) == "Filters · 1"
+
+
+def filters_in_use(page: AppTest) -> str:
+    """The label of the popover of filters."""
+    labels = [block.proto.popover.label for block in blocks(page.main) if block.type == "popover"]
+    return next(label for label in labels if label.startswith("Filters"))
+
+
+def blocks(block: Block) -> Iterator[Block]:
+    """A block of a page and all blocks in it."""
+    yield block
+    for child in block.children.values():
+        if isinstance(child, Block):
+            yield from blocks(child)
 
 
 def test_the_filters_of_a_link_are_counted(served: App) -> None:
