@@ -187,27 +187,34 @@ class SourceService:
 
     # -- removing a source ----------------------------------------------------------------------------------
 
+    def count_only_in(self, collection: str, root: str) -> int:
+        """How many pictures lie in this source alone, and go to the bin with it. Raises ContactSheetError."""
+        source, others = self._source_and_others(collection, root)
+        return len(_only_in(source, others, self._locations(collection)))
+
     def remove(self, person: Person, collection: str, root: str) -> int:
         """Let a collection forget a source; pictures that lie nowhere else go to the bin. Returns how many.
 
         Raises NotAllowed, ContactSheetError if it is no source of the collection, CollectionBusy, StoreError.
         """
-        known = self._sources.list(collection)
-        source = named_source(root, collection, known)
-        root, others = source.root, [each for each in known if each != source]
+        source, others = self._source_and_others(collection, root)
         table = self._collections.open(collection)
         with self._access.acting(person, Action.REMOVE_SOURCE, collection, "a source"):
             locations = table.locations()
-            own = {i: [p for p in places if _is_of(p, root, others)] for i, places in locations.items()}
-            kept = {i for i, places in locations.items() if len(own[i]) < len(places)}
-            removed = table.remove(
-                [i for i, places in own.items() if places and i not in kept], person.author + WITH_SOURCE, self._now()
-            )
+            own = {i: [p for p in places if _is_of(p, source.root, others)] for i, places in locations.items()}
+            alone = _only_in(source, others, locations)
+            removed = table.remove(alone, person.author + WITH_SOURCE, self._now())
+            kept = own.keys() - set(alone)
             table.edit([i for i in kept if own[i]], lambda asset: _without(asset, own[asset.id]))
             self._sources.remove(collection, source)
         log("library", "source removed", collection=collection, pictures=removed, by=person.author)
         self._on_change(collection)
         return removed
+
+    def _source_and_others(self, collection: str, root: str) -> tuple[CollectionSource, list[CollectionSource]]:
+        known = self._sources.list(collection)
+        source = named_source(root, collection, known)
+        return source, [each for each in known if each != source]
 
 
 def _folder(options: RescanOptions) -> FolderOptions:
@@ -257,6 +264,13 @@ def _state(source: CollectionSource, places: Sequence[Location]) -> SourceState:
 def _is_of(place: Location, root: str, others: Sequence[CollectionSource]) -> bool:
     """Whether a location is of this source, and of no other that it lies in as well."""
     return is_below(place.uri, root) and not any(is_below(place.uri, other.root) for other in others)
+
+
+def _only_in(
+    source: CollectionSource, others: Sequence[CollectionSource], locations: Mapping[str, tuple[Location, ...]]
+) -> list[str]:
+    """The ids of the pictures all of whose places are of a source, and of no other."""
+    return [i for i, places in locations.items() if places and all(_is_of(p, source.root, others) for p in places)]
 
 
 def _may_exist(place: Location, closed: Sequence[CollectionSource], held: Set[str]) -> bool:

@@ -65,12 +65,13 @@ def filter_form(facets: Facets, problems: list[str]) -> Filters:
     """What the collection can be filtered by, each only where it has any; what is no filter is added to `problems`."""
     since, until = _period_inputs(facets, problems)
     chosen = {
-        key: st.multiselect(
-            LABELS[key], [name for name, _ in counts], key=key, bind="query-params", placeholder="Any"
-        )
+        key: st.multiselect(LABELS[key], [name for name, _ in counts], key=key, bind="query-params", placeholder="Any")
         for key, counts in filter_values(facets).items()
         if counts
     }
+    for key, values in chosen.items():
+        if values and key not in st.query_params:  # the link wrote them in another case
+            st.query_params[key] = values
     choices = filter_choices(facets)
     shapes = st.pills("Shape", choices["shape"], selection_mode="multi", key="shape", bind="query-params")
     rating = _pill("Rating at least", "rating", choices["rating"])

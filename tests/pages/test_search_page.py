@@ -183,6 +183,7 @@ def test_case_of_a_filter_in_the_link_does_not_matter(served: App) -> None:
     assert not page.warning
     assert [f["title"] for f in frames(page)] == ["Green"]
     assert page.multiselect(key="keyword").value == ["cold"]
+    assert page.query_params["keyword"] == "cold"
     assert filters_in_use(page) == "Filters · 1"
 
 

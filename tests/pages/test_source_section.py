@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import shutil
+import threading
 from pathlib import Path
 
 import pytest
@@ -7,10 +9,14 @@ from streamlit.testing.v1 import AppTest
 
 from core.access import OPERATOR
 from core.app import App
+from core.errors import CollectionBusy
 from core.jobs.background import BackgroundJobs
-from core.records.sources import ScanPreview
-from pages.library.source_section import preview_line
+from core.records.jobs import Failure
+from core.records.sources import RescanOptions, ScanPreview
+from pages.library.dry_run import DRY_RUN_KEY, preview_line, preview_lists
+from pages.library.source_section import bin_sentence
 from pages.ui import person as person_module
+from pages.ui.format import escape_markdown
 from pages.ui.person import SessionConnection
 from tests.pages.conftest import visit
 
@@ -61,13 +67,106 @@ def test_missing_files_are_listed_and_moved_to_the_bin(served: App, archive: Pat
     assert served.removal.count_removed("birds") == 1
 
 
-def test_a_source_is_removed_with_what_lies_nowhere_else(served: App, archive: Path) -> None:
+def test_a_source_is_removed_with_what_lies_nowhere_else_which_is_said_before(
+    served: App, archive: Path, tmp_path: Path
+) -> None:
+    copy_of(archive / "green.jpg", tmp_path / "other")
+    served.ingest(tmp_path / "other", "birds")
     page = open_sources()
-    root = str(archive)
-    page.button(key=f"remove_source_now_{root}").click().run()
+    page.session_state[f"remove_source_{archive}"] = True
+    page.run()
+    assert "2 pictures that lie nowhere else go to the bin." in texts(page)
+    page.button(key=f"remove_source_now_{archive}").click().run()
     assert not page.exception
-    assert "No folder is known" in texts(page)
-    assert served.removal.count_removed("birds") == 3
+    assert "2 pictures moved to the bin of birds" in texts(page)
+    assert served.removal.count_removed("birds") == 2
+    assert [state.source.label for state in served.sources.states("birds")] == ["other"]
+
+
+def test_one_folder_of_several_is_rescanned(served: App, archive: Path, tmp_path: Path) -> None:
+    copy_of(archive / "green.jpg", tmp_path / "other")
+    served.ingest(tmp_path / "other", "birds")
+    copy_of(archive / "green.jpg", tmp_path / "other", "again.jpg")
+    (archive / "red.png").unlink()
+    page = open_sources()
+    page.button(key=f"rescan_{tmp_path / 'other'}").click().run()
+    (job,) = served.library.jobs(1)
+    served.run_job(job.id)
+    assert served.sources.count_missing("birds") == 0
+    assert {state.source.label: state.files for state in served.sources.states("birds")} == {"pictures": 3, "other": 2}
+
+
+def copy_of(picture: Path, folder: Path, name: str = "") -> None:
+    folder.mkdir(exist_ok=True)
+    shutil.copy(picture, folder / (name or picture.name))
+
+
+def test_a_folder_that_cannot_be_reached_says_so_and_is_not_rescanned(served: App, archive: Path) -> None:
+    archive.rename(archive.with_name("elsewhere"))
+    page = open_sources()
+    page.button(key="preview_rescan").click().run()
+    assert not page.exception
+    assert any("cannot be reached now" in warning.value for warning in page.warning)
+    assert "missing" not in texts(page)
+
+
+def test_a_dry_run_is_forgotten_once_the_collection_changed(served: App, archive: Path, tmp_path: Path) -> None:
+    page = open_sources()
+    page.button(key="preview_rescan").click().run()
+    assert "Nothing would change" in texts(page)
+    copy_of(archive / "green.jpg", tmp_path / "other")
+    served.ingest(tmp_path / "other", "birds")
+    assert "Nothing would change" not in texts(page.run())
+
+
+def test_a_dry_run_that_takes_long_leaves_the_page_usable(
+    served: App, archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_end = threading.Event()
+    look = served.sources.preview
+
+    def slow(collection: str, options: RescanOptions) -> list[ScanPreview]:
+        may_end.wait(30)
+        return look(collection, options)
+
+    monkeypatch.setattr(served.sources, "preview", slow)
+    page = open_sources()
+    page.button(key="preview_rescan").click().run()
+    assert "Looking at the folders" in texts(page)
+    assert page.button(key="start_rescan")
+    may_end.set()
+    page.session_state[DRY_RUN_KEY].wait(30)
+    assert "Nothing would change" in texts(page.run())
+
+
+def test_why_a_dry_run_failed_is_said(served: App, archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def busy(collection: str, options: RescanOptions) -> list[ScanPreview]:
+        raise CollectionBusy("an ingest into birds is running: wait for its end")
+
+    monkeypatch.setattr(served.sources, "preview", busy)
+    page = open_sources()
+    page.button(key="preview_rescan").click().run()
+    assert [error.value for error in page.error] == [
+        escape_markdown("An ingest into birds is running: wait for its end")
+    ]
+
+
+def test_captions_are_uploaded_for_a_source_from_its_template(served: App, archive: Path) -> None:
+    page = open_sources()
+    page.session_state[f"captions_{archive}"] = True
+    page.run()
+    template = served.captions.template("birds", str(archive)).decode("utf-8-sig")
+    table = template.replace("red.png,", "red.png,The red one", 1)
+    page.file_uploader[0].set_value([("words.csv", table.encode(), "text/csv")])
+    page.session_state[f"captions_{archive}"] = True
+    page.run()
+    page.session_state[f"captions_{archive}"] = True
+    page.button(key=f"use_captions_{archive}").click().run()
+    assert not page.exception
+    (job,) = served.library.jobs(1)
+    assert "words.csv is stored" in texts(page).replace("\\", "")
+    assert "3 of 3 rows matched" in served.run_job(job.id).message
+    assert "The red one" in served.titles("birds").values()
 
 
 def test_whoever_is_no_curator_sees_names_and_no_buttons(
@@ -82,6 +181,14 @@ def test_whoever_is_no_curator_sees_names_and_no_buttons(
     assert not keys & {"start_rescan", "preview_rescan", "prune_now"}
 
 
-def test_nothing_to_do_is_said() -> None:
-    assert preview_line(ScanPreview("/a", unchanged=1200)) == "nothing would change, 1,200 unchanged"
-    assert preview_line(ScanPreview("/a", new=("/a/1",), unchanged=2)) == "1 new, 2 unchanged"
+def test_a_preview_is_one_line_and_lists() -> None:
+    assert preview_line(ScanPreview("/a", unchanged=1200)) == "Nothing would change: 1,200 unchanged"
+    assert preview_line(ScanPreview("/a", new=("/a/1",), unchanged=2)) == "A rescan finds 1 new, 2 unchanged"
+    assert preview_line(ScanPreview("/a", remarks=("not there",))) == ""
+    lists = preview_lists(ScanPreview("/a", new=("/a/90%25.jpg",), failures=(Failure("/a/x.jpg", "damaged", ""),)))
+    assert (lists["New"], lists["Cannot be read"]) == (["/a/90%.jpg"], ["/a/x.jpg  (damaged)"])
+
+
+def test_what_goes_to_the_bin_reads_as_a_sentence() -> None:
+    assert bin_sentence(0) == "All of its pictures lie elsewhere as well, and stay."
+    assert bin_sentence(1) == "1 picture that lies nowhere else goes to the bin."
