@@ -10,7 +10,13 @@ from core.errors import ContactSheetError
 from core.records.assets import Filters
 from core.records.created_time import CreatedTime
 from core.search.filters import Facets, impossible_span
-from pages.search.link_filters import filter_choices, filter_values, known_values, not_in_collection
+from pages.search.link_filters import (
+    as_collection_writes,
+    filter_choices,
+    filter_values,
+    known_values,
+    not_in_collection,
+)
 from pages.search.picture_query import chosen_picture
 from pages.search.search_state import EQUAL_WEIGHT, SearchParams, minimum_similarity, period_of, requested_count
 from pages.ui.format import escape_markdown, sentence
@@ -47,11 +53,13 @@ def search_controls(query: str, facets: Facets) -> SearchParams:
 def read_link(facets: Facets) -> list[str]:
     """Keep the filters of the URL that the collection has, as it writes them; say which ones it does not have."""
     asked = {key: st.query_params.get_all(key) for key in FILTER_KEYS}
+    if respelled := as_collection_writes(asked, facets):
+        for key, values in respelled.items():
+            st.query_params[key] = values
+        st.rerun()  # fields take their values from the URL that a run begins with
     for key, values in known_values(asked, facets).items():
         if values != asked[key]:
             st.query_params[key] = values
-            if key in LABELS:
-                st.session_state[key] = values
     return not_in_collection(asked, facets)
 
 
@@ -69,9 +77,6 @@ def filter_form(facets: Facets, problems: list[str]) -> Filters:
         for key, counts in filter_values(facets).items()
         if counts
     }
-    for key, values in chosen.items():
-        if values and key not in st.query_params:  # the link wrote them in another case
-            st.query_params[key] = values
     choices = filter_choices(facets)
     shapes = st.pills("Shape", choices["shape"], selection_mode="multi", key="shape", bind="query-params")
     rating = _pill("Rating at least", "rating", choices["rating"])

@@ -32,15 +32,26 @@ def filter_choices(facets: Facets) -> dict[str, tuple[str, ...]]:
     }
 
 
-def known_values(asked: Asked, facets: Facets) -> dict[str, list[str]]:
-    """What a link asks for and the collection has, by parameter, as the collection writes it. Not times."""
-    known = {key: [name for name, _ in counts] for key, counts in filter_values(facets).items() if asked.get(key)}
-    known |= {key: list(choices) for key, choices in filter_choices(facets).items()}
-    found = {}
-    for key, names in known.items():
+def as_collection_writes(asked: Asked, facets: Facets) -> dict[str, list[str]]:
+    """The values of parameters that a link writes in another case than the collection, as the collection does."""
+    respelled = {}
+    for key, names in _names(asked, facets).items():
         written = {name.lower(): name for name in names}
-        found[key] = [written[value.lower()] for value in asked.get(key, ()) if value.lower() in written]
-    return found
+        values = [value if value in names else written.get(value.lower(), value) for value in asked[key]]
+        if values != list(asked[key]):
+            respelled[key] = values
+    return respelled
+
+
+def known_values(asked: Asked, facets: Facets) -> dict[str, list[str]]:
+    """What a link asks for and the collection has, by parameter. Not times."""
+    return {key: [value for value in asked[key] if value in names] for key, names in _names(asked, facets).items()}
+
+
+def _names(asked: Asked, facets: Facets) -> dict[str, frozenset[str]]:
+    """The values of a collection, of the parameters that are asked for."""
+    values = {key: frozenset(n for n, _ in counts) for key, counts in filter_values(facets).items() if asked.get(key)}
+    return values | {key: frozenset(names) for key, names in filter_choices(facets).items() if asked.get(key)}
 
 
 def not_in_collection(asked: Asked, facets: Facets) -> list[str]:

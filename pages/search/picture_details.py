@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import streamlit as st
 
 from core.app import App
-from core.records.assets import Asset, Location, file_name, shown_path
-from core.records.descriptions import Place
+from core.records.assets import Asset
+from pages.search.picture_facts import described_facts, place_facts
 from pages.search.picture_query import clear_picture
 from pages.ui.credit import photo_credit, photo_page
-from pages.ui.format import escape_markdown, taken_text
+from pages.ui.format import escape_markdown
 from pages.ui.gallery import GalleryActions, open_picture
 from pages.ui.person import person
 from pages.ui.routes import image_address
@@ -85,13 +85,15 @@ def show_metadata(asset: Asset, is_curator: bool, shows_location: bool) -> None:
     page = photo_page(asset)
     if page:
         st.markdown(f"[{escape_markdown(photo_credit(asset))}]({page})")
-    for group in asset_facts(asset, is_curator, shows_location):
-        with st.container(gap=None):
-            for name, value in group.items():
-                st.caption(f"**{name}** {escape_markdown(value)}")
-    for place in asset.locations:
-        if other := other_words(asset, place):
-            st.caption(f"**In {escape_markdown(place.source or 'another place')}** {escape_markdown(other)}")
+    for group in (*described_facts(asset, shows_location), *place_facts(asset, is_curator)):
+        show_facts(group)
+
+
+def show_facts(facts: Mapping[str, str]) -> None:
+    """Names and texts from outside, close together."""
+    with st.container(gap=None):
+        for name, value in facts.items():
+            st.caption(f"**{escape_markdown(name)}** {escape_markdown(value)}")
 
 
 def search_similar(asset_id: str) -> None:
@@ -102,70 +104,3 @@ def search_similar(asset_id: str) -> None:
 
 
 RESULT_ACTIONS = GalleryActions(open_picture, search_similar)
-
-
-def asset_facts(asset: Asset, is_curator: bool, shows_location: bool) -> list[dict[str, str]]:
-    """Groups of facts by name, without empty ones: what it shows, who made it, how, and where its files are.
-
-    The folders of its files are for curators.
-    """
-    about, place = asset.about, asset.about.place
-    groups = [
-        {
-            "Taken": taken_text(about.created) if about.created else "",
-            "Place": place.name,
-            "Coordinates": coordinates_text(place) if shows_location else "",
-            "People": ", ".join(about.people),
-            "Keywords": ", ".join(about.keywords),
-            "Filed under": "; ".join(path.replace("|", " › ") for path in about.hierarchies),
-            "Rating": rating_text(about.rating),
-            "Label": about.label,
-        },
-        {
-            "Author": about.author,
-            "Credit": about.credit,
-            "Licence": about.licence,
-            "Usage terms": about.usage_terms,
-        },
-        {
-            "Camera": about.camera,
-            "Lens": about.lens,
-            "Size": f"{asset.width} × {asset.height} pixels",
-        },
-        {
-            "Source": ", ".join(asset.sources),
-            "Added": asset.ingested_at.strftime("%-d %B %Y, %H:%M UTC"),
-            "File": ", ".join(dict.fromkeys(file_text(each, is_curator) for each in asset.locations)),
-        },
-    ]
-    return [facts for group in groups if (facts := {name: value for name, value in group.items() if value})]
-
-
-def file_text(place: Location, with_folder: bool) -> str:
-    """A file's name, or its path, and whether it is there."""
-    name = shown_path(place.uri) if with_folder else file_name(place.uri)
-    return name if place.state == "present" else f"{name} ({place.state})"
-
-
-def coordinates_text(place: Place) -> str:
-    """`38.70834° N, 9.13500° W, 12 m`; empty if they are unknown."""
-    if place.latitude is None or place.longitude is None:
-        return ""
-    north = f"{abs(place.latitude):.5f}° {'N' if place.latitude >= 0 else 'S'}"
-    east = f"{abs(place.longitude):.5f}° {'E' if place.longitude >= 0 else 'W'}"
-    return f"{north}, {east}" + (f", {place.altitude:.0f} m" if place.altitude is not None else "")
-
-
-def rating_text(rating: int | None) -> str:
-    """`★★★ (3 of 5)`, `rejected`; empty where there is none."""
-    if rating is None or rating == 0:
-        return ""
-    return "rejected" if rating < 0 else f"{'★' * rating} ({rating} of 5)"
-
-
-def other_words(asset: Asset, place: Location) -> str:
-    """What is written of a picture at one of its places, where that is not what is shown already."""
-    if place.words is None:
-        return ""
-    texts = ((place.words.title, asset.about.title), (place.words.description, asset.about.description))
-    return " · ".join(text for text, shown in texts if text and text != shown)

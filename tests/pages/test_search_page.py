@@ -17,7 +17,7 @@ from core.records.assets import Asset, Location, SearchResult
 from core.records.created_time import CreatedTime
 from core.records.descriptions import Description, Place
 from core.records.jobs import Progress
-from pages.search.picture_details import asset_facts, other_words
+from pages.search.picture_facts import described_facts, place_facts
 from pages.search.search_state import (
     MAX_SHOWN,
     SearchParams,
@@ -131,19 +131,14 @@ def test_details_show_metadata_as_plain_text(served: App) -> None:
     page = visit(photo=red.id)
     assert not page.exception
     assert "A *red* sail" in [t.value for t in page.text]
-    shown, hidden = facts(red, True), facts(red, False)
-    assert list(shown) == ["Taken", "Keywords", "Size", "Source", "Added", "File"]
+    told = "\n".join(caption.value for caption in page.caption)
+    assert all(f"**{name}** " in told for name in ("Taken", "Keywords", "Size", "Source", "File", "Added"))
+    ((shown,), (hidden,)) = place_facts(red, with_folders=True), place_facts(red, with_folders=False)
     assert (shown["File"], hidden["File"]) == (red.uris[0], "red.png")
     assert escape_markdown("<b>*x*</b>") == r"\<b\>\*x\*\</b\>"
 
 
-def facts(asset: Asset, is_curator: bool, shows_location: bool | None = None) -> dict[str, str]:
-    """Curators are shown coordinates, unless it is said otherwise."""
-    shown = is_curator if shows_location is None else shows_location
-    return {name: value for group in asset_facts(asset, is_curator, shown) for name, value in group.items()}
-
-
-def test_all_that_is_known_of_a_picture_is_told_and_where_it_was_taken_to_curators_alone() -> None:
+def test_all_that_is_known_of_a_picture_is_told_in_groups() -> None:
     about = Description(
         title="Harbour",
         people=("Ada", "Bob"),
@@ -153,19 +148,37 @@ def test_all_that_is_known_of_a_picture_is_told_and_where_it_was_taken_to_curato
         rating=3,
         camera="NIKON D90",
     )
-    places = (
-        Location("/a/90%25.jpg", "A", words=replace(about, title="Port")),
-        Location("/b/x.jpg", "B", state="missing"),
-    )
+    asset = Asset("0" * 64, (), about, 30, 20, datetime(2026, 1, 1, tzinfo=UTC))
+    assert described_facts(asset, shows_location=True) == [
+        {
+            "Taken": "September 1998",
+            "Place": "Alfama, Lisbon, Portugal",
+            "Coordinates": "38.70830° N, 9.13500° W, 12 m",
+            "People": "Ada, Bob",
+            "Filed under": "Places › Portugal › Lisbon",
+            "Rating": "★★★ (3 of 5)",
+        },
+        {"Camera": "NIKON D90", "Size": "30 × 20 pixels"},
+    ]
+    assert not any("Coordinates" in group for group in described_facts(asset, shows_location=False))
+
+
+def test_every_place_of_a_picture_is_told_with_what_only_it_says() -> None:
+    about = Description(title="Harbour", keywords=("boat",))
+    words = Description(title="Port", keywords=("boat",), created=CreatedTime(datetime(1998, 1, 1, tzinfo=UTC), "year"))
+    places = (Location("/a/90%25.jpg", "A"), Location("/b/x.jpg", "B", state="missing", words=words))
     asset = Asset("0" * 64, places, about, 30, 20, datetime(2026, 1, 1, tzinfo=UTC))
-    told = facts(asset, True)
-    assert (told["Taken"], told["Place"]) == ("September 1998", "Alfama, Lisbon, Portugal")
-    assert told["Coordinates"] == "38.70830° N, 9.13500° W, 12 m"
-    assert (told["Filed under"], told["Rating"]) == ("Places › Portugal › Lisbon", "★★★ (3 of 5)")
-    assert (told["Source"], told["File"]) == ("A, B", "/a/90%.jpg, /b/x.jpg (missing)")
-    assert "Coordinates" not in facts(asset, False)
-    assert "Coordinates" in facts(asset, False, shows_location=True)
-    assert [other_words(asset, place) for place in places] == ["Port", ""]
+    assert place_facts(asset, with_folders=True) == [
+        {"In A": "/a/90%.jpg"},
+        {"In B": "/b/x.jpg (missing)", "Title": "Port", "Taken": "1998"},
+        {"Added": "1 January 2026, 00:00 UTC"},
+    ]
+    alone = replace(asset, locations=places[:1])
+    assert place_facts(alone, with_folders=False) == [
+        {"Source": "A", "File": "90%.jpg", "Added": "1 January 2026, 00:00 UTC"}
+    ]
+    many = replace(asset, locations=tuple(Location(f"/a/{n}.jpg", "A") for n in range(40)))
+    assert place_facts(many, with_folders=True)[-1]["Besides"] == "in 28 other places"
 
 
 def test_a_link_that_filters_by_what_the_collection_has_not_says_so(served: App) -> None:
