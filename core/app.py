@@ -167,8 +167,10 @@ class App:
 
     def _build_library(self) -> None:
         settings, collections = self.settings, self._collections
-        uploads = settings.data / "uploads"
-        self.library = LibraryService(settings.roots, uploads, self._stores.jobs, self._background, self.access)
+        uploads, captions = settings.data / "uploads", settings.data / "captions"
+        self.library = LibraryService(
+            settings.roots, uploads, captions, self._stores.jobs, self._background, self.access
+        )
         self.images = ImageService(
             self._opened.table, collections.names, settings.max_megapixels, settings.share_location
         )
@@ -200,7 +202,7 @@ class App:
             settings.max_megapixels,
             settings.share_location,
         )
-        self.captions = CaptionsService(self._stores.sources, self.sources, settings.data / "captions", self.access)
+        self.captions = CaptionsService(self._stores.sources, self.sources, captions, self.access)
         self._unsplash = UnsplashIngest(self._runner, settings, frozenset(settings.unsplash_hosts))
         self.removal = RemovalService(
             collections, self.access, self._after_ingest, self._forget, self._stores.sources.set_returned
@@ -361,6 +363,7 @@ class App:
         return self.ingest(
             uri_to_path(given["folder"]),
             job.collection,
+            captions=uri_to_path(given["captions"]) if "captions" in given else None,
             source=given.get("source"),
             listener=listener,
             only=given.get("only"),

@@ -8,16 +8,17 @@ from pathlib import Path, PurePosixPath
 
 from core.access import Access, Action, Person
 from core.disk import write_durably
-from core.errors import ContactSheetError
+from core.errors import ContactSheetError, SidecarError
 from core.ingest.metadata.captions_table import read_captions
 from core.ingest.metadata.captions_template import captions_template
 from core.library.sources import SourceService, named_source
 from core.records.jobs import Job
 from core.records.sources import RescanOptions
 from core.store.disk_errors import wrap_write_errors
-from core.store.objects.names import path_to_uri
+from core.store.objects.names import check_collection_name, path_to_uri
 from core.store.sql.source_store import SourceStore
 
+TABLE_SUFFIXES = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson")
 MAX_CAPTIONS_BYTES = 64 * 1024 * 1024
 
 
@@ -39,6 +40,20 @@ class CaptionsService:
             read_captions(path)
             self._sources.put(collection, replace(source, captions=path_to_uri(path)))
             return self._service.start(person, collection, RescanOptions((source.root,)))
+
+    def store(self, person: Person, collection: str, name: str, content: bytes) -> Path:
+        """Store a table for a folder that is about to be added; returns where. One that cannot be read is not kept.
+
+        Raises NotAllowed, SidecarError with the line, ContactSheetError if it is too large.
+        """
+        with self._access.acting(person, Action.SET_CAPTIONS, collection, "captions of a new folder"):
+            path = self._stored(check_collection_name(collection), name, content)
+            try:
+                read_captions(path)
+            except SidecarError:
+                path.unlink(missing_ok=True)
+                raise
+            return path
 
     def template(self, collection: str, root: str) -> bytes:
         """A CSV with a row for every file of a source, to fill in. Raises ContactSheetError."""

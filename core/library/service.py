@@ -10,10 +10,12 @@ from typing import Any
 from core.access import Access, Action, Person
 from core.embedding.formats import readable_suffixes
 from core.errors import ContactSheetError, JobError, NotAllowed, StoreError
+from core.ingest.metadata.captions_table import read_captions
 from core.ingest.sources.demo import check_not_demo
 from core.ingest.sources.excludes import ExcludePatterns
 from core.ingest.sources.upload import save_upload
 from core.jobs.background import BackgroundJobs
+from core.library.captions import TABLE_SUFFIXES
 from core.records.jobs import Failure, Job
 from core.store.objects.names import check_collection_name, path_to_uri
 from core.store.sql.job_store import JobStore
@@ -26,10 +28,18 @@ class LibraryService:
     """Adding pictures in the background. Every change asks `access` first."""
 
     def __init__(
-        self, roots: Sequence[Path], uploads: Path, jobs: JobStore, background: BackgroundJobs, access: Access
+        self,
+        roots: Sequence[Path],
+        uploads: Path,
+        captions: Path,
+        jobs: JobStore,
+        background: BackgroundJobs,
+        access: Access,
     ) -> None:
+        """`uploads` and `captions` keep uploaded pictures and tables, by collection."""
         self._roots = [root.resolve() for root in roots]
-        self._uploads, self._jobs, self._background, self._access = uploads, jobs, background, access
+        self._uploads, self._captions = uploads, captions
+        self._jobs, self._background, self._access = jobs, background, access
 
     @property
     def formats(self) -> list[str]:
@@ -52,11 +62,28 @@ class LibraryService:
         except OSError as error:
             raise StoreError(f"{folder} cannot be read ({error.strerror}): choose another folder") from error
 
-    def add_folder(self, person: Person, folder: Path, collection: str, exclude: Sequence[str] | None = None) -> Job:
-        """Start adding the pictures below a folder of the server; None excludes what was excluded before.
+    def tables_in(self, folder: Path) -> list[str]:
+        """The names of files in a folder inside the roots that may be tables of captions. Raises as `folders_in`."""
+        self._check_root(folder)
+        try:
+            entries = [e.name for e in os.scandir(folder) if e.name.lower().endswith(TABLE_SUFFIXES) and e.is_file()]
+        except OSError as error:
+            raise StoreError(f"{folder} cannot be read ({error.strerror}): choose another folder") from error
+        return sorted((name for name in entries if not name.startswith(".")), key=str.lower)
 
-        Raises NotAllowed for browsers and for folders outside the roots, JobError if an ingest is running,
-        ContactSheetError for an impossible pattern.
+    def add_folder(
+        self,
+        person: Person,
+        folder: Path,
+        collection: str,
+        exclude: Sequence[str] | None = None,
+        captions: Path | None = None,
+    ) -> Job:
+        """Start adding the pictures below a folder of the server; what is None stays as it was before.
+
+        `captions` is a table inside the roots, or one that `CaptionsService.store` stored. Raises NotAllowed for
+        browsers and for folders outside the roots, JobError if an ingest is running, SidecarError for a table that
+        cannot be read, ContactSheetError for an impossible pattern.
         """
         with self._access.acting(person, Action.ADD_PICTURES, collection, "a folder of the server"):
             check_not_demo(check_collection_name(collection))
@@ -65,6 +92,8 @@ class LibraryService:
             if exclude is not None:
                 ExcludePatterns(exclude)
                 arguments["exclude"] = list(exclude)
+            if captions is not None:
+                arguments["captions"] = path_to_uri(self._check_table(captions, collection))
             return self._background.start(INGEST_JOB, collection, arguments, person.author)
 
     def add_files(self, person: Person, files: Sequence[tuple[str, bytes]], collection: str) -> Job:
@@ -136,6 +165,13 @@ class LibraryService:
         if not any(real.is_relative_to(root) for root in self._roots):
             allowed = ", ".join(map(str, self._roots))
             raise NotAllowed(f"{path} is not below {allowed}: CONTACTSHEET_ROOTS says which folders may be added")
+        return real
+
+    def _check_table(self, path: Path, collection: str) -> Path:
+        real = path.expanduser().resolve()
+        if real.parent != (self._captions / collection).resolve():
+            self._check_inside_roots(path)
+        read_captions(real)
         return real
 
     def _check_root(self, folder: Path) -> Path:

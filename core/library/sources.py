@@ -64,10 +64,10 @@ class SourceService:
         table = self._collections.open(collection)
         return self._read.get_or_create((collection, table.folder, table.change_token()), table.locations)
 
-    def excluded(self, collection: str, folder: Path) -> tuple[str, ...]:
-        """The patterns that were given for a folder; none if it is no source of the collection."""
+    def source_at(self, collection: str, folder: Path) -> CollectionSource | None:
+        """What is known of a folder that was added before; None if it is no source of the collection."""
         root = path_to_uri(folder.expanduser().resolve())
-        return next((each.exclude for each in self._sources.list(collection) if each.root == root), ())
+        return next((each for each in self._sources.list(collection) if each.root == root), None)
 
     # -- rescans --------------------------------------------------------------------------------------------
 
@@ -123,8 +123,10 @@ class SourceService:
 
     def _rescan(self, collection: str, options: RescanOptions, listener: ProgressListener) -> IngestReport:
         report = IngestReport(collection, 0, 0, (), 0.0, 0.0)
-        for source in self._chosen(collection, options):
-            report = report.joined(self._rescan_source(collection, source, options, listener))
+        chosen = self._chosen(collection, options)
+        for source in chosen:
+            scanned = self._rescan_source(collection, source, options, listener)
+            report = report.joined(_naming(source, scanned) if len(chosen) > 1 else scanned)
         self._on_change(collection)
         return report
 
@@ -240,6 +242,11 @@ def named_source(root: str, collection: str, known: Sequence[CollectionSource]) 
 
 def _is_there(source: CollectionSource) -> bool:
     return uri_to_path(source.root).exists()
+
+
+def _naming(source: CollectionSource, report: IngestReport) -> IngestReport:
+    """The report with remarks that say which source they are about."""
+    return replace(report, remarks=tuple(f"{source.label}: {remark}" for remark in report.remarks))
 
 
 def _unreachable(source: CollectionSource) -> str:

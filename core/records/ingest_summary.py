@@ -11,7 +11,7 @@ MAX_KINDS_SHOWN = 5
 
 
 def ingest_summary(report: IngestReport) -> str:
-    """One line: `3 added, 0 known already, 1 skipped (1 damaged) in 4 s (1.2 images/s)`."""
+    """One line: `3 added, 0 known already, 1 skipped (1 damaged) in 4 s (1.2 images/s)`; the rate if any was added."""
     parts = [f"{report.added:,} added", f"{report.known:,} known already"]
     changes = {
         "with new metadata or places": report.refreshed,
@@ -27,8 +27,10 @@ def ingest_summary(report: IngestReport) -> str:
             f"{len(report.notes):,} with a note ({named_counts(Counter(note.reason for note in report.notes))})"
         )
     if report.removed:
-        parts.append(f"{report.removed:,} removed before are left out (the collection's bin has them)")
-    line = f"{', '.join(parts)} in {report.seconds:.0f} s ({report.images_per_s:.1f} images/s)"
+        are, them = ("is", "it") if report.removed == 1 else ("are", "them")
+        parts.append(f"{report.removed:,} removed before {are} left out (the collection's bin has {them})")
+    rate = f" ({report.images_per_s:.1f} images/s)" if report.added else ""
+    line = f"{', '.join(parts)} in {report.seconds:.0f} s{rate}"
     return "; ".join([line, *report.remarks])
 
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
 from core.app import DEMO, App
+from core.records.sources import CollectionSource
+from pages.library.source_captions import TABLE_TYPES
 from pages.ui.person import person
 from pages.ui.uploads import offer_upload, release_files
 
+UPLOAD_TABLE, TABLES_KEY = "Upload a table…", "tables_given"
 UNSPLASH_LITE, UNSPLASH_WIDTHS = "https://unsplash.com/data/lite/latest", (400, 640, 1080)
 
 
@@ -61,7 +65,9 @@ def folder_form(app: App, collection: str | None) -> None:
     current = Path(st.session_state.setdefault("folder", str(roots[0])))
     st.text_input("Folder", key="folder")
     folder_navigation(current, app.library.folders_in(current), at_root=current in roots)
-    exclude = exclude_field(app, current, collection)
+    known = app.sources.source_at(collection, current) if collection else None
+    exclude = exclude_field(f"{collection}_{current}", known)
+    captions, table = captions_field(app, current, known)
     if st.button(
         "Add to collection",
         type="primary",
@@ -69,23 +75,43 @@ def folder_form(app: App, collection: str | None) -> None:
         icon=":material/drive_folder_upload:",
         key="add_folder",
     ):
-        app.library.add_folder(person(), current, str(collection), exclude)
+        if table is not None:
+            captions = app.captions.store(person(), str(collection), table.name, table.getvalue())
+            release_files(table)
+            st.session_state[TABLES_KEY] = st.session_state.get(TABLES_KEY, 0) + 1
+        app.library.add_folder(person(), current, str(collection), exclude, captions)
         st.rerun()
 
 
-def exclude_field(app: App, folder: Path, collection: str | None) -> list[str]:
+def exclude_field(key: str, known: CollectionSource | None) -> list[str]:
     """Patterns of what is passed over; those that were given before for this folder are there again."""
-    before = app.sources.excluded(collection, folder) if collection else ()
     text = st.text_area(
         "Exclude",
-        "\n".join(before),
-        key=f"exclude_{collection}_{folder}",
+        "\n".join(known.exclude) if known else "",
+        key=f"exclude_{key}",
         placeholder="proofs/",
         height=80,
         help="A pattern per line: *.tmp.jpg, private/ or 1998/contact sheets/*. Bins, thumbnails and catalogs of other "
         "programs are passed over anyway.",
     )
     return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def captions_field(app: App, folder: Path, known: CollectionSource | None) -> tuple[Path | None, Any]:
+    """A table of captions that lies in the folder, or one that is uploaded; without either it stays as it was."""
+    chosen = st.selectbox(
+        "Captions",
+        [*app.library.tables_in(folder), UPLOAD_TABLE],
+        index=None,
+        key=f"captions_in_{folder}",
+        placeholder="As before" if known and known.captions else "None",
+        help="A table of titles, captions, dates and more, with a row per file. The collection remembers it.",
+    )
+    if chosen != UPLOAD_TABLE:
+        return (folder / chosen if chosen else None), None
+    offer_upload(app, "collection")
+    key = f"folder_captions_{st.session_state.get(TABLES_KEY, 0)}"
+    return None, st.file_uploader("Table of captions", type=TABLE_TYPES, key=key)
 
 
 def folder_navigation(current: Path, subfolders: Sequence[str], at_root: bool) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import streamlit as st
 
 from core.app import App
+from core.library.captions import TABLE_SUFFIXES
 from pages.library.outcome_notice import run_and_notify
 from pages.ui.person import person
 from pages.ui.uploads import offer_upload, release_files
 
-TABLE_TYPES = ["csv", "tsv", "txt", "json", "jsonl", "ndjson"]
+TABLE_TYPES = [suffix[1:] for suffix in TABLE_SUFFIXES]
 GIVEN_KEY = "captions_given"  # how many were uploaded: each makes the uploader a new, empty one
 
 
@@ -19,7 +20,10 @@ def captions_popover(app: App, collection: str, root: str) -> None:
     if not popover.open:
         return
     with popover:
-        st.write("A table of titles, captions, dates and more, with a row per file. It replaces the one in use.")
+        st.write(
+            "A table of titles, captions, dates and more, with a row per file. It replaces the one in use: "
+            "what it says nothing of loses what that one said."
+        )
         st.download_button(
             "Download a template",
             lambda: app.captions.template(collection, root),

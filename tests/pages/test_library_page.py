@@ -14,6 +14,7 @@ from core.records.jobs import Failure, IngestReport, Job
 from core.settings import Secret
 from core.store.objects.locks import ingest_lock
 from core.text import format_bytes
+from pages.library.add_pictures import UPLOAD_TABLE
 from pages.ui import person as person_module
 from pages.ui.format import escape_markdown, model_label
 from pages.ui.person import SessionConnection
@@ -58,6 +59,62 @@ def test_a_folder_is_added_by_choosing_a_collection_and_starting(library: App, p
     job = library.library.jobs()[0]
     assert (job.collection, job.arguments["folder"], job.state) == ("birds", str(pictures), "queued")
     assert any("birds" in m.value and "queued" in m.value for m in page.markdown)
+
+
+def test_a_folder_is_added_with_a_table_that_lies_in_it_and_without_what_is_excluded(
+    library: App, pictures: Path
+) -> None:
+    (pictures / "words.csv").write_text("file,title\nred.png,From the table\n")
+    page = open_folder_form(library, pictures)
+    page.text_area(key=f"exclude_birds_{pictures}").set_value("*.jpg").run()
+    page.selectbox(key=f"captions_in_{pictures}").set_value("words.csv").run()
+    page.button(key="add_folder").click().run()
+    assert not page.exception
+    library.run_job(library.library.jobs(1)[0].id)
+    assert "From the table" in library.titles("birds").values()
+    assert library.size("birds") == 2
+    again = open_folder_form(library, pictures)
+    assert again.text_area(key=f"exclude_birds_{pictures}").value == "*.jpg"
+    assert again.selectbox(key=f"captions_in_{pictures}").placeholder == "As before"
+
+
+def test_a_folder_is_added_with_a_table_that_is_uploaded(library: App, pictures: Path) -> None:
+    page = open_folder_form(library, pictures)
+    page.selectbox(key=f"captions_in_{pictures}").set_value(UPLOAD_TABLE).run()
+    page.file_uploader[0].set_value([("words.csv", b"file,title\nred.png,Uploaded words\n", "text/csv")]).run()
+    page.button(key="add_folder").click().run()
+    assert not page.exception
+    library.run_job(library.library.jobs(1)[0].id)
+    assert "Uploaded words" in library.titles("birds").values()
+
+
+def test_a_table_that_cannot_be_read_adds_nothing(library: App, pictures: Path) -> None:
+    (pictures / "words.csv").write_text("name of the boat,title\nx,y\n")
+    page = open_folder_form(library, pictures)
+    page.selectbox(key=f"captions_in_{pictures}").set_value("words.csv").run()
+    page.button(key="add_folder").click().run()
+    assert any("words" in error.value for error in page.error)
+    assert library.library.jobs(1) == []
+
+
+def test_tables_of_other_folders_are_out_of_reach(library: App, pictures: Path) -> None:
+    library.library._roots[:] = [pictures / "sub"]
+    (pictures / "words.csv").write_text("file,title\nblue.webp,Secret\n")
+    with pytest.raises(NotAllowed, match="is not below"):
+        library.library.add_folder(OPERATOR, pictures / "sub", "birds", captions=pictures / "words.csv")
+    theirs = library.captions.store(OPERATOR, "others", "words.csv", (pictures / "words.csv").read_bytes())
+    with pytest.raises(NotAllowed, match="is not below"):
+        library.library.add_folder(OPERATOR, pictures / "sub", "birds", captions=theirs)
+
+
+def open_folder_form(library: App, folder: Path) -> AppTest:
+    """The form to add a folder to a collection `birds`."""
+    library.library._roots.append(folder)
+    library.ingest(folder / "sub", "birds")
+    page = open_library()
+    page.session_state["folder"] = str(folder)
+    page.selectbox(key="library_collection").set_value("birds").run()
+    return page.button_group(key="way").select("Folder on this computer").run()
 
 
 def test_an_unsplash_dataset_is_added_from_its_address(library: App, pictures: Path) -> None:
