@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -45,15 +46,26 @@ def test_an_archive_is_followed_and_found_by_year_and_place(
         page.get_by_role("button", name="See what would change").click()
         expect(page.get_by_text("1 moved, 1 missing, 4 unchanged")).to_be_visible()
         settled(page)
-        page.get_by_role("button", name="Rescan now").click()
+        page.get_by_role("button", name="Rescan", exact=True).click()
         expect(page.get_by_text("1 moved, 1 missing").last).to_be_visible()
         page.reload()
         expect(page.get_by_text("Missing files")).to_be_visible()
         expect(page.get_by_text(str(folder / "5.jpg"))).to_be_visible()
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+        page.get_by_role("button", name="Move to bin").click()
+        page.get_by_role("button", name="Move 1 picture to the bin").click()
+        expect(page.get_by_text("1 missing picture moved to the bin of family.")).to_be_visible()
 
-        page.goto(f"{address}/search?collection=family&since=1998&until=1998&place=Lisbon")
+        page.goto(f"{address}/search?collection=family&place=LISBON&people=Grace")
+        expect(page.get_by_text("This collection has no person ‘Grace’")).to_be_visible()
+        expect(page).to_have_url(re.compile("place=Lisbon"))
+        expect(page.locator(".frame")).to_have_count(2)
+        settled(page)
+        page.get_by_role("button", name="Filters · 1").click()
+        page.get_by_label("Taken until").fill("Sept 1998")
+        page.get_by_label("Taken until").press("Enter")
         expect(page.locator(".frame")).to_have_count(1)
+        page.keyboard.press("Escape")
         page.locator(".frame").first.click()
         details = page.get_by_role("dialog")
         expect(details.get_by_text("September 1998")).to_be_visible()
