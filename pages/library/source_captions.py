@@ -11,12 +11,13 @@ from pages.ui.person import person
 from pages.ui.uploads import offer_upload, release_files
 
 TABLE_TYPES = [suffix[1:] for suffix in TABLE_SUFFIXES]
-GIVEN_KEY = "captions_given"  # how many were uploaded: each makes the uploader a new, empty one
+GIVEN_KEY = "captions_given"  # how many were uploaded: each makes the popover a new, closed one
 
 
 def captions_popover(app: App, collection: str, root: str) -> None:
     """Upload a table of captions for a source, or download one to fill in. For curators."""
-    popover = st.popover("Captions", type="tertiary", key=f"captions_{root}", on_change="rerun")
+    given = st.session_state.get(GIVEN_KEY, 0)
+    popover = st.popover("Captions", type="tertiary", key=f"captions_{root}_{given}", on_change="rerun")
     if not popover.open:
         return
     with popover:
@@ -39,14 +40,14 @@ def captions_popover(app: App, collection: str, root: str) -> None:
         table = st.file_uploader(
             "Table of captions",
             type=TABLE_TYPES,
-            key=f"captions_file_{root}_{st.session_state.get(GIVEN_KEY, 0)}",
+            key=f"captions_file_{root}_{given}",
             help="Also as exiftool, osxphotos, Lightroom and Excel write them",
         )
         upload = st.button("Upload captions", type="primary", disabled=table is None, key=f"use_captions_{root}")
         if upload and table is not None:
             use_captions(app, collection, root, table.name, table.getvalue())
             release_files(table)
-            st.session_state[GIVEN_KEY] = st.session_state.get(GIVEN_KEY, 0) + 1
+            st.session_state[GIVEN_KEY] = given + 1
             st.rerun()
 
 

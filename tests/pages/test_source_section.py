@@ -153,14 +153,14 @@ def test_why_a_dry_run_failed_is_said(served: App, archive: Path, monkeypatch: p
 
 def test_captions_are_uploaded_for_a_source_from_its_template(served: App, archive: Path) -> None:
     page = open_sources()
-    page.session_state[f"captions_{archive}"] = True
+    page.session_state[f"captions_{archive}_0"] = True
     page.run()
     template = served.captions.template("birds", str(archive)).decode("utf-8-sig")
     table = template.replace("red.png,", "red.png,The red one", 1)
     page.file_uploader[0].set_value([("words.csv", table.encode(), "text/csv")])
-    page.session_state[f"captions_{archive}"] = True
+    page.session_state[f"captions_{archive}_0"] = True
     page.run()
-    page.session_state[f"captions_{archive}"] = True
+    page.session_state[f"captions_{archive}_0"] = True
     page.button(key=f"use_captions_{archive}").click().run()
     assert not page.exception
     (job,) = served.library.jobs(1)

@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,13 @@ def test_a_job_that_ends_well_says_what_it_did(jobs: JobStore, ingests: Backgrou
     assert job.ended_at is not None
     assert jobs.failures(job.id) == list(REPORT.failures)
     assert jobs.failures_by_reason(job.id) == [("empty file", 1), ("truncated", 1)]
+
+
+def test_a_rate_is_told_only_where_something_was_added() -> None:
+    assert ingest_summary(REPORT).endswith("in 2 s (1.5 images/s)")
+    assert ingest_summary(replace(REPORT, added=0, removed=1)).endswith(
+        "1 removed before is left out (the collection's bin has it) in 2 s"
+    )
 
 
 def test_a_cancelled_job_keeps_what_was_committed(jobs: JobStore, ingests: BackgroundJobs) -> None:

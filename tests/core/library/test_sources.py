@@ -720,3 +720,23 @@ def test_what_a_killed_scan_found_out_stays_when_another_file_has_that_place_by_
     rescan(app)
     assert app.quality.judging.votes(ADA, "c", "red") == {new: True}
     assert settled(app)
+
+
+def test_remarks_on_several_sources_name_theirs(app: App, archive: Path, tmp_path: Path) -> None:
+    table = tmp_path / "captions.csv"
+    table.write_text("file,title\nnot there.jpg,x\n")
+    paint(tmp_path / "scans", "blue", 2)
+    app.ingest(tmp_path / "scans", "c", captions=table)
+    remarks = app.sources.rescan(OPERATOR, "c", RescanOptions()).remarks
+    assert [remark.split(";")[0] for remark in remarks] == ["scans: captions: 0 of 1 rows matched"]
+    (alone,) = app.sources.rescan(OPERATOR, "c", RescanOptions((str(tmp_path / "scans"),))).remarks
+    assert alone.startswith("captions: 0 of 1 rows matched")
+
+
+def test_what_would_go_to_the_bin_with_a_source_is_what_goes(app: App, archive: Path, tmp_path: Path) -> None:
+    other = tmp_path / "scans"
+    paint(other, "blue", 2)
+    shutil.copy(next((archive / "1998").iterdir()), other / "copy.png")
+    app.ingest(other, "c")
+    expected = app.sources.count_only_in("c", str(other))
+    assert expected == app.sources.remove(OPERATOR, "c", str(other)) == 2
