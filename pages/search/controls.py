@@ -78,7 +78,9 @@ def filter_form(facets: Facets, problems: list[str]) -> Filters:
         if counts
     }
     choices = filter_choices(facets)
-    shapes = st.pills("Shape", choices["shape"], selection_mode="multi", key="shape", bind="query-params")
+    shapes = st.pills(
+        "Shape", [shape for shape, _ in facets.orientations], selection_mode="multi", key="shape", bind="query-params"
+    )
     rating = _pill("Rating at least", "rating", choices["rating"])
     gps = _pill("Coordinates", "gps", choices["gps"])
     filters = Filters(

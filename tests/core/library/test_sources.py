@@ -728,9 +728,9 @@ def test_remarks_on_several_sources_name_theirs(app: App, archive: Path, tmp_pat
     paint(tmp_path / "scans", "blue", 2)
     app.ingest(tmp_path / "scans", "c", captions=table)
     remarks = app.sources.rescan(OPERATOR, "c", RescanOptions()).remarks
-    assert [remark.split(";")[0] for remark in remarks] == ["scans: captions: 0 of 1 rows matched"]
+    assert [remark.split(";")[0] for remark in remarks] == ["scans: captions: 0 of 1 row matched"]
     (alone,) = app.sources.rescan(OPERATOR, "c", RescanOptions((str(tmp_path / "scans"),))).remarks
-    assert alone.startswith("captions: 0 of 1 rows matched")
+    assert alone.startswith("captions: 0 of 1 row matched")
 
 
 def test_what_would_go_to_the_bin_with_a_source_is_what_goes(app: App, archive: Path, tmp_path: Path) -> None:
