@@ -72,7 +72,7 @@ def current_dry_run(sources: Sequence[CollectionSource]) -> DryRun | None:
     dry_run: DryRun | None = st.session_state.get(DRY_RUN_KEY)
     if dry_run is None or dry_run.sources != sources:
         return None
-    dry_run.wait(FIRST_WAIT_S)
+    dry_run.wait(max(0.0, FIRST_WAIT_S - dry_run.seconds))
     return dry_run
 
 
@@ -98,28 +98,26 @@ def show_preview(preview: ScanPreview) -> None:
         st.caption(escape_markdown(sentence(remark)))
     below = f"{shown_path(preview.root).rstrip('/')}/"
     with st.container(gap="xsmall"):
-        for name, lines in preview_lists(preview).items():
-            if lines:
-                with st.expander(f"{name} · {len(lines):,}", key=f"preview_{name}_{preview.root}"):
-                    list_lines([line.replace(below, "") for line in lines[:MAX_LISTED]], len(lines))
+        for name, (count, lines) in preview_lists(preview).items():
+            if count:
+                with st.expander(f"{name} · {count:,}", key=f"preview_{name}_{preview.root}"):
+                    st.text("\n".join(line.replace(below, "") for line in lines))
+                    if count > len(lines):
+                        st.caption(f"The first {len(lines)} of {count:,} are listed.")
 
 
-def preview_lists(preview: ScanPreview) -> Mapping[str, Sequence[str]]:
-    """The files by what would become of them, as people know their paths."""
-    return {
-        "New": [shown_path(uri) for uri in preview.new],
-        "Edited": [shown_path(uri) for uri in preview.changed],
-        "New metadata": [shown_path(uri) for uri in preview.refreshed],
-        "Moved": [f"{shown_path(old)} → {shown_path(new)}" for old, new in preview.moved],
-        "Missing": [shown_path(uri) for uri in preview.missing],
-        "Cannot be read": [f"{shown_path(failure.uri)}  ({failure.reason})" for failure in preview.failures],
+def preview_lists(preview: ScanPreview) -> Mapping[str, tuple[int, list[str]]]:
+    """How many files would become what, and the first of them, as people know their paths."""
+    plain = {
+        "New": preview.new,
+        "Edited": preview.changed,
+        "New metadata": preview.refreshed,
+        "Missing": preview.missing,
     }
-
-
-def list_lines(lines: Sequence[str], total: int) -> None:
-    st.text("\n".join(lines))
-    if total > len(lines):
-        st.caption(f"The first {len(lines)} of {total:,} are listed.")
+    listed = {name: (len(uris), [shown_path(uri) for uri in uris[:MAX_LISTED]]) for name, uris in plain.items()}
+    moves = [f"{shown_path(old)} → {shown_path(new)}" for old, new in preview.moved[:MAX_LISTED]]
+    broken = [f"{shown_path(failure.uri)}  ({failure.reason})" for failure in preview.failures[:MAX_LISTED]]
+    return listed | {"Moved": (len(preview.moved), moves), "Cannot be read": (len(preview.failures), broken)}
 
 
 def preview_line(preview: ScanPreview) -> str:

@@ -13,7 +13,7 @@ from core.records.sources import UPLOADS, RescanOptions, ScanPreview, SourceStat
 from core.text import counted
 from pages.library.dry_run import current_dry_run, forget_dry_run, show_preview, show_state, start_dry_run
 from pages.library.missing_pictures import show_missing
-from pages.library.outcome_notice import run_and_notify
+from pages.library.outcome_notice import reporting_errors, run_and_notify
 from pages.library.source_captions import captions_popover
 from pages.ui.format import escape_markdown
 from pages.ui.person import person
@@ -34,8 +34,9 @@ def show_sources(app: App, collection: str) -> None:
         )
     previews: dict[str, ScanPreview] = {}
     if curator and folders:
-        rescan_bar(app, collection, len(folders))
-        if dry_run := current_dry_run([state.source for state in states]):
+        dry_run = current_dry_run([state.source for state in states])
+        rescan_bar(app, collection, len(folders), looking=dry_run is not None and dry_run.running)
+        if dry_run:
             show_state(dry_run)
             previews = dry_run.previews
     for state in states:
@@ -46,13 +47,14 @@ def show_sources(app: App, collection: str) -> None:
     show_missing(app, collection, curator)
 
 
-def rescan_bar(app: App, collection: str, folders: int) -> None:
-    """A dry run, and the rescan of all folders."""
+def rescan_bar(app: App, collection: str, folders: int, looking: bool) -> None:
+    """A dry run, unless one is `looking` at the folders already, and the rescan of all of them."""
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
             "See what would change",
             icon=":material/preview:",
             key="preview_rescan",
+            disabled=looking,
             on_click=look_at_folders,
             args=(app, collection),
             help="A dry run: looks at the folders and changes nothing",
@@ -74,7 +76,9 @@ def rescan_bar(app: App, collection: str, folders: int) -> None:
 
 @uninterrupted
 def look_at_folders(app: App, collection: str) -> None:
-    start_dry_run(app, collection, rescan_options())
+    with reporting_errors():
+        app.access.require(person(), Action.RESCAN)
+        start_dry_run(app, collection, rescan_options())
 
 
 def start_rescan(app: App, collection: str, *roots: str) -> str:
@@ -100,7 +104,7 @@ def show_source(app: App, collection: str, state: SourceState, curator: bool, re
                 captions_popover(app, collection, source.root)
                 if not uploads:
                     remove_popover(app, collection, state)
-    st.caption(" · ".join(source_facts(state)))
+    st.caption(" · ".join(source_facts(state, curator)))
     if not state.reachable:
         st.warning(
             "This folder cannot be reached now: is its disk connected? Its pictures stay as they are.",
@@ -108,13 +112,13 @@ def show_source(app: App, collection: str, state: SourceState, curator: bool, re
         )
 
 
-def source_facts(state: SourceState) -> list[str]:
-    """What is known of a source, each fact in a few words."""
+def source_facts(state: SourceState, with_patterns: bool) -> list[str]:
+    """What is known of a source, each fact in a few words; patterns of what is excluded name folders."""
     source = state.source
     facts = [counted(state.files, "file")]
     if state.missing:
         facts.append(f"{state.missing:,} missing")
-    if source.exclude:
+    if source.exclude and with_patterns:
         facts.append(f"excluding {escape_markdown(', '.join(source.exclude))}")
     if source.captions:
         facts.append("with captions")

@@ -133,6 +133,7 @@ def test_a_dry_run_that_takes_long_leaves_the_page_usable(
     page = open_sources()
     page.button(key="preview_rescan").click().run()
     assert "Looking at the folders" in texts(page)
+    assert page.button(key="preview_rescan").disabled
     assert page.button(key="start_rescan")
     may_end.set()
     page.session_state[DRY_RUN_KEY].wait(30)
@@ -172,9 +173,12 @@ def test_captions_are_uploaded_for_a_source_from_its_template(served: App, archi
 def test_whoever_is_no_curator_sees_names_and_no_buttons(
     served: App, archive: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    served.ingest(archive, "birds", exclude=["private/"])
+    assert "private" in texts(open_sources())
     monkeypatch.setattr(person_module, "connection_of_session", lambda: SessionConnection(False))
     page = open_sources()
     assert not page.exception
+    assert "private" not in texts(page)
     assert "**pictures**" in texts(page)
     assert str(archive) not in texts(page)
     keys = {button.key for button in page.button}
@@ -186,7 +190,10 @@ def test_a_preview_is_one_line_and_lists() -> None:
     assert preview_line(ScanPreview("/a", new=("/a/1",), unchanged=2)) == "A rescan finds 1 new, 2 unchanged"
     assert preview_line(ScanPreview("/a", remarks=("not there",))) == ""
     lists = preview_lists(ScanPreview("/a", new=("/a/90%25.jpg",), failures=(Failure("/a/x.jpg", "damaged", ""),)))
-    assert (lists["New"], lists["Cannot be read"]) == (["/a/90%.jpg"], ["/a/x.jpg  (damaged)"])
+    assert lists["New"] == (1, ["/a/90%.jpg"])
+    assert lists["Cannot be read"] == (1, ["/a/x.jpg  (damaged)"])
+    many = preview_lists(ScanPreview("/a", missing=tuple(f"/a/{n}.jpg" for n in range(1000))))
+    assert (many["Missing"][0], len(many["Missing"][1])) == (1000, 200)
 
 
 def test_what_goes_to_the_bin_reads_as_a_sentence() -> None:
