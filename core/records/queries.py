@@ -1,0 +1,73 @@
+"""What a person asks for: wishes in words and by pictures, and conditions that each result has to meet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from core.records.created_time import CreatedTime
+
+# The fields of a picture's texts; `any` means all of them. A `name` is a file name.
+TextField = Literal["any", "title", "description", "keyword", "person", "place", "camera", "author", "name", "source"]
+Comparison = Literal["<", "<=", "=", ">=", ">"]
+
+
+@dataclass(frozen=True)
+class Wish:
+    """Words that pictures should match, by what they show and by their texts; with a negative weight, should not."""
+
+    text: str
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class TextCondition:
+    """Pictures one of whose texts in `field` has these words next to each other, compared without case and accents."""
+
+    words: str
+    field: TextField = "any"
+    excluded: bool = False
+
+
+@dataclass(frozen=True)
+class RatingCondition:
+    """Pictures whose rating compares so with `stars`; those without a rating never do."""
+
+    comparison: Comparison
+    stars: int
+    excluded: bool = False
+
+
+@dataclass(frozen=True)
+class PeriodCondition:
+    """Pictures certainly taken from the start of `since` to the end of `until`, as `Filters` understands it."""
+
+    since: CreatedTime | None
+    until: CreatedTime | None
+    excluded: bool = False
+
+
+Condition = TextCondition | RatingCondition | PeriodCondition
+
+
+@dataclass(frozen=True)
+class Query:
+    """A whole request: a result meets every condition; the best match the wishes and look like the pictures `like`.
+
+    `like` and `unlike` are ids of assets, or unambiguous beginnings of them.
+    """
+
+    wishes: tuple[Wish, ...] = ()
+    conditions: tuple[Condition, ...] = ()
+    like: tuple[str, ...] = ()
+    unlike: tuple[str, ...] = ()
+
+    @property
+    def words(self) -> str:
+        """The positive wishes in one line, as a person or a ranker reads them."""
+        return ", ".join(wish.text for wish in self.wishes if wish.weight > 0)
+
+    @property
+    def orders(self) -> bool:
+        """Whether anything in it says which pictures come first; if not, it only narrows what is browsed."""
+        return bool(self.wishes or self.like or self.unlike)
