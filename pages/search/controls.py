@@ -21,6 +21,7 @@ from pages.search.link_filters import (
 from pages.search.picture_query import chosen_picture
 from pages.search.search_state import EQUAL_WEIGHT, SearchParams, minimum_similarity, period_of, requested_count
 from pages.ui.format import escape_markdown, sentence
+from pages.ui.streamlit_internals import value_in_link
 
 LABELS = {"source": "Source", "keyword": "Keyword", "people": "People", "place": "Place", "camera": "Camera"}
 FILTER_KEYS = (*LABELS, "shape", "since", "until", "rating", "gps")
@@ -73,13 +74,13 @@ def read_link(facets: Facets) -> list[str]:
 
 def filters_label() -> str:
     """`Filters`, with the number of those in use."""
-    used = sum(bool(st.session_state.get(key, st.query_params.get(key))) for key in FILTER_KEYS)
+    used = sum(bool(value_in_link(key)) for key in FILTER_KEYS)
     return f"Filters · {used}" if used else "Filters"
 
 
 def similarity_label() -> str:
     """`Similarity`, with the minimum if there is one."""
-    floor = minimum_similarity(number(st.session_state.get("floor", st.query_params.get("floor"))))
+    floor = minimum_similarity(number(value_in_link("floor")))
     return f"Similarity · {floor:.2f}" if floor > 0 else "Similarity"
 
 

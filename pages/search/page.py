@@ -18,6 +18,7 @@ from pages.search.results import show_newest, show_turn
 from pages.search.search_state import SearchParams
 from pages.search.turns import shorten
 from pages.ui import resources
+from pages.ui.copy_link import copy_link
 from pages.ui.format import escape_markdown, sentence
 from pages.ui.header import collection_header
 from pages.ui.notices import show_mock_server_notice, wait_for_demo
@@ -39,6 +40,9 @@ def main() -> None:
         with line:
             show_examples(app.searches.examples(collection))
         show_earlier_turns(conversation())
+    with line:
+        st.space("stretch")
+        copy_link()
     if "photo" in st.query_params:
         show_details(app, collection, st.query_params["photo"])
 
