@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -21,10 +21,19 @@ from pages.search.link_filters import (
 from pages.search.picture_query import chosen_picture
 from pages.search.search_state import EQUAL_WEIGHT, SearchParams, minimum_similarity, period_of, requested_count
 from pages.ui.format import escape_markdown, sentence
-from pages.ui.streamlit_internals import value_in_link
+from pages.ui.streamlit_internals import values_in_link
 
 LABELS = {"source": "Source", "keyword": "Keyword", "people": "People", "place": "Place", "camera": "Camera"}
 FILTER_KEYS = (*LABELS, "shape", "since", "until", "rating", "gps")
+EMPTY_FIELDS: Mapping[str, object] = {
+    **{key: [] for key in (*LABELS, "shape")},
+    "since": "",
+    "until": "",
+    "rating": None,
+    "gps": None,
+    "floor": 0.0,
+    "weight": EQUAL_WEIGHT,
+}
 
 
 def search_controls(query: str, facets: Facets) -> tuple[SearchParams, DeltaGenerator]:
@@ -59,9 +68,21 @@ def search_controls(query: str, facets: Facets) -> tuple[SearchParams, DeltaGene
     return params, line
 
 
+def field_values() -> dict[str, object]:
+    """What all filters and sliders hold."""
+    return {key: st.session_state.get(key) for key in EMPTY_FIELDS}
+
+
+def restore_fields(values: Mapping[str, object]) -> None:
+    """Give the filters and sliders what they once held; for callbacks."""
+    for key, empty in EMPTY_FIELDS.items():
+        value = values.get(key)
+        st.session_state[key] = empty if value is None else value
+
+
 def read_link(facets: Facets) -> list[str]:
     """Keep the filters of the URL that the collection has, as it writes them; say which ones it does not have."""
-    asked = {key: st.query_params.get_all(key) for key in FILTER_KEYS}
+    asked = {key: values_in_link(key) for key in FILTER_KEYS}
     if respelled := as_collection_writes(asked, facets):
         for key, values in respelled.items():
             write_filter(key, values)
@@ -84,20 +105,20 @@ def write_filter(key: str, values: Sequence[str]) -> None:
 
 def filters_label() -> str:
     """`Filters`, with the number of those in use."""
-    used = sum(bool(value_in_link(key)) for key in FILTER_KEYS)
+    used = sum(any(values_in_link(key)) for key in FILTER_KEYS)
     return f"Filters · {used}" if used else "Filters"
 
 
 def similarity_label() -> str:
     """`Similarity`, with the minimum if there is one."""
-    floor = minimum_similarity(number(value_in_link("floor")))
+    floor = minimum_similarity(number("".join(values_in_link("floor")[:1])))
     return f"Similarity · {floor:.2f}" if floor > 0 else "Similarity"
 
 
-def number(value: object) -> float:
-    """A number as a link or a slider gives it; 0 for what is none."""
+def number(text: str) -> float:
+    """A number as a link writes it; 0 for what is none."""
     try:
-        return float(str(value))
+        return float(text)
     except ValueError:
         return 0.0
 

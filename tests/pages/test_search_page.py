@@ -68,6 +68,33 @@ def test_an_example_becomes_the_query(served: App) -> None:
     assert frames(page)[0]["title"] == "Green"
 
 
+def test_an_earlier_search_is_repeated_with_its_filters_and_minimum(served: App) -> None:
+    page = visit(q="red", keyword="warm", since="1999", shape="landscape", floor="0.3")
+    assert [f["title"] for f in frames(page)] == ["Red <b>sail</b>"]
+    page.multiselect(key="keyword").set_value([])
+    page.text_input(key="since").set_value("")
+    page.button_group(key="shape").set_value([])
+    page.slider(key="floor").set_value(0.0)
+    page.text_input(key="q").set_value("blue").run()
+    assert len(frames(page)) == 3
+    next(b for b in page.button if b.label == "Again").click().run()
+    assert not page.exception
+    assert [f["title"] for f in frames(page)] == ["Red <b>sail</b>"]
+    assert page.multiselect(key="keyword").value == ["warm"]
+    assert page.text_input(key="since").value == "1999"
+    assert page.slider(key="floor").value == 0.3
+    next(b for b in page.button if b.label == "Again").click().run()
+    assert page.multiselect(key="keyword").value == []
+    assert len(frames(page)) == 3
+
+
+def test_another_minimum_is_the_same_search_adjusted(served: App) -> None:
+    page = visit(q="red")
+    for floor in (0.1, 0.2, 0.3):
+        page.slider(key="floor").set_value(floor).run()
+    assert not [b for b in page.button if b.label == "Again"]
+
+
 def test_nothing_found_says_how_to_find_more(served: App) -> None:
     page = visit(q="red", floor="1.0", keyword="cold")
     assert frames(page) == []
