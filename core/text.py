@@ -31,6 +31,14 @@ def folded(text: str) -> str:
     return text.lower() if text.isascii() else unicodedata.normalize("NFC", text).casefold()
 
 
+def plain(text: str) -> str:
+    """Text by which words are compared: without case and accents."""
+    if text.isascii():
+        return text.lower()
+    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(character for character in decomposed if not unicodedata.combining(character))
+
+
 def called(name: str) -> str:
     """A cluster's quoted name, or words for a cluster that has none."""
     return quoted(name) if name else "a cluster without a name"
