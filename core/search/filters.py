@@ -38,6 +38,7 @@ class Facets:
     rated: int = 0
     with_gps: int = 0
     pictures: int = 0
+    authors: Counts = ()
 
 
 class FilterColumns:
