@@ -34,7 +34,8 @@ def folded(text: str) -> str:
 # Letters that Unicode does not take apart into a letter and a mark.
 _PLAIN_LETTERS = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i"})
 _LAST_ACCENT = "\u08ff"  # above it marks are letters of their own: vowels in India, voiced kana in Japan
-_UNSPACED = re.compile("([\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff])")  # Thai, Lao, kana, Chinese characters
+# Thai, Lao, kana and Chinese characters.
+_UNSPACED = re.compile("([\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff])")
 
 
 def plain_words(text: str) -> str:

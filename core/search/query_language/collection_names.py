@@ -1,4 +1,4 @@
-"""The names that a collection has, and where a sentence speaks of them: `in Lisbon`, `portraits of Ada`, `four stars`."""
+"""The names that a collection has, and where a sentence speaks of them: `in Lisbon`, `of Ada`, `four stars`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from core.records.queries import HIGHEST_RATING, PeriodCondition, Query, RatingC
 from core.search.filters import Facets
 from core.search.query_language.marked_terms import label_of
 from core.search.query_language.parts import Part
-from core.search.query_language.tokens import Token
+from core.search.query_language.tokens import Token, word_set
 from core.text import plain_words
 
 MAX_NAME_WORDS = 8
@@ -25,7 +25,7 @@ _AFTER: dict[str, tuple[TextField, ...]] = {
 }
 _ALONE: tuple[TextField, ...] = ("person", "place", "camera")
 # What stands after a name that is the whole of its phrase.
-_AFTER_PHRASE = frozenset("at in on by from of with near under and during before after since while".split())
+_AFTER_PHRASE = word_set("at in on by from of with near under and during before after since while")
 _NUMBERS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5} | {str(n): n for n in range(1, 6)}
 
 
@@ -37,7 +37,7 @@ class _Name:
 
 
 class CollectionNames:
-    """The people, places, cameras, authors and sources of a collection, the years of its pictures, whether any is rated.
+    """The people, places, cameras, authors, sources and years of a collection, and whether any picture is rated.
 
     Keywords are left out: what can be seen is found better by pixels.
     """

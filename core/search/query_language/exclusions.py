@@ -6,21 +6,21 @@ from collections.abc import Sequence
 
 from core.records.queries import Query, Wish
 from core.search.query_language.parts import Part
-from core.search.query_language.tokens import Token
+from core.search.query_language.tokens import Token, word_set
 
 MAX_EXCLUDED_WORDS = 4
 ARTICLES = frozenset(("a", "an", "the", "any"))
-_DETERMINERS = ARTICLES | frozenset("my your his her our their this that these those some".split())
+_DETERMINERS = ARTICLES | word_set("my your his her our their this that these those some")
 _JOINING = frozenset(("and", "or", "nor"))
 # Where the words that are excluded end.
-_AFTER_NOUN = frozenset(
+_AFTER_NOUN = word_set(
     "at in on by from with without near under over behind before after during beside between against around through "
-    "into for to while when where who which is are was were but except please only".split()
+    "into for to while when where who which is are was were but except please only"
 )
 # After "not" these soften what follows and exclude nothing: "not far from the sea".
-_NOT_EXCLUDING = frozenset(
+_NOT_EXCLUDING = word_set(
     "far only just too very so yet quite really alone long much many all every everyone even more less always for "
-    "to in at on from with necessarily sure".split()
+    "to in at on from with necessarily sure"
 )
 _ALONE = frozenset(("without", "excluding", "except"))
 _NEGATED = {"no": frozenset(("but", "with", "and")), "not": frozenset(("but",)), "without": frozenset(("but", "and"))}
@@ -28,23 +28,17 @@ _NEGATED = {"no": frozenset(("but", "with", "and")), "not": frozenset(("but",)),
 
 def read_exclusion(tokens: Sequence[Token], start: int) -> tuple[Part, int] | None:
     """The exclusion that a sentence has at a token, and the token after it."""
-    end = _after_negation(tokens, start)
-    if end is None:
-        return None
+    position = end = _after_negation(tokens, start)
     wishes: list[Wish] = []
-    while True:
-        words, after = _noun(tokens, end)
+    while position is not None:
+        words, after = _noun(tokens, position)
         if not words:
             break
         wishes.append(Wish(" ".join(words), -1.0))
         end = after
-        if after + 1 >= len(tokens) or tokens[after].key not in _JOINING or tokens[after - 1].ends_phrase:
-            break
-        after += 1
-        end = after if _noun(tokens, after)[0] else end
-        if end != after:
-            break
-    if not wishes:
+        joined = _key(tokens, after) in _JOINING and not tokens[after - 1].ends_phrase
+        position = after + 1 if joined else None
+    if not wishes or end is None:
         return None
     label = ", ".join(f"not {wish.text}" for wish in wishes)
     span = tokens[start].start, tokens[end - 1].end

@@ -1,4 +1,4 @@
-"""Terms with marks of their own: `"exact words"`, `-boat`, `2*dog`, `place:Lisbon`, `rating:>3`, `date:1998`, `like:ID`."""
+"""Terms with marks of their own: `"exact words"`, `-boat`, `2*dog`, `place:Lisbon`, `rating:>3`, `like:ID`."""
 
 from __future__ import annotations
 
@@ -35,11 +35,9 @@ class Mistake(Exception):
 
 
 def read_term(text: str, tokens: Sequence[Token], start: int, latest_year: int) -> tuple[Part, int] | Problem | None:
-    """The term that a token has marks of, and the token after it; a problem if it has a mistake; None if it has none."""
+    """The term at a token and the token after it; its problem if it has a mistake; None if it is a plain word."""
     token = tokens[start]
     try:
-        if token.unclosed:
-            raise Mistake("this quotation mark has no partner: close it, or write a backslash before it")
         if token.field in DATE_FIELDS:
             return _period(tokens, start)
         query, kind = _meaning(token, latest_year)
@@ -51,6 +49,8 @@ def read_term(text: str, tokens: Sequence[Token], start: int, latest_year: int) 
 
 
 def _meaning(token: Token, latest_year: int) -> tuple[Query | None, PartKind]:
+    if token.unclosed:
+        raise Mistake("this quotation mark has no partner: close it, or write a backslash before it")
     if token.field in TEXT_FIELDS:
         return Query(conditions=(_text_condition(token),)), "field"
     if token.field == "rating":
@@ -116,7 +116,7 @@ def _excluded(token: Token, latest_year: int) -> tuple[Query | None, PartKind]:
     words = _value(token)
     if not token.quoted and (span := read_span([words], latest_year)):
         return Query(conditions=(replace(span.condition, excluded=True),)), "period"
-    if not plain_words(words) or (not token.quoted and not any(c.isalpha() for c in words)):
+    if not words or not (token.quoted or any(c.isalpha() for c in words)):
         return None, "words"
     return Query((Wish(words, -1.0),)), "excluded"
 

@@ -12,13 +12,13 @@ from core.search.query_language.exclusions import read_exclusion
 from core.search.query_language.marked_terms import label_of, read_term
 from core.search.query_language.parts import ParsedQuery, Part, Problem, combined
 from core.search.query_language.periods import MAX_DATE_WORDS, is_numbered, read_span
-from core.search.query_language.tokens import Token, tokens
+from core.search.query_language.tokens import Token, tokens, word_set
 
 _MAX_SPAN_WORDS = 2 * MAX_DATE_WORDS + 4
 # Words that say nothing of a picture: without others, conditions alone are meant.
-_SAYING_NOTHING = frozenset(
-    "a all an any by find from give i in me my of on one ones only photo photograph photographs photos pic pics picture "
-    "pictures image images please search shot shots show some taken that the these those want were which with".split()
+_SAYING_NOTHING = word_set(
+    "a all an any by find from give i in me my of on one ones only photo photograph photographs photos pic pics "
+    "picture pictures image images please search shot shots show some taken that the these those want were which with"
 )
 
 

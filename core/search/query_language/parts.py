@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from core.records.queries import Query, Wish
+from core.records.queries import Condition, Query, Wish
 from core.text import one_line
 
 PartKind = Literal["words", "exact", "weighted", "excluded", "field", "rating", "period", "like", "mistake"]
@@ -60,20 +60,23 @@ def problem(text: str, start: int, end: int, advice: str) -> Problem:
 
 def combined(parts: Iterable[Part]) -> Query:
     """All that parts ask for. The words of a sentence are one wish, whatever stands between them but a weight."""
-    wishes: list[Wish] = []
-    conditions, like, unlike = [], [], []
-    open_sentence: int | None = None
+    wishes: list[Wish | list[str]] = []
+    sentence: list[str] | None = None
+    conditions: list[Condition] = []
+    like: list[str] = []
+    unlike: list[str] = []
     for part in parts:
         asked = part.query
         if part.flows and asked.wishes:
-            if open_sentence is None:
-                open_sentence, wishes = len(wishes), [*wishes, Wish("")]
-            wishes[open_sentence] = Wish(f"{wishes[open_sentence].text} {asked.wishes[0].text}".lstrip())
+            if sentence is None:
+                sentence = []
+                wishes.append(sentence)
+            sentence.append(asked.wishes[0].text)
         elif asked.wishes:
-            open_sentence = None if part.kind == "weighted" else open_sentence
+            sentence = None if part.kind == "weighted" else sentence
             wishes += asked.wishes
         conditions += asked.conditions
         like += asked.like
         unlike += asked.unlike
-    tidy = (Wish(wish.text.strip(" ,;"), wish.weight) for wish in wishes)
-    return Query(tuple(tidy), tuple(conditions), tuple(like), tuple(unlike))
+    all_wishes = (wish if isinstance(wish, Wish) else Wish(" ".join(wish).strip(" ,;")) for wish in wishes)
+    return Query(tuple(all_wishes), tuple(conditions), tuple(like), tuple(unlike))

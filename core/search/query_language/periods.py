@@ -10,6 +10,7 @@ from datetime import timedelta
 from core.records.created_time import CreatedTime
 from core.records.queries import PeriodCondition
 from core.records.written_dates import FIRST_YEAR, LAST_YEAR, read_written_date
+from core.search.query_language.tokens import word_set
 
 FIRST_BARE_YEAR = 1800  # a lesser number among words is a number
 MAX_DATE_WORDS = 5
@@ -18,12 +19,12 @@ _DECADE = re.compile(r"[0-9]{3}0['’]?s", re.IGNORECASE)
 _YEARS = re.compile(r"([0-9]{4})[-–—/]([0-9]{4}|1[3-9]|[2-9][0-9])")
 _NUMERIC = re.compile(r"[0-9]{4}(?:-[0-9]{1,2}){1,2}|[0-9]{1,2}\.[0-9]{1,2}\.[0-9]{4}|[0-9]{1,2}/[0-9]{4}")
 _BEGINS_DATE = re.compile(r"(?:[0-3]?[0-9](?:st|nd|rd|th|\.)?|[a-zà-ÿ]{3,10}\.?)", re.IGNORECASE)
-_FILLERS = frozenset("the of in on at de den der le la du am im en".split())
+_FILLERS = word_set("the of in on at de den der le la du am im en")
 _TO = frozenset(("to", "until", "till", "through", "-", "–", "—"))
 _WITHIN = frozenset(("in", "from", "of", "during", "on", "between", "circa", "ca", "c"))
 # Before the number of a picture, a road or a room, and after one that counts something.
-_NUMBERED = frozenset("img dsc dscn dscf pict file no nr number frame route highway bus line room flight iso".split())
-_UNITS = frozenset("m km cm mm ft feet metres meters miles px pixels kg people euros dollars x × °".split())
+_NUMBERED = word_set("img dsc dscn dscf pict file no nr number frame route highway bus line room flight iso")
+_UNITS = word_set("m km cm mm ft feet metres meters miles px pixels kg people euros dollars x × °")
 _MOMENT = timedelta(seconds=1)
 
 
@@ -128,7 +129,7 @@ def _both(reader: _Reader, ends: Sequence[str]) -> Span | None:
 
 
 def _is_date_like(words: Sequence[str]) -> bool:
-    """Whether words among others are worth reading: one that looks like a date, or a day or month first and a year last."""
+    """Whether words are worth reading: one that looks like a date, or a day or month first and a year last."""
     first, last = words[0], words[-1].rstrip(",")
     if len(words) == 1:
         return any(kind.fullmatch(last) for kind in (_YEAR, _DECADE, _NUMERIC))

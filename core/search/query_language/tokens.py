@@ -67,6 +67,11 @@ class Token:
         return self.text.endswith(tuple(CLOSING))
 
 
+def word_set(words: str) -> frozenset[str]:
+    """Words that stand in one line of code."""
+    return frozenset(words.split())
+
+
 def tokens(text: str) -> Iterator[Token]:
     """The tokens of a text in order; between them are blanks only."""
     position = _after(_BLANK, text, 0)

@@ -197,8 +197,8 @@ def test_words_that_say_nothing_are_no_wish_beside_a_condition() -> None:
 
 
 def test_chips_say_what_was_understood() -> None:
-    text = 'red "old boat" -dog title:gnu -place:Rome rating:>3 rating:2-4 1998-2001 since:1998 before:1998 like:abcd 2*cat'
-    assert labels(text) == [
+    marked = 'red "old boat" -dog title:gnu -place:Rome rating:>3 rating:2-4'
+    assert labels(f"{marked} 1998-2001 since:1998 before:1998 like:abcd 2*cat") == [
         "red",
         '"old boat"',
         "not dog",
@@ -319,5 +319,7 @@ def test_before_and_after_meet_the_period_between_them(text: str) -> None:
     assert isinstance(whole, PeriodCondition)
     assert isinstance(before, PeriodCondition)
     assert isinstance(after, PeriodCondition)
-    assert whole.since and before.until and after.since
+    assert whole.since is not None
+    assert before.until is not None
+    assert after.since is not None
     assert (before.until.end, after.since.start) == (whole.since.start, whole.since.end)

@@ -63,7 +63,7 @@ def test_any_query_can_be_written(
     ("text", "written"),
     [
         ("harbour without a red boat in 1998", 'harbour -"red boat" date:1998'),
-        ("\\without a boat", "\\without a boat"),
+        ("\\without a boat", "\\without \\a \\boat"),
         ('"old town" at night', 'old town at night text:"old town"'),
         ("rating:>3 before:1998 -place:Rome", "rating:>=4 until:1997 -place:Rome"),
         ("date:1998..2001", "date:1998..2001"),
