@@ -13,6 +13,7 @@ from core.errors import QueryError
 from core.records.assets import Filters
 from core.records.queries import Query
 from core.search.collection_words import CollectionWords
+from core.search.conditions import conditions_mask
 from core.search.filters import Facets, FilterColumns
 from core.search.stemming import Language
 from core.store.lance.snapshot import Snapshot
@@ -67,11 +68,14 @@ class Resident:
         return np.ones(len(self.snapshot), np.bool_) if mask is None else mask
 
     def allowed(self, query: Query, filters: Filters) -> NDArray[np.bool_]:
-        """(n,) bool: the rows that may be results of a query under filters.
+        """(n,) bool: the rows that may be results of a query under filters: they meet its conditions.
 
         Pictures that it starts from are none, nor are those whose texts have all the words of something unwanted.
         """
         mask = self.mask(filters).copy()
+        if query.conditions:
+            met = conditions_mask(query.conditions, self.columns, self.words.columns.folded)
+            mask &= True if met is None else met
         mask[list(self.rows_of((*query.like, *query.unlike)))] = False
         for wish in query.wishes:
             if wish.weight < 0:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,18 +15,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from core.records.queries import TextField
+from core.store.lance.folded_texts import FoldedTexts, folded_column
+
 COLUMNS = [
     *("id", "uris", "title", "headline", "description", "keywords", "hierarchies", "people", "author", "credit"),
     *("sublocation", "city", "state", "country"),
 ]
-FIELDS = ("title", "description", "keyword", "person", "place", "author", "name")
+FIELDS: tuple[TextField, ...] = ("title", "description", "keyword", "person", "place", "author", "name")
 # Between two texts of one field or picture: no words stand next to each other across it.
 SEPARATOR = "\n"
 MAX_WRITTEN = 300
-
-_WORD_EDGE = r"(?:^|$|[^\pL\pN])"
-# Scripts that put no space between words.
-_UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,39 +81,26 @@ class TextColumns:
     def _written(self) -> Any:
         return _joined([self.texts[name] for name in ("title", "description", "keyword")])
 
-    def rows_with(self, words: str, text_field: str) -> NDArray[np.bool_]:
-        """(n,) bool: whether a text of a field (`any` for all) has these words next to each other.
-
-        Case, accents and what stands between the words do not matter.
-        """
-        pattern = _phrase_pattern(words)
-        if not pattern:
-            return np.zeros(len(self), np.bool_)
-        return np.asarray(pc.match_substring_regex(self._folded(text_field), pattern), np.bool_)
-
-    def _folded(self, text_field: str) -> Any:
-        if text_field not in self._folded_texts:
-            fields = FIELDS if text_field == "any" else (text_field,)
-            self._folded_texts[text_field] = _folded(_joined([self.texts[name] for name in fields]))
-        return self._folded_texts[text_field]
-
     @cached_property
-    def _folded_texts(self) -> dict[str, Any]:
-        return {}
+    def folded(self) -> FoldedTexts:
+        """The texts as conditions look for words in them."""
+        names: dict[TextField, Any] = {name: folded_column(self.texts[name], SEPARATOR) for name in FIELDS}
+        return FoldedTexts(names)
 
     @cached_property
     def vocabulary(self) -> dict[str, int]:
-        """Every word that is written, without case and accents, and in how many texts it occurs."""
-        texts = _joined([_folded(self.texts[name]) for name in FIELDS])
-        words = pc.split_pattern_regex(texts, r"[^\pL\pN]+").flatten()
-        counted = pc.value_counts(words)
-        pairs = zip(counted.field("values").to_pylist(), counted.field("counts").to_pylist(), strict=True)
-        return {word: count for word, count in pairs if word}
+        """Every word that is written, without case and accents, and how often."""
+        counts = Counter[str]()
+        for column in self.folded.fields.values():
+            words = pc.value_counts(pc.split_pattern(column, " ").flatten())
+            counts.update(dict(zip(words.field(0).to_pylist(), words.field(1).to_pylist(), strict=True)))
+        return {word: count for word, count in counts.items() if word not in ("", "|")}
 
 
 def read_text_columns(batches: Iterable[pa.RecordBatch]) -> TextColumns:
     """Build TextColumns from batches of rows with `COLUMNS`."""
-    ids, parts = list[str](), {name: [pa.array([], pa.string())] for name in FIELDS}
+    ids = list[str]()
+    parts = {str(name): [pa.array([], pa.string())] for name in FIELDS}
     for batch in batches:
         ids += batch["id"].to_pylist()
         for name, read in _READ.items():
@@ -152,22 +138,6 @@ def _names(batch: pa.RecordBatch) -> Any:
     for row in encoded.tolist():
         decoded[row] = unquote(decoded[row])
     return pa.array(decoded, pa.string())
-
-
-def _folded(column: Any) -> Any:
-    """Texts without case and accents."""
-    decomposed = pc.utf8_normalize(pc.utf8_lower(column), "NFKD")
-    return pc.replace_substring_regex(decomposed, r"\p{Mn}+", "")
-
-
-def _phrase_pattern(words: str) -> str:
-    """A pattern (RE2) that finds words next to each other in folded text; empty if there is no word in them."""
-    folded = str(_folded(pa.array([words], pa.string()))[0])
-    found = re.findall(r"[^\W_]+", folded)
-    if not found:
-        return ""
-    phrase = r"[^\pL\pN\n]*".join(map(re.escape, found))
-    return phrase if _UNSPACED.search(phrase) else f"{_WORD_EDGE}{phrase}{_WORD_EDGE}"
 
 
 # How each field is read from a batch.

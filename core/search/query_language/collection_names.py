@@ -1,0 +1,150 @@
+"""The names that a collection has, and where a sentence speaks of them: `in Lisbon`, `of Ada`, `four stars`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from core.records.queries import HIGHEST_RATING, PeriodCondition, Query, RatingCondition, TextCondition, TextField
+from core.search.filters import Facets
+from core.search.query_language.marked_terms import label_of
+from core.search.query_language.parts import Part
+from core.search.query_language.tokens import Token, word_set
+from core.text import plain_words
+
+MAX_NAME_WORDS = 8
+# Which kinds of names are meant after a preposition, the likeliest first.
+_AFTER: dict[str, tuple[TextField, ...]] = {
+    **dict.fromkeys(("in", "at", "near", "around"), ("place",)),
+    "from": ("place", "source"),
+    "of": ("person", "place"),
+    "for": ("person",),
+    "with": ("person", "camera"),
+    "by": ("author",),
+    "on": ("camera",),
+}
+_ALONE: tuple[TextField, ...] = ("person", "place", "camera")
+# What stands after a name that is the whole of its phrase.
+_AFTER_PHRASE = word_set("at in on by from of with near under and during before after since while")
+_NUMBERS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5} | {str(n): n for n in range(1, 6)}
+
+
+@dataclass(frozen=True)
+class _Name:
+    words: tuple[str, ...]
+    value: str
+    field: TextField
+
+
+class CollectionNames:
+    """The people, places, cameras, authors, sources and years of a collection, and whether any picture is rated.
+
+    Keywords are left out: what can be seen is found better by pixels.
+    """
+
+    def __init__(self, facets: Facets) -> None:
+        self._by_first: dict[str, list[_Name]] = {}
+        for field, values in _values(facets).items():
+            for value, _ in values:
+                words = tuple(plain_words(value).split())
+                if 0 < len(words) <= MAX_NAME_WORDS:
+                    self._by_first.setdefault(words[0], []).append(_Name(words, value, field))
+        for names in self._by_first.values():
+            names.sort(key=lambda name: -len(name.words))
+        self._years, self._rated = tuple(year for year, _ in facets.years), facets.rated > 0
+
+    def dates_any(self, period: PeriodCondition) -> bool:
+        """Whether a picture of the collection may have been taken in a period."""
+        first = period.since.start.year if period.since else 0
+        last = period.until.start.year if period.until else 9999
+        if period.until and period.until.precision == "decade":
+            last += 9
+        return any(first <= year <= last for year in self._years)
+
+    def read(self, tokens: Sequence[Token], start: int) -> tuple[Part, int] | None:
+        """The name or the stars that a sentence speaks of at a token, and the token after it."""
+        return self._named(tokens, start) or (_stars(tokens, start) if self._rated else None)
+
+    def _named(self, tokens: Sequence[Token], start: int) -> tuple[Part, int] | None:
+        preposition = tokens[start].key if not tokens[start].ends_phrase else ""
+        fields = _AFTER.get(preposition, _ALONE)
+        first = start + (preposition in _AFTER)
+        if preposition in ("with", "on") and _key(tokens, first) in ("a", "an", "the", "my"):
+            fields, first = ("camera",), first + 1
+        found = self._longest(tokens, first, fields)
+        if found is None or "or" in (_key(tokens, start - 1), _key(tokens, found[1])):
+            return None
+        name, end = found
+        if not _is_meant(tokens, start, first, end, name):
+            return None
+        query = Query(conditions=(TextCondition(name.value, name.field),))
+        span = tokens[start].start, tokens[end - 1].end
+        return Part(*span, "field", label_of(query, "field"), query, guessed=True), end
+
+    def _longest(self, tokens: Sequence[Token], first: int, fields: Sequence[TextField]) -> tuple[_Name, int] | None:
+        """The longest name of these kinds at a token, the first kind before others, and the token after it."""
+        if first >= len(tokens) or not tokens[first].plain:
+            return None
+        found = [
+            (name, end)
+            for name in self._by_first.get(tokens[first].plain[0], ())
+            if name.field in fields and (end := _match(tokens, first, name.words))
+        ]
+        return min(found, key=lambda match: (-len(match[0].words), fields.index(match[0].field)), default=None)
+
+
+def _values(facets: Facets) -> Mapping[TextField, Iterable[tuple[str, int]]]:
+    return {
+        "person": facets.people,
+        "place": facets.places,
+        "camera": facets.cameras,
+        "author": facets.authors,
+        "source": facets.sources,
+    }
+
+
+def _match(tokens: Sequence[Token], first: int, words: Sequence[str]) -> int | None:
+    """The token after those that are exactly these words."""
+    read: tuple[str, ...] = ()
+    for position in range(first, min(first + len(words), len(tokens))):
+        read += tokens[position].plain
+        if not tokens[position].plain or read != tuple(words[: len(read)]):
+            return None
+        if len(read) == len(words):
+            return position + 1
+        if tokens[position].ends_phrase and not tokens[position].text.endswith("."):
+            return None
+    return None
+
+
+def _is_meant(tokens: Sequence[Token], start: int, first: int, end: int, name: _Name) -> bool:
+    """Whether words that are equal to a name mean it: "Nice" or "in nice", but not "nice" or "in nice weather".
+
+    A capital letter says so, except where a sentence begins; small letters do after a preposition, or where nothing
+    else is asked for, if the name is all of its phrase.
+    """
+    whole = end == len(tokens) or tokens[end - 1].ends_phrase or tokens[end].marked
+    whole = whole or _key(tokens, end) in _AFTER_PHRASE or _key(tokens, end)[:4].isdigit()
+    capital = tokens[first].bare[:1].isupper() and (first > 0 or whole)
+    everything = first == 0 and end == len(tokens)
+    several = len(name.words) > 1
+    return capital or several or ((first > start or everything) and whole)
+
+
+def _stars(tokens: Sequence[Token], start: int) -> tuple[Part, int] | None:
+    """`four stars`, `4+ stars`, `at least three stars`, `three stars or more`."""
+    end = start + 2 * (_key(tokens, start) == "at" and _key(tokens, start + 1) == "least")
+    number = _key(tokens, end)
+    stars = _NUMBERS.get(number.removesuffix("+"))
+    if stars is None or _key(tokens, end + 1) not in ("stars", "star"):
+        return None
+    or_more = _key(tokens, end + 2) == "or" and _key(tokens, end + 3) in ("more", "better")
+    at_least = end > start or number.endswith("+") or or_more
+    after = end + 2 + 2 * or_more
+    query = Query(conditions=(RatingCondition(stars, HIGHEST_RATING if at_least else stars),))
+    span = tokens[start].start, tokens[after - 1].end
+    return Part(*span, "rating", label_of(query, "rating"), query, guessed=True), after
+
+
+def _key(tokens: Sequence[Token], position: int) -> str:
+    return tokens[position].key if 0 <= position < len(tokens) else ""

@@ -1,0 +1,122 @@
+"""Reads a text as a query. Pure: the same text, names and year give the same query; no text is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from core.records.queries import Query, Wish
+from core.search.query_language.collection_names import CollectionNames
+from core.search.query_language.exclusions import read_exclusion
+from core.search.query_language.marked_terms import label_of, read_term
+from core.search.query_language.parts import ParsedQuery, Part, Problem, combined
+from core.search.query_language.periods import MAX_DATE_WORDS, is_numbered, read_span
+from core.search.query_language.tokens import Token, tokens, word_set
+
+_MAX_SPAN_WORDS = 2 * MAX_DATE_WORDS + 4
+# Words that say nothing of a picture: without others, conditions alone are meant.
+_SAYING_NOTHING = word_set(
+    "a all an any by find from give i in me my of on one ones only photo photograph photographs photos pic pics "
+    "picture pictures image images please search shot shots show some taken that the these those want were which with"
+)
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """A text being read: its tokens, the names that may be meant, the latest year, and whether sentences are read."""
+
+    text: str
+    tokens: tuple[Token, ...]
+    names: CollectionNames | None
+    latest_year: int
+    as_typed: bool
+
+
+def parse(
+    text: str, names: CollectionNames | None = None, *, as_typed: bool = False, this_year: int | None = None
+) -> ParsedQuery:
+    """What a text asks for.
+
+    Sentences are read too: exclusions, dates and, with `names`, what a collection has; `as_typed` reads only terms with
+    marks. A bare number is a year up to the one after `this_year`, by default the clock's; with `names`, if there is
+    a picture of that time.
+    """
+    latest_year = (datetime.now(UTC).year if this_year is None else this_year) + 1
+    reading = _Reading(text, tuple(tokens(text)), names, latest_year, as_typed)
+    parts, problems = [], []
+    for part, found in _parts(reading):
+        parts.append(part)
+        problems += [found] if found else []
+    kept = _without_idle_words(text, parts)
+    return ParsedQuery(text, kept, combined(kept), tuple(problems))
+
+
+def _parts(reading: _Reading) -> Iterator[tuple[Part, Problem | None]]:
+    """The parts in order; free words that follow each other are one."""
+    position, free = 0, 0
+    while position < len(reading.tokens):
+        found = _read(reading, position)
+        if found is None:
+            position += 1
+            continue
+        if free < position:
+            yield _words(reading.tokens[free:position]), None
+        if isinstance(found, Problem):
+            mistake = Part(found.start, found.end, "mistake", reading.text[found.start : found.end])
+            yield mistake, found
+            position += 1
+        else:
+            yield found[0], None
+            position = found[1]
+        free = position
+    if free < position:
+        yield _words(reading.tokens[free:position]), None
+
+
+def _read(reading: _Reading, position: int) -> tuple[Part, int] | Problem | None:
+    """What begins at a token other than free words."""
+    if reading.tokens[position].marked:
+        return read_term(reading.text, reading.tokens, position, 0 if reading.as_typed else reading.latest_year)
+    if reading.as_typed:
+        return None
+    found = read_exclusion(reading.tokens, position) or _period(reading, position)
+    return found or (reading.names.read(reading.tokens, position) if reading.names else None)
+
+
+def _period(reading: _Reading, position: int) -> tuple[Part, int] | None:
+    """A date among free words, if the collection has pictures of that time."""
+    if position and is_numbered(reading.tokens[position - 1].text):
+        return None
+    span = read_span(_words_from(reading.tokens, position), reading.latest_year)
+    if span is None or (reading.names is not None and not reading.names.dates_any(span.condition)):
+        return None
+    end, query = position + span.count, Query(conditions=(span.condition,))
+    start = reading.tokens[position].start
+    return Part(start, reading.tokens[end - 1].end, "period", label_of(query, "period"), query, guessed=True), end
+
+
+def _words_from(tokens: Sequence[Token], position: int) -> list[str]:
+    """The unmarked words of one phrase, without the punctuation that cannot belong to a date."""
+    words: list[str] = []
+    for token in tokens[position : position + _MAX_SPAN_WORDS]:
+        if token.marked:
+            break
+        words.append(token.text.lstrip("(").rstrip(";:!?)."))
+        if token.text.endswith((";", ":", "!", "?", ")")):
+            break
+    return words
+
+
+def _words(free: Sequence[Token]) -> Part:
+    text = " ".join(token.text if token.literal else token.raw for token in free)
+    says_something = bool(text.strip(" ,;"))
+    return Part(free[0].start, free[-1].end, "words", text, Query((Wish(text),) if says_something else ()))
+
+
+def _without_idle_words(text: str, parts: Sequence[Part]) -> tuple[Part, ...]:
+    """The parts; if beside conditions no word says anything of a picture, such words ask for nothing."""
+    free = (token for part in parts if part.kind == "words" for token in tokens(text[part.start : part.end]))
+    if not any(part.query.conditions for part in parts) or not all(token.key in _SAYING_NOTHING for token in free):
+        return tuple(parts)
+    return tuple(replace(part, query=Query()) if part.kind == "words" else part for part in parts)
