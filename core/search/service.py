@@ -20,6 +20,8 @@ from core.search.answer import Answer
 from core.search.duplicates import Duplicates, find_near_duplicates
 from core.search.filters import Facets
 from core.search.open_collections import OpenCollections
+from core.search.query_encoding import normalize_query
+from core.search.query_language.parser import parse
 from core.search.query_picture import MAX_QUERY_MEGAPIXELS, QueryPicture, read_query_picture
 from core.search.search_limits import SearchLimits
 from core.search.search_pipeline import CandidatesListener, SearchPipeline
@@ -63,9 +65,14 @@ class SearchService:
         `on_candidates` gets them by similarity while Gemini ranks; `kind` is the event's.
         Raises QueryError, CollectionError, ModelUnavailable, TooManyTries.
         """
-        if not text.strip():
+        return self.by_query(person, self.understood(text), collection, options, ranked, on_candidates, kind)
+
+    def understood(self, text: str) -> Query:
+        """What a text in the query language asks for. Raises QueryError if it is empty or overlong."""
+        query = parse(normalize_query(text)).query
+        if query == Query():
             raise QueryError("the query is empty: write what the picture should show")
-        return self.by_query(person, Query((Wish(text),)), collection, options, ranked, on_candidates, kind)
+        return query
 
     def by_query(
         self,
