@@ -227,13 +227,17 @@ class Found:
 
 @dataclass(frozen=True)
 class Hit:
-    """One search result: its rank (from 1), its cosine similarity to the query and what it was found by."""
+    """One search result: its rank (from 1), its cosine similarity to the query and what it was found by.
+
+    `folded` are the ids of near-duplicates that are no results of their own, the best first.
+    """
 
     rank: int
     similarity: float
     asset: Asset
     thumbnail: bytes = field(repr=False)
     found: Found | None = None
+    folded: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

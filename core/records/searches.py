@@ -16,7 +16,8 @@ SearchBy = Literal["both", "pixels", "words"]
 class SearchOptions:
     """At most `top` assets that pass `filters`, each with a cosine similarity of at least `min_similarity`.
 
-    `correct` corrects misspelt words. Raises QueryError for a similarity that no cosine can be.
+    `correct` corrects misspelt words, `fold` shows near-duplicates as one result. Raises QueryError for a similarity
+    that no cosine can be.
     """
 
     top: int = 10
@@ -24,6 +25,7 @@ class SearchOptions:
     min_similarity: float = -1.0
     by: SearchBy = "both"
     correct: bool = True
+    fold: bool = False
 
     def __post_init__(self) -> None:
         if not -1 <= self.min_similarity <= 1:  # nor for NaN

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 
 from core.records.assets import Asset, FoundText, file_name
+from core.records.queries import Query, TextCondition
 from core.search.stemming import Language
 from core.text import plain
 
@@ -15,6 +16,12 @@ _WORD = re.compile(r"[^\W_]+")
 _UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+")
 
 Span = tuple[int, int]
+
+
+def words_to_find(query: Query) -> str:
+    """The words that a query looks for in texts: those of its wishes and of its conditions."""
+    conditions = (each.words for each in query.conditions if isinstance(each, TextCondition) and not each.excluded)
+    return " ".join([query.words, *conditions])
 
 
 class WordFinder:

@@ -15,12 +15,13 @@ from core.embedding.encoder import Encoder
 from core.errors import ModelUnavailable
 from core.metrics.stage_timer import StageTimer
 from core.records.assets import Asset, Filters, Found, Hit, ModelCard, SearchResult
-from core.records.queries import Query
+from core.records.queries import Query, TextCondition
 from core.records.searches import SearchOptions
 from core.records.text_fit import MeasuredFit, TextFit
 from core.search.closest_matches import DEPTH, count_closest
 from core.search.filters import Facets
-from core.search.found_words import WordFinder
+from core.search.folding import MAX_CACHED_HASHES, ResultFolder, StructureHashes
+from core.search.found_words import WordFinder, words_to_find
 from core.search.fusion import FULL_WEIGHT, looks_up, words_weight
 from core.search.hints import search_hints
 from core.search.ordering import Ordered, looks_like, newest_rows, order_rows
@@ -55,6 +56,7 @@ class Searcher:
         self._table, self._encoder, self._fits, self._language, self._now = table, encoder, fits, language, now
         self._lock = threading.Lock()
         self._resident: Resident | None = None
+        self._hashes = StructureHashes(MAX_CACHED_HASHES)
         self._word_searches = ThreadPoolExecutor(MAX_WORD_SEARCHES, "words")
 
     @property
@@ -120,7 +122,7 @@ class Searcher:
             weight = self._words_weight(asked.words) * (min(1.0, 2 * text_weight) if by_picture else 1.0)
             ordered = self._order(resident, asked, options, vector, texts, words.result() if words else None, weight)
         with stages.stage("load"):
-            hits = self._found_hits(resident, asked, options, ordered)
+            hits, closest = self._found_hits(resident, asked, options, ordered)
         return SearchResult(
             collection=self._table.name,
             collection_version=resident.snapshot.version,
@@ -128,7 +130,7 @@ class Searcher:
             hits=hits,
             matching=ordered.passing,
             stage_ms=stages.finish(),
-            closest=count_closest(ordered.standard, ordered.relative, ordered.scores) if ordered.scores.any() else 0,
+            closest=closest,
             correction=correction,
             hints=() if by_picture else self._hints(asked, ordered),
         )
@@ -188,17 +190,24 @@ class Searcher:
 
     def _found_hits(
         self, resident: Resident, query: Query, options: SearchOptions, ordered: Ordered
-    ) -> tuple[Hit, ...]:
-        """The first pictures of an order, each with what it was found by."""
-        rows = ordered.rows[: options.top]
-        hits = self._hits([resident.snapshot.ids[row] for row in rows], ordered.similarities.tolist())
-        if not query.orders and not ordered.standard.any():
-            return hits
-        finder = WordFinder(query.words, resident.words.language, resident.words.is_telling)
-        place = {resident.snapshot.ids[row]: at for at, row in enumerate(rows)}
-        return tuple(
-            replace(hit, found=_found(hit.asset, place[hit.asset.id], options, ordered, finder)) for hit in hits
-        )
+    ) -> tuple[tuple[Hit, ...], int]:
+        """The first results of an order with what they were found by, and how many of them stand out."""
+        ids, vectors = resident.snapshot.ids, resident.snapshot.vectors
+        closest = count_closest(ordered.standard, ordered.relative, ordered.scores) if ordered.scores.any() else 0
+        finder = WordFinder(words_to_find(query), resident.words.language, resident.words.is_telling)
+        place_of = {ids[row]: place for place, row in enumerate(ordered.rows.tolist())}
+        folder, place = ResultFolder(self._hashes), 0
+        while len(folder) < options.top and place < len(ordered.rows):
+            rows = ordered.rows[place : place + options.top - len(folder)]
+            similarities = ordered.similarities[place : place + len(rows)].tolist()
+            for hit in self._hits([ids[row] for row in rows], similarities):
+                folder.add(hit, vectors[resident.row_of[hit.asset.id]], options.fold)
+            place += len(rows)
+        hits = []
+        for rank, (hit, under) in enumerate(folder.folded(), 1):
+            found = _found(hit.asset, place_of[hit.asset.id], query, ordered, finder)
+            hits.append(replace(hit, rank=rank, folded=under, found=found))
+        return tuple(hits), sum(place_of[hit.asset.id] < closest for hit in hits)
 
     def _hits(self, asset_ids: Sequence[str], similarities: Iterable[float]) -> tuple[Hit, ...]:
         loaded = {asset.id: (asset, thumbnail) for asset, thumbnail in self._table.assets(list(asset_ids))}
@@ -224,11 +233,14 @@ class Searcher:
             return self._resident
 
 
-def _found(asset: Asset, at: int, options: SearchOptions, ordered: Ordered, finder: WordFinder) -> Found:
-    """What the picture at a place (from 0) of an order was found by."""
-    share = float(ordered.relative[at])
+def _found(asset: Asset, place: int, query: Query, ordered: Ordered, finder: WordFinder) -> Found | None:
+    """What the picture at a place (from 0) of an order was found by; None where nothing was looked for."""
+    if query == Query():
+        return None
+    share = float(ordered.relative[place])
+    looked_for = share > 0 or any(isinstance(each, TextCondition) for each in query.conditions)
     return Found(
-        pixels=None if options.by == "words" else float(ordered.standard[at]),
-        words=None if options.by == "pixels" else share,
-        texts=finder.texts(asset) if share > 0 else (),
+        pixels=float(ordered.standard[place]) if ordered.standard.any() else None,
+        words=share if ordered.relative.any() else None,
+        texts=finder.texts(asset) if looked_for else (),
     )
