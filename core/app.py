@@ -73,8 +73,9 @@ from core.records.assets import (
 )
 from core.records.cluster_members import ClusterMembers
 from core.records.clusterings import Revision
+from core.records.evaluations import RankerName
 from core.records.jobs import IngestReport, Job, ProgressListener, ignore
-from core.records.searches import SearchOptions
+from core.records.searches import SearchBy, SearchOptions
 from core.records.set_aside import SetAsideDatabase
 from core.search.answer import Answer, HourlyRates
 from core.search.follow_ups import FollowUps
@@ -312,7 +313,12 @@ class App:
         """The state of a collection; checks on disk for a sample of its original files."""
         linkages, maps = self._stores.linkages(collection), self._stores.maps(collection)
         return collection_condition(
-            self._opened.table(collection), self._opened.snapshot(collection), linkages, maps, self.library.jobs(200)
+            self._opened.table(collection),
+            self._opened.snapshot(collection),
+            linkages,
+            maps,
+            self.library.jobs(200),
+            self.searches.text_fit(collection),
         )
 
     def _sizes(self) -> dict[str, int]:
@@ -464,9 +470,11 @@ class App:
         """
         return self.searches.by_text(OPERATOR, query, collection, SearchOptions(top, filters, min_similarity), ranked)
 
-    def _search_for_evaluation(self, person: Person, query: str, collection: str, ranked: bool) -> Answer:
+    def _search_for_evaluation(self, person: Person, query: str, collection: str, ranker: RankerName) -> Answer:
         """A query of a label set: an event of its own kind, so that metrics do not count it as a person's search."""
-        return self.searches.by_text(person, query, collection, SearchOptions(DEPTH), ranked, kind="evaluate")
+        by: dict[RankerName, SearchBy] = {"vector": "pixels", "words": "words"}
+        options = SearchOptions(DEPTH, by=by.get(ranker, "both"))
+        return self.searches.by_text(person, query, collection, options, ranker == "gemini", kind="evaluate")
 
     def asset(self, asset_id: str, collection: str = DEMO) -> tuple[Asset, bytes] | None:
         """One picture and its thumbnail (JPEG), or None if the collection does not hold it."""

@@ -11,6 +11,7 @@ from core.records.created_time import CreatedTime
 from core.records.descriptions import Description, combined
 from core.records.jobs import Job
 from core.records.queries import Correction
+from core.records.text_fit import TextFit
 
 Orientation = Literal["landscape", "portrait", "square"]
 
@@ -279,6 +280,7 @@ class CollectionCondition:
     sampled: int
     missing: int
     removed: int
+    text_fit: TextFit
 
 
 @dataclass(frozen=True)

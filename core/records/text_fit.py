@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+MOSTLY_RIGHT = 0.5  # up to this share of wrong texts words count in full
 MIN_SAMPLE = 24  # fewer texts say nothing about a collection
 
 
@@ -19,6 +20,16 @@ class TextFit:
     sample: int
     wrong_share: float
     weak_similarity: float | None = None
+
+    @property
+    def sentence(self) -> str:
+        """The fit in words, and what it means for searches."""
+        if not self.known:
+            return "not known how well they fit: it is measured at the first search where enough pictures have any"
+        fitting = f"about {1 - self.wrong_share:.0%} fit their pictures, by a sample of {self.sample:,}"
+        if self.wrong_share <= MOSTLY_RIGHT:
+            return fitting
+        return f"only {fitting}: words count for less in searches"
 
     @property
     def known(self) -> bool:

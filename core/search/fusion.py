@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from core.records.text_fit import MOSTLY_RIGHT
+
 # How much the best match by words counts, in standard deviations of the similarity: measured on data/eval/demo.jsonl,
 # where anything from 2 to 4 is about as good.
 FULL_WEIGHT = 2.5
@@ -51,7 +53,7 @@ def words_weight(wrong_share: float) -> float:
     In full up to one half, then less and less, and not at all where no text fits its picture: measured on
     data/eval/demo.jsonl with its texts shuffled, in which the fused order was never worse than that of the pixels.
     """
-    return FULL_WEIGHT * float(np.clip(2 * (1 - wrong_share), 0, 1))
+    return FULL_WEIGHT * float(np.clip((1 - wrong_share) / (1 - MOSTLY_RIGHT), 0, 1))
 
 
 def looks_up(query: str) -> bool:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-from core.records.text_fit import MIN_SAMPLE, MeasuredFit, TextFit
+from core.records.text_fit import MIN_SAMPLE, MOSTLY_RIGHT, MeasuredFit, TextFit
 
 SAMPLE = 240
 # The share of a collection's own texts whose most similar picture is less similar than a weak match.
@@ -45,5 +45,5 @@ def measure_text_fit(
     # Pictures with equal vectors share the middle of their places.
     above = (similarity > own).sum(axis=1) + 0.5 * ((similarity == own).sum(axis=1) - 1)
     wrong = min(1.0, 2 * float(np.mean(above / max(1, len(vectors) - 1) > 0.5)))
-    weak = float(np.quantile(similarity.max(axis=1), WEAK_QUANTILE)) if wrong <= 0.5 else None
+    weak = float(np.quantile(similarity.max(axis=1), WEAK_QUANTILE)) if wrong <= MOSTLY_RIGHT else None
     return TextFit(len(chosen), wrong, weak)

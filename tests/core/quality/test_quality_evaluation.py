@@ -253,7 +253,7 @@ def test_a_run_keeps_which_host_ranked_instead_of_gemini(outcome: RankingOutcome
 
 def test_a_mock_server_that_ranked_nothing_is_not_named() -> None:
     assert recorded_host("fallback", "127.0.0.1:8700", "gemini") == ""
-    assert recorded_host("ranked", "127.0.0.1:8700", "vector") == ""
+    assert recorded_host("ranked", "127.0.0.1:8700", "both") == ""
 
 
 def test_documents_and_lines_say_who_ranked() -> None:
@@ -325,7 +325,7 @@ def test_floors_are_stored_side_by_side_and_replaced_by_name(tmp_path: Path) -> 
     write_floor(path, "a.jsonl", first)
     write_floor(path, "b.jsonl", first)
     write_floor(path, "a.jsonl", other)
-    assert read_floors(path) == {"a.jsonl": other, "b.jsonl": first}
+    assert read_floors(path) == {("a.jsonl", "vector"): other, ("b.jsonl", "vector"): first}
     assert [entry.name for entry in tmp_path.iterdir()] == ["floor.json"]
 
 
