@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.records.queries import Condition, PeriodCondition, Query, RatingCondition, TextCondition
-from core.search.filters import (
-    VALUE_FIELDS,
-    Facets,
-    FilterColumns,
-    ValueField,
-    by_plain_words,
-    facet_values,
-    unknown_value,
-    values_of_words,
-)
+from core.search.filters import VALUE_FIELDS, FilterColumns, ValueField, unknown_value
+from core.search.query_language.collection_names import CollectionNames
 from core.store.lance.folded_texts import FoldedTexts
-from core.text import plain_words
 
 
 def conditions_mask(
@@ -57,21 +48,21 @@ def _has_words(condition: TextCondition, columns: FilterColumns, texts: FoldedTe
     found = texts.rows_with(words, field) if texts is not None else None
     if found is not None:
         return found
-    in_values: Sequence[NDArray[np.bool_]] = [columns.with_value(name, words) for name in VALUE_FIELDS]
-    return np.logical_or.reduce(in_values) & (field == "any")
+    in_values = np.zeros(len(columns), dtype=bool)
+    for name in VALUE_FIELDS if field == "any" else ():
+        in_values |= columns.with_value(name, words)
+    return in_values
 
 
 def _value_field(condition: TextCondition) -> ValueField | None:
     return next((name for name in VALUE_FIELDS if name == condition.field), None)
 
 
-def unknown_condition_values(facets: Facets, query: Query) -> list[str]:
+def unknown_condition_values(names: CollectionNames, query: Query) -> list[str]:
     """What conditions name and a collection does not have: `person “Adda” (did you mean Ada?)`."""
     unknown = []
     for condition in query.conditions:
         field = _value_field(condition) if isinstance(condition, TextCondition) else None
-        if isinstance(condition, TextCondition) and field is not None:
-            known = by_plain_words(name for name, _ in facet_values(facets, field))
-            if not values_of_words(plain_words(condition.words), known):
-                unknown.append(unknown_value(field, condition.words, facets))
+        if isinstance(condition, TextCondition) and field is not None and not names.values(field, condition.words):
+            unknown.append(unknown_value(field, condition.words, names.facets))
     return unknown

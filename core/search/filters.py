@@ -66,6 +66,9 @@ class FilterColumns:
             "camera": self._cameras,
         }
 
+    def __len__(self) -> int:
+        return len(self._rating)
+
     def mask(self, filters: Filters) -> NDArray[np.bool_] | None:
         """(n,) bool of the rows that pass, or None if every row does."""
         if not filters.active:
@@ -103,11 +106,12 @@ class FilterColumns:
 
     def rated(self, lowest: int, highest: int) -> NDArray[np.bool_]:
         """(n,) bool of the rows with a rating from `lowest` to `highest`."""
-        return (self._rating >= lowest) & (self._rating <= highest) & (self._rating != Snapshot.NO_NUMBER)
+        known: NDArray[np.bool_] = self._rating != Snapshot.NO_NUMBER
+        return known & (self._rating >= lowest) & (self._rating <= highest)
 
     def with_value(self, field: ValueField, words: str) -> NDArray[np.bool_]:
         """(n,) bool of the rows with a value equal to `words`; if no value is, of those with these words in it."""
-        return self._values[field].mask_by_words(words, len(self._rating))
+        return self._values[field].mask_by_words(words, len(self))
 
     def facets(self) -> Facets:
         """The values that occur in the snapshot."""

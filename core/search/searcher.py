@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from core.metrics.stage_timer import StageTimer
 from core.records.assets import Asset, Filters, Hit, ModelCard, SearchResult
 from core.records.searches import SearchOptions
 from core.search.filters import Facets, FilterColumns
+from core.search.query_language.collection_names import CollectionNames
 from core.search.query_picture import QueryPicture, encode_query_picture
 from core.search.vector_search import Matches, blend_query_vectors, nearest_rows, spread_rows
 from core.store.lance.snapshot import Snapshot
@@ -37,6 +39,11 @@ class _Resident:
     facets: Facets
     newest_first: NDArray[np.intp]
     masks: OnceCache = field(default_factory=lambda: OnceCache(MAX_CACHED_MASKS))
+
+    @cached_property
+    def names(self) -> CollectionNames:
+        """The names by which sentences are read."""
+        return CollectionNames(self.facets)
 
     def mask(self, filters: Filters) -> NDArray[np.bool_] | None:
         """The rows that the filters leave; None if they leave all."""
@@ -66,6 +73,11 @@ class Searcher:
     def facets(self) -> Facets:
         """What the collection can be filtered by."""
         return self._current().facets
+
+    @property
+    def names(self) -> CollectionNames:
+        """The names by which sentences about the collection are read."""
+        return self._current().names
 
     def by_text(self, text: str, options: SearchOptions = SearchOptions()) -> SearchResult:
         """The assets most similar to a text. Raises QueryError for an empty or overlong text."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from core.records.queries import HIGHEST_RATING, PeriodCondition, Query, RatingCondition, TextCondition, TextField
-from core.search.filters import Facets
+from core.search.filters import Facets, ValueField, by_plain_words, facet_values, values_of_words
 from core.search.query_language.marked_terms import label_of
 from core.search.query_language.parts import Part
 from core.search.query_language.tokens import Token, word_set
@@ -43,6 +43,8 @@ class CollectionNames:
     """
 
     def __init__(self, facets: Facets) -> None:
+        self.facets = facets
+        self._plain: dict[ValueField, dict[str, list[str]]] = {}
         self._by_first: dict[str, list[_Name]] = {}
         for field, values in _values(facets).items():
             for value, _ in values:
@@ -60,6 +62,12 @@ class CollectionNames:
         if period.until and period.until.precision == "decade":
             last += 9
         return any(first <= year <= last for year in self._years)
+
+    def values(self, field: ValueField, words: str) -> list[str]:
+        """The values of a field that are these words without accents; if none is, those with the words in them."""
+        if field not in self._plain:
+            self._plain[field] = by_plain_words(name for name, _ in facet_values(self.facets, field))
+        return values_of_words(plain_words(words), self._plain[field])
 
     def read(self, tokens: Sequence[Token], start: int) -> tuple[Part, int] | None:
         """The name or the stars that a sentence speaks of at a token, and the token after it."""

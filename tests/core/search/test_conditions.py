@@ -14,6 +14,7 @@ from core.records.created_time import CreatedTime
 from core.records.written_dates import parse_period
 from core.search.conditions import condition_mask, conditions_mask, unknown_condition_values
 from core.search.filters import FilterColumns, to_microseconds
+from core.search.query_language.collection_names import CollectionNames
 from core.search.query_language.parser import parse
 from core.store.lance.folded_texts import FoldedTexts, folded_text
 from core.store.lance.snapshot import Snapshot
@@ -153,9 +154,9 @@ def test_what_is_excluded_is_exactly_the_rest(text: str) -> None:
 
 
 def test_values_that_do_not_exist_are_named_with_the_nearest() -> None:
-    facets = COLUMNS.facets()
+    names = CollectionNames(COLUMNS.facets())
     query = parse('person:Adda place:york -camera:leica keyword:hot title:nothing rating:2 "no such words"').query
-    assert unknown_condition_values(facets, query) == ["person ‘Adda’ (did you mean Ada?)", "camera ‘leica’"]
+    assert unknown_condition_values(names, query) == ["person ‘Adda’ (did you mean Ada?)", "camera ‘leica’"]
 
 
 @pytest.mark.parametrize(
