@@ -149,7 +149,7 @@ def query_of_parts(parts: SentenceParts, sentence: str, names: CollectionNames) 
     period = _period(parts, names)
     conditions += [period] if period else []
     if not period:
-        words += [date for date in (parts.since, parts.until) if date in sentence and date not in words]
+        words += [date for date in dict.fromkeys((parts.since, parts.until)) if date in sentence and date not in words]
     if parts.min_rating and names.facets.rated:
         conditions.append(RatingCondition(parts.min_rating, HIGHEST_RATING))
     wish = " ".join(filter(None, words)).strip(" ,;")
