@@ -20,7 +20,7 @@ from core.text import plain_words, quoted
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Counts = tuple[tuple[str, int], ...]
-ValueField = Literal["source", "keyword", "person", "place", "camera"]
+ValueField = Literal["source", "keyword", "person", "place", "camera", "author"]
 VALUE_FIELDS: tuple[ValueField, ...] = get_args(ValueField)
 
 
@@ -58,12 +58,14 @@ class FilterColumns:
         self._keywords, self._people = _Postings(snapshot.keywords), _Postings(snapshot.people)
         self._places = _Postings(snapshot.places)
         self._cameras = _Postings([(camera,) if camera else () for camera in snapshot.cameras])
+        self._authors = _Postings([(author,) if author else () for author in snapshot.authors])
         self._values: dict[ValueField, _Postings] = {
             "source": self._sources,
             "keyword": self._keywords,
             "person": self._people,
             "place": self._places,
             "camera": self._cameras,
+            "author": self._authors,
         }
 
     def __len__(self) -> int:
@@ -130,6 +132,7 @@ class FilterColumns:
             rated=int((self._rating != Snapshot.NO_NUMBER).sum()),
             with_gps=int(self._has_gps.sum()),
             pictures=len(self._has_gps),
+            authors=self._authors.counts(),
         )
 
 
@@ -212,6 +215,7 @@ def facet_values(facets: Facets, field: ValueField) -> Counts:
         "person": facets.people,
         "place": facets.places,
         "camera": facets.cameras,
+        "author": facets.authors,
     }[field]
 
 

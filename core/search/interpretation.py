@@ -45,12 +45,15 @@ INTERPRETATION_SCHEMA: dict[str, Any] = {
     },
     "required": ["words", "not_words", "places", "people", "since", "until", "min_rating"],
 }
-# Words that speak of who, when, or of what should not be there; "on" and "with" are in too many ordinary queries.
+# Words that speak of when, how good, or of what should not be there.
 _HINTS = word_set(
-    "by from taken before after since until during between without no not never except nobody nothing year years "
-    "decade century month rated rating stars star best"
+    "taken before after since until during between without no not never except nobody nothing year years decade "
+    "century month rated rating stars star best"
 )
-_NAME_AFTER = re.compile(r"\b(?:in|at|near|of|around|for|with)\s+[A-Z]")
+# Who or where: "on" and "with" are in too many ordinary queries, as are "by the water" and "from above".
+_WHO_OR_WHERE = re.compile(
+    r"\b(?:in|at|near|around|for|with)\s+[A-Z]|\b(?:by|from)\s+(?!(?:the|an?|above|below|behind|inside|outside|afar)\b)\w"
+)
 
 
 @dataclass(frozen=True)
@@ -110,7 +113,7 @@ def hints_at_more(parsed: ParsedQuery) -> bool:
     left = " ".join(parsed.text[part.start : part.end] for part in parsed.parts if part.kind == "words")
     words = [token.key for token in tokens(left)]
     structured = any(word in _HINTS or any(map(str.isdigit, word)) for word in words)
-    return len(words) > 1 and (structured or _NAME_AFTER.search(left) is not None)
+    return len(words) > 1 and (structured or _WHO_OR_WHERE.search(left) is not None)
 
 
 def sentence_part(text: str) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from core.records.queries import HIGHEST_RATING, PeriodCondition, Query, RatingCondition, TextCondition, TextField
+from core.records.queries import HIGHEST_RATING, PeriodCondition, Query, RatingCondition, TextCondition
 from core.search.filters import Facets, ValueField, by_plain_words, facet_values, values_of_words
 from core.search.query_language.marked_terms import label_of
 from core.search.query_language.parts import Part
@@ -14,7 +14,7 @@ from core.text import plain_words
 
 MAX_NAME_WORDS = 8
 # Which kinds of names are meant after a preposition, the likeliest first.
-_AFTER: dict[str, tuple[TextField, ...]] = {
+_AFTER: dict[str, tuple[ValueField, ...]] = {
     **dict.fromkeys(("in", "at", "near", "around"), ("place",)),
     "from": ("place", "source"),
     "of": ("person", "place"),
@@ -23,9 +23,15 @@ _AFTER: dict[str, tuple[TextField, ...]] = {
     "by": ("author",),
     "on": ("camera",),
 }
-_ALONE: tuple[TextField, ...] = ("person", "place", "camera")
+_NAMED: tuple[ValueField, ...] = ("person", "place", "camera", "author", "source")
+_ALONE: tuple[ValueField, ...] = ("person", "place", "camera")
 # What stands after a name that is the whole of its phrase.
 _AFTER_PHRASE = word_set("at in on by from of with near under and during before after since while")
+# Before "of" and a place: elsewhere it is often part of a name, such as "Bay of Naples".
+_PICTURES = word_set(
+    "photos photo pictures picture images image views view scenes map maps shots photographs postcards"
+)
+_NO_NAME_AFTER = word_set("of a an the my your his her our their")  # "the Bay of Lisbon", "a Leica on a table"
 _NUMBERS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5} | {str(n): n for n in range(1, 6)}
 
 
@@ -33,7 +39,7 @@ _NUMBERS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5} | {str(n): n f
 class _Name:
     words: tuple[str, ...]
     value: str
-    field: TextField
+    field: ValueField
 
 
 class CollectionNames:
@@ -46,8 +52,8 @@ class CollectionNames:
         self.facets = facets
         self._plain: dict[ValueField, dict[str, list[str]]] = {}
         self._by_first: dict[str, list[_Name]] = {}
-        for field, values in _values(facets).items():
-            for value, _ in values:
+        for field in _NAMED:
+            for value, _ in facet_values(facets, field):
                 words = tuple(plain_words(value).split())
                 if 0 < len(words) <= MAX_NAME_WORDS:
                     self._by_first.setdefault(words[0], []).append(_Name(words, value, field))
@@ -74,11 +80,7 @@ class CollectionNames:
         return self._named(tokens, start) or (_stars(tokens, start) if self._rated else None)
 
     def _named(self, tokens: Sequence[Token], start: int) -> tuple[Part, int] | None:
-        preposition = tokens[start].key if not tokens[start].ends_phrase else ""
-        fields = _AFTER.get(preposition, _ALONE)
-        first = start + (preposition in _AFTER)
-        if preposition in ("with", "on") and _key(tokens, first) in ("a", "an", "the", "my"):
-            fields, first = ("camera",), first + 1
+        fields, first = _kinds_after(tokens, start)
         found = self._longest(tokens, first, fields)
         if found is None or "or" in (_key(tokens, start - 1), _key(tokens, found[1])):
             return None
@@ -89,7 +91,7 @@ class CollectionNames:
         span = tokens[start].start, tokens[end - 1].end
         return Part(*span, "field", label_of(query, "field"), query, guessed=True), end
 
-    def _longest(self, tokens: Sequence[Token], first: int, fields: Sequence[TextField]) -> tuple[_Name, int] | None:
+    def _longest(self, tokens: Sequence[Token], first: int, fields: Sequence[ValueField]) -> tuple[_Name, int] | None:
         """The longest name of these kinds at a token, the first kind before others, and the token after it."""
         if first >= len(tokens) or not tokens[first].plain:
             return None
@@ -101,14 +103,17 @@ class CollectionNames:
         return min(found, key=lambda match: (-len(match[0].words), fields.index(match[0].field)), default=None)
 
 
-def _values(facets: Facets) -> Mapping[TextField, Iterable[tuple[str, int]]]:
-    return {
-        "person": facets.people,
-        "place": facets.places,
-        "camera": facets.cameras,
-        "author": facets.authors,
-        "source": facets.sources,
-    }
+def _kinds_after(tokens: Sequence[Token], start: int) -> tuple[Sequence[ValueField], int]:
+    """The kinds of names that may follow at a token, the likeliest first, and the token where a name would begin."""
+    preposition = tokens[start].key if not tokens[start].ends_phrase else ""
+    before = _key(tokens, start - 1)
+    if preposition not in _AFTER:
+        return () if before in _NO_NAME_AFTER else _ALONE, start
+    if preposition in ("with", "on") and _key(tokens, start + 1) in ("a", "an", "the", "my"):
+        return ("camera",), start + 2
+    if preposition == "of" and start and before not in _PICTURES:
+        return ("person",), start + 1
+    return _AFTER[preposition], start + 1
 
 
 def _match(tokens: Sequence[Token], first: int, words: Sequence[str]) -> int | None:

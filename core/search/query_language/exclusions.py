@@ -9,8 +9,7 @@ from core.search.query_language.parts import Part
 from core.search.query_language.tokens import Token, word_set
 
 MAX_EXCLUDED_WORDS = 4
-ARTICLES = frozenset(("a", "an", "the", "any"))
-_DETERMINERS = ARTICLES | word_set("my your his her our their this that these those some")
+_DETERMINERS = word_set("a an the any my your his her its our their this that these those some")
 _JOINING = frozenset(("and", "or", "nor"))
 # Where the words that are excluded end.
 _AFTER_NOUN = word_set(
@@ -61,9 +60,9 @@ def _after_negation(tokens: Sequence[Token], start: int) -> int | None:
 
 
 def _noun(tokens: Sequence[Token], start: int) -> tuple[list[str], int]:
-    """The words of what is excluded, without articles before them, and the token after them."""
+    """The words of what is excluded, without articles and the like before them, and the token after them."""
     end = start
-    while _key(tokens, end) in ARTICLES and not tokens[end].ends_phrase:
+    while _key(tokens, end) in _DETERMINERS and not tokens[end].ends_phrase:
         end += 1
     words: list[str] = []
     while len(words) < MAX_EXCLUDED_WORDS and _continues(tokens, end, words):

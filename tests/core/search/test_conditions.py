@@ -38,6 +38,7 @@ def snapshot() -> Snapshot:
         people=(("Ada",), ("Zoë Müller",), (), ("Ada Lovelace",), ("Bob", "Ada")),
         places=(("Lisbon", "Portugal"), ("New York",), ("York",), (), ("Łódź",)),
         cameras=("NIKON D70", "NIKON D700", "", "Canon", "nikon d70"),
+        authors=("", "Ada Lovelace", "Bob", "", ""),
         rating=np.array(RATINGS),
         has_gps=np.zeros(count, bool),
         width=np.ones(count, np.int32),
@@ -54,7 +55,7 @@ TEXTS = FoldedTexts(
         "title": pa.array([folded_text([title]) for title in snapshot().titles]),
         "keyword": pa.array([folded_text(words) for words in snapshot().keywords]),
         "name": pa.array([folded_text([f"DSC_000{n}.jpg"]) for n in range(5)]),
-        "author": pa.array([None, " ada lovelace ", None, None, None]),
+        "description": pa.array([None, " a herd of gnus ", None, None, None]),
     }
 )
 
@@ -95,6 +96,7 @@ def rows(text: str, texts: FoldedTexts | None = TEXTS) -> list[int]:
         ('"hot dog"', [2]),
         ('"dog house"', [0, 1]),
         ('"dog house" title:boat -keyword:Dog', [1]),
+        ("description:gnus", [1]),
         ("description:anything", []),
         ("rating:5", [0]),
         ("rating:>=3", [0, 1]),

@@ -127,6 +127,7 @@ def test_terms_with_marks(text: str, query: Query) -> None:
         ("not a dog", [("dog", -1)]),
         ("cats, not dogs", [("cats", 1), ("dogs", -1)]),
         ("animals except for the cats", [("animals", 1), ("cats", -1)]),
+        ("corn without its leaves", [("corn", 1), ("leaves", -1)]),
         ("without a view of the sea", [("view of the sea", -1)]),
         ("without clouds the mountain", [("clouds", -1), ("the mountain", 1)]),
         ("a house but not far from the sea", [("a house but not far from the sea", 1)]),
