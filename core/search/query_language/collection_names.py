@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from core.records.queries import HIGHEST_RATING, PeriodCondition, Query, RatingCondition, TextCondition
 from core.search.filters import Facets, ValueField, by_plain_words, facet_values, values_of_words
@@ -32,14 +31,8 @@ _PICTURES = word_set(
     "photos photo pictures picture images image views view scenes map maps shots photographs postcards"
 )
 _NO_NAME_AFTER = word_set("of a an the my your his her our their")  # "the Bay of Lisbon", "a Leica on a table"
+_ENDS_NAME = (",", ";", ":", "!", "?", ")")  # a full stop may stand in a name
 _NUMBERS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5} | {str(n): n for n in range(1, 6)}
-
-
-@dataclass(frozen=True)
-class _Name:
-    words: tuple[str, ...]
-    value: str
-    field: ValueField
 
 
 class CollectionNames:
@@ -51,14 +44,12 @@ class CollectionNames:
     def __init__(self, facets: Facets) -> None:
         self.facets = facets
         self._plain: dict[ValueField, dict[str, list[str]]] = {}
-        self._by_first: dict[str, list[_Name]] = {}
+        self._names: dict[tuple[str, ...], dict[ValueField, str]] = {}
         for field in _NAMED:
             for value, _ in facet_values(facets, field):
                 words = tuple(plain_words(value).split())
                 if 0 < len(words) <= MAX_NAME_WORDS:
-                    self._by_first.setdefault(words[0], []).append(_Name(words, value, field))
-        for names in self._by_first.values():
-            names.sort(key=lambda name: -len(name.words))
+                    self._names.setdefault(words, {}).setdefault(field, value)
         self._years, self._rated = tuple(year for year, _ in facets.years), facets.rated > 0
 
     def dates_any(self, period: PeriodCondition) -> bool:
@@ -85,22 +76,27 @@ class CollectionNames:
         if found is None or "or" in (_key(tokens, start - 1), _key(tokens, found[1])):
             return None
         name, end = found
-        if not _is_meant(tokens, start, first, end, name):
+        if not _is_meant(tokens, start, first, end):
             return None
-        query = Query(conditions=(TextCondition(name.value, name.field),))
+        query = Query(conditions=(name,))
         span = tokens[start].start, tokens[end - 1].end
         return Part(*span, "field", label_of(query, "field"), query, guessed=True), end
 
-    def _longest(self, tokens: Sequence[Token], first: int, fields: Sequence[ValueField]) -> tuple[_Name, int] | None:
-        """The longest name of these kinds at a token, the first kind before others, and the token after it."""
-        if first >= len(tokens) or not tokens[first].plain:
-            return None
-        found = [
-            (name, end)
-            for name in self._by_first.get(tokens[first].plain[0], ())
-            if name.field in fields and (end := _match(tokens, first, name.words))
-        ]
-        return min(found, key=lambda match: (-len(match[0].words), fields.index(match[0].field)), default=None)
+    def _longest(
+        self, tokens: Sequence[Token], first: int, fields: Sequence[ValueField]
+    ) -> tuple[TextCondition, int] | None:
+        """The condition of the longest name of these kinds at a token, the first kind before others; the next token."""
+        longest, words = None, tuple[str, ...]()
+        for position in range(first, min(first + MAX_NAME_WORDS, len(tokens))):
+            if not tokens[position].plain:
+                break
+            words += tokens[position].plain
+            named = self._names.get(words, {})
+            if kinds := [field for field in fields if field in named]:
+                longest = TextCondition(named[kinds[0]], kinds[0]), position + 1
+            if tokens[position].text.endswith(_ENDS_NAME):
+                break
+        return longest
 
 
 def _kinds_after(tokens: Sequence[Token], start: int) -> tuple[Sequence[ValueField], int]:
@@ -116,21 +112,7 @@ def _kinds_after(tokens: Sequence[Token], start: int) -> tuple[Sequence[ValueFie
     return _AFTER[preposition], start + 1
 
 
-def _match(tokens: Sequence[Token], first: int, words: Sequence[str]) -> int | None:
-    """The token after those that are exactly these words."""
-    read: tuple[str, ...] = ()
-    for position in range(first, min(first + len(words), len(tokens))):
-        read += tokens[position].plain
-        if not tokens[position].plain or read != tuple(words[: len(read)]):
-            return None
-        if len(read) == len(words):
-            return position + 1
-        if tokens[position].ends_phrase and not tokens[position].text.endswith("."):
-            return None
-    return None
-
-
-def _is_meant(tokens: Sequence[Token], start: int, first: int, end: int, name: _Name) -> bool:
+def _is_meant(tokens: Sequence[Token], start: int, first: int, end: int) -> bool:
     """Whether words that are equal to a name mean it: "Nice" or "in nice", but not "nice" or "in nice weather".
 
     A capital letter says so, except where a sentence begins; small letters do after a preposition, or where nothing
@@ -140,7 +122,7 @@ def _is_meant(tokens: Sequence[Token], start: int, first: int, end: int, name: _
     whole = whole or _key(tokens, end) in _AFTER_PHRASE or _key(tokens, end)[:4].isdigit()
     capital = tokens[first].bare[:1].isupper() and (first > 0 or whole)
     everything = first == 0 and end == len(tokens)
-    several = len(name.words) > 1
+    several = sum(len(token.plain) for token in tokens[first:end]) > 1
     return capital or several or ((first > start or everything) and whole)
 
 
