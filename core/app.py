@@ -85,6 +85,7 @@ from core.search.request_events import gemini_event
 from core.search.search_limits import SearchLimits
 from core.search.search_pipeline import SearchPipeline
 from core.search.service import SearchService
+from core.search.stemming import Language
 from core.sessions import SessionService
 from core.settings import Settings
 from core.store.lance.collections import Collections
@@ -113,9 +114,11 @@ class App:
     def __init__(self, settings: Settings, collections: Collections, load_encoder: LoadEncoder) -> None:
         self.settings = settings
         self._collections, self.encoders = collections, EncoderRegistry(settings, load_encoder)
-        self._opened, self._model_changes = OpenCollections(collections, self.encoders.get), OnceCache(1000)
         budgets = Budgets(settings.daily_usd, settings.monthly_usd)
         self._stores = stores = Stores.open(settings.data, budgets, Retention(settings.event_days))
+        language = Language(settings.text_language)
+        self._opened = OpenCollections(collections, self.encoders.get, stores.text_fits, language)
+        self._model_changes = OnceCache(1000)
         self.events, self.spend, self.rates = stores.events, stores.spend, stores.rates
         self.access = _access(settings, stores)
         lifetime = timedelta(settings.session_days)
@@ -482,11 +485,14 @@ class App:
     def warm(self, collection: str, listener: ProgressListener = ignore) -> None:
         """Load what the first search of a collection needs; the listener hears of a model being downloaded.
 
+        Measures how well the collection's texts fit its pictures where that is not known.
+
         Raises CollectionError, ModelUnavailable.
         """
         searcher = self._opened.searcher(collection)
         searcher.facets  # noqa: B018 - reading it brings the matrix into memory
         self.encoders.get(searcher.model.name, listener)
+        searcher.prepare_words()
         if self._gemini is not None:
             self._gemini.prepare()
 

@@ -38,6 +38,15 @@ _LAST_ACCENT = "\u08ff"  # above it marks are letters of their own: vowels in In
 _UNSPACED = re.compile("([\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff])")
 
 
+def plain(text: str) -> str:
+    """Text by which words are compared: without case and accents."""
+    if text.isascii():
+        return text.lower()
+    letters = unicodedata.normalize("NFKD", text.casefold()).translate(_PLAIN_LETTERS)
+    kept = (c for c in letters if c > _LAST_ACCENT or unicodedata.category(c) != "Mn")
+    return unicodedata.normalize("NFC", "".join(kept)).casefold()
+
+
 def plain_words(text: str) -> str:
     """The words of a text without case, accents and punctuation, single blanks between them.
 
@@ -45,10 +54,7 @@ def plain_words(text: str) -> str:
     """
     if text.isascii():
         return " ".join(re.findall("[a-z0-9]+", text.lower()))
-    letters = unicodedata.normalize("NFKD", text.casefold()).translate(_PLAIN_LETTERS)
-    kept = (c for c in letters if c > _LAST_ACCENT or unicodedata.category(c) != "Mn")
-    composed = unicodedata.normalize("NFC", "".join(kept)).casefold()
-    spaced = "".join(c if c.isalnum() or unicodedata.category(c)[0] == "M" else " " for c in composed)
+    spaced = "".join(c if c.isalnum() or unicodedata.category(c)[0] == "M" else " " for c in plain(text))
     return " ".join(_UNSPACED.sub(r" \1 ", spaced).split())
 
 

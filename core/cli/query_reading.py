@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from core.access import OPERATOR
 from core.errors import QueryError
-from core.records.assets import Filters
+from core.records.assets import Filters, SearchResult
+from core.records.queries import Query
 from core.search.interpretation import Interpretation
+from core.search.query_encoding import normalize_query
 from core.search.query_language.parser import parse
 from core.search.query_language.parts import ParsedQuery, Problem
-from core.search.searcher import normalize_query
 from core.text import listed, one_line
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ def read_query(app: App, text: str, collection: str, as_typed: bool, with_gemini
     problems = read.parsed.problems
     for problem in problems:
         print(*pointed_at(text, problem), sep="\n", file=sys.stderr)
+    if not problems and read.parsed.query == Query():
+        raise QueryError("the query is empty: write what the picture should show")
     if problems:
         raise QueryError("; ".join(problem.sentence for problem in problems))
     return read
@@ -57,6 +60,15 @@ def guesses(parsed: ParsedQuery) -> str:
     if not any(part.guessed for part in parsed.parts):
         return ""
     return f"read as: {' · '.join(one_line(part.label) for part in parsed.parts)} (--as-typed: as plain words)"
+
+
+def remarks(result: SearchResult) -> list[str]:
+    """What to know about a result: the spelling that was searched for instead, and how far it can be trusted."""
+    pairs = result.correction.words if result.correction else ()
+    return [
+        *(f"searched for {meant} instead of {typed} (--as-typed: as typed)" for typed, meant in pairs),
+        *result.hints,
+    ]
 
 
 def what_to_loosen(parsed: ParsedQuery, filters: Filters, floor: float) -> str:

@@ -7,15 +7,17 @@ from typing import Any
 
 import click
 
+from core.access import OPERATOR
 from core.cli.command_context import DEMO, CommandContext, collection_option, json_option, pass_context
 from core.cli.output import print_json
 from core.cli.progress_bar import ProgressBar
 from core.cli.query_argument import QueryCommand
-from core.cli.query_reading import guesses, query_document, read_query, what_to_loosen
+from core.cli.query_reading import guesses, query_document, read_query, remarks, what_to_loosen
 from core.errors import ContactSheetError, QueryError
 from core.records.assets import Filters, Orientation, shown_path
 from core.records.created_time import CreatedTime
 from core.records.description_json import description_json
+from core.records.searches import SearchOptions
 from core.records.written_dates import parse_period
 from core.search.answer import Answer
 from core.search.conditions import unknown_condition_values
@@ -111,8 +113,10 @@ def search(
         raise QueryError(f"{collection} has no {listed(unknown)}: check the spelling")
     if understood := guesses(read.parsed):
         print(understood, file=sys.stderr)
-    # Until searches take a Query: its words only, without what is excluded and conditions.
-    answer = app.search(read.parsed.query.words or query, collection, top, filters, floor, rank)
+    options = SearchOptions(top, filters, floor, correct=not as_typed)
+    answer = app.searches.by_query(OPERATOR, read.parsed.query, collection, options, rank)
+    for sentence in remarks(answer.result):
+        print(sentence, file=sys.stderr)
     if not answer.hits:
         print(what_to_loosen(read.parsed, filters, floor), file=sys.stderr)
     if as_json:

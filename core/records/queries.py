@@ -71,3 +71,11 @@ class Query:
     def orders(self) -> bool:
         """Whether anything in it says which pictures come first; if not, it only narrows what is browsed."""
         return bool(self.wishes or self.like or self.unlike)
+
+
+@dataclass(frozen=True)
+class Correction:
+    """A text with some of its words corrected, and the pairs of a word as it was typed and its correction."""
+
+    text: str
+    words: tuple[tuple[str, str], ...]

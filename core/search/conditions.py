@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.records.queries import Condition, PeriodCondition, Query, RatingCondition, TextCondition
-from core.search.filters import VALUE_FIELDS, FilterColumns, ValueField, unknown_value
+from core.search.filters import COLUMN_FIELDS, VALUE_FIELDS, FilterColumns, ValueField, unknown_value
 from core.search.query_language.collection_names import CollectionNames
 from core.store.lance.folded_texts import FoldedTexts
 
@@ -45,13 +45,13 @@ def _has_words(condition: TextCondition, columns: FilterColumns, texts: FoldedTe
     value_field = _value_field(condition)
     if value_field is not None:
         return columns.with_value(value_field, words)
-    found = texts.rows_with(words, field) if texts is not None else None
-    if found is not None:
-        return found
-    in_values = np.zeros(len(columns), dtype=bool)
-    for name in VALUE_FIELDS if field == "any" else ():
-        in_values |= columns.with_value(name, words)
-    return in_values
+    met = np.zeros(len(columns), dtype=bool)
+    if texts is not None and (found := texts.rows_with(words, field)) is not None:
+        met |= found
+    for name in COLUMN_FIELDS:
+        if field in ("any", name) and (texts is None or name not in texts.fields):
+            met |= columns.with_value(name, words)
+    return met
 
 
 def _value_field(condition: TextCondition) -> ValueField | None:

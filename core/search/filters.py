@@ -21,7 +21,9 @@ from core.text import plain_words, quoted
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Counts = tuple[tuple[str, int], ...]
 ValueField = Literal["source", "keyword", "person", "place", "camera", "author"]
-VALUE_FIELDS: tuple[ValueField, ...] = get_args(ValueField)
+COLUMN_FIELDS: tuple[ValueField, ...] = get_args(ValueField)
+# A condition on these means whole values; one on authors means the words of bylines and credits.
+VALUE_FIELDS: tuple[ValueField, ...] = ("source", "keyword", "person", "place", "camera")
 
 
 @dataclass(frozen=True)
@@ -108,8 +110,8 @@ class FilterColumns:
 
     def rated(self, lowest: int, highest: int) -> NDArray[np.bool_]:
         """(n,) bool of the rows with a rating from `lowest` to `highest`."""
-        known: NDArray[np.bool_] = self._rating != Snapshot.NO_NUMBER
-        return known & (self._rating >= lowest) & (self._rating <= highest)
+        within = (self._rating >= lowest) & (self._rating <= highest) & (self._rating != Snapshot.NO_NUMBER)
+        return np.asarray(within, np.bool_)
 
     def with_value(self, field: ValueField, words: str) -> NDArray[np.bool_]:
         """(n,) bool of the rows with a value equal to `words`; if no value is, of those with these words in it."""

@@ -21,6 +21,21 @@ def folded_text(values: Iterable[str]) -> str:
     return f" {_BETWEEN.join(map(plain_words, values))} "
 
 
+def folded_column(texts: pa.Array, separator: str) -> pa.Array:
+    """A column of texts, each of several values with a separator between them, as `folded_text` folds them."""
+    parts = pc.split_pattern(texts, separator)
+    spaced = pc.replace_substring_regex(pc.utf8_lower(texts), f"[^a-z0-9{separator}]+", " ")
+    spaced = pc.replace_substring_regex(spaced, f" ?{separator} ?", _BETWEEN)
+    folded = pc.binary_join_element_wise(" ", pc.utf8_trim(spaced, " "), " ", "")
+    others = np.flatnonzero(~np.asarray(pc.string_is_ascii(texts), np.bool_))
+    if not len(others):
+        return folded
+    rows = folded.to_pylist()
+    for row in others.tolist():
+        rows[row] = folded_text(parts[row].as_py())
+    return pa.array(rows, pa.string())
+
+
 @dataclass(frozen=True, eq=False)
 class FoldedTexts:
     """For each field the texts of a snapshot's rows, made by `folded_text`: string arrays of equal length.

@@ -104,6 +104,37 @@ def test_the_document_says_what_was_typed_and_what_was_understood(run: Run) -> N
     }
 
 
+@pytest.mark.parametrize(
+    ("query", "titles"),
+    [
+        ("red", ["red.png", "blue.webp", "green.jpg"]),
+        ("red person:Bob", ["green.jpg"]),
+        ("red -place:Lisbon", ["blue.webp", "green.jpg"]),
+        ("rating:>3", ["red.png"]),
+        ("photos of Ada", ["red.png"]),
+        ("red in 1998", ["green.jpg"]),
+        ("red -name:red", ["blue.webp", "green.jpg"]),
+    ],
+)
+def test_results_meet_every_condition(run: Run, query: str, titles: list[str]) -> None:
+    results = json.loads(run("--json", query)[1])["results"]
+    assert sorted(result["title"] for result in results) == sorted(titles)
+
+
+def test_what_is_excluded_is_not_found(run: Run) -> None:
+    results = json.loads(run("--json", "-red")[1])["results"]
+    assert "red.png" not in [result["title"] for result in results]
+
+
+def test_a_misspelt_word_is_corrected_unless_the_query_is_as_typed(run: Run) -> None:
+    assert run("lisbom")[2] == "searched for lisbon instead of lisbom (--as-typed: as typed)\n"
+    assert "instead of" not in run("lisbom", "--as-typed")[2]
+
+
+def test_a_script_that_the_model_may_not_know_is_hinted_at(run: Run) -> None:
+    assert "may not know Chinese characters" in run("猫")[2]
+
+
 def test_a_mistake_is_pointed_at(run: Run) -> None:
     code, out, error = run("red boats rating:>7 at night")
     assert (code, out) == (1, "")

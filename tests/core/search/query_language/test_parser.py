@@ -199,7 +199,7 @@ def test_words_that_say_nothing_are_no_wish_beside_a_condition() -> None:
 
 def test_chips_say_what_was_understood() -> None:
     marked = 'red "old boat" -dog title:gnu -place:Rome rating:>3 rating:2-4'
-    assert labels(f"{marked} 1998-2001 since:1998 before:1998 like:abcd 2*cat") == [
+    assert labels(f"{marked} 1998-2001 since:1998 before:1998 like:0123abcd 2*cat") == [
         "red",
         '"old boat"',
         "not dog",
