@@ -55,6 +55,8 @@ def read(text: str) -> tuple[str, list[str]]:
         ("4+ stars", "", ["rating:>=4"]),
         ("3 stars or more", "", ["rating:>=3"]),
         ("lisbon", "", ["place:Lisbon"]),
+        ("boats not in Lisbon", "boats", ["-place:Lisbon"]),
+        ("dogs, not by Ada", "dogs", ["-author:Ada"]),
         ("old views of Lisbon", "old views", ["place:Lisbon"]),
     ],
 )
