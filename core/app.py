@@ -79,6 +79,7 @@ from core.records.searches import SearchBy, SearchOptions
 from core.records.set_aside import SetAsideDatabase
 from core.search.answer import Answer, HourlyRates
 from core.search.follow_ups import FollowUps
+from core.search.interpretation import Interpretations
 from core.search.open_collections import OpenCollections
 from core.search.ranking import Ranker, RankingOptions
 from core.search.request_events import gemini_event
@@ -150,6 +151,7 @@ class App:
         limits = SearchLimits(self.access, stores.rates, settings)
         self.searches = SearchService(self._opened, pipeline, limits, self.access, settings)
         self.follow_ups = FollowUps(calls, stores.events, settings.rank_deadline_s, limits)
+        self.interpretations = Interpretations(calls, stores.events, settings.rank_deadline_s, limits)
         self.requests = RequestRecorder(stores.events, hourly.stages_usd)
 
     def _build_clusters(self) -> None:

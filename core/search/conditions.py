@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.records.queries import Condition, PeriodCondition, Query, RatingCondition, TextCondition
-from core.search.filters import (
-    VALUE_FIELDS,
-    Facets,
-    FilterColumns,
-    ValueField,
-    by_plain_words,
-    facet_values,
-    unknown_value,
-    values_of_words,
-)
+from core.search.filters import COLUMN_FIELDS, VALUE_FIELDS, FilterColumns, ValueField, unknown_value
+from core.search.query_language.collection_names import CollectionNames
 from core.store.lance.folded_texts import FoldedTexts
-from core.text import plain_words
 
 
 def conditions_mask(
@@ -54,24 +45,24 @@ def _has_words(condition: TextCondition, columns: FilterColumns, texts: FoldedTe
     value_field = _value_field(condition)
     if value_field is not None:
         return columns.with_value(value_field, words)
-    found = texts.rows_with(words, field) if texts is not None else None
-    if found is not None:
-        return found
-    in_values: Sequence[NDArray[np.bool_]] = [columns.with_value(name, words) for name in VALUE_FIELDS]
-    return np.asarray(np.logical_or.reduce(in_values) & (field == "any"), np.bool_)
+    met = np.zeros(len(columns), dtype=bool)
+    if texts is not None and (found := texts.rows_with(words, field)) is not None:
+        met |= found
+    for name in COLUMN_FIELDS:
+        if field in ("any", name) and (texts is None or name not in texts.fields):
+            met |= columns.with_value(name, words)
+    return met
 
 
 def _value_field(condition: TextCondition) -> ValueField | None:
     return next((name for name in VALUE_FIELDS if name == condition.field), None)
 
 
-def unknown_condition_values(facets: Facets, query: Query) -> list[str]:
+def unknown_condition_values(names: CollectionNames, query: Query) -> list[str]:
     """What conditions name and a collection does not have: `person “Adda” (did you mean Ada?)`."""
     unknown = []
     for condition in query.conditions:
         field = _value_field(condition) if isinstance(condition, TextCondition) else None
-        if isinstance(condition, TextCondition) and field is not None:
-            known = by_plain_words(name for name, _ in facet_values(facets, field))
-            if not values_of_words(plain_words(condition.words), known):
-                unknown.append(unknown_value(field, condition.words, facets))
+        if isinstance(condition, TextCondition) and field is not None and not names.values(field, condition.words):
+            unknown.append(unknown_value(field, condition.words, names.facets))
     return unknown

@@ -20,8 +20,10 @@ from core.text import plain_words, quoted
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Counts = tuple[tuple[str, int], ...]
-ValueField = Literal["source", "keyword", "person", "place", "camera"]
-VALUE_FIELDS: tuple[ValueField, ...] = get_args(ValueField)
+ValueField = Literal["source", "keyword", "person", "place", "camera", "author"]
+COLUMN_FIELDS: tuple[ValueField, ...] = get_args(ValueField)
+# A condition on these means whole values; one on authors means the words of bylines and credits.
+VALUE_FIELDS: tuple[ValueField, ...] = ("source", "keyword", "person", "place", "camera")
 
 
 @dataclass(frozen=True)
@@ -58,13 +60,18 @@ class FilterColumns:
         self._keywords, self._people = _Postings(snapshot.keywords), _Postings(snapshot.people)
         self._places = _Postings(snapshot.places)
         self._cameras = _Postings([(camera,) if camera else () for camera in snapshot.cameras])
+        self._authors = _Postings([(author,) if author else () for author in snapshot.authors])
         self._values: dict[ValueField, _Postings] = {
             "source": self._sources,
             "keyword": self._keywords,
             "person": self._people,
             "place": self._places,
             "camera": self._cameras,
+            "author": self._authors,
         }
+
+    def __len__(self) -> int:
+        return len(self._rating)
 
     def mask(self, filters: Filters) -> NDArray[np.bool_] | None:
         """(n,) bool of the rows that pass, or None if every row does."""
@@ -108,7 +115,7 @@ class FilterColumns:
 
     def with_value(self, field: ValueField, words: str) -> NDArray[np.bool_]:
         """(n,) bool of the rows with a value equal to `words`; if no value is, of those with these words in it."""
-        return self._values[field].mask_by_words(words, len(self._rating))
+        return self._values[field].mask_by_words(words, len(self))
 
     def facets(self) -> Facets:
         """The values that occur in the snapshot."""
@@ -127,6 +134,7 @@ class FilterColumns:
             rated=int((self._rating != Snapshot.NO_NUMBER).sum()),
             with_gps=int(self._has_gps.sum()),
             pictures=len(self._has_gps),
+            authors=self._authors.counts(),
         )
 
 
@@ -209,6 +217,7 @@ def facet_values(facets: Facets, field: ValueField) -> Counts:
         "person": facets.people,
         "place": facets.places,
         "camera": facets.cameras,
+        "author": facets.authors,
     }[field]
 
 

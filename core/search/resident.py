@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from core.records.queries import Query
 from core.search.collection_words import CollectionWords
 from core.search.conditions import conditions_mask
 from core.search.filters import Facets, FilterColumns
+from core.search.query_language.collection_names import CollectionNames
 from core.search.stemming import Language
 from core.store.lance.snapshot import Snapshot
 from core.store.lance.text_columns import TextColumns
@@ -36,6 +38,11 @@ class Resident:
     newest_first: NDArray[np.intp]
     words: CollectionWords
     masks: OnceCache = field(default_factory=lambda: OnceCache(MAX_CACHED_MASKS))
+
+    @cached_property
+    def names(self) -> CollectionNames:
+        """The names by which sentences about the collection are read."""
+        return CollectionNames(self.facets)
 
     def rows_of(self, asset_ids: Sequence[str]) -> tuple[int, ...]:
         """The rows of assets, named by their ids or the beginning of them.

@@ -26,6 +26,7 @@ from core.search.fusion import FULL_WEIGHT, looks_up, words_weight
 from core.search.hints import search_hints
 from core.search.ordering import Ordered, looks_like, newest_rows, order_rows
 from core.search.query_encoding import NO_TEXTS, corrected_query, normalized, query_vector
+from core.search.query_language.collection_names import CollectionNames
 from core.search.query_picture import QueryPicture
 from core.search.resident import Resident, make_resident
 from core.search.stemming import Language
@@ -73,6 +74,11 @@ class Searcher:
     def facets(self) -> Facets:
         """What the collection can be filtered by."""
         return self._current().facets
+
+    @property
+    def names(self) -> CollectionNames:
+        """The names by which sentences about the collection are read."""
+        return self._current().names
 
     @property
     def text_fit(self) -> TextFit:

@@ -21,6 +21,7 @@ from core.search.duplicates import Duplicates, find_near_duplicates
 from core.search.filters import Facets
 from core.search.open_collections import OpenCollections
 from core.search.query_encoding import normalize_query
+from core.search.query_language.collection_names import CollectionNames
 from core.search.query_language.parser import parse
 from core.search.query_picture import MAX_QUERY_MEGAPIXELS, QueryPicture, read_query_picture
 from core.search.search_limits import SearchLimits
@@ -157,6 +158,10 @@ class SearchService:
     def facets(self, collection: str) -> Facets:
         """What a collection can be filtered by."""
         return self._collections.searcher(collection).facets
+
+    def names(self, collection: str) -> CollectionNames:
+        """The names by which sentences about a collection are read."""
+        return self._collections.searcher(collection).names
 
     def duplicates(self, person: Person, collection: str, listener: ProgressListener = ignore) -> Duplicates:
         """What a collection holds more than once; computed once per collection version. Raises NotAllowed."""

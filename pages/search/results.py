@@ -27,7 +27,8 @@ def show_turn(app: App, turn: SearchTurn) -> None:
     """The pictures of the turn, or advice if there are none."""
     if turn.follow_up is not None and turn.params.query:
         interpreter = "Gemini" if turn.follow_up.by == "gemini" else "a simple rule"
-        st.markdown(f"Understood by {interpreter} as **{escape_markdown(turn.params.query)}**. {turn.follow_up.note}")
+        query, note = escape_markdown(turn.params.query), escape_markdown(turn.follow_up.note)
+        st.markdown(f"Understood by {interpreter} as **{query}**. {note}")
     if turn.params.by_picture:
         show_reference(app, turn.collection, turn.params)
     if turn.answer.hits:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from core.records.assets import SearchResult
 from core.search.answer import Answer
-from core.search.follow_ups import FollowUp
+from core.search.follow_up_rules import FollowUp
 from pages.search.search_state import SearchParams
 
 MAX_TURNS = 12

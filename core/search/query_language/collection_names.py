@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
-from core.records.queries import HIGHEST_RATING, PeriodCondition, Query, RatingCondition, TextCondition, TextField
-from core.search.filters import Facets
+from core.records.queries import HIGHEST_RATING, PeriodCondition, Query, RatingCondition, TextCondition
+from core.search.filters import Facets, ValueField, by_plain_words, facet_values, values_of_words
 from core.search.query_language.marked_terms import label_of
 from core.search.query_language.parts import Part
 from core.search.query_language.tokens import Token, word_set
@@ -14,7 +13,7 @@ from core.text import plain_words
 
 MAX_NAME_WORDS = 8
 # Which kinds of names are meant after a preposition, the likeliest first.
-_AFTER: dict[str, tuple[TextField, ...]] = {
+_AFTER: dict[str, tuple[ValueField, ...]] = {
     **dict.fromkeys(("in", "at", "near", "around"), ("place",)),
     "from": ("place", "source"),
     "of": ("person", "place"),
@@ -23,17 +22,17 @@ _AFTER: dict[str, tuple[TextField, ...]] = {
     "by": ("author",),
     "on": ("camera",),
 }
-_ALONE: tuple[TextField, ...] = ("person", "place", "camera")
+_NAMED: tuple[ValueField, ...] = ("person", "place", "camera", "author", "source")
+_ALONE: tuple[ValueField, ...] = ("person", "place", "camera")
 # What stands after a name that is the whole of its phrase.
 _AFTER_PHRASE = word_set("at in on by from of with near under and during before after since while")
+# Before "of" and a place: elsewhere it is often part of a name, such as "Bay of Naples".
+_PICTURES = word_set(
+    "photos photo pictures picture images image views view scenes map maps shots photographs postcards"
+)
+_NO_NAME_AFTER = word_set("of a an the my your his her our their")  # "the Bay of Lisbon", "a Leica on a table"
+_ENDS_NAME = (",", ";", ":", "!", "?", ")")  # a full stop may stand in a name
 _NUMBERS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5} | {str(n): n for n in range(1, 6)}
-
-
-@dataclass(frozen=True)
-class _Name:
-    words: tuple[str, ...]
-    value: str
-    field: TextField
 
 
 class CollectionNames:
@@ -43,14 +42,14 @@ class CollectionNames:
     """
 
     def __init__(self, facets: Facets) -> None:
-        self._by_first: dict[str, list[_Name]] = {}
-        for field, values in _values(facets).items():
-            for value, _ in values:
+        self.facets = facets
+        self._plain: dict[ValueField, dict[str, list[str]]] = {}
+        self._names: dict[tuple[str, ...], dict[ValueField, str]] = {}
+        for field in _NAMED:
+            for value, _ in facet_values(facets, field):
                 words = tuple(plain_words(value).split())
                 if 0 < len(words) <= MAX_NAME_WORDS:
-                    self._by_first.setdefault(words[0], []).append(_Name(words, value, field))
-        for names in self._by_first.values():
-            names.sort(key=lambda name: -len(name.words))
+                    self._names.setdefault(words, {}).setdefault(field, value)
         self._years, self._rated = tuple(year for year, _ in facets.years), facets.rated > 0
 
     def dates_any(self, period: PeriodCondition) -> bool:
@@ -61,63 +60,59 @@ class CollectionNames:
             last += 9
         return any(first <= year <= last for year in self._years)
 
+    def values(self, field: ValueField, words: str) -> list[str]:
+        """The values of a field that are these words without accents; if none is, those with the words in them."""
+        if field not in self._plain:
+            self._plain[field] = by_plain_words(name for name, _ in facet_values(self.facets, field))
+        return values_of_words(plain_words(words), self._plain[field])
+
     def read(self, tokens: Sequence[Token], start: int) -> tuple[Part, int] | None:
         """The name or the stars that a sentence speaks of at a token, and the token after it."""
         return self._named(tokens, start) or (_stars(tokens, start) if self._rated else None)
 
     def _named(self, tokens: Sequence[Token], start: int) -> tuple[Part, int] | None:
-        preposition = tokens[start].key if not tokens[start].ends_phrase else ""
-        fields = _AFTER.get(preposition, _ALONE)
-        first = start + (preposition in _AFTER)
-        if preposition in ("with", "on") and _key(tokens, first) in ("a", "an", "the", "my"):
-            fields, first = ("camera",), first + 1
+        fields, first = _kinds_after(tokens, start)
         found = self._longest(tokens, first, fields)
         if found is None or "or" in (_key(tokens, start - 1), _key(tokens, found[1])):
             return None
         name, end = found
-        if not _is_meant(tokens, start, first, end, name):
+        if not _is_meant(tokens, start, first, end):
             return None
-        query = Query(conditions=(TextCondition(name.value, name.field),))
+        query = Query(conditions=(name,))
         span = tokens[start].start, tokens[end - 1].end
         return Part(*span, "field", label_of(query, "field"), query, guessed=True), end
 
-    def _longest(self, tokens: Sequence[Token], first: int, fields: Sequence[TextField]) -> tuple[_Name, int] | None:
-        """The longest name of these kinds at a token, the first kind before others, and the token after it."""
-        if first >= len(tokens) or not tokens[first].plain:
-            return None
-        found = [
-            (name, end)
-            for name in self._by_first.get(tokens[first].plain[0], ())
-            if name.field in fields and (end := _match(tokens, first, name.words))
-        ]
-        return min(found, key=lambda match: (-len(match[0].words), fields.index(match[0].field)), default=None)
+    def _longest(
+        self, tokens: Sequence[Token], first: int, fields: Sequence[ValueField]
+    ) -> tuple[TextCondition, int] | None:
+        """The condition of the longest name of these kinds at a token, the first kind before others; the next token."""
+        longest, words = None, tuple[str, ...]()
+        for position in range(first, min(first + MAX_NAME_WORDS, len(tokens))):
+            if not tokens[position].plain:
+                break
+            words += tokens[position].plain
+            named = self._names.get(words, {})
+            if kinds := [field for field in fields if field in named]:
+                longest = TextCondition(named[kinds[0]], kinds[0]), position + 1
+            if tokens[position].text.endswith(_ENDS_NAME):
+                break
+        return longest
 
 
-def _values(facets: Facets) -> Mapping[TextField, Iterable[tuple[str, int]]]:
-    return {
-        "person": facets.people,
-        "place": facets.places,
-        "camera": facets.cameras,
-        "author": facets.authors,
-        "source": facets.sources,
-    }
+def _kinds_after(tokens: Sequence[Token], start: int) -> tuple[Sequence[ValueField], int]:
+    """The kinds of names that may follow at a token, the likeliest first, and the token where a name would begin."""
+    preposition = tokens[start].key if not tokens[start].ends_phrase else ""
+    before = _key(tokens, start - 1)
+    if preposition not in _AFTER:
+        return () if before in _NO_NAME_AFTER else _ALONE, start
+    if preposition in ("with", "on") and _key(tokens, start + 1) in ("a", "an", "the", "my"):
+        return ("camera",), start + 2
+    if preposition == "of" and start and before not in _PICTURES:
+        return ("person",), start + 1
+    return _AFTER[preposition], start + 1
 
 
-def _match(tokens: Sequence[Token], first: int, words: Sequence[str]) -> int | None:
-    """The token after those that are exactly these words."""
-    read: tuple[str, ...] = ()
-    for position in range(first, min(first + len(words), len(tokens))):
-        read += tokens[position].plain
-        if not tokens[position].plain or read != tuple(words[: len(read)]):
-            return None
-        if len(read) == len(words):
-            return position + 1
-        if tokens[position].ends_phrase and not tokens[position].text.endswith("."):
-            return None
-    return None
-
-
-def _is_meant(tokens: Sequence[Token], start: int, first: int, end: int, name: _Name) -> bool:
+def _is_meant(tokens: Sequence[Token], start: int, first: int, end: int) -> bool:
     """Whether words that are equal to a name mean it: "Nice" or "in nice", but not "nice" or "in nice weather".
 
     A capital letter says so, except where a sentence begins; small letters do after a preposition, or where nothing
@@ -127,7 +122,7 @@ def _is_meant(tokens: Sequence[Token], start: int, first: int, end: int, name: _
     whole = whole or _key(tokens, end) in _AFTER_PHRASE or _key(tokens, end)[:4].isdigit()
     capital = tokens[first].bare[:1].isupper() and (first > 0 or whole)
     everything = first == 0 and end == len(tokens)
-    several = len(name.words) > 1
+    several = sum(len(token.plain) for token in tokens[first:end]) > 1
     return capital or several or ((first > start or everything) and whole)
 
 

@@ -9,21 +9,25 @@ from core.search.query_language.parts import Part
 from core.search.query_language.tokens import Token, word_set
 
 MAX_EXCLUDED_WORDS = 4
-ARTICLES = frozenset(("a", "an", "the", "any"))
-_DETERMINERS = ARTICLES | word_set("my your his her our their this that these those some")
+_DETERMINERS = word_set("a an the any my your his her its our their this that these those some")
 _JOINING = frozenset(("and", "or", "nor"))
 # Where the words that are excluded end.
 _AFTER_NOUN = word_set(
     "at in on by from with without near under over behind before after during beside between against around through "
     "into for to while when where who which is are was were but except please only"
 )
-# After "not" these soften what follows and exclude nothing: "not far from the sea".
+# After "not" these exclude nothing: "not far from the sea", "not for sale".
 _NOT_EXCLUDING = word_set(
-    "far only just too very so yet quite really alone long much many all every everyone even more less always for "
-    "to in at on from with necessarily sure"
+    "far only just too very so yet quite really alone long much many all every everyone even more less always for to "
+    "with necessarily sure enough ever again now here there as be being been"
 )
+# Before "not" these make it a part of what is said: "do not enter".
+_AUXILIARY = word_set("do does did can could will would shall should must may might or whether why if")
+_WHERE = word_set("in at on near under inside outside behind by from of")
 _ALONE = frozenset(("without", "excluding", "except"))
-_NEGATED = {"no": frozenset(("but", "with", "and")), "not": frozenset(("but",)), "without": frozenset(("but", "and"))}
+_RELATIVE, _IS = word_set("that which who"), word_set("is are was were")
+# Words that may stand before "no" where it excludes; by itself it may be part of what is shown: "no entry sign".
+_BEFORE_NO = word_set("but with and has have having")
 
 
 def read_exclusion(tokens: Sequence[Token], start: int) -> tuple[Part, int] | None:
@@ -52,18 +56,21 @@ def _after_negation(tokens: Sequence[Token], start: int) -> int | None:
         return None
     if first in _ALONE:
         return start + 1 + (first == "except" and second == "for")
-    if first in _NEGATED.get(second, ()) and not tokens[start + 1].ends_phrase:
-        return None if _key(tokens, start + 2) in _NOT_EXCLUDING else start + 2
-    after_comma = start > 0 and tokens[start - 1].text.endswith((",", ";"))
-    if first == "not" and (second in ("a", "an", "any") or (after_comma and second not in _NOT_EXCLUDING)):
+    if first in _RELATIVE and second in _IS | _BEFORE_NO:
+        return _after_negation(tokens, start + 1)
+    if first == "not" and _key(tokens, start - 1) not in _AUXILIARY and second not in _NOT_EXCLUDING:
+        return start + 1 + (second in _WHERE)
+    if first == "no" and start and tokens[start - 1].text.endswith((",", ";")):
         return start + 1
-    return start + 1 if first == "no" and after_comma else None
+    if (first in _BEFORE_NO and second == "no") or (first == "but" and second in _ALONE):
+        return start + 2
+    return _after_negation(tokens, start + 1) if first in _IS | {"but"} and second == "not" else None
 
 
 def _noun(tokens: Sequence[Token], start: int) -> tuple[list[str], int]:
-    """The words of what is excluded, without articles before them, and the token after them."""
+    """The words of what is excluded, without articles and the like before them, and the token after them."""
     end = start
-    while _key(tokens, end) in ARTICLES and not tokens[end].ends_phrase:
+    while _key(tokens, end) in _DETERMINERS and not tokens[end].ends_phrase:
         end += 1
     words: list[str] = []
     while len(words) < MAX_EXCLUDED_WORDS and _continues(tokens, end, words):

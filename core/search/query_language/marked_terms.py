@@ -25,7 +25,7 @@ from core.text import plain_words
 MIN_WEIGHT, MAX_WEIGHT, WEIGHT_DIGITS = 0.1, 10.0, 3
 _FIELD_OF: dict[str, TextField] = {name: name for name in get_args(TextField)} | {"text": "any"}
 _RATING = re.compile(r"(<=|>=|=|<|>|≤|≥)?([0-9]{1,3})(?:[-–]([0-9]{1,3}))?")
-_ID = re.compile(r"[0-9a-f]{4,64}")
+_ID = re.compile(r"[0-9a-f]{8,64}")
 # Two more words than a date has, for the second of two and what stands between them.
 _MAX_SPAN_WORDS = 2 * MAX_DATE_WORDS + 2
 
@@ -100,7 +100,7 @@ def _rating(token: Token) -> RatingCondition:
 def _like(token: Token) -> Query:
     asset_id = token.text.lower()
     if not _ID.fullmatch(asset_id):
-        raise Mistake("write the id of a picture after it, or at least its first four digits (0-9, a-f)")
+        raise Mistake("write the id of a picture after it, or at least its first eight digits (0-9, a-f)")
     return Query(unlike=(asset_id,)) if token.excluded else Query(like=(asset_id,))
 
 

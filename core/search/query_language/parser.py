@@ -80,8 +80,25 @@ def _read(reading: _Reading, position: int) -> tuple[Part, int] | Problem | None
         return read_term(reading.text, reading.tokens, position, 0 if reading.as_typed else reading.latest_year)
     if reading.as_typed:
         return None
-    found = read_exclusion(reading.tokens, position) or _period(reading, position)
-    return found or (reading.names.read(reading.tokens, position) if reading.names else None)
+    if reading.tokens[position].key == "not" and (found := _condition(reading, position + 1)):
+        return _negated(reading.tokens[position], found[0]), found[1]
+    return read_exclusion(reading.tokens, position) or _condition(reading, position)
+
+
+def _condition(reading: _Reading, position: int) -> tuple[Part, int] | None:
+    """A date, or a name that the collection has, among free words."""
+    if position >= len(reading.tokens) or reading.tokens[position].marked:
+        return None
+    period = _period(reading, position)
+    if period is not None or reading.names is None:
+        return period
+    return reading.names.read(reading.tokens, position)
+
+
+def _negated(negation: Token, part: Part) -> Part:
+    """`not in Lisbon`: the opposite of what the part without "not" asks for."""
+    conditions = tuple(replace(condition, excluded=True) for condition in part.query.conditions)
+    return replace(part, start=negation.start, label=f"not {part.label}", query=Query(conditions=conditions))
 
 
 def _period(reading: _Reading, position: int) -> tuple[Part, int] | None:

@@ -14,6 +14,7 @@ from core.records.created_time import CreatedTime
 from core.records.written_dates import parse_period
 from core.search.conditions import condition_mask, conditions_mask, unknown_condition_values
 from core.search.filters import FilterColumns, to_microseconds
+from core.search.query_language.collection_names import CollectionNames
 from core.search.query_language.parser import parse
 from core.store.lance.folded_texts import FoldedTexts, folded_text
 from core.store.lance.snapshot import Snapshot
@@ -37,6 +38,7 @@ def snapshot() -> Snapshot:
         people=(("Ada",), ("Zoë Müller",), (), ("Ada Lovelace",), ("Bob", "Ada")),
         places=(("Lisbon", "Portugal"), ("New York",), ("York",), (), ("Łódź",)),
         cameras=("NIKON D70", "NIKON D700", "", "Canon", "nikon d70"),
+        authors=("", "Ada Lovelace", "Bob", "", ""),
         rating=np.array(RATINGS),
         has_gps=np.zeros(count, bool),
         width=np.ones(count, np.int32),
@@ -53,7 +55,7 @@ TEXTS = FoldedTexts(
         "title": pa.array([folded_text([title]) for title in snapshot().titles]),
         "keyword": pa.array([folded_text(words) for words in snapshot().keywords]),
         "name": pa.array([folded_text([f"DSC_000{n}.jpg"]) for n in range(5)]),
-        "author": pa.array([None, " ada lovelace ", None, None, None]),
+        "description": pa.array([None, " a herd of gnus ", None, None, None]),
     }
 )
 
@@ -94,6 +96,7 @@ def rows(text: str, texts: FoldedTexts | None = TEXTS) -> list[int]:
         ('"hot dog"', [2]),
         ('"dog house"', [0, 1]),
         ('"dog house" title:boat -keyword:Dog', [1]),
+        ("description:gnus", [1]),
         ("description:anything", []),
         ("rating:5", [0]),
         ("rating:>=3", [0, 1]),
@@ -153,9 +156,9 @@ def test_what_is_excluded_is_exactly_the_rest(text: str) -> None:
 
 
 def test_values_that_do_not_exist_are_named_with_the_nearest() -> None:
-    facets = COLUMNS.facets()
+    names = CollectionNames(COLUMNS.facets())
     query = parse('person:Adda place:york -camera:leica keyword:hot title:nothing rating:2 "no such words"').query
-    assert unknown_condition_values(facets, query) == ["person ‘Adda’ (did you mean Ada?)", "camera ‘leica’"]
+    assert unknown_condition_values(names, query) == ["person ‘Adda’ (did you mean Ada?)", "camera ‘leica’"]
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,9 @@ def read(text: str) -> tuple[str, list[str]]:
         ("4+ stars", "", ["rating:>=4"]),
         ("3 stars or more", "", ["rating:>=3"]),
         ("lisbon", "", ["place:Lisbon"]),
+        ("boats not in Lisbon", "boats", ["-place:Lisbon"]),
+        ("dogs, not by Ada", "dogs", ["-author:Ada"]),
+        ("old views of Lisbon", "old views", ["place:Lisbon"]),
     ],
 )
 def test_what_the_collection_has_is_a_condition(text: str, words: str, conditions: list[str]) -> None:
@@ -67,10 +70,11 @@ def test_what_the_collection_has_is_a_condition(text: str, words: str, condition
         "a nice dog",
         "in nice weather",
         "a rose in a vase",
-        "a leica on a table",
+        "a Leica on a table",
         "boats",
         "boat in a harbour",
         "Lisbon or York",
+        "the Bay of Lisbon",
         "red boats in Porto 2003",
         "boats in 1999",
         "six stars",

@@ -44,6 +44,12 @@ def taken(text: str) -> str:
         "not far from the sea",
         "not only boats",
         "no entry sign",
+        "do not enter sign",
+        "to be or not to be",
+        "not for sale",
+        "not",
+        "forget me not",
+        "this and that",
         "no",
         "without",
         "a day without.",
@@ -127,6 +133,13 @@ def test_terms_with_marks(text: str, query: Query) -> None:
         ("not a dog", [("dog", -1)]),
         ("cats, not dogs", [("cats", 1), ("dogs", -1)]),
         ("animals except for the cats", [("animals", 1), ("cats", -1)]),
+        ("car that is not red", [("car", 1), ("red", -1)]),
+        ("flower but not red", [("flower", 1), ("red", -1)]),
+        ("ducks which have no feathers", [("ducks", 1), ("feathers", -1)]),
+        ("pyramid not in Egypt", [("pyramid", 1), ("Egypt", -1)]),
+        ("bird not flying", [("bird", 1), ("flying", -1)]),
+        ("a gate but without a fence", [("a gate", 1), ("fence", -1)]),
+        ("corn without its leaves", [("corn", 1), ("leaves", -1)]),
         ("without a view of the sea", [("view of the sea", -1)]),
         ("without clouds the mountain", [("clouds", -1), ("the mountain", 1)]),
         ("a house but not far from the sea", [("a house but not far from the sea", 1)]),
@@ -170,6 +183,7 @@ def test_what_a_sentence_excludes(text: str, expected: list[tuple[str, float]]) 
         ("before:1930s", "..1920s"),
         ("after:1998-12", "1999-01.."),
         ("-1998", "-1998..1998"),
+        ("not from 1998", "-1998..1998"),
         ("-date:1998-2001", "-1998..2001"),
         ("2027", "2027..2027"),
     ],
@@ -198,7 +212,7 @@ def test_words_that_say_nothing_are_no_wish_beside_a_condition() -> None:
 
 def test_chips_say_what_was_understood() -> None:
     marked = 'red "old boat" -dog title:gnu -place:Rome rating:>3 rating:2-4'
-    assert labels(f"{marked} 1998-2001 since:1998 before:1998 like:abcd 2*cat") == [
+    assert labels(f"{marked} 1998-2001 since:1998 before:1998 like:0123abcd 2*cat") == [
         "red",
         '"old boat"',
         "not dog",
