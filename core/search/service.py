@@ -66,11 +66,12 @@ class SearchService:
         `on_candidates` gets them by similarity while Gemini ranks; `kind` is the event's.
         Raises QueryError, CollectionError, ModelUnavailable, TooManyTries.
         """
-        return self.by_query(person, self.understood(text), collection, options, ranked, on_candidates, kind)
+        query = self.understood(text, collection)
+        return self.by_query(person, query, collection, options, ranked, on_candidates, kind)
 
-    def understood(self, text: str) -> Query:
-        """What a text in the query language asks for. Raises QueryError if it is empty or overlong."""
-        query = parse(normalize_query(text)).query
+    def understood(self, text: str, collection: str) -> Query:
+        """What a text asks of a collection, by rules alone. Raises QueryError if it is empty or overlong."""
+        query = parse(normalize_query(text), self.names(collection)).query
         if query == Query():
             raise QueryError("the query is empty: write what the picture should show")
         return query

@@ -285,13 +285,17 @@ def test_blind_judgements_are_counted_per_order() -> None:
     )
     similarity, gemini = reveal_rows(pool, {"a": True, "b": False})
     assert similarity == {
-        "Order": "By similarity",
+        "Order": "By pixels and words",
         "Good of its first 4": "1 of 2 judged",
         "Good of its first 10": "1 of 2 judged",
     }
     assert gemini["Good of its first 4"] == "0 of 0 judged"
     assert gemini["Good of its first 10"] == "1 of 1 judged"
-    assert place_captions(pool) == {"a": "by similarity 1 · by Gemini 5", "b": "by similarity 2", "c": "by Gemini 1"}
+    assert place_captions(pool) == {
+        "a": "by pixels and words 1 · by Gemini 5",
+        "b": "by pixels and words 2",
+        "c": "by Gemini 1",
+    }
     assert not same_order(pool)
     assert same_order((PooledPicture("a", {"both": 1, "gemini": 1}),))
 

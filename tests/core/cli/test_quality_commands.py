@@ -218,7 +218,7 @@ def test_the_gate_holds_what_was_recorded_and_fails_when_search_gets_worse(
     assert "c.jsonl by pixels and words: 2 queries, no measure under its floor" in capsys.readouterr().out
     assert run_json(*gate)["ok"]
     opened.quality = make_quality(lambda person, _, collection, ranked: search(person, "blue", collection, ranked))
-    with pytest.raises(QualityError, match=r"fell under the floor of .*c\.jsonl: NDCG@4 .* is under"):
+    with pytest.raises(QualityError, match=r"under the floor of .*c\.jsonl by pixels and words: NDCG@4 .* is under"):
         run(*gate)
 
 

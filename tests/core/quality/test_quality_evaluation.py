@@ -235,7 +235,7 @@ def recorded_host(outcome: RankingOutcome, mock_server_host: str, ranker: Ranker
     card = SimpleNamespace(name="bundled", checkpoint="sha256:1")
     nothing: Any = None
     target = EvaluationTarget(
-        lambda _, query, __, ranked: answer(query, [B, A], [A, B] if ranked else [], outcome),
+        lambda _, query, __, ranker: answer(query, [B, A], [A, B] if ranker == "gemini" else [], outcome),
         lambda _: cast(Any, SimpleNamespace(ids=[A, B, C, D], version="v1")),
         lambda _: cast(Any, SimpleNamespace(card=card)),
     )
