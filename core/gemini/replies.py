@@ -97,7 +97,7 @@ def parse_sentence_parts(text: str, guard: Sequence[str] = (), key: str = "") ->
 def _lines(values: Any) -> tuple[str, ...]:
     if not isinstance(values, list):
         raise GeminiError("malformed", "a part of the sentence is no list")
-    return tuple(filter(None, (_line(value, MAX_TERM_LENGTH) for value in values[:MAX_TERMS])))
+    return tuple(dict.fromkeys(filter(None, (_line(value, MAX_TERM_LENGTH) for value in values[:MAX_TERMS]))))
 
 
 def _line(value: Any, max_length: int) -> str:

@@ -31,6 +31,7 @@ from core.text import as_json, plain_words
 
 MAX_OUTPUT_TOKENS = 400
 MAX_DEADLINE_S = 3.0
+MAX_SENTENCE_LENGTH = 300  # a longer text is none
 _TEXT, _LIST = {"type": "STRING"}, {"type": "ARRAY", "items": {"type": "STRING"}}
 INTERPRETATION_SCHEMA: dict[str, Any] = {
     "type": "OBJECT",
@@ -108,7 +109,7 @@ def hints_at_more(parsed: ParsedQuery) -> bool:
 
     Whoever marks terms, or makes words plain, has said what is meant.
     """
-    if any(token.marked for token in tokens(parsed.text)):
+    if len(parsed.text) > MAX_SENTENCE_LENGTH or any(token.marked for token in tokens(parsed.text)):
         return False
     left = " ".join(parsed.text[part.start : part.end] for part in parsed.parts if part.kind == "words")
     words = [token.key for token in tokens(left)]

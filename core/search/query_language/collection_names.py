@@ -28,7 +28,8 @@ _ALONE: tuple[ValueField, ...] = ("person", "place", "camera")
 _AFTER_PHRASE = word_set("at in on by from of with near under and during before after since while")
 # Before "of" and a place: elsewhere it is often part of a name, such as "Bay of Naples".
 _PICTURES = word_set(
-    "photos photo pictures picture images image views view scenes map maps shots photographs postcards"
+    "photos photo pictures picture images image views view scenes map maps shots photographs postcards "
+    "portrait portraits"
 )
 _NO_NAME_AFTER = word_set("of a an the my your his her our their")  # "the Bay of Lisbon", "a Leica on a table"
 _ENDS_NAME = (",", ";", ":", "!", "?", ")")  # a full stop may stand in a name
@@ -72,7 +73,7 @@ class CollectionNames:
 
     def _named(self, tokens: Sequence[Token], start: int) -> tuple[Part, int] | None:
         fields, first = _kinds_after(tokens, start)
-        found = self._longest(tokens, first, fields)
+        found = self._longest(tokens, first, fields) or self._part_of_name(tokens, start)
         if found is None or "or" in (_key(tokens, start - 1), _key(tokens, found[1])):
             return None
         name, end = found
@@ -97,6 +98,15 @@ class CollectionNames:
             if tokens[position].text.endswith(_ENDS_NAME):
                 break
         return longest
+
+    def _part_of_name(self, tokens: Sequence[Token], start: int) -> tuple[TextCondition, int] | None:
+        """The condition of a first or last name with a capital letter, `by Hodan` or `portraits of Ada`; next token."""
+        preposition, name = _key(tokens, start), tokens[start + 1].bare if start + 1 < len(tokens) else ""
+        of_person = preposition == "with" or (preposition == "of" and _key(tokens, start - 1) in _PICTURES)
+        field: ValueField = "person" if of_person else "author"
+        if not (of_person or preposition == "by") or not name[:1].isupper() or not tokens[start + 1].plain:
+            return None
+        return (TextCondition(name, field), start + 2) if self.values(field, name) else None
 
 
 def _kinds_after(tokens: Sequence[Token], start: int) -> tuple[Sequence[ValueField], int]:

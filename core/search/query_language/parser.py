@@ -15,7 +15,7 @@ from core.search.query_language.periods import MAX_DATE_WORDS, is_numbered, read
 from core.search.query_language.tokens import Token, tokens, word_set
 
 _MAX_SPAN_WORDS = 2 * MAX_DATE_WORDS + 4
-# Words that say nothing of a picture: without others, conditions alone are meant.
+# Words that say nothing of a picture: without other words, the rest of a query is meant alone.
 _SAYING_NOTHING = word_set(
     "a all an any by find from give i in me my of on one ones only photo photograph photographs photos pic pics "
     "picture pictures image images please search shot shots show some taken that the these those want were which with"
@@ -132,8 +132,9 @@ def _words(free: Sequence[Token]) -> Part:
 
 
 def _without_idle_words(text: str, parts: Sequence[Part]) -> tuple[Part, ...]:
-    """The parts; if beside conditions no word says anything of a picture, such words ask for nothing."""
+    """The parts; if no free word says anything of a picture, and other parts do, free words ask for nothing."""
     free = (token for part in parts if part.kind == "words" for token in tokens(text[part.start : part.end]))
-    if not any(part.query.conditions for part in parts) or not all(token.key in _SAYING_NOTHING for token in free):
+    others = any(part.query != Query() for part in parts if part.kind != "words")
+    if not others or not all(token.key in _SAYING_NOTHING for token in free):
         return tuple(parts)
     return tuple(replace(part, query=Query()) if part.kind == "words" else part for part in parts)

@@ -111,6 +111,7 @@ def test_all_it_sends_is_the_sentence_and_its_own_instruction(interpretations: C
         "boats -people from nobody",
         "boats \\from somewhere",
         "DSC_0004",
+        "boats by Carol " + "and more " * 40,
     ],
 )
 def test_an_ordinary_query_costs_nothing(interpretations: Callable[..., Interpretations], text: str) -> None:
@@ -182,7 +183,12 @@ def test_what_the_collection_has_becomes_a_condition_and_the_rest_stays_words(
 
 
 def test_an_answer_is_lines_of_bounded_length_and_number() -> None:
-    given_parts = {**EMPTY, "words": " red\nboats\u0000 " + "x" * 999, "places": ["a" * 200] * 20, "min_rating": 9}
+    given_parts = {
+        **EMPTY,
+        "words": " red\nboats\u0000 " + "x" * 999,
+        "places": [f"{n}{'a' * 200}" for n in range(20)],
+        "min_rating": 9,
+    }
     parts = parse_sentence_parts(json.dumps(given_parts))
     assert parts.words.startswith("red boats x")
     assert (len(parts.words), len(parts.places), len(parts.places[0]), parts.min_rating) == (300, 8, 80, 0)

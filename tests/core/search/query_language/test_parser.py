@@ -203,8 +203,10 @@ def test_a_date_among_words_is_taken_out_of_them() -> None:
     ]
 
 
-def test_words_that_say_nothing_are_no_wish_beside_a_condition() -> None:
+def test_words_that_say_nothing_are_no_wish_beside_other_parts() -> None:
     assert read("photos from 1998").query.wishes == ()
+    assert read("pictures without people").query.wishes == (Wish("people", -1.0),)
+    assert read("show me photos like:0123abcd").query.wishes == ()
     assert read("photos").query.wishes == (Wish("photos"),)
     assert read("old photos from 1998").query.wishes == (Wish("old photos"),)
     assert read("\\photos 1998").query.wishes == (Wish("photos"),)
