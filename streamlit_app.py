@@ -18,6 +18,7 @@ GC_THRESHOLDS = (10_000, 10, 10)
 def navigate() -> None:
     """Run the page that the address asks for; the bare address leads to the search and keeps what it asks for."""
     from pages.ui.alert_badge import show_alert_badge
+    from pages.ui.history import keep_history
 
     st.set_page_config(page_title="Contact Sheet", page_icon="🎞️", layout="wide")
     search = st.Page("pages/search/page.py", title="Search", icon=":material/search:", url_path="search")
@@ -32,6 +33,7 @@ def navigate() -> None:
     bare = st.Page(start, title="Contact Sheet", url_path="start", default=True, visibility="hidden")
     page = st.navigation([bare, search, clusters, library, metrics, quality], position="top")
     if page is not bare:
+        keep_history()
         show_alert_badge()
     with nullcontext() if page is bare else rendering(page.url_path):
         page.run()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from core.errors import ContactSheetError
 from core.records.assets import Filters
@@ -20,26 +21,33 @@ from pages.search.link_filters import (
 from pages.search.picture_query import chosen_picture
 from pages.search.search_state import EQUAL_WEIGHT, SearchParams, minimum_similarity, period_of, requested_count
 from pages.ui.format import escape_markdown, sentence
+from pages.ui.streamlit_internals import value_in_link
 
 LABELS = {"source": "Source", "keyword": "Keyword", "people": "People", "place": "Place", "camera": "Camera"}
 FILTER_KEYS = (*LABELS, "shape", "since", "until", "rating", "gps")
-SLIDER_PX = 260
 
 
-def search_controls(query: str, facets: Facets) -> SearchParams:
-    """Filters, and sliders for the weight of the words and the minimum similarity where they apply."""
+def search_controls(query: str, facets: Facets) -> tuple[SearchParams, DeltaGenerator]:
+    """Filters, and sliders for the weight of the words and the minimum similarity where they apply, on one line.
+
+    Returned with the search is that line, for what there is to say about its result.
+    """
     like = st.query_params.get("like", "")
     uploaded = None if like else chosen_picture()
     by_picture = bool(like or uploaded)
     problems = read_link(facets)
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    line = st.container(horizontal=True, vertical_alignment="center")
+    with line:
         with st.popover(filters_label(), icon=":material/tune:", key="filters"):
             filters = filter_form(facets, problems)
-        weight = weight_slider() if query and by_picture else EQUAL_WEIGHT
-        similarity = similarity_slider() if query or by_picture else 0.0
+        weight, similarity = EQUAL_WEIGHT, 0.0
+        if query or by_picture:
+            with st.popover(similarity_label(), icon=":material/content_cut:", key="cut"):
+                similarity = similarity_slider()
+                weight = weight_slider() if query and by_picture else EQUAL_WEIGHT
     for problem in problems:
         st.warning(escape_markdown(sentence(problem)), icon=":material/filter_alt_off:")
-    return SearchParams(
+    params = SearchParams(
         query=query,
         like=like,
         filters=filters,
@@ -48,6 +56,7 @@ def search_controls(query: str, facets: Facets) -> SearchParams:
         picture=uploaded.picture.id if uploaded else "",
         weight=weight,
     )
+    return params, line
 
 
 def read_link(facets: Facets) -> list[str]:
@@ -65,8 +74,22 @@ def read_link(facets: Facets) -> list[str]:
 
 def filters_label() -> str:
     """`Filters`, with the number of those in use."""
-    used = sum(bool(st.session_state.get(key, st.query_params.get(key))) for key in FILTER_KEYS)
+    used = sum(bool(value_in_link(key)) for key in FILTER_KEYS)
     return f"Filters · {used}" if used else "Filters"
+
+
+def similarity_label() -> str:
+    """`Similarity`, with the minimum if there is one."""
+    floor = minimum_similarity(number(value_in_link("floor")))
+    return f"Similarity · {floor:.2f}" if floor > 0 else "Similarity"
+
+
+def number(value: object) -> float:
+    """A number as a link or a slider gives it; 0 for what is none."""
+    try:
+        return float(str(value))
+    except ValueError:
+        return 0.0
 
 
 def filter_form(facets: Facets, problems: list[str]) -> Filters:
@@ -132,7 +155,6 @@ def weight_slider() -> float:
         0.05,
         key="weight",
         bind="query-params",
-        width=SLIDER_PX,
         format="percent",
         help="On the far left only the picture counts, on the far right only the words.",
     )
@@ -147,6 +169,5 @@ def similarity_slider() -> float:
         0.01,
         key="floor",
         bind="query-params",
-        width=SLIDER_PX,
         help="Cosine similarity between the query and a picture. On the far left every picture is shown.",
     )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from core.app import DEMO, App
 from core.errors import ContactSheetError, TooManyTries
@@ -10,11 +13,12 @@ from pages.search.actions import back_to_first_page, leave_similar_search
 from pages.search.controls import search_controls
 from pages.search.conversation import apply_follow_up, conversation, current_turn, follow_up_input, show_earlier_turns
 from pages.search.picture_details import show_details
-from pages.search.picture_query import chosen_picture, picture_input
+from pages.search.picture_query import picture_input
 from pages.search.results import show_newest, show_turn
 from pages.search.search_state import SearchParams
 from pages.search.turns import shorten
 from pages.ui import resources
+from pages.ui.copy_link import copy_link
 from pages.ui.format import escape_markdown, sentence
 from pages.ui.header import collection_header
 from pages.ui.notices import show_mock_server_notice, wait_for_demo
@@ -24,21 +28,26 @@ def main() -> None:
     app = resources.app()
     apply_follow_up()
     collection = collection_header(app, "Contact Sheet", leave_similar_search)
-    show_notices(app)
+    show_mock_server_notice(app)
     if collection == DEMO:
         wait_for_demo()
-    query = query_box(app, collection)
-    params = search_controls(query, app.searches.facets(collection))
+    query = query_box(app)
+    params, line = search_controls(query, app.searches.facets(collection))
     if params.has_query:
-        show_search(app, collection, params)
+        show_search(app, collection, params, line)
     else:
-        show_newest(app.searches.browse(collection, params.top, params.filters), params)
+        show_newest(app.searches.browse(collection, params.top, params.filters), params, line)
+        with line:
+            show_examples(app.searches.examples(collection))
         show_earlier_turns(conversation())
+    with line:
+        st.space("stretch")
+        copy_link()
     if "photo" in st.query_params:
         show_details(app, collection, st.query_params["photo"])
 
 
-def show_search(app: App, collection: str, params: SearchParams) -> None:
+def show_search(app: App, collection: str, params: SearchParams, line: DeltaGenerator) -> None:
     """The search and what it found, and the earlier ones; these alone where there were too many in a minute."""
     try:
         turn = current_turn(app, collection, params)
@@ -47,20 +56,13 @@ def show_search(app: App, collection: str, params: SearchParams) -> None:
         st.button("Search again", icon=":material/replay:", key="search_again")
         show_earlier_turns([shorten(turn) for turn in conversation()])
         return
-    show_turn(app, turn)
+    show_turn(app, turn, line)
     follow_up_input(app, turn)
     show_earlier_turns(conversation()[:-1])
 
 
-def show_notices(app: App) -> None:
-    """Which model replaces the configured one, and which server replaces Gemini."""
-    if app.encoders.known_notice:
-        st.caption(f":material/info: {escape_markdown(app.encoders.known_notice)}")
-    show_mock_server_notice(app)
-
-
-def query_box(app: App, collection: str) -> str:
-    """Inputs for words and a picture; examples from the collection while both are empty."""
+def query_box(app: App) -> str:
+    """Inputs for words and a picture."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         query: str = st.text_input(
             "What should the picture show?",
@@ -68,18 +70,28 @@ def query_box(app: App, collection: str) -> str:
             bind="query-params",
             max_chars=2000,
             icon=":material/search:",
-            placeholder="Describe what you are looking for",
+            placeholder="What should the picture show?",
+            label_visibility="collapsed",
             on_change=back_to_first_page,
             width="stretch",
         )
         picture_input(app)
-    if not query.strip() and "like" not in st.query_params and chosen_picture() is None:
-        examples = app.searches.examples(collection)
-        if examples:
-            st.pills(
-                "For example", examples, format_func=escape_markdown, key="example", on_change=use_example, wrap=True
-            )
     return query.strip()
+
+
+def show_examples(examples: Sequence[str]) -> None:
+    """Queries to begin with."""
+    if examples:
+        st.pills(
+            "For example",
+            examples,
+            format_func=escape_markdown,
+            key="example",
+            on_change=use_example,
+            label_visibility="collapsed",
+            width="content",
+            wrap=True,
+        )
 
 
 def use_example() -> None:

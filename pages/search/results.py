@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from core.app import App
 from core.records.assets import Hit, SearchResult
@@ -23,24 +24,25 @@ from pages.ui.gallery import GalleryLayout, gallery
 from pages.ui.routes import image_address
 
 
-def show_turn(app: App, turn: SearchTurn) -> None:
-    """The pictures of the turn, or advice if there are none."""
+def show_turn(app: App, turn: SearchTurn, line: DeltaGenerator) -> None:
+    """The pictures of the turn, or advice if there are none; what sums them up goes to `line`."""
     if turn.follow_up is not None and turn.params.query:
         interpreter = "Gemini" if turn.follow_up.by == "gemini" else "a simple rule"
         query, note = escape_markdown(turn.params.query), escape_markdown(turn.follow_up.note)
         st.markdown(f"Understood by {interpreter} as **{query}**. {note}")
     if turn.params.by_picture:
-        show_reference(app, turn.collection, turn.params)
+        with line:
+            show_reference(app, turn.collection, turn.params)
     if turn.answer.hits:
-        show_answer(app, turn.params, turn.answer)
+        show_answer(app, turn.params, turn.answer, line)
     else:
         show_nothing_found(turn.params)
 
 
-def show_newest(result: SearchResult, params: SearchParams) -> None:
+def show_newest(result: SearchResult, params: SearchParams, line: DeltaGenerator) -> None:
     """The newest pictures, before any search."""
     if result.hits:
-        st.caption(result_summary(params, result))
+        line.caption(result_summary(params, result), width="content")
         gallery(result.collection, result.hits, "results", RESULT_ACTIONS, GalleryLayout(show_similarity=False))
         show_more(params, result)
     else:
@@ -57,8 +59,8 @@ def show_reference(app: App, collection: str, params: SearchParams) -> None:
         title, image = uploaded.name, uploaded.picture.thumbnail  # not stored anywhere
     else:
         return
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.image(image, width=96, alt=title)
+    with st.container(horizontal=True, vertical_alignment="center", width="content"):
+        st.image(image, width=40, alt=title)
         words = f" and **{escape_markdown(params.query)}**" if params.query else ""
         st.markdown(f"Pictures like **{escape_markdown(title)}**{words}", width="content")
         st.button("Clear", icon=":material/close:", on_click=clear_picture, help="Stop searching by this picture")
@@ -71,17 +73,20 @@ def show_nothing_found(params: SearchParams) -> None:
         st.info("This collection has no pictures yet. Add some on the Library page.", icon=":material/photo_library:")
 
 
-def show_answer(app: App, params: SearchParams, answer: Answer) -> None:
+def show_answer(app: App, params: SearchParams, answer: Answer, line: DeltaGenerator) -> None:
     """The pictures: by similarity, or the ranked ones first."""
     ranking = answer.ranking
     if ranking is None or ranking.outcome == "fallback":
-        st.caption(result_summary(params, answer.result))
-        if ranking is not None:
-            show_failure(ranking)
+        with line:
+            st.caption(result_summary(params, answer.result), width="content")
+            if ranking is not None:
+                show_failure(ranking)
         thumbs = answer_thumbs(app, judged_answer(app, params, answer), "results", asset_ids(answer.hits))
         gallery(answer.result.collection, answer.hits, "results", RESULT_ACTIONS, thumbs=thumbs)
         show_more(params, answer.result)
     else:
+        chosen = min(app.settings.rank_results, len(ranking.candidates))
+        line.caption(ranked_line(ranking, chosen, answer), width="content")
         show_ranked(app, params, answer, ranking)
     show_receipt(answer)
 
@@ -90,7 +95,6 @@ def show_ranked(app: App, params: SearchParams, answer: Answer, ranking: Ranking
     """The best pictures with the reasons; behind a toggle the other candidates, then less similar pictures."""
     count, judged = min(app.settings.rank_results, len(ranking.candidates)), judged_answer(app, params, answer)
     reasons = {candidate.asset_id: candidate.reason for candidate in ranking.candidates}
-    st.caption(ranked_line(ranking, count, answer))
     best, others, collection = answer.hits[:count], answer.hits[count:], answer.result.collection
     thumbs = answer_thumbs(app, judged, "results", asset_ids(best))
     gallery(collection, best, "results", RESULT_ACTIONS, GalleryLayout("large", first=1, reasons=reasons), thumbs)
@@ -127,7 +131,7 @@ def show_failure(ranking: Ranking) -> None:
         return
     until = ranking.failure.retry_at
     if until is None:
-        st.caption(f":material/info: {ranking.failure.notice}")
+        st.caption(f":material/info: {ranking.failure.notice}", width="content")
     else:
         st.fragment(_countdown, run_every=1.0)(ranking.failure.notice, until)
 

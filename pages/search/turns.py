@@ -39,8 +39,9 @@ def turn_key(collection: str, version: str, params: SearchParams) -> Hashable:
 
 
 def with_turn(turns: Sequence[SearchTurn], turn: SearchTurn) -> tuple[SearchTurn, ...]:
-    """The conversation with one more turn; earlier ones are shortened."""
-    return (*(shorten(earlier) for earlier in turns[-(MAX_TURNS - 1) :]), turn)
+    """The conversation with one more turn, which may be one of the earlier again; those are shortened."""
+    others = [earlier for earlier in turns if earlier.key != turn.key]
+    return (*(shorten(earlier) for earlier in others[-(MAX_TURNS - 1) :]), turn)
 
 
 def with_more(turn: SearchTurn, params: SearchParams, result: SearchResult) -> SearchTurn:

@@ -18,9 +18,9 @@ def collection_header(app: App, title: str, on_change: Callable[[], None] | None
     """
     names = app.collection_names()
     requested = st.query_params.get("collection", DEMO)
-    with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.title(title, anchor=False, width="content")
-        with st.container(horizontal=True, vertical_alignment="bottom", width="content"):
+        with st.container(horizontal=True, vertical_alignment="center", width="content"):
             chosen = _collection_select(names, on_change)
             show_person(app)
     if requested not in names:
@@ -37,5 +37,6 @@ def _collection_select(names: Sequence[str], on_change: Callable[[], None] | Non
         key="collection",
         bind="query-params",
         width=190,
+        label_visibility="collapsed",
         on_change=on_change,
     )

@@ -8,7 +8,9 @@ from urllib.parse import quote, urljoin
 
 import streamlit as st
 from starlette.middleware import Middleware
-from starlette.routing import BaseRoute
+from starlette.requests import Request
+from starlette.responses import RedirectResponse
+from starlette.routing import BaseRoute, Route
 
 from core.api.connection_guard import ConnectionGuard
 from core.api.image_routes import PREFIX, image_routes
@@ -35,14 +37,26 @@ def base_path() -> str:
 
 
 def routes() -> list[BaseRoute]:
-    """The routes beside the pages, for the server that runs them: images, and the cookies of sessions."""
+    """The routes beside the pages, for the server that runs them: images, the cookies of sessions, and the start."""
 
     def app() -> App:
         from pages.ui import resources
 
         return resources.app()
 
-    return [*image_routes(app, base_path()), session_route(lambda: app().sessions, base_path())]
+    served = [*image_routes(app, base_path()), session_route(lambda: app().sessions, base_path())]
+    return [*served, *(Route(path, lead_to_search) for path in sorted({base_path() or "/", f"{base_path()}/"}))]
+
+
+async def lead_to_search(request: Request) -> RedirectResponse:
+    """Leads from the bare address to the search and keeps what it asks for.
+
+    A page that led on would stay in the browser's history, where Back would end. The address is relative, since a proxy
+    may put a path in front.
+    """
+    last = request.url.path.rpartition("/")[2]
+    query = f"?{request.url.query}" if request.url.query else ""
+    return RedirectResponse(f"{last}/search{query}" if last else f"search{query}", 307)
 
 
 def image_url(collection: str, asset_id: str, kind: ImageKind = "thumbnail") -> str:

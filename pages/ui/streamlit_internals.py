@@ -91,6 +91,17 @@ def _script_runner(context: Any) -> Any:
     return runner
 
 
+def value_in_link(key: str) -> Any:
+    """The value that a widget bound to the address will have in this run, before it is drawn; None if it has none.
+
+    After Back and Forward that is the address's, while the session still holds what the widget had before.
+    """
+    in_address = st.query_params.get(key)
+    if getattr(get_script_run_ctx(), "is_history_navigation", False):
+        return in_address
+    return st.session_state.get(key, in_address)
+
+
 def session_id() -> str:
     """The id of the session of this run, under which its uploads arrive; empty outside of a run."""
     return str(getattr(get_script_run_ctx(), "session_id", "") or "")

@@ -3,9 +3,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.browser.conftest import NARROW, WIDE, serving, visitor
+from tests.browser.conftest import NARROW, WIDE, serving, settled, visitor
 
 pytestmark = pytest.mark.browser
 
@@ -35,6 +35,33 @@ def test_a_query_shows_the_right_pictures_on_top(browser: Browser, address: str,
         assert loaded > 100
         assert page.locator(".frame img").first.get_attribute("alt") == titles(page)[0]
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+@pytest.mark.parametrize("link", ["", "?q=a+red+flower"])
+def test_pictures_begin_high_up_below_one_line_of_filters_cut_and_count(
+    browser: Browser, address: str, link: str
+) -> None:
+    with visitor(browser, (1280, 800)) as page:
+        page.goto(f"{address}/search{link}")
+        titles(page)
+        settled(page)
+        assert top_of(page.locator(".frame").first) <= 300
+        count = page.get_by_text("24 of")
+        controls = [page.get_by_role("button", name="Filters"), *page.get_by_role("button", name="Similarity").all()]
+        assert len(controls) == (2 if link else 1)
+        assert all(abs(middle_of(control) - middle_of(count)) < 12 for control in controls)
+
+
+def top_of(part: Locator) -> float:
+    box = part.bounding_box()
+    assert box is not None
+    return box["y"]
+
+
+def middle_of(part: Locator) -> float:
+    box = part.bounding_box()
+    assert box is not None
+    return box["y"] + box["height"] / 2
 
 
 def test_a_deep_link_on_a_fresh_server_opens_the_search(browser: Browser, demo_data: Path) -> None:

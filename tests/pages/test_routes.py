@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import logging
+from urllib.parse import urljoin
 
 import pytest
 import streamlit as st
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
 from streamlit.runtime.context import ContextProxy
 
 from core.api.served_hosts import ServedHosts
@@ -45,12 +48,37 @@ def test_an_images_whole_address_is_that_of_the_persons_browser(
 def test_routes_lie_below_the_base_path(below_gallery: None) -> None:
     assert base_path() == "/gallery"
     assert plotly_route().path == f"/gallery/{PATH}"  # type: ignore[attr-defined]
-    assert [route.path for route in routes.routes()] == ["/gallery/images", "/gallery/session"]  # type: ignore[attr-defined]
+    assert paths_of_routes() == ["/gallery/images", "/gallery/session", "/gallery", "/gallery/"]
 
 
 def test_without_a_base_path_routes_lie_at_the_top() -> None:
     assert base_path() == ""
-    assert [route.path for route in routes.routes()] == ["/images", "/session"]  # type: ignore[attr-defined]
+    assert paths_of_routes() == ["/images", "/session", "/"]
+
+
+def paths_of_routes() -> list[str]:
+    return [route.path for route in routes.routes()]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("asked", "leads_to"),
+    [
+        ("/", "/search"),
+        ("/?q=a+b&photo=%22%0d", "/search?q=a+b&photo=%22%0d"),
+        ("/?//elsewhere.example", "/search?//elsewhere.example"),
+    ],
+)
+def test_the_bare_address_leads_to_the_search_and_keeps_what_it_asks_for(asked: str, leads_to: str) -> None:
+    server = Starlette(routes=routes.routes())
+    answer = TestClient(server, "https://photos.example").get(asked, follow_redirects=False)
+    assert answer.status_code == 307
+    assert urljoin(str(answer.request.url), answer.headers["location"]) == f"https://photos.example{leads_to}"
+
+
+@pytest.mark.parametrize("asked", ["/gallery", "/gallery/"])
+def test_the_bare_address_below_a_base_path_leads_to_the_search_there(below_gallery: None, asked: str) -> None:
+    answer = TestClient(Starlette(routes=routes.routes())).get(f"{asked}?q=a", follow_redirects=False)
+    assert urljoin(str(answer.request.url), answer.headers["location"]).endswith("testserver/gallery/search?q=a")
 
 
 def test_the_served_hosts_are_those_of_the_setting(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -239,9 +239,11 @@ def test_an_original_that_may_hide_coordinates_is_not_offered_and_the_page_says_
         assert any("coordinates in it could not be removed" in c.value for c in page.caption) is not offered
 
 
-def test_a_replaced_model_is_named_on_the_page(served: App, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_replaced_model_is_named_on_the_library_page(served: App, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(served.encoders, "_for_new", "bundled")
-    assert any("cannot be downloaded" in c.value for c in visit().caption)
+    assert not any("cannot be downloaded" in c.value for c in visit().caption)
+    library = visit().switch_page("pages/library/page.py").run()
+    assert any("cannot be downloaded" in c.value for c in library.caption)
 
 
 def test_a_failed_build_of_the_demo_collection_can_be_retried(served: App, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -156,7 +156,7 @@ def test_streamlits_own_queue_still_reports_an_ended_fragment_as_broken_off() ->
 
 
 def test_a_runs_context_leads_to_its_runner_and_names_its_session() -> None:
-    assert {"_enqueue", "session_id"} <= set(inspect.signature(ScriptRunContext).parameters)
+    assert {"_enqueue", "session_id", "is_history_navigation"} <= set(inspect.signature(ScriptRunContext).parameters)
     assert "_enqueue=self._enqueue_forward_msg" in inspect.getsource(ScriptRunner._run_script_thread)
     assert inspect.isfunction(ScriptRunner._enqueue_forward_msg)
 
