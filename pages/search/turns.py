@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from core.records.assets import SearchResult
 from core.search.answer import Answer
 from core.search.follow_up_rules import FollowUp
+from core.search.interpretation import Interpretation
 from pages.search.search_state import SearchParams
 
 MAX_TURNS = 12
@@ -16,13 +17,14 @@ MAX_EARLIER_HITS = 4
 
 @dataclass(frozen=True)
 class SearchTurn:
-    """A search of a collection version, its answer, and how the follow-up that led to it was interpreted."""
+    """A search of a collection version, its answer, and how its words and the follow-up that led to it were read."""
 
     collection: str
     version: str
     params: SearchParams
     answer: Answer
     follow_up: FollowUp | None = None
+    read: Interpretation | None = None
 
     @property
     def key(self) -> Hashable:
