@@ -87,21 +87,24 @@ def _after(pattern: re.Pattern[str], text: str, start: int) -> int:
 
 
 def _token(text: str, start: int) -> Token:
-    end = _after(_WORD, text, start)
-    word = text[start:end]
-    if word.startswith("\\") and len(word) > 1:
-        return Token(start, end, word, word[1:], literal=True)
+    if text[start] == "\\":
+        word = _word(text, start)
+        return Token(start, start + len(word), word, word[1:] or word, literal=len(word) > 1)
     head = _HEAD.match(text, start)
     sign, name, weight = head.groups() if head else ("", None, None)
     field = (name or "").lower()
-    if field in FIELDS:
-        value = _value_start(text, head.end() if head else start, field)
-        return _with_value(text, start, value, bool(sign), field)
-    if weight and head and _is_value(text, head.end(), digits=False):
+    if head and field in FIELDS:
+        return _with_value(text, start, _value_start(text, head.end(), field), bool(sign), field)
+    if head and weight and _is_value(text, head.end(), digits=False):
         return _with_value(text, start, head.end(), bool(sign), weight=float(weight))
     if _is_value(text, start + len(sign)):
         return _with_value(text, start, start + len(sign), bool(sign))
-    return Token(start, end, word, word)
+    word = _word(text, start)
+    return Token(start, start + len(word), word, word)
+
+
+def _word(text: str, start: int) -> str:
+    return text[start : _after(_WORD, text, start)]
 
 
 def _is_value(text: str, start: int, digits: bool = True) -> bool:

@@ -315,18 +315,20 @@ def test_no_text_is_refused_as_typed_either(text: str, other: str) -> None:
     check_spans(parse(f"{text} {other}", as_typed=True))
 
 
-@pytest.mark.parametrize(
-    "piece", ['"', '\\"', "\\", "without a ", "1998 ", "may ", "-", "title:", "2*", "a,no b or ", "„x"]
-)
+PIECES = ['"', '"x"', 'title:"a"', '\\"', "\\", "without a ", "1998 ", "may ", "-", "title:", "2*", "a,no b or ", "„x"]
+
+
+@pytest.mark.parametrize("piece", PIECES)
 def test_a_long_text_takes_no_longer_than_its_length_says(piece: str) -> None:
     def seconds(length: int) -> float:
-        text = piece * (length // len(piece))
-        start = time.process_time()
-        read(text)
-        return time.process_time() - start
+        text, times = piece * (length // len(piece)), []
+        for _ in range(3):
+            start = time.process_time()
+            read(text)
+            times.append(time.process_time() - start)
+        return min(times)
 
-    seconds(2_000)
-    assert seconds(16_000) < 0.05 + 24 * max(min(seconds(2_000) for _ in range(3)), 0.002)
+    assert seconds(32_000) < 40 * max(seconds(2_000), 0.002)
 
 
 @pytest.mark.parametrize("text", ["1998", "1998-09", "1998-09-03", "1930s"])
