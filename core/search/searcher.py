@@ -192,7 +192,9 @@ class Searcher:
         return FULL_WEIGHT if looks_up(words) else words_weight(self.text_fit.wrong_share)
 
     def _hints(self, query: Query, ordered: Ordered) -> tuple[str, ...]:
-        best = float(ordered.similarities[0]) if len(ordered.rows) else 0.0
+        if not len(ordered.rows):
+            return ()
+        best = float(ordered.similarities[0])
         return search_hints(query.words, self.model, self.text_fit, best, bool(ordered.relative.any()))
 
     def _found_hits(
