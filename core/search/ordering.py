@@ -17,7 +17,7 @@ class Ordered(NamedTuple):
     """The first rows of an order, (k,) each: their cosine similarities, their z-scores by them, their scores by words
     as shares of the best one's, and the scores that they are ordered by. `passing` rows may be returned in all.
 
-    Without pixels or words the arrays about them are zeros.
+    `by_pixels` and `by_words` say what took part; the arrays about what did not are zeros.
     """
 
     rows: NDArray[np.intp]
@@ -26,6 +26,8 @@ class Ordered(NamedTuple):
     relative: NDArray[np.float32]
     scores: NDArray[np.float32]
     passing: int
+    by_pixels: bool = False
+    by_words: bool = False
 
 
 def order_rows(
@@ -54,7 +56,8 @@ def order_rows(
     rows = largest(np.where(mask, scores, np.float32(-np.inf)), min(top, passing))
     cosines = np.zeros(len(rows), np.float32) if similarity is None else np.clip(similarity[rows], -1.0, 1.0)
     fused = scores[rows] if relative.any() else standard[rows]
-    return Ordered(rows, cosines, standard[rows], relative[rows], fused, passing)
+    took_part = similarity is not None, words is not None
+    return Ordered(rows, cosines, standard[rows], relative[rows], fused, passing, *took_part)
 
 
 def newest_rows(newest_first: NDArray[np.intp], mask: NDArray[np.bool_], top: int) -> Ordered:

@@ -192,13 +192,11 @@ class Searcher:
         """The first pictures of an order, each with what it was found by."""
         rows = ordered.rows[: options.top]
         hits = self._hits([resident.snapshot.ids[row] for row in rows], ordered.similarities.tolist())
-        if not query.orders and not ordered.standard.any():
+        if not (ordered.by_pixels or ordered.by_words):
             return hits
         finder = WordFinder(query.words, resident.words.language, resident.words.is_telling)
         place = {resident.snapshot.ids[row]: at for at, row in enumerate(rows)}
-        return tuple(
-            replace(hit, found=_found(hit.asset, place[hit.asset.id], options, ordered, finder)) for hit in hits
-        )
+        return tuple(replace(hit, found=_found(hit.asset, place[hit.asset.id], ordered, finder)) for hit in hits)
 
     def _hits(self, asset_ids: Sequence[str], similarities: Iterable[float]) -> tuple[Hit, ...]:
         loaded = {asset.id: (asset, thumbnail) for asset, thumbnail in self._table.assets(list(asset_ids))}
@@ -224,11 +222,11 @@ class Searcher:
             return self._resident
 
 
-def _found(asset: Asset, at: int, options: SearchOptions, ordered: Ordered, finder: WordFinder) -> Found:
+def _found(asset: Asset, at: int, ordered: Ordered, finder: WordFinder) -> Found:
     """What the picture at a place (from 0) of an order was found by."""
     share = float(ordered.relative[at])
     return Found(
-        pixels=None if options.by == "words" else float(ordered.standard[at]),
-        words=None if options.by == "pixels" else share,
+        pixels=float(ordered.standard[at]) if ordered.by_pixels else None,
+        words=share if ordered.by_words else None,
         texts=finder.texts(asset) if share > 0 else (),
     )
