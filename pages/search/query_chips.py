@@ -32,10 +32,9 @@ def show_chips(read: Interpretation) -> None:
     text = read.parsed.text
     for number, part in enumerate(chip_parts(read)):
         label = escape_markdown(one_line(part.label or text[part.start : part.end], MAX_LABEL))
-        with st.popover(
-            label, icon=ICONS.get(part.kind), type="tertiary", key=f"chip_{number}_{part.start}_{part.end}"
-        ):
-            chip_form(text, part, f"{number}_{part.start}_{part.end}")
+        key = f"{number}_{part.start}_{part.end}"
+        with st.popover(label, icon=ICONS.get(part.kind), key=f"chip_{key}"):
+            chip_form(text, part, key)
 
 
 def chip_form(text: str, part: Part, key: str) -> None:
