@@ -19,12 +19,8 @@ class Ordered(NamedTuple):
     """The first rows of an order, (k,) each: their cosine similarities, their z-scores by them, their scores by words
     as shares of the best one's, and the scores that they are ordered by. `passing` rows may be returned in all.
 
-<<<<<<< HEAD
-    Without pixels or words the arrays about them are zeros. `spread` are the numbers of rows by similarity, in
-    `SPREAD_BINS` equal steps from -1 to 1, whatever the minimum; empty without similarities.
-=======
-    `by_pixels` and `by_words` say what took part; the arrays about what did not are zeros.
->>>>>>> enginetests
+    `by_pixels` and `by_words` say what took part; the arrays about what did not are zeros. `spread` are the numbers of
+    rows by similarity, in `SPREAD_BINS` equal steps from -1 to 1, whatever the minimum; empty without similarities.
     """
 
     rows: NDArray[np.intp]
@@ -33,12 +29,9 @@ class Ordered(NamedTuple):
     relative: NDArray[np.float32]
     scores: NDArray[np.float32]
     passing: int
-<<<<<<< HEAD
-    spread: tuple[int, ...] = ()
-=======
     by_pixels: bool = False
     by_words: bool = False
->>>>>>> enginetests
+    spread: tuple[int, ...] = ()
 
 
 def order_rows(
@@ -67,17 +60,13 @@ def order_rows(
     rows = largest(np.where(mask, scores, np.float32(-np.inf)), min(top, passing))
     cosines = np.zeros(len(rows), np.float32) if similarity is None else np.clip(similarity[rows], -1.0, 1.0)
     fused = scores[rows] if relative.any() else standard[rows]
-<<<<<<< HEAD
-    return Ordered(rows, cosines, standard[rows], relative[rows], fused, passing, spread)
+    took_part = similarity is not None, words is not None
+    return Ordered(rows, cosines, standard[rows], relative[rows], fused, passing, *took_part, spread)
 
 
 def _spread(similarity: NDArray[np.float32], mask: NDArray[np.bool_]) -> tuple[int, ...]:
     bins = ((similarity[mask] + 1) * (SPREAD_BINS / 2)).astype(np.intp)
     return tuple(np.bincount(np.clip(bins, 0, SPREAD_BINS - 1), minlength=SPREAD_BINS).tolist())
-=======
-    took_part = similarity is not None, words is not None
-    return Ordered(rows, cosines, standard[rows], relative[rows], fused, passing, *took_part)
->>>>>>> enginetests
 
 
 def newest_rows(newest_first: NDArray[np.intp], mask: NDArray[np.bool_], top: int) -> Ordered:

@@ -22,6 +22,7 @@ from core.store.lance.snapshot import Snapshot
 from core.store.lance.text_columns import TextColumns
 
 MAX_CACHED_MASKS = 16
+ABSENCE = ("without", "no")  # in English texts; captions in other languages are left out for having the word
 MIN_ID_LENGTH = 8  # digits of an id that may stand for the whole
 
 
@@ -77,7 +78,8 @@ class Resident:
     def allowed(self, query: Query, filters: Filters) -> NDArray[np.bool_]:
         """(n,) bool: the rows that may be results of a query under filters: they meet its conditions.
 
-        Pictures that it starts from are none, nor are those whose texts have all the words of something unwanted.
+        Pictures that it starts from are none, nor are those whose texts have all the words of something unwanted, unless
+        they say that it is not there.
         """
         mask = self.mask(filters).copy()
         if query.conditions:
@@ -86,8 +88,16 @@ class Resident:
         mask[list(self.rows_of((*query.like, *query.unlike)))] = False
         for wish in query.wishes:
             if wish.weight < 0:
-                mask[self.words.rows_with_all(wish.text)] = False
+                written = np.zeros(len(mask), np.bool_)
+                written[self.words.rows_with_all(wish.text)] = True
+                mask &= ~written | self._says_absent(wish.text)
         return mask
+
+    def _says_absent(self, thing: str) -> NDArray[np.bool_]:
+        """(n,) bool: whether a text says `without leaves` of leaves."""
+        texts = self.words.columns.folded
+        masks = (texts.rows_with(f"{word} {thing}", "any") for word in ABSENCE)
+        return np.logical_or.reduce([mask for mask in masks if mask is not None])
 
 
 def make_resident(

@@ -199,7 +199,6 @@ class Searcher:
 
     def _found_hits(
         self, resident: Resident, query: Query, options: SearchOptions, ordered: Ordered
-<<<<<<< HEAD
     ) -> tuple[tuple[Hit, ...], int]:
         """The first results of an order with what they were found by, and how many of them stand out."""
         ids, vectors = resident.snapshot.ids, resident.snapshot.vectors
@@ -218,17 +217,6 @@ class Searcher:
             found = _found(hit.asset, place_of[hit.asset.id], query, ordered, finder)
             hits.append(replace(hit, rank=rank, folded=under, found=found))
         return tuple(hits), sum(place_of[hit.asset.id] < closest for hit in hits)
-=======
-    ) -> tuple[Hit, ...]:
-        """The first pictures of an order, each with what it was found by."""
-        rows = ordered.rows[: options.top]
-        hits = self._hits([resident.snapshot.ids[row] for row in rows], ordered.similarities.tolist())
-        if not (ordered.by_pixels or ordered.by_words):
-            return hits
-        finder = WordFinder(query.words, resident.words.language, resident.words.is_telling)
-        place = {resident.snapshot.ids[row]: at for at, row in enumerate(rows)}
-        return tuple(replace(hit, found=_found(hit.asset, place[hit.asset.id], ordered, finder)) for hit in hits)
->>>>>>> enginetests
 
     def _hits(self, asset_ids: Sequence[str], similarities: Iterable[float]) -> tuple[Hit, ...]:
         loaded = {asset.id: (asset, thumbnail) for asset, thumbnail in self._table.assets(list(asset_ids))}
@@ -254,24 +242,14 @@ class Searcher:
             return self._resident
 
 
-<<<<<<< HEAD
 def _found(asset: Asset, place: int, query: Query, ordered: Ordered, finder: WordFinder) -> Found | None:
     """What the picture at a place (from 0) of an order was found by; None where nothing was looked for."""
-    if query == Query():
-        return None
     share = float(ordered.relative[place])
     looked_for = share > 0 or any(isinstance(each, TextCondition) for each in query.conditions)
+    if not (ordered.by_pixels or ordered.by_words or looked_for):
+        return None
     return Found(
-        pixels=float(ordered.standard[place]) if ordered.standard.any() else None,
-        words=share if ordered.relative.any() else None,
-        texts=finder.texts(asset) if looked_for else (),
-=======
-def _found(asset: Asset, at: int, ordered: Ordered, finder: WordFinder) -> Found:
-    """What the picture at a place (from 0) of an order was found by."""
-    share = float(ordered.relative[at])
-    return Found(
-        pixels=float(ordered.standard[at]) if ordered.by_pixels else None,
+        pixels=float(ordered.standard[place]) if ordered.by_pixels else None,
         words=share if ordered.by_words else None,
-        texts=finder.texts(asset) if share > 0 else (),
->>>>>>> enginetests
+        texts=finder.texts(asset) if looked_for else (),
     )

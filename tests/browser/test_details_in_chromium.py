@@ -28,7 +28,8 @@ def test_metadata_is_beside_the_picture_where_there_is_room(
         titles = open_first(page, address)
         picture = page.locator(".viewer .stage").bounding_box()
         words = page.get_by_role("dialog").get_by_role("heading", name=titles[0]).bounding_box()
-        assert picture is not None and words is not None
+        assert picture is not None
+        assert words is not None
         if size == WIDE:
             assert words["x"] >= picture["x"] + picture["width"]
             assert words["y"] < picture["y"] + picture["height"] / 4
