@@ -38,6 +38,10 @@ _LAST_ACCENT = "\u08ff"  # above it marks are letters of their own: vowels in In
 _UNSPACED = re.compile("([\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff])")
 
 
+# A word with its accents where these are characters of their own, as vowels of Indian scripts are.
+WORD = re.compile(r"[^\W_](?:[^\W_]|[\u0300-\u036f\u0900-\u0963\u0966-\u0dff])*")
+
+
 def plain(text: str) -> str:
     """Text by which words are compared: without case and accents."""
     if text.isascii():

@@ -246,7 +246,8 @@ class SearchResult:
     """The result of one search. `stage_ms` has the keys `encode`, `search`, `load` and `total`.
 
     The first `closest` pictures stand out from the rest; this is no count of matches. `correction` is what was searched
-    for instead of what was typed, `hints` are sentences about how far the result can be trusted.
+    for instead of what was typed, `hints` are sentences about how far the result can be trusted. `spread` are the
+    numbers of pictures by similarity, in equal steps from -1 to 1, whatever the minimum; empty without similarities.
     """
 
     collection: str
@@ -258,6 +259,7 @@ class SearchResult:
     closest: int = 0
     correction: Correction | None = None
     hints: tuple[str, ...] = ()
+    spread: tuple[int, ...] = ()
 
 
 Freshness = Literal["up to date", "outdated", "none yet"]

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 
 from core.records.assets import Asset, FoundText, file_name
 from core.records.queries import Query, TextCondition
 from core.search.stemming import Language
-from core.text import plain
+from core.store.lance.text_index import UNSPACED_RUN, looked_for
+from core.text import WORD
 
 MIN_PART = 3  # the letters or digits that a part of a word has at least, as in the index of parts
-_WORD = re.compile(r"[^\W_]+")
-_UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+")
 
 Span = tuple[int, int]
 
@@ -30,27 +28,34 @@ class WordFinder:
     def __init__(self, query: str, language: Language, is_telling: Callable[[str], bool]) -> None:
         """`is_telling` says whether a word is indexed: the most frequent words of a language are not."""
         self._language = language
-        words = list(dict.fromkeys(word for word in _WORD.findall(query) if is_telling(word)))
-        self._stems = {language.stem(word) for word in words}
-        self._unspaced = [plain(run) for run in _UNSPACED.findall(query)]
-        self._parts = [] if words else [plain(word) for word in _WORD.findall(query) if len(word) >= MIN_PART]
+        text = looked_for(query, language.name)
+        words = list(dict.fromkeys(WORD.findall(text)))
+        telling = [word for word in words if is_telling(word)]
+        self._stems = {language.stem(word) for word in telling}
+        self._unspaced = UNSPACED_RUN.findall(text)
+        self._parts = [] if telling else [word for word in words if len(word) >= MIN_PART]
 
     def texts(self, asset: Asset) -> tuple[FoundText, ...]:
         """The texts of a picture that have any of the words, in the order in which people read them."""
-        found = ((field, text, tuple(self._spans(text))) for field, text in _texts(asset) if text)
+        found = ((field, text, tuple(self._spans(text, field == "name"))) for field, text in _texts(asset) if text)
         return tuple(FoundText(field, text, spans) for field, text, spans in found if spans)
 
-    def _spans(self, text: str) -> Iterator[Span]:
+    def _spans(self, text: str, is_name: bool) -> Iterator[Span]:
         last = 0
-        for start, end in sorted(chain(self._whole(text), self._within(text))):
+        for start, end in sorted(chain(self._whole(text, is_name), self._within(text))):
             if start >= last:
                 yield start, end
                 last = end
 
-    def _whole(self, text: str) -> Iterator[Span]:
-        for match in _WORD.finditer(text):
-            if self._stems and self._language.stem(match.group()) in self._stems:
+    def _whole(self, text: str, is_name: bool) -> Iterator[Span]:
+        for match in WORD.finditer(text) if self._stems else ():
+            if self._is_wanted(match.group()):
                 yield match.span()
+            elif is_name:
+                yield from (part for part in _name_parts(text, *match.span()) if self._is_wanted(text[slice(*part)]))
+
+    def _is_wanted(self, word: str) -> bool:
+        return self._language.stem(word) in self._stems
 
     def _within(self, text: str) -> Iterator[Span]:
         lowered = text.lower()
@@ -61,6 +66,16 @@ class WordFinder:
             while start >= 0:
                 yield start, start + len(part)
                 start = lowered.find(part, start + len(part))
+
+
+def _name_parts(name: str, start: int, end: int) -> Iterator[Span]:
+    """The words in a word of a file's name, split as the index does: `redBoat` and `IMG0004` are two each."""
+    for at in range(start + 1, end):
+        before, after = name[at - 1], name[at]
+        if (before.islower() and after.isupper()) or (before.isalpha() and after.isnumeric()):
+            yield start, at
+            start = at
+    yield start, end
 
 
 def _texts(asset: Asset) -> Iterable[tuple[str, str]]:

@@ -12,12 +12,15 @@ from core.search.fusion import fused_scores, relative_scores, standard_scores
 from core.search.vector_search import largest
 from core.store.lance.text_index import TextMatches
 
+SPREAD_BINS = 100
+
 
 class Ordered(NamedTuple):
     """The first rows of an order, (k,) each: their cosine similarities, their z-scores by them, their scores by words
     as shares of the best one's, and the scores that they are ordered by. `passing` rows may be returned in all.
 
-    Without pixels or words the arrays about them are zeros.
+    Without pixels or words the arrays about them are zeros. `spread` are the numbers of rows by similarity, in
+    `SPREAD_BINS` equal steps from -1 to 1, whatever the minimum; empty without similarities.
     """
 
     rows: NDArray[np.intp]
@@ -26,6 +29,7 @@ class Ordered(NamedTuple):
     relative: NDArray[np.float32]
     scores: NDArray[np.float32]
     passing: int
+    spread: tuple[int, ...] = ()
 
 
 def order_rows(
@@ -42,19 +46,24 @@ def order_rows(
     Without words the order is by similarity, at least `min_similarity`; without similarities it is by words, and rows
     without any of them are left out. Equal rows keep their order.
     """
-    count = len(mask)
+    count, spread = len(mask), tuple[int, ...]()
     relative = np.zeros(count, np.float32) if words is None else relative_scores(words.rows, words.scores, count, mask)
     if similarity is None:
         mask, standard, scores = mask & (relative > 0), np.zeros(count, np.float32), relative
     else:
-        standard = standard_scores(similarity, mask)
+        standard, spread = standard_scores(similarity, mask), _spread(similarity, mask)
         mask = mask & (similarity >= min_similarity)
         scores = fused_scores(standard, relative, weight) if relative.any() else similarity
     passing = int(np.count_nonzero(mask))
     rows = largest(np.where(mask, scores, np.float32(-np.inf)), min(top, passing))
     cosines = np.zeros(len(rows), np.float32) if similarity is None else np.clip(similarity[rows], -1.0, 1.0)
     fused = scores[rows] if relative.any() else standard[rows]
-    return Ordered(rows, cosines, standard[rows], relative[rows], fused, passing)
+    return Ordered(rows, cosines, standard[rows], relative[rows], fused, passing, spread)
+
+
+def _spread(similarity: NDArray[np.float32], mask: NDArray[np.bool_]) -> tuple[int, ...]:
+    bins = ((similarity[mask] + 1) * (SPREAD_BINS / 2)).astype(np.intp)
+    return tuple(np.bincount(np.clip(bins, 0, SPREAD_BINS - 1), minlength=SPREAD_BINS).tolist())
 
 
 def newest_rows(newest_first: NDArray[np.intp], mask: NDArray[np.bool_], top: int) -> Ordered:

@@ -139,6 +139,7 @@ class Searcher:
             closest=closest,
             correction=correction,
             hints=() if by_picture else self._hints(asked, ordered),
+            spread=ordered.spread,
         )
 
     def browse(self, top: int, filters: Filters = Filters()) -> SearchResult:

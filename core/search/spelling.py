@@ -6,11 +6,13 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 
 from core.records.queries import Correction
-from core.text import plain
+from core.text import plain, plain_words
 
 MIN_LENGTH = 4  # shorter words are one edit from too many others
 MAX_LENGTH = 30
-_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
+_ACCENTS = "\u0300-\u036f"
+# A word of letters alone: `DSCN0004` and `red_boat` are names.
+_WORD = re.compile(rf"(?<![\w{_ACCENTS}])[^\W\d_](?:[^\W\d_]|[{_ACCENTS}]|['’](?=[^\W\d_]))*(?![\w{_ACCENTS}])")
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
@@ -37,7 +39,9 @@ def corrected(text: str, vocabulary: Mapping[str, int], is_known: Callable[[str]
 
 def _correction(word: str, vocabulary: Mapping[str, int], is_known: Callable[[str], bool]) -> str | None:
     bare = plain(word)
-    if not MIN_LENGTH <= len(bare) <= MAX_LENGTH or bare in vocabulary or is_known(word) or is_known(bare):
+    if not MIN_LENGTH <= len(bare) <= MAX_LENGTH or is_known(word):
+        return None
+    if all(part in vocabulary or is_known(part) for part in plain_words(word).split()):  # `Ada's` are two words
         return None
     found = {each for each in _one_edit_away(bare) if each in vocabulary and len(each) >= MIN_LENGTH - 1}
     return max(sorted(found), key=lambda each: vocabulary[each]) if found else None

@@ -28,6 +28,7 @@ _WORD_LISTS = {
     "Swedish": "sv",
     "Turkish": "tr",
 }
+_OTHER_LETTERS = ("Greek", "Russian")
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,12 @@ class Language:
         return self.name in _WORD_LISTS
 
     def is_known(self, word: str) -> bool:
-        """Whether a word is in the general list of this language, or of English. The first call loads them."""
+        """Whether a word is in the general list of this language, or of English. The first call loads them.
+
+        One in letters that these lists do not have counts as known: nothing tells whether it is misspelt.
+        """
+        if self.name not in _OTHER_LETTERS and not plain(word).isascii():
+            return True
         # Takes a tenth of a second and 30 MB, which only those pay who search by words.
         from simplemma import is_known
 

@@ -13,6 +13,7 @@ from core.records.text_fit import MIN_SAMPLE, MOSTLY_RIGHT, MeasuredFit, TextFit
 SAMPLE = 240
 # The share of a collection's own texts whose most similar picture is less similar than a weak match.
 WEAK_QUANTILE = 0.03
+ROUNDING = 1e-6
 # A measurement is made anew once this share of the pictures came or went, or the texts changed and it is this old.
 CHANGED_SHARE, MAX_AGE = 0.1, timedelta(minutes=10)
 
@@ -42,8 +43,8 @@ def measure_text_fit(
         return TextFit(len(chosen), 0.0)
     similarity = encode([text_of(int(row)) for row in chosen]) @ vectors.T
     own = similarity[np.arange(len(chosen)), chosen][:, np.newaxis]
-    # Pictures with equal vectors share the middle of their places.
-    above = (similarity > own).sum(axis=1) + 0.5 * ((similarity == own).sum(axis=1) - 1)
+    # Pictures with equal vectors share the middle of their places; their products are rounded one way or another.
+    above = (similarity > own + ROUNDING).sum(axis=1) + 0.5 * ((np.abs(similarity - own) <= ROUNDING).sum(axis=1) - 1)
     wrong = min(1.0, 2 * float(np.mean(above / max(1, len(vectors) - 1) > 0.5)))
     weak = float(np.quantile(similarity.max(axis=1), WEAK_QUANTILE)) if wrong <= MOSTLY_RIGHT else None
     return TextFit(len(chosen), wrong, weak)

@@ -131,7 +131,7 @@ def follow_up_input(app: App, turn: SearchTurn) -> None:
     shown = shown_ids(app, turn.answer)
     with st.spinner("Understanding"):
         follow_up = app.follow_ups.interpret(person(), queries(conversation()), text, len(shown))
-    st.session_state[FOLLOW_UP_KEY] = (follow_up, shown[follow_up.position - 1] if follow_up.position else "")
+    st.session_state[FOLLOW_UP_KEY] = (follow_up, shown)
     st.rerun()
 
 
@@ -145,13 +145,13 @@ def apply_follow_up() -> None:
     """Write the interpretation of a follow-up into the search's widgets, before they are drawn."""
     if FOLLOW_UP_KEY not in st.session_state:
         return
-    follow_up, like = st.session_state.pop(FOLLOW_UP_KEY)
+    follow_up, shown = st.session_state.pop(FOLLOW_UP_KEY)
     st.session_state[INTERPRETATION_KEY] = follow_up
-    if like:
-        search_similar(like)
+    if follow_up.position and not follow_up.query and len(follow_up.like) + len(follow_up.unlike) == 1:
+        search_similar(shown[follow_up.position - 1])
     else:
         back_to_first_page()
-        st.session_state["q"] = follow_up.query
+        st.session_state["q"] = follow_up.with_pictures(shown)
 
 
 def show_earlier_turns(earlier: Sequence[SearchTurn]) -> None:

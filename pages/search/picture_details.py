@@ -11,10 +11,13 @@ from core.records.assets import Asset
 from pages.search.picture_facts import described_facts, place_facts
 from pages.search.picture_query import clear_picture
 from pages.ui.credit import photo_credit, photo_page
+from pages.ui.error_line import showing_errors
 from pages.ui.format import escape_markdown
 from pages.ui.gallery import GalleryActions, open_picture
+from pages.ui.opened_pictures import PHOTO, note_viewed
 from pages.ui.person import person
 from pages.ui.routes import image_address
+from pages.ui.viewer import viewer
 
 
 def follow_picture_links(app: App, collection: str, more: Callable[[Asset], None] | None = None) -> None:
@@ -22,39 +25,43 @@ def follow_picture_links(app: App, collection: str, more: Callable[[Asset], None
     like = st.query_params.pop("like", None)
     if like:
         st.switch_page("pages/search/page.py", query_params={"collection": collection, "like": like})
-    if "photo" in st.query_params:
-        show_details(app, collection, st.query_params["photo"], more)
+    if PHOTO in st.query_params:
+        show_details(app, collection, st.query_params[PHOTO], more)
 
 
 def show_details(app: App, collection: str, asset_id: str, more: Callable[[Asset], None] | None = None) -> None:
-    """Open the details of a picture, with `more` below them; closing them takes the picture out of the URL."""
-    found = app.asset(asset_id, collection)
-    if found is None:
+    """Open the details of a picture, with `more` below them; closing them takes the picture out of the URL.
+
+    Moving to the next picture runs the dialog alone, not the page.
+    """
+    if app.asset(asset_id, collection) is None:
         st.warning("This picture is no longer in the collection.", icon=":material/hide_image:")
         return
-    asset = found[0]
 
-    @st.dialog(escape_markdown(asset.title), width="large", on_dismiss=close_details)
+    @st.dialog("Picture", width="large", on_dismiss=close_details)
     def dialog() -> None:
-        _show_body(app, collection, asset)
-        if more is not None:
-            more(asset)
+        with showing_errors():
+            _show_body(app, collection, st.query_params.get(PHOTO, asset_id), more)
 
     dialog()
 
 
 def close_details() -> None:
     """Take the open picture out of the URL."""
-    st.query_params.pop("photo", None)
+    st.query_params.pop(PHOTO, None)
 
 
-def _show_body(app: App, collection: str, asset: Asset) -> None:
-    original = app.original(asset)
+def _show_body(app: App, collection: str, asset_id: str, more: Callable[[Asset], None] | None) -> None:
+    among, found = note_viewed(asset_id), app.asset(asset_id, collection)
+    if found is None:
+        st.warning("This picture is no longer in the collection.", icon=":material/hide_image:")
+        return
+    asset = found[0]
     picture_column, metadata_column = st.columns([3, 2], gap="medium")
     with picture_column:
-        st.image(image_address(collection, asset.id, "view" if original else "thumbnail"), alt=asset.title)
-        if original is None:
-            st.caption("The original file is not where it was ingested from; this is the thumbnail.")
+        viewer(collection, asset, among, open_picture)
+    with metadata_column:
+        st.header(escape_markdown(asset.title), anchor=False)
         with st.container(horizontal=True):
             if st.button(
                 "More like this",
@@ -64,13 +71,22 @@ def _show_body(app: App, collection: str, asset: Asset) -> None:
                 args=(asset.id,),
             ):
                 st.rerun()
-            if original and app.images.gives_original(original[1], original[0].name):
-                address = image_address(collection, asset.id, "download")
-                st.link_button("Original file", address, icon=":material/download:")
-        if original and not app.images.gives_original(original[1], original[0].name):
-            st.caption("The original is not offered: coordinates in it could not be removed.")
-    with metadata_column:
+            show_original_link(app, collection, asset)
         show_metadata(asset, app.access.is_curator(person()), app.shows_location(person()))
+        if more is not None:
+            more(asset)
+
+
+def show_original_link(app: App, collection: str, asset: Asset) -> None:
+    """A link to the original file, or why there is none."""
+    original = app.original(asset)
+    if original is None:
+        st.caption("The original file is not where it was ingested from; this is the thumbnail.")
+    elif not app.images.gives_original(original[1], original[0].name):
+        st.caption("The original is not offered: coordinates in it could not be removed.")
+    else:
+        address = image_address(collection, asset.id, "download")
+        st.link_button("Original file", address, icon=":material/download:")
 
 
 def show_metadata(asset: Asset, is_curator: bool, shows_location: bool) -> None:

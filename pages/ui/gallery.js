@@ -155,6 +155,16 @@ function moveFocus(sheet, event) {
   }
 }
 
+// Puts the focus on a picture's frame as soon as no dialog holds it.
+function returnFocus(sheet, id, tries = 40) {
+  if (document.querySelector('[role="dialog"]')) {
+    if (tries) setTimeout(() => returnFocus(sheet, id, tries - 1), 50)
+    return
+  }
+  const frame = [...sheet.querySelectorAll(".frame")].find((item) => item.dataset.id === id)
+  frame?.querySelector(".open").focus()
+}
+
 export default function (component) {
   const { data, parentElement, setTriggerValue, setStateValue } = component
   const sheet = parentElement.querySelector(".sheet")
@@ -172,5 +182,7 @@ export default function (component) {
     sheet.judge = judging(sheet, data, setStateValue)
     showThumbs(sheet, data)
   }
+  if (sheet.dataset.open && !data.open) returnFocus(sheet, data.viewed || sheet.dataset.open)
+  sheet.dataset.open = data.open ?? ""
   sheet.onkeydown = (event) => moveFocus(sheet, event)
 }

@@ -16,6 +16,7 @@ import streamlit as st
 from core.records.assets import Hit
 from core.records.encoded_images import ImageKind
 from pages.ui.credit import photo_credit
+from pages.ui.opened_pictures import PHOTO, note_gallery, open_state
 from pages.ui.routes import image_url
 from pages.ui.streamlit_internals import uninterrupted
 
@@ -96,9 +97,13 @@ def gallery(
     def state(event: str) -> Any:
         return st.session_state[key].get(event)
 
+    ids = [hit.asset.id for hit in hits]
+    note_gallery(key, ids)
+
     @uninterrupted
     def on_opened() -> None:
         if state("opened"):
+            note_gallery(key, ids, state("opened"))
             actions.on_open(state("opened"))
 
     @uninterrupted
@@ -124,6 +129,7 @@ def gallery(
             "thumbs": dict(thumbs.given) if thumbs else None,
             "acknowledged": thumbs.acknowledged if thumbs else 0,
             "frames": [_frame(collection, hit, position, layout) for position, hit in enumerate(hits)],
+            **open_state(key),
         },
         on_opened_change=on_opened,
         on_similar_change=on_similar,
@@ -134,7 +140,7 @@ def gallery(
 
 def open_picture(asset_id: str) -> None:
     """The next run shows this picture's details."""
-    st.query_params["photo"] = asset_id
+    st.query_params[PHOTO] = asset_id
 
 
 def find_similar(asset_id: str) -> None:

@@ -65,7 +65,12 @@ def image_url(collection: str, asset_id: str, kind: ImageKind = "thumbnail") -> 
     Pages are one level deep, so for a browser it is relative to the page too, whatever base path the server or a proxy
     before it puts in front.
     """
-    return "/".join([PREFIX.strip("/"), *(quote(part, safe="") for part in (collection, asset_id, kind))])
+    return "/".join([images_url(collection), *(quote(part, safe="") for part in (asset_id, kind))])
+
+
+def images_url(collection: str) -> str:
+    """What the addresses of all images of a collection begin with."""
+    return f"{PREFIX.strip('/')}/{quote(collection, safe='')}"
 
 
 def image_address(collection: str, asset_id: str, kind: ImageKind = "thumbnail") -> str:

@@ -194,3 +194,26 @@ test("a sheet keeps its latest 200 clicks", () => {
   assert.equal(reports.at(-1)[1].length, 200)
   assert.ok(reports.at(-1)[1].every(([, id]) => id === "a"))
 })
+
+// -- returning ------------------------------------------------------------------------------------------------
+
+test("when details close, the focus returns to the picture that was viewed last, or to the one they were opened from", () => {
+  render({ open: "b", viewed: "b" })
+  document.body.append(Object.assign(document.createElement("div"), { id: "details" }))
+  document.querySelector("#details").setAttribute("role", "dialog")
+  render({ open: "", viewed: "d" })
+  passes(100)
+  assert.notEqual(document.activeElement, frame("d").querySelector(".open"))
+  document.querySelector("#details").remove()
+  passes(100)
+  assert.equal(document.activeElement, frame("d").querySelector(".open"))
+  render({ open: "c", viewed: "" })
+  render({ open: "" })
+  assert.equal(document.activeElement, frame("c").querySelector(".open"))
+})
+
+test("a gallery whose pictures were not opened takes no focus", () => {
+  render({ open: "", viewed: "b" })
+  render({ open: "", viewed: "b" })
+  assert.equal(document.activeElement, document.body)
+})

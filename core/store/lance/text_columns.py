@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from core.records.queries import TextField
 from core.store.lance.folded_texts import FoldedTexts, folded_column
+from core.text import plain
 
 COLUMNS = [
     *("id", "uris", "title", "headline", "description", "keywords", "hierarchies", "people", "author", "credit"),
@@ -52,12 +53,12 @@ class TextColumns:
 
     @cached_property
     def combined(self) -> Any:
-        """All that is written about each asset as one text, file names also split into their parts."""
+        """All that is written about each asset as one text without case and accents, file names also in their parts."""
         names = self.texts["name"]
         parts = pc.replace_substring_regex(names, r"(\p{Ll})(\p{Lu})", r"\1 \2")
         parts = pc.replace_substring_regex(parts, r"(\pL)(\pN)", r"\1 \2")
         parts = pc.if_else(pc.equal(parts, names), "", parts)
-        return _joined([*(self.texts[name] for name in FIELDS), parts])
+        return _plain(_joined([*(self.texts[name] for name in FIELDS), parts]))
 
     @cached_property
     def digest(self) -> str:
@@ -113,6 +114,18 @@ def _joined(columns: Sequence[Any]) -> Any:
     # Not with null_handling="skip": Arrow 26 leaves out the rows all of whose texts are null.
     joined = pc.binary_join_element_wise(*columns, SEPARATOR)
     return pc.utf8_trim(pc.replace_substring_regex(joined, f"{SEPARATOR}+", SEPARATOR), SEPARATOR)
+
+
+def _plain(texts: Any) -> Any:
+    """A column of texts without case and accents."""
+    lowered = pc.utf8_lower(texts)
+    others = np.flatnonzero(~np.asarray(pc.string_is_ascii(texts), np.bool_))
+    if not len(others):
+        return lowered
+    rows = lowered.to_pylist()
+    for row in others.tolist():
+        rows[row] = plain(texts[row].as_py())
+    return pa.array(rows, pa.string())
 
 
 def _texts(*names: str) -> Callable[[pa.RecordBatch], Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+import unicodedata
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -13,10 +14,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from core.store.lance.text_columns import TextColumns
-from core.text import plain
+from core.text import WORD, plain
 
 TEXT_COLUMN = "text"
-_WORD = re.compile(r"[^\W_]+")
+# Scripts without blanks: Thai, Lao, Burmese, Khmer, kana and Chinese characters.
+UNSPACED_RUN = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+")
+POSSESSIVE = re.compile(r"(?<=\w)['’]s\b", re.IGNORECASE)
 GRAM, MIN_GRAM_SHARE, MAX_PART_MATCHES = 3, 0.6, 1_000
 
 
@@ -30,11 +33,24 @@ class TextMatches(NamedTuple):
 NO_MATCHES = TextMatches(np.empty(0, np.intp), np.empty(0, np.float32))
 
 
+def looked_for(text: str, language: str) -> str:
+    """The words of a text that are looked for, without case and accents: all but the most frequent of the language."""
+    import lancedb
+
+    def kept(match: re.Match[str]) -> str:
+        base: Any = "icu/split" if UNSPACED_RUN.search(match.group()) else "simple"
+        tokens = lancedb.tokenize(match.group(), base_tokenizer=base, language=language, stem=False)
+        return " ".join(token.text for token in tokens)
+
+    composed = unicodedata.normalize("NFC", text).encode(errors="replace").decode()  # a lone surrogate is no text
+    return plain(WORD.sub(kept, POSSESSIVE.sub("", composed)))
+
+
 class TextIndex:
     """Finds rows by words. In memory, made from the texts of one snapshot; may be shared between threads.
 
     Words are compared by their stems in `language`, which the setting allows, without case and accents; its most
-    frequent words are passed over. Scripts without spaces are split into words by ICU's dictionaries.
+    frequent words are not looked for. Scripts without spaces are split into words by ICU's dictionaries.
     """
 
     def __init__(self, columns: TextColumns, language: str = "English") -> None:
@@ -45,21 +61,22 @@ class TextIndex:
 
         The more of them, the rarer they are and the shorter the text, the better the score.
         """
-        return _search(self._by_stem, words, every_word)
+        return _search(self._by_stem, looked_for(words, self._language), every_word)
 
     def has(self, word: str) -> bool:
-        """Whether any row has the word, and it is not passed over."""
-        return len(_search(self._by_stem, word, limit=1).rows) > 0
+        """Whether any row has the word, and it is one that is looked for."""
+        return len(_search(self._by_stem, looked_for(word, self._language), limit=1).rows) > 0
 
     def part_matches(self, text: str) -> TextMatches:
         """Rows that have most runs of three letters or digits of a word: as a part, or in another spelling.
 
         The first call builds an index of its own.
         """
+        text = looked_for(text, self._language)
         found = _search(self._by_part, text, limit=MAX_PART_MATCHES)
-        wanted = [grams for grams in map(_grams, _WORD.findall(plain(text))) if grams]
+        wanted = [grams for grams in map(_grams, WORD.findall(text)) if grams]
         texts = self._columns.combined.take(pa.array(found.rows)).to_pylist()
-        kept = np.array([_has_most(plain(each), wanted) for each in texts], np.bool_)
+        kept = np.array([_has_most(each, wanted) for each in texts], np.bool_)
         return TextMatches(found.rows[kept], found.scores[kept]) if len(kept) else NO_MATCHES
 
     @property
@@ -76,8 +93,9 @@ class TextIndex:
     def _stems(self) -> Any:
         from lancedb.index import FTS
 
-        # ICU with the delimiters of the simple tokenizer: `DSC_0004` is two words, and so is 猫が.
-        config = FTS(base_tokenizer="icu/split", language=self._language, stem=True, remove_stop_words=True)
+        # ICU with the delimiters of the simple tokenizer: `DSC_0004` is two words, and so is 猫が. It would pass over
+        # the frequent words of all languages at once, among them `dog` (Danish) and `cat` (Romanian).
+        config = FTS(base_tokenizer="icu/split", language=self._language, stem=True, remove_stop_words=False)
         return self._built("stems", config)
 
     @cached_property
@@ -98,7 +116,7 @@ def _grams(word: str) -> set[str]:
 
 def _has_most(text: str, wanted: Sequence[set[str]]) -> bool:
     """Whether a word of the text has most of the runs of letters of any of the words."""
-    written = [_grams(word) for word in _WORD.findall(text)]
+    written = [_grams(word) for word in WORD.findall(text)]
     return any(len(grams & each) >= MIN_GRAM_SHARE * len(grams) for grams in wanted for each in written)
 
 

@@ -31,7 +31,7 @@ class TextFitFile:
                 return _measured(json.loads(self._path.read_text(encoding="utf-8")))
             except FileNotFoundError:
                 return None
-            except (ValueError, KeyError, TypeError) as error:
+            except (ValueError, KeyError, TypeError, RecursionError) as error:
                 log("store", "a measured fit of texts cannot be read", logging.WARNING, error=repr(error))
                 return None
 
@@ -45,10 +45,13 @@ class TextFitFile:
 
 def _measured(document: Any) -> MeasuredFit:
     fit, weak = document["fit"], document["fit"]["weak_similarity"]
+    measured_at = datetime.fromisoformat(document["measured_at"])
+    if not 0 <= fit["wrong_share"] <= 1 or measured_at.tzinfo is None:  # nor for NaN
+        raise ValueError(f"a share of {fit['wrong_share']}, measured at {measured_at}")
     return MeasuredFit(
         TextFit(int(fit["sample"]), float(fit["wrong_share"]), None if weak is None else float(weak)),
         str(document["checkpoint"]),
         str(document["digest"]),
         int(document["assets"]),
-        datetime.fromisoformat(document["measured_at"]),
+        measured_at,
     )
