@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from core.records.queries import HIGHEST_RATING, PeriodCondition, Query, RatingCondition, TextCondition
-from core.search.filters import Facets, ValueField, by_plain_words, facet_values, values_of_words
+from core.records.queries import HIGHEST_RATING, Condition, PeriodCondition, Query, RatingCondition, TextCondition
+from core.search.filters import COLUMN_FIELDS, Facets, ValueField, by_plain_words, facet_values, values_of_words
 from core.search.query_language.marked_terms import label_of
 from core.search.query_language.parts import Part
 from core.search.query_language.tokens import Token, word_set
@@ -63,9 +64,32 @@ class CollectionNames:
 
     def values(self, field: ValueField, words: str) -> list[str]:
         """The values of a field that are these words without accents; if none is, those with the words in them."""
+        return values_of_words(plain_words(words), self._by_plain_words(field))
+
+    def _by_plain_words(self, field: ValueField) -> dict[str, list[str]]:
         if field not in self._plain:
             self._plain[field] = by_plain_words(name for name, _ in facet_values(self.facets, field))
-        return values_of_words(plain_words(words), self._plain[field])
+        return self._plain[field]
+
+    def rest_of_value(
+        self, condition: Condition, tokens: Sequence[Token], start: int
+    ) -> tuple[TextCondition, int] | None:
+        """A condition with the words from `start` on that belong to a value of the collection; the next token."""
+        if not isinstance(condition, TextCondition) or tokens[start - 1].ends_phrase:
+            return None
+        field = next((name for name in COLUMN_FIELDS if name == condition.field), None)
+        if field is None:
+            return None
+        known, words, longest = self._by_plain_words(field), condition.words, None
+        for position in range(start, min(start + MAX_NAME_WORDS, len(tokens))):
+            if not tokens[position].plain:
+                break
+            words = f"{words} {tokens[position].bare}"
+            if plain_words(words) in known:
+                longest = replace(condition, words=words), position + 1
+            if tokens[position].text.endswith(_ENDS_NAME):
+                break
+        return longest
 
     def read(self, tokens: Sequence[Token], start: int) -> tuple[Part, int] | None:
         """The name or the stars that a sentence speaks of at a token, and the token after it."""

@@ -121,11 +121,16 @@ def _excluded(token: Token, latest_year: int) -> tuple[Query | None, PartKind]:
     return Query((Wish(words, -1.0),)), "excluded"
 
 
-def _period(tokens: Sequence[Token], start: int) -> tuple[Part, int]:
-    """The period that a field of dates names, with the words after it as far as they belong to the date."""
+def _period(tokens: Sequence[Token], start: int) -> tuple[Part, int] | None:
+    """The period that a field of dates names, with the words after it as far as they belong to the date.
+
+    None if what follows after a blank is no date: "save the date: a wedding".
+    """
     token = tokens[start]
     found = _quoted_dates(token.text) if token.quoted else read_dates(_date_words(tokens, start))
     span = directed_span(token.field, found.since, found.until) if found else None
+    if found is None and not token.quoted and len(token.raw.split()) > 1:
+        return None
     if found is None or span is None:
         raise Mistake("write a date like 1998, 1998-09, 1998-09-03, 1930s, 1998-2001 or September 1998")
     if not found.is_possible:
@@ -139,9 +144,10 @@ def _period(tokens: Sequence[Token], start: int) -> tuple[Part, int]:
 
 
 def _quoted_dates(text: str) -> Span | None:
-    words = text.split()
-    found = read_dates([text]) or read_dates(words)
-    return found if found and found.count in (1, len(words)) else None
+    if whole := read_dates([text]):
+        return whole
+    found = read_dates(text.split())
+    return found if found and found.count == len(text.split()) else None
 
 
 def _date_words(tokens: Sequence[Token], start: int) -> list[str]:

@@ -17,9 +17,11 @@ from core.search.query_language.tokens import Token, tokens, word_set
 _MAX_SPAN_WORDS = 2 * MAX_DATE_WORDS + 4
 # Words that say nothing of a picture: without other words, the rest of a query is meant alone.
 _SAYING_NOTHING = word_set(
-    "a all an any by find from give i in me my of on one ones only photo photograph photographs photos pic pics "
-    "picture pictures image images please search shot shots show some taken that the these those want were which with"
+    "a all an and any are by did do does find from give how i in is me my of on one ones only photo photograph "
+    "photographs photos pic pics picture pictures image images please search shot shots show some taken that the there "
+    "these those want was were what when where which who with"
 )
+_NEGATIONS = word_set("not except without excluding")
 
 
 @dataclass(frozen=True)
@@ -76,13 +78,29 @@ def _parts(reading: _Reading) -> Iterator[tuple[Part, Problem | None]]:
 
 def _read(reading: _Reading, position: int) -> tuple[Part, int] | Problem | None:
     """What begins at a token other than free words."""
-    if reading.tokens[position].marked:
-        return read_term(reading.text, reading.tokens, position, 0 if reading.as_typed else reading.latest_year)
+    token = reading.tokens[position]
+    if token.marked:
+        term = read_term(reading.text, reading.tokens, position, 0 if reading.as_typed else reading.latest_year)
+        return _with_rest_of_name(reading, term, token) if isinstance(term, tuple) else term
     if reading.as_typed:
         return None
-    if reading.tokens[position].key == "not" and (found := _condition(reading, position + 1)):
-        return _negated(reading.tokens[position], found[0]), found[1]
+    negated = _condition(reading, position + 1) if token.key in _NEGATIONS else None
+    if negated and (token.key == "not" or negated[0].kind == "period"):
+        return _negated(token, negated[0]), negated[1]
     return read_exclusion(reading.tokens, position) or _condition(reading, position)
+
+
+def _with_rest_of_name(reading: _Reading, term: tuple[Part, int], token: Token) -> tuple[Part, int]:
+    """A field's value with the words after it that belong to a value of the collection: `place:New York`."""
+    part, end = term
+    if reading.names is None or reading.as_typed or token.quoted or part.kind != "field":
+        return term
+    (condition,) = part.query.conditions
+    longer = reading.names.rest_of_value(condition, reading.tokens, end)
+    if longer is None:
+        return term
+    query = Query(conditions=(longer[0],))
+    return replace(part, end=reading.tokens[longer[1] - 1].end, label=label_of(query, "field"), query=query), longer[1]
 
 
 def _condition(reading: _Reading, position: int) -> tuple[Part, int] | None:

@@ -13,6 +13,7 @@ QUOTATION_MARKS = '"“”„‟«»＂'
 TEXT_FIELDS = ("text", "title", "description", "keyword", "person", "place", "camera", "author", "name", "source")
 DATE_FIELDS = ("date", "before", "after", "since", "until")
 FIELDS = frozenset((*TEXT_FIELDS, *DATE_FIELDS, "rating", "like"))
+_RATINGS = tuple("<>=≤≥0123456789")
 CLOSING = ",.;:!?)"
 
 _BLANK, _WORD = re.compile(r"\s*"), re.compile(r"\S*")
@@ -115,7 +116,8 @@ def _is_value(text: str, start: int, digits: bool = True) -> bool:
 def _value_start(text: str, start: int, field: str) -> int:
     """Where the value of a field begins: blanks may stand before a word or quotation that has no marks of its own."""
     value = _after(_BLANK, text, start)
-    if value == start or field in ("rating", "like") or not _is_value(text, value):
+    begins = text[value : value + 1].startswith(_RATINGS) if field == "rating" else _is_value(text, value)
+    if value == start or field == "like" or not begins:
         return start
     head = _HEAD.match(text, value)
     marked = head is not None and ((head[2] or "").lower() in FIELDS or head[3] is not None)

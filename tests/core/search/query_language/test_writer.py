@@ -13,8 +13,8 @@ from core.records.queries import PeriodCondition, Query, RatingCondition, TextCo
 from core.records.written_dates import parse_period
 from core.search.query_language.parser import parse
 from core.search.query_language.writer import as_typed, plain, replace_part, without_part, write
-from tests.core.search.query_language.test_parser import MARKS
 from tests.fakes.trials import trials
+from tests.fakes.typed_marks import MARKS
 
 RANDOM_TEXTS = 20_000
 PIECES = st.sampled_from(
