@@ -78,8 +78,8 @@ class Resident:
     def allowed(self, query: Query, filters: Filters) -> NDArray[np.bool_]:
         """(n,) bool: the rows that may be results of a query under filters: they meet its conditions.
 
-        Pictures that it starts from are none, nor are those whose texts have all the words of something unwanted, unless
-        they say that it is not there.
+        Pictures that it starts from are none, nor are those whose texts have all the words of something unwanted,
+        unless they say that it is not there.
         """
         mask = self.mask(filters).copy()
         if query.conditions:
@@ -97,7 +97,7 @@ class Resident:
         """(n,) bool: whether a text says `without leaves` of leaves."""
         texts = self.words.columns.folded
         masks = (texts.rows_with(f"{word} {thing}", "any") for word in ABSENCE)
-        return np.logical_or.reduce([mask for mask in masks if mask is not None])
+        return np.asarray(np.logical_or.reduce([mask for mask in masks if mask is not None]), np.bool_)
 
 
 def make_resident(
