@@ -89,7 +89,12 @@ def show_open_cluster(app: App, state: DraftState, view: ClusterView) -> None:
 
 def cluster_names(app: App, state: DraftState, view: ClusterView) -> list[str]:
     """A name for each cluster: the confirmed one, else a suggestion, else its id."""
-    suggestions = app.clusters.name_suggestions(state.collection, view)
+    return cluster_names_of(app, state.collection, view)
+
+
+def cluster_names_of(app: App, collection: str, view: ClusterView) -> list[str]:
+    """The same for any view of a collection."""
+    suggestions = app.clusters.name_suggestions(collection, view)
     return [cluster_name(c, s) or c.id for c, s in zip(view.clusters, suggestions, strict=True)]
 
 

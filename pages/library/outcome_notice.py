@@ -46,7 +46,7 @@ def show_notice(app: App, section: str = "") -> None:
                     icon=":material/undo:",
                     key="undo_removal",
                     on_click=restore_pictures,
-                    args=(app, notice.collection, notice.removed),
+                    args=(app, notice.collection, notice.removed, section),
                 )
 
 
@@ -65,20 +65,20 @@ def reporting_errors(section: str = "") -> Iterator[None]:
 
 
 @uninterrupted
-def remove_pictures(app: App, collection: str, asset_ids: Sequence[str]) -> None:
+def remove_pictures(app: App, collection: str, asset_ids: Sequence[str], section: str = "") -> None:
     """Move pictures of a collection into its bin."""
-    with reporting_errors():
+    with reporting_errors(section):
         count = app.removal.remove(person(), collection, asset_ids)
         removed = f"{counted(count, 'picture')} removed from {collection}. The files stay where they are"
-        notify(Notice(f"{removed}; the bin keeps what was removed.", False, collection, tuple(asset_ids)))
+        notify(Notice(f"{removed}; the bin keeps what was removed.", False, collection, tuple(asset_ids), section))
 
 
 @uninterrupted
-def restore_pictures(app: App, collection: str, asset_ids: Sequence[str]) -> None:
+def restore_pictures(app: App, collection: str, asset_ids: Sequence[str], section: str = "") -> None:
     """Restore pictures from the bin."""
-    with reporting_errors():
+    with reporting_errors(section):
         count = app.removal.restore(person(), collection, asset_ids)
-        notify(Notice(f"{counted(count, 'picture')} put back into {collection}."))
+        notify(Notice(f"{counted(count, 'picture')} put back into {collection}.", section=section))
 
 
 @uninterrupted

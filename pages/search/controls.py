@@ -73,12 +73,22 @@ def read_link(facets: Facets) -> list[str]:
     asked = {key: st.query_params.get_all(key) for key in FILTER_KEYS}
     if respelled := as_collection_writes(asked, facets):
         for key, values in respelled.items():
-            st.query_params[key] = values
+            write_filter(key, values)
         st.rerun()  # fields take their values from the URL that a run begins with
     for key, values in known_values(asked, facets).items():
         if values != asked[key]:
-            st.query_params[key] = values
+            write_filter(key, values)
     return not_in_collection(asked, facets)
+
+
+def write_filter(key: str, values: Sequence[str]) -> None:
+    """Change a filter before it is drawn: in the URL, or in the session once its field has taken over from there."""
+    if key not in st.session_state:
+        st.query_params[key] = values
+    elif key in ("rating", "gps"):
+        st.session_state[key] = values[0] if values else None
+    else:
+        st.session_state[key] = list(values)
 
 
 def filters_label() -> str:

@@ -9,13 +9,23 @@ from streamlit.delta_generator import DeltaGenerator
 
 from core.app import DEMO, App
 from core.errors import ContactSheetError, TooManyTries
+from pages.library.outcome_notice import show_notice
 from pages.search.actions import back_to_first_page, leave_similar_search
 from pages.search.controls import search_controls
-from pages.search.conversation import apply_follow_up, conversation, current_turn, follow_up_input, show_earlier_turns
+from pages.search.conversation import (
+    apply_follow_up,
+    conversation,
+    current_turn,
+    follow_up_input,
+    show_earlier_turns,
+    shown_ids,
+)
 from pages.search.picture_details import show_details
 from pages.search.picture_query import picture_input
-from pages.search.results import show_newest, show_turn
+from pages.search.results import asset_ids, show_newest, show_turn
 from pages.search.search_state import SearchParams
+from pages.search.selection_bar import SECTION, select_button, show_selection_bar
+from pages.search.thumbs import JudgedAnswer, judged_answer
 from pages.search.turns import shorten
 from pages.ui import resources
 from pages.ui.copy_link import copy_link
@@ -33,32 +43,44 @@ def main() -> None:
         wait_for_demo()
     query = query_box(app)
     params, line = search_controls(query, app.searches.facets(collection))
+    show_notice(app, SECTION)
+    judged = None
     if params.has_query:
-        show_search(app, collection, params, line)
+        shown, judged = show_search(app, collection, params, line)
     else:
-        show_newest(app.searches.browse(collection, params.top, params.filters), params, line)
+        newest = app.searches.browse(collection, params.top, params.filters)
+        show_newest(newest, params, line)
+        shown = asset_ids(newest.hits)
         with line:
             show_examples(app.searches.examples(collection))
         show_earlier_turns(conversation())
     with line:
         st.space("stretch")
+        select_button()
         copy_link()
+    show_selection_bar(app, collection, shown, judged)
     if "photo" in st.query_params:
         show_details(app, collection, st.query_params["photo"])
 
 
-def show_search(app: App, collection: str, params: SearchParams, line: DeltaGenerator) -> None:
-    """The search and what it found, and the earlier ones; these alone where there were too many in a minute."""
+def show_search(
+    app: App, collection: str, params: SearchParams, line: DeltaGenerator
+) -> tuple[list[str], JudgedAnswer | None]:
+    """The search and what it found, and the earlier ones; these alone where there were too many in a minute.
+
+    Returns the ids of the pictures that are shown, and what thumbs on them judge.
+    """
     try:
         turn = current_turn(app, collection, params)
     except TooManyTries as error:
         st.warning(escape_markdown(sentence(str(error))), icon=":material/timer:")
         st.button("Search again", icon=":material/replay:", key="search_again")
         show_earlier_turns([shorten(turn) for turn in conversation()])
-        return
+        return [], None
     show_turn(app, turn, line)
     follow_up_input(app, turn)
     show_earlier_turns(conversation()[:-1])
+    return shown_ids(app, turn.answer), judged_answer(app, params, turn.answer)
 
 
 def query_box(app: App) -> str:

@@ -20,6 +20,7 @@ from pages.search.query_chips import show_chips, show_mistakes
 from pages.search.receipt import show_receipt
 from pages.search.result_remarks import show_correction, show_hints
 from pages.search.search_state import PAGE_SIZE, SearchParams, result_summary
+from pages.search.selection import with_selection
 from pages.search.thumbs import answer_thumbs, judged_answer
 from pages.search.turns import SearchTurn
 from pages.ui.format import escape_markdown, format_ms, sentence
@@ -52,7 +53,8 @@ def show_newest(result: SearchResult, params: SearchParams, line: DeltaGenerator
     """The newest pictures, before any search."""
     if result.hits:
         line.caption(result_summary(params, result), width="content")
-        gallery(result.collection, result.hits, "results", RESULT_ACTIONS, GalleryLayout(show_similarity=False))
+        actions = with_selection(RESULT_ACTIONS, asset_ids(result.hits))
+        gallery(result.collection, result.hits, "results", actions, GalleryLayout(show_similarity=False))
         show_more(params, result)
     else:
         show_empty(params)
@@ -105,7 +107,8 @@ def show_answer(app: App, params: SearchParams, answer: Answer, line: DeltaGener
             if ranking is not None:
                 show_failure(ranking)
         thumbs = answer_thumbs(app, judged_answer(app, params, answer), "results", asset_ids(answer.hits))
-        gallery(answer.result.collection, answer.hits, "results", RESULT_ACTIONS, thumbs=thumbs)
+        actions = with_selection(RESULT_ACTIONS, asset_ids(answer.hits))
+        gallery(answer.result.collection, answer.hits, "results", actions, thumbs=thumbs)
         show_more(params, answer.result)
     else:
         chosen = min(app.settings.rank_results, len(ranking.candidates))
@@ -120,12 +123,14 @@ def show_ranked(app: App, params: SearchParams, answer: Answer, ranking: Ranking
     reasons = {candidate.asset_id: candidate.reason for candidate in ranking.candidates}
     best, others, collection = answer.hits[:count], answer.hits[count:], answer.result.collection
     thumbs = answer_thumbs(app, judged, "results", asset_ids(best))
-    gallery(collection, best, "results", RESULT_ACTIONS, GalleryLayout("large", first=1, reasons=reasons), thumbs)
+    actions = with_selection(RESULT_ACTIONS, asset_ids(best))
+    gallery(collection, best, "results", actions, GalleryLayout("large", first=1, reasons=reasons), thumbs)
     if others and st.toggle(
         f"Show {len(others)} more, starting with the other candidates", key="all", bind="query-params"
     ):
         thumbs = answer_thumbs(app, judged, "others", asset_ids(others), count + 1)
-        gallery(collection, others, "others", RESULT_ACTIONS, GalleryLayout(first=count + 1, reasons=reasons), thumbs)
+        actions = with_selection(RESULT_ACTIONS, asset_ids(others))
+        gallery(collection, others, "others", actions, GalleryLayout(first=count + 1, reasons=reasons), thumbs)
         show_more(params, answer.result)
 
 

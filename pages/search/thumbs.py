@@ -75,6 +75,17 @@ def record_clicks(app: App, judged: JudgedAnswer, key: str, positions: Mapping[s
         st.toast(escape_markdown(str(error)), icon=":material/error:")
 
 
+@uninterrupted
+def judge_all(app: App, judged: JudgedAnswer, positions: Mapping[str, int], up: bool) -> None:
+    """The same thumb for several pictures, by the positions at which they are shown."""
+    try:
+        for asset_id, position in positions.items():
+            vote = Vote(asset_id, up, judged.ranker, position, judged.blind)
+            app.quality.judging.judge(person(), judged.collection, judged.query, vote, voting_session())
+    except ContactSheetError as error:
+        st.toast(escape_markdown(str(error)), icon=":material/error:")
+
+
 def voting_session() -> str:
     """What owns the thumbs of this session while its person has no name: a secret that no other session knows."""
     if SESSION_KEY not in st.session_state:

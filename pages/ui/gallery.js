@@ -40,9 +40,8 @@ function caption(frame) {
 function tick(frame, picks) {
   const box = element("input", "pick")
   box.type = "checkbox"
-  box.checked = picks.has(frame.id)
   box.setAttribute("aria-label", `Pick ${frame.title}`)
-  box.onchange = () => picks.toggle(frame.id, box.checked)
+  box.onclick = (event) => picks.set(frame.id, box.checked, event.shiftKey)
   return box
 }
 
@@ -101,7 +100,7 @@ function judging(sheet, data, setStateValue) {
   }
 }
 
-function build(frame, report, data, picks, judge) {
+function build(frame, sheet, data, picks, judge) {
   const item = element("div", "frame")
   item.setAttribute("role", "listitem")
   item.dataset.id = frame.id
@@ -111,31 +110,73 @@ function build(frame, report, data, picks, judge) {
   open.append(picture(frame), caption(frame))
   if (frame.credit) open.append(element("span", "credit", frame.credit))
   if (frame.reason) open.append(element("span", "reason", frame.reason))
-  open.onclick = () => report("opened", frame.id)
+  open.onclick = (event) => {
+    if (sheet.dataset.pick === "select") picks.set(frame.id, !picks.has(frame.id), event.shiftKey)
+    else sheet.report("opened", frame.id)
+  }
   if (frame.suggested) open.classList.add("suggested")
   item.append(open)
-  if (data.pickable) item.append(tick(frame, picks))
+  if (data.pick) item.append(tick(frame, picks))
   if (data.thumbs) item.append(thumbs(frame, judge))
   if (!data.cards) {
     const similar = element("button", "similar", "More like this")
     similar.type = "button"
     similar.setAttribute("aria-label", `More like ${frame.title}`)
-    similar.onclick = () => report("similar", frame.id)
+    similar.onclick = () => sheet.report("similar", frame.id)
     item.append(similar)
   }
   return item
 }
 
-function picksOf(sheet, setStateValue) {
-  const picked = new Set((sheet.dataset.picked || "").split(" ").filter(Boolean))
-  return {
-    has: (id) => picked.has(id),
-    toggle: (id, on) => {
-      if (on) picked.add(id)
-      else picked.delete(id)
-      sheet.dataset.picked = [...picked].join(" ")
-      setStateValue("picked", [...picked])
-    },
+// What is picked of a sheet, by the ids of its pictures; every change is reported and shown at once.
+class Picks {
+  constructor(sheet) {
+    this.sheet = sheet
+    this.picked = new Set()
+  }
+
+  get ids() { return [...this.sheet.querySelectorAll(".frame")].map((item) => item.dataset.id) }
+
+  has(id) { return this.picked.has(id) }
+
+  // With `range`, also all between this picture and the one that was set last.
+  set(id, on, range = false) {
+    const { ids } = this
+    const [from, to] = [ids.indexOf(this.last), ids.indexOf(id)].sort((a, b) => a - b)
+    const changed = range && from >= 0 ? ids.slice(from, to + 1) : [id]
+    for (const each of changed) this.picked[on ? "add" : "delete"](each)
+    this.last = id
+    this.changed()
+  }
+
+  all() { this.replace(this.ids) }
+
+  replace(ids) {
+    this.picked = new Set(ids)
+    this.changed()
+  }
+
+  changed() {
+    this.show()
+    this.sheet.reportState("picked", [...this.picked])
+  }
+
+  // Drops what is no longer shown; takes over what the page has changed by itself, which has a new version.
+  update(chosen) {
+    const shown = new Set(this.ids)
+    if (chosen && chosen.version !== this.version) this.picked = new Set(chosen.ids)
+    this.version = chosen?.version
+    this.picked = new Set([...this.picked].filter((id) => shown.has(id)))
+    this.show()
+  }
+
+  show() {
+    for (const item of this.sheet.querySelectorAll(".frame")) {
+      const on = this.has(item.dataset.id)
+      item.classList.toggle("picked", on)
+      const box = item.querySelector(".pick")
+      if (box) box.checked = on
+    }
   }
 }
 
@@ -146,13 +187,31 @@ function columnsOf(sheet) {
 function moveFocus(sheet, event) {
   const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: columnsOf(sheet), ArrowUp: -columnsOf(sheet) }[event.key]
   const frames = [...sheet.querySelectorAll(".open")]
-  const here = frames.indexOf(event.target.closest(".open"))
-  if (step === undefined || here < 0) return
-  const target = frames[here + step]
-  if (target) {
-    event.preventDefault()
-    target.focus()
-  }
+  const target = frames[frames.indexOf(event.target) + step]
+  if (!target) return
+  event.preventDefault()
+  target.focus()
+  if (event.shiftKey && sheet.dataset.pick) sheet.picks.set(target.closest(".frame").dataset.id, true)
+}
+
+// Keys that pick: x or Space this picture, Ctrl+A all that are shown, Escape none.
+function pickByKey(sheet, event) {
+  const { picks } = sheet
+  const { id } = event.target.closest(".frame").dataset
+  if (event.key === "Enter" && sheet.dataset.pick === "select") sheet.report("opened", id)
+  else if (event.key === "a" && (event.ctrlKey || event.metaKey)) picks.all()
+  else if (event.key === "Escape" && picks.picked.size) picks.replace([])
+  else if ((event.key === "x" || event.key === " ") && !event.ctrlKey && !event.metaKey)
+    picks.set(id, !picks.has(id), event.shiftKey)
+  else return
+  event.preventDefault()
+  event.stopPropagation()
+}
+
+function onKey(sheet, event) {
+  if (!event.target.classList.contains("open")) return
+  if (sheet.dataset.pick) pickByKey(sheet, event)
+  if (!event.defaultPrevented) moveFocus(sheet, event)
 }
 
 // Puts the focus on a picture's frame as soon as no dialog holds it.
@@ -169,20 +228,24 @@ export default function (component) {
   const { data, parentElement, setTriggerValue, setStateValue } = component
   const sheet = parentElement.querySelector(".sheet")
   if (!sheet) return
-  const drawn = JSON.stringify([data.frames, Boolean(data.thumbs)])
+  sheet.picks ??= new Picks(sheet)
+  sheet.report = setTriggerValue
+  sheet.reportState = setStateValue
+  const drawn = JSON.stringify([data.frames, Boolean(data.thumbs), Boolean(data.pick)])
   sheet.className = `sheet ${data.size}`
+  sheet.dataset.pick = data.pick ?? ""
   if (sheet.dataset.drawn !== drawn) {
-    const picks = picksOf(sheet, setStateValue)
     const judge = (id, which) => sheet.judge(id, which)
-    sheet.replaceChildren(...data.frames.map((frame) => build(frame, setTriggerValue, data, picks, judge)))
+    sheet.replaceChildren(...data.frames.map((frame) => build(frame, sheet, data, sheet.picks, judge)))
     sheet.dataset.drawn = drawn
     delete sheet.dataset.clicks
   }
+  sheet.picks.update(data.picked)
   if (data.thumbs) {
     sheet.judge = judging(sheet, data, setStateValue)
     showThumbs(sheet, data)
   }
   if (sheet.dataset.open && !data.open) returnFocus(sheet, data.viewed || sheet.dataset.open)
   sheet.dataset.open = data.open ?? ""
-  sheet.onkeydown = (event) => moveFocus(sheet, event)
+  sheet.onkeydown = (event) => onKey(sheet, event)
 }

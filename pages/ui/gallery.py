@@ -37,15 +37,28 @@ def ignore_click(asset_id: str) -> None:
 
 
 @dataclass(frozen=True)
+class Picks:
+    """How pictures are picked: `quiet` by ticks that show under the pointer, `select` by clicks on the pictures too.
+
+    A browser keeps what is picked; it takes over `asset_ids` when `version` is another one.
+    """
+
+    mode: Literal["quiet", "select"]
+    asset_ids: tuple[str, ...] = ()
+    version: int = 0
+
+
+@dataclass(frozen=True)
 class GalleryActions:
     """What is called before the next run, with asset ids: of the picture that was opened or asked for its like.
 
-    With `on_pick` pictures can be ticked, and it is called with the ids of those that are.
+    With `on_pick` pictures can be ticked, or picked as `picks` says, and it is called with the ids of those that are.
     """
 
     on_open: Callable[[str], None] = ignore_click
     on_similar: Callable[[str], None] = ignore_click
     on_pick: Callable[[list[str]], None] | None = None
+    picks: Picks | None = None
 
 
 @dataclass(frozen=True)
@@ -125,7 +138,7 @@ def gallery(
         key=key,
         data={
             "size": layout.size,
-            "pickable": actions.on_pick is not None,
+            **_picks(actions),
             "thumbs": dict(thumbs.given) if thumbs else None,
             "acknowledged": thumbs.acknowledged if thumbs else 0,
             "frames": [_frame(collection, hit, position, layout) for position, hit in enumerate(hits)],
@@ -198,12 +211,20 @@ def cards(collection: str, shown: Sequence[GalleryCard], key: str, on_open: Call
     ]
     _COMPONENT(
         key=key,
-        data={"size": "medium", "pickable": False, "cards": True, "frames": frames},
+        data={"size": "medium", "cards": True, "frames": frames},
         on_opened_change=uninterrupted(on_opened),
         on_similar_change=lambda: None,
         on_picked_change=lambda: None,
         on_clicks_change=lambda: None,
     )
+
+
+def _picks(actions: GalleryActions) -> dict[str, object]:
+    if actions.on_pick is None:
+        return {"pick": ""}
+    if actions.picks is None:
+        return {"pick": "ticks"}
+    return {"pick": actions.picks.mode, "picked": {"ids": actions.picks.asset_ids, "version": actions.picks.version}}
 
 
 def _frame(collection: str, hit: Hit, position: int, layout: GalleryLayout) -> dict[str, object]:

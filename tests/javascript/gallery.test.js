@@ -9,7 +9,7 @@ beforeEach(() => {
   root = openPage('<div class="sheet" role="list"></div>')
   globalThis.getComputedStyle = () => ({ gridTemplateColumns: "160px 160px 160px" })
   reports = []
-  state = { size: "medium", pickable: true, thumbs: {}, acknowledged: 0, frames: frames("a", "b", "c", "d", "e") }
+  state = { size: "medium", pick: "ticks", thumbs: {}, acknowledged: 0, frames: frames("a", "b", "c", "d", "e") }
 })
 
 function frames(...ids) {
@@ -28,11 +28,8 @@ const frame = (id) => root.querySelector(`.frame[data-id="${id}"]`)
 const pressed = (id) => frame(id).querySelector('.thumb[aria-pressed="true"]')?.dataset.which
 const ids = () => all(".frame").map((item) => item.dataset.id)
 
-function pick(id, on = true) {
-  const box = frame(id).querySelector(".pick")
-  box.checked = on
-  fire(box, "change")
-}
+const click = (node, properties) => node.dispatchEvent(new window.MouseEvent("click", { bubbles: true, ...properties }))
+const pick = (id, properties) => click(frame(id).querySelector(".pick"), properties)
 
 // -- pictures -------------------------------------------------------------------------------------------------
 
@@ -73,7 +70,7 @@ test("the same pictures are not built again, so that focus stays", () => {
 })
 
 test("cards offer no search for their like", () => {
-  render({ cards: true, pickable: false, thumbs: null })
+  render({ cards: true, pick: "", thumbs: null })
   assert.equal(all(".similar, .pick, .thumb").length, 0)
 })
 
@@ -146,7 +143,7 @@ test("all that is picked is reported, and what is no more is not", () => {
   render()
   pick("b")
   pick("d")
-  pick("b", false)
+  pick("b")
   assert.deepEqual(reports, [["picked", ["b"]], ["picked", ["b", "d"]], ["picked", ["d"]]])
 })
 
@@ -157,6 +154,77 @@ test("picks stay when more pictures are shown", () => {
   assert.ok(frame("b").querySelector(".pick").checked)
   pick("f")
   assert.deepEqual(reports.at(-1), ["picked", ["b", "f"]])
+})
+
+const press = (id, key, properties = {}) => {
+  const open = frame(id).querySelector(".open")
+  open.focus()
+  return fire(open, "keydown", { key, ...properties })
+}
+const picked = () => all(".frame.picked").map((item) => item.dataset.id)
+
+test("with shift all between two pictures are picked, or no more, also backwards", () => {
+  render()
+  pick("d")
+  pick("b", { shiftKey: true })
+  assert.deepEqual(picked(), ["b", "c", "d"])
+  pick("c", { shiftKey: true })
+  assert.deepEqual(picked(), ["d"])
+})
+
+test("while selecting, a click on a picture picks it, and Enter still opens it", () => {
+  render({ pick: "select" })
+  frame("b").querySelector("img").click()
+  click(frame("d").querySelector(".open"), { shiftKey: true })
+  assert.deepEqual(reports, [["picked", ["b"]], ["picked", ["b", "c", "d"]]])
+  assert.ok(press("e", "Enter").defaultPrevented)
+  assert.deepEqual(reports.at(-1), ["opened", "e"])
+})
+
+test("x and Space pick by keyboard, Ctrl+A all, Escape none", () => {
+  render({ pick: "quiet" })
+  press("b", "x")
+  assert.ok(press("d", " ").defaultPrevented)
+  assert.deepEqual(picked(), ["b", "d"])
+  press("b", "x")
+  assert.deepEqual(picked(), ["d"])
+  press("a", "a", { ctrlKey: true })
+  assert.equal(picked().length, 5)
+  press("a", "Escape")
+  assert.deepEqual(reports.at(-1), ["picked", []])
+  assert.ok(!press("a", "Escape").defaultPrevented) // then it is for others
+})
+
+test("shift and an arrow pick the picture that the focus goes to", () => {
+  render({ pick: "select" })
+  press("b", "ArrowRight", { shiftKey: true })
+  assert.deepEqual(picked(), ["c"])
+  assert.equal(document.activeElement, frame("c").querySelector(".open"))
+})
+
+test("keys pick nothing where nothing can be picked", () => {
+  render({ pick: "" })
+  for (const key of ["x", " ", "Escape"]) assert.ok(!press("b", key).defaultPrevented)
+  assert.deepEqual(reports, [])
+})
+
+test("what the page picks or clears by itself is taken over once", () => {
+  render({ pick: "select", picked: { ids: ["a", "b"], version: 1 } })
+  assert.deepEqual(picked(), ["a", "b"])
+  pick("a")
+  render({ picked: { ids: ["a", "b"], version: 1 } })
+  assert.deepEqual(picked(), ["b"])
+  render({ picked: { ids: [], version: 2 } })
+  assert.deepEqual(picked(), [])
+})
+
+test("pictures that are no longer shown are no longer picked", () => {
+  render()
+  pick("b")
+  pick("d")
+  render({ frames: frames("d", "x") })
+  pick("x")
+  assert.deepEqual(reports.at(-1), ["picked", ["d", "x"]])
 })
 
 // -- thumbs ---------------------------------------------------------------------------------------------------
