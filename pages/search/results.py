@@ -24,7 +24,7 @@ from pages.search.selection import with_selection
 from pages.search.thumbs import answer_thumbs, judged_answer
 from pages.search.turns import SearchTurn
 from pages.ui.format import escape_markdown, format_ms, sentence
-from pages.ui.gallery import GalleryLayout, gallery
+from pages.ui.gallery import Divider, GalleryLayout, gallery
 from pages.ui.routes import image_address
 
 
@@ -108,7 +108,8 @@ def show_answer(app: App, params: SearchParams, answer: Answer, line: DeltaGener
                 show_failure(ranking)
         thumbs = answer_thumbs(app, judged_answer(app, params, answer), "results", asset_ids(answer.hits))
         actions = with_selection(RESULT_ACTIONS, asset_ids(answer.hits))
-        gallery(answer.result.collection, answer.hits, "results", actions, thumbs=thumbs)
+        layout = GalleryLayout(divider=closest_line(answer.result, len(answer.hits)))
+        gallery(answer.result.collection, answer.hits, "results", actions, layout, thumbs)
         show_more(params, answer.result)
     else:
         chosen = min(app.settings.rank_results, len(ranking.candidates))
@@ -132,6 +133,11 @@ def show_ranked(app: App, params: SearchParams, answer: Answer, ranking: Ranking
         actions = with_selection(RESULT_ACTIONS, asset_ids(others))
         gallery(collection, others, "others", actions, GalleryLayout(first=count + 1, reasons=reasons), thumbs)
         show_more(params, answer.result)
+
+
+def closest_line(result: SearchResult, shown: int) -> Divider | None:
+    """The line after the pictures that stand out; None if all or none of those shown do."""
+    return Divider(result.closest, "Closest matches end here") if 0 < result.closest < shown else None
 
 
 def asset_ids(hits: Sequence[Hit]) -> list[str]:

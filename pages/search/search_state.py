@@ -84,4 +84,5 @@ def result_summary(params: SearchParams, result: SearchResult) -> str:
     pictures = f"{count:,} of {counted(matching, 'picture')}" if matching > count else counted(count, "picture")
     if not params.has_query:
         return f"The newest {pictures}" if matching > count else pictures
-    return f"{pictures}, the most similar first · {format_ms(result.stage_ms['total'])}"
+    order = "the most similar first" if params.by_picture or params.by == "pixels" else "the best matches first"
+    return f"{pictures}, {order} · {format_ms(result.stage_ms['total'])}"
