@@ -130,7 +130,7 @@ class Searcher:
             stage_ms=stages.finish(),
             closest=count_closest(ordered.standard, ordered.relative, ordered.scores) if ordered.scores.any() else 0,
             correction=correction,
-            hints=() if by_picture else self._hints(asked, ordered),
+            hints=() if by_picture or not ordered.by_pixels else self._hints(asked, ordered),
         )
 
     def browse(self, top: int, filters: Filters = Filters()) -> SearchResult:
