@@ -14,6 +14,7 @@ PIXEL_MARGIN, SHARE_OF_BEST = 0.7, 0.5
 # data/eval/demo.jsonl and demo-words.jsonl with all texts, half of them and half of them shuffled
 # (`make bench NAME=closest_matches` fits it anew).
 INTERCEPT, PER_DEVIATION, PER_SHARE, PER_MARGIN, WITH_WORDS = -5.5, 1.1, 4.5, 0.3, -0.7
+SAME_WORDS = 0.85
 
 
 def count_closest(standard: NDArray[np.float32], relative: NDArray[np.float32], fused: NDArray[np.float32]) -> int:
@@ -31,7 +32,12 @@ def count_closest(standard: NDArray[np.float32], relative: NDArray[np.float32], 
         return max(1, int(np.count_nonzero(margin >= PIXEL_MARGIN)))
     odds = INTERCEPT + PER_DEVIATION * standard + PER_SHARE * relative + PER_MARGIN * margin
     odds = odds.astype(np.float64) + WITH_WORDS * (relative > 0)
-    return int(np.argmax(expected_f1(1 / (1 + np.exp(-odds))))) + 1
+    count = int(np.argmax(expected_f1(1 / (1 + np.exp(-odds))))) + 1
+    # No line between two pictures both of which have nearly all of the words.
+    same_words = relative >= SAME_WORDS
+    while count < len(fused) and same_words[count - 1] and same_words[count]:
+        count += 1
+    return count
 
 
 def expected_f1(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -30,6 +30,7 @@ def _foreign_script(query: str, model: ModelCard) -> str:
     """The script of the first letter that an English model does not know; empty if there is none."""
     if any(part in model.name.lower() for part in MULTILINGUAL):
         return ""
-    foreign = (unicodedata.name(letter, "").split()[0] for letter in query if letter.isalpha() and not letter.isascii())
-    script = next((name for name in foreign if name not in ("LATIN", "FEMININE", "MASCULINE", "MODIFIER")), "")
+    letters = filter(str.isalpha, unicodedata.normalize("NFKC", query))  # wide and bold letters are what they stand for
+    foreign = (unicodedata.name(letter, "").split(" ")[0] for letter in letters if not letter.isascii())
+    script = next((name for name in foreign if name not in ("LATIN", "MODIFIER", "")), "")
     return {"": "", "CJK": "Chinese characters"}.get(script, f"{script.capitalize()} letters")

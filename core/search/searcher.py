@@ -138,7 +138,7 @@ class Searcher:
             stage_ms=stages.finish(),
             closest=closest,
             correction=correction,
-            hints=() if by_picture else self._hints(asked, ordered),
+            hints=() if by_picture or not ordered.by_pixels else self._hints(asked, ordered),
             spread=ordered.spread,
         )
 

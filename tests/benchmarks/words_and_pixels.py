@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,22 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.access import OPERATOR
-from core.app import DEMO, App, open_app
+from core.app import App
 from core.quality.intervals import Interval, bootstrap
 from core.quality.label_sets import EVAL_FOLDER, LabelledQuery, LabelSet, read_label_set
 from core.quality.relevance import ndcg, precision, recall
-from core.records.assets import Asset
-from core.records.descriptions import Description
 from core.records.searches import SearchBy, SearchOptions
-from core.settings import Settings
-from core.store.lance.collections import Collections
+from tests.benchmarks.labelled_collections import CONDITIONS, LABELLED, labelled_app, with_conditions
 from tests.benchmarks.measure import verdict
 
-CAPTIONED = "captioned"
 MODES: tuple[SearchBy, ...] = ("pixels", "words", "both")
 MIN_TYPO_LENGTH = 5
 TOLERANCE = 0.005  # two thirds of one picture in a hundred queries
-Texts = Callable[[list[Asset], np.random.Generator], list[Asset]]
 
 
 @dataclass(frozen=True)
@@ -42,55 +37,6 @@ class Scores:
     @property
     def intervals(self) -> list[Interval]:
         return bootstrap(self.values)
-
-
-# -- texts --------------------------------------------------------------------------------------------------
-
-
-def all_texts(assets: list[Asset], rng: np.random.Generator) -> list[Asset]:
-    return assets
-
-
-def missing(share: float) -> Texts:
-    """This share of the pictures without any text, not even a file name."""
-
-    def change(assets: list[Asset], rng: np.random.Generator) -> list[Asset]:
-        without = set(rng.permutation(len(assets))[: round(share * len(assets))].tolist())
-        return [replace(a, about=Description(), locations=()) if i in without else a for i, a in enumerate(assets)]
-
-    return change
-
-
-def shuffled(share: float) -> Texts:
-    """This share of the pictures with all texts of another picture."""
-
-    def change(assets: list[Asset], rng: np.random.Generator) -> list[Asset]:
-        rows = rng.permutation(len(assets))[: round(share * len(assets))]
-        taken = dict(zip(rows.tolist(), np.roll(rows, 1).tolist(), strict=True))
-        sources = [assets[taken.get(i, i)] for i in range(len(assets))]
-        return [replace(a, about=s.about, locations=s.locations) for a, s in zip(assets, sources, strict=True)]
-
-    return change
-
-
-CONDITIONS: dict[str, Texts] = {
-    "all texts": all_texts,
-    "half missing": missing(0.5),
-    "half shuffled": shuffled(0.5),
-    "three quarters shuffled": shuffled(0.75),
-    "all shuffled": shuffled(1.0),
-}
-
-
-def with_texts(app: App, collection: str, name: str, change: Texts) -> str:
-    """A copy of a collection with other texts; its name."""
-    snapshot = app._opened.snapshot(collection)
-    rows = app.pictures(collection, snapshot.ids)
-    assets = change([hit.asset for hit in rows], np.random.default_rng(0))
-    table = Collections(app.settings.data / "collections").create(name, app.model(collection))
-    table.add(assets, [hit.thumbnail for hit in rows], snapshot.vectors)
-    app.warm(name)
-    return name
 
 
 # -- queries ------------------------------------------------------------------------------------------------
@@ -162,16 +108,9 @@ def never_below(what: str, both: Scores, pixels: Scores) -> bool:
 
 def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
-        app = open_app(replace(Settings.load(), data=Path(folder), model="bundled", log_level="ERROR"))
-        app.ensure_demo()
-        photos = EVAL_FOLDER / CAPTIONED
-        app.ingest(photos / "photos", CAPTIONED, photos / "captions.csv")
-        held = True
-        for source, sets in ((DEMO, ("demo.jsonl", "demo-words.jsonl")), (CAPTIONED, ("captioned.jsonl",))):
-            collections = {
-                name: with_texts(app, source, f"{source}-{number}", change)
-                for number, (name, change) in enumerate(CONDITIONS.items())
-            }
+        app, held = labelled_app(Path(folder)), True
+        for source, sets in LABELLED.items():
+            collections = with_conditions(app, source, CONDITIONS)
             for condition, collection in collections.items():
                 fit = app.searches.text_fit(collection)
                 print(f"{source}, {condition}: {fit.wrong_share:.0%} of the texts judged wrong, by {fit.sample}")

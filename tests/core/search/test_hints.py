@@ -46,7 +46,7 @@ def test_an_english_model_is_said_not_to_know_other_scripts(query: str, script: 
     assert hints(query, 0.0) == (told,)
 
 
-@pytest.mark.parametrize("query", ["a café", "Łódź", "1998 🐶", "ª º ʰ", "dog\u0301"])
+@pytest.mark.parametrize("query", ["a café", "Łódź", "1998 🐶", "ª º ʰ", "dog\u0301", "Ａ ｄｏｇ", "𝐝𝐨𝐠", "5 Å"])
 def test_latin_letters_marks_and_pictographs_are_no_other_script(query: str) -> None:
     assert hints(query) == ()
 

@@ -256,6 +256,12 @@ def test_odd_queries_are_answered(filled: App, text: str) -> None:
     assert len(search(filled, text)) == len(WRITTEN)
 
 
+def test_what_the_model_knows_matters_only_where_pixels_take_part(filled: App) -> None:
+    (hint,) = filled.searches.by_text(OPERATOR, "собака", "c").result.hints
+    assert "Cyrillic letters" in hint
+    assert filled.searches.by_text(OPERATOR, "собака", "c", SearchOptions(by="words")).result.hints == ()
+
+
 def test_two_threads_search_while_pictures_come(filled: App, folder: Path) -> None:
     stop = threading.Event()
 
