@@ -73,17 +73,20 @@ from core.records.assets import (
 )
 from core.records.cluster_members import ClusterMembers
 from core.records.clusterings import Revision
+from core.records.evaluations import RankerName
 from core.records.jobs import IngestReport, Job, ProgressListener, ignore
-from core.records.searches import SearchOptions
+from core.records.searches import SearchBy, SearchOptions
 from core.records.set_aside import SetAsideDatabase
 from core.search.answer import Answer, HourlyRates
 from core.search.follow_ups import FollowUps
+from core.search.interpretation import Interpretations
 from core.search.open_collections import OpenCollections
 from core.search.ranking import Ranker, RankingOptions
 from core.search.request_events import gemini_event
 from core.search.search_limits import SearchLimits
 from core.search.search_pipeline import SearchPipeline
 from core.search.service import SearchService
+from core.search.stemming import Language
 from core.sessions import SessionService
 from core.settings import Settings
 from core.store.lance.collections import Collections
@@ -112,9 +115,11 @@ class App:
     def __init__(self, settings: Settings, collections: Collections, load_encoder: LoadEncoder) -> None:
         self.settings = settings
         self._collections, self.encoders = collections, EncoderRegistry(settings, load_encoder)
-        self._opened, self._model_changes = OpenCollections(collections, self.encoders.get), OnceCache(1000)
         budgets = Budgets(settings.daily_usd, settings.monthly_usd)
         self._stores = stores = Stores.open(settings.data, budgets, Retention(settings.event_days))
+        language = Language(settings.text_language)
+        self._opened = OpenCollections(collections, self.encoders.get, stores.text_fits, language)
+        self._model_changes = OnceCache(1000)
         self.events, self.spend, self.rates = stores.events, stores.spend, stores.rates
         self.access = _access(settings, stores)
         lifetime = timedelta(settings.session_days)
@@ -146,6 +151,7 @@ class App:
         limits = SearchLimits(self.access, stores.rates, settings)
         self.searches = SearchService(self._opened, pipeline, limits, self.access, settings)
         self.follow_ups = FollowUps(calls, stores.events, settings.rank_deadline_s, limits)
+        self.interpretations = Interpretations(calls, stores.events, settings.rank_deadline_s, limits)
         self.requests = RequestRecorder(stores.events, hourly.stages_usd)
 
     def _build_clusters(self) -> None:
@@ -309,7 +315,12 @@ class App:
         """The state of a collection; checks on disk for a sample of its original files."""
         linkages, maps = self._stores.linkages(collection), self._stores.maps(collection)
         return collection_condition(
-            self._opened.table(collection), self._opened.snapshot(collection), linkages, maps, self.library.jobs(200)
+            self._opened.table(collection),
+            self._opened.snapshot(collection),
+            linkages,
+            maps,
+            self.library.jobs(200),
+            self.searches.text_fit(collection),
         )
 
     def _sizes(self) -> dict[str, int]:
@@ -461,9 +472,11 @@ class App:
         """
         return self.searches.by_text(OPERATOR, query, collection, SearchOptions(top, filters, min_similarity), ranked)
 
-    def _search_for_evaluation(self, person: Person, query: str, collection: str, ranked: bool) -> Answer:
+    def _search_for_evaluation(self, person: Person, query: str, collection: str, ranker: RankerName) -> Answer:
         """A query of a label set: an event of its own kind, so that metrics do not count it as a person's search."""
-        return self.searches.by_text(person, query, collection, SearchOptions(DEPTH), ranked, kind="evaluate")
+        by: dict[RankerName, SearchBy] = {"vector": "pixels", "words": "words"}
+        options = SearchOptions(DEPTH, by=by.get(ranker, "both"))
+        return self.searches.by_text(person, query, collection, options, ranker == "gemini", kind="evaluate")
 
     def asset(self, asset_id: str, collection: str = DEMO) -> tuple[Asset, bytes] | None:
         """One picture and its thumbnail (JPEG), or None if the collection does not hold it."""
@@ -480,11 +493,14 @@ class App:
     def warm(self, collection: str, listener: ProgressListener = ignore) -> None:
         """Load what the first search of a collection needs; the listener hears of a model being downloaded.
 
+        Measures how well the collection's texts fit its pictures where that is not known.
+
         Raises CollectionError, ModelUnavailable.
         """
         searcher = self._opened.searcher(collection)
         searcher.facets  # noqa: B018 - reading it brings the matrix into memory
         self.encoders.get(searcher.model.name, listener)
+        searcher.prepare_words()
         if self._gemini is not None:
             self._gemini.prepare()
 

@@ -51,6 +51,11 @@ def _truth(text: str) -> bool:
     return text.lower() == "true"
 
 
+# The languages whose words LanceDB can stem.
+LANGUAGE = one_of(
+    *("Arabic", "Danish", "Dutch", "English", "Finnish", "French", "German", "Greek", "Hungarian"),
+    *("Italian", "Norwegian", "Portuguese", "Romanian", "Russian", "Spanish", "Swedish", "Tamil", "Turkish"),
+)
 TRUTH = SettingKind(_truth, "`true`, `false`")
 
 

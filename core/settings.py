@@ -107,6 +107,11 @@ class Settings:
     model: str = _setting(
         DEFAULT_MODEL, kinds.MODEL, "The open_clip model for new collections. An existing collection keeps its own."
     )
+    text_language: str = _setting(
+        "English",
+        kinds.LANGUAGE,
+        "The language of titles, descriptions and keywords: how their words are stemmed when pictures are searched.",
+    )
     device: str = _setting(
         "auto",
         kinds.one_of("auto", "cpu", "cuda", "mps"),

@@ -31,6 +31,37 @@ def folded(text: str) -> str:
     return text.lower() if text.isascii() else unicodedata.normalize("NFC", text).casefold()
 
 
+# Letters that Unicode does not take apart into a letter and a mark.
+_PLAIN_LETTERS = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i"})
+_LAST_ACCENT = "\u08ff"  # above it marks are letters of their own: vowels in India, voiced kana in Japan
+# Thai, Lao, kana and Chinese characters.
+_UNSPACED = re.compile("([\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff])")
+
+
+# A word with its accents where these are characters of their own, as vowels of Indian scripts are.
+WORD = re.compile(r"[^\W_](?:[^\W_]|[\u0300-\u036f\u0900-\u0963\u0966-\u0dff])*")
+
+
+def plain(text: str) -> str:
+    """Text by which words are compared: without case and accents."""
+    if text.isascii():
+        return text.lower()
+    letters = unicodedata.normalize("NFKD", text.casefold()).translate(_PLAIN_LETTERS)
+    kept = (c for c in letters if c > _LAST_ACCENT or unicodedata.category(c) != "Mn")
+    return unicodedata.normalize("NFC", "".join(kept)).casefold()
+
+
+def plain_words(text: str) -> str:
+    """The words of a text without case, accents and punctuation, single blanks between them.
+
+    A character of a script that is written without blanks counts as a word.
+    """
+    if text.isascii():
+        return " ".join(re.findall("[a-z0-9]+", text.lower()))
+    spaced = "".join(c if c.isalnum() or unicodedata.category(c)[0] == "M" else " " for c in plain(text))
+    return " ".join(_UNSPACED.sub(r" \1 ", spaced).split())
+
+
 def called(name: str) -> str:
     """A cluster's quoted name, or words for a cluster that has none."""
     return quoted(name) if name else "a cluster without a name"

@@ -14,6 +14,7 @@ from core.cli.output import print_json, print_report
 from core.cli.progress_bar import ProgressBar
 from core.records.assets import Collection
 from core.records.audit import STARTED
+from core.records.text_fit import TextFit
 
 
 @click.command(short_help="Add images to a collection.")
@@ -66,11 +67,17 @@ def demo(context: CommandContext, as_json: bool) -> None:
 @pass_context
 def collections(context: CommandContext, as_json: bool) -> None:
     """List the collections."""
-    found, damaged = context.open_app().survey_collections()
+    app = context.open_app()
+    found, damaged = app.survey_collections()
     for collection in damaged:
         print(f"damaged: {collection.message}", file=sys.stderr)
     if as_json:
-        print_json({"collections": [_collection_document(c) for c in found], "damaged": [vars(d) for d in damaged]})
+        print_json(
+            {
+                "collections": [_collection_document(c, app.searches.text_fit(c.name)) for c in found],
+                "damaged": [vars(d) for d in damaged],
+            }
+        )
         return
     for c in found:
         print(f"{c.name:<24} {c.size:>8} pictures  {c.bytes_on_disk / 1e6:>9.1f} MB  {c.model.name}")
@@ -78,7 +85,7 @@ def collections(context: CommandContext, as_json: bool) -> None:
         print("no collections yet: python -m core ingest FOLDER --collection NAME", file=sys.stderr)
 
 
-def _collection_document(collection: Collection) -> dict[str, Any]:
+def _collection_document(collection: Collection, text_fit: TextFit) -> dict[str, Any]:
     return {
         "name": collection.name,
         "model": vars(collection.model),
@@ -86,4 +93,5 @@ def _collection_document(collection: Collection) -> dict[str, Any]:
         "created_at": collection.created_at.isoformat(),
         "bytes_on_disk": collection.bytes_on_disk,
         "beside": collection.sibling_of,
+        "text_fit": vars(text_fit) if text_fit.known else None,
     }

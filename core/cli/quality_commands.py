@@ -65,9 +65,9 @@ def _ready(context: CommandContext, collection: str) -> App:
 @click.option(
     "--ranker",
     type=click.Choice(get_args(RankerName)),
-    default="vector",
+    default="both",
     show_default=True,
-    help="What orders the results; gemini costs money.",
+    help="What orders the results: pixels and words, pixels alone (vector), words alone, or Gemini, which costs money.",
 )
 @click.option("--save", "name", default="", metavar="NAME", help="Name the run, to find it again.")
 @click.option("--record-floor", is_flag=True, help="Make this run the floor for `validate`, beside the labels.")
@@ -155,15 +155,19 @@ def validate(context: CommandContext, labels: Path, collection: str, as_json: bo
     quality = _ready(context, collection).quality
     with ProgressBar(sys.stderr) as bar:
         checked = quality.validate(labels, collection, bar.show)
-    faults = [f"{c.labels}: {', '.join(c.faults)}" for c in checked if c.faults]
+    faults = [f"{c.labels} {c.run.ranked_by}: {', '.join(c.faults)}" for c in checked if c.faults]
     if as_json:
-        sets = [{"labels": c.labels, **scores_document(scores(c.run.outcomes)), "faults": c.faults} for c in checked]
+        sets = [
+            {"labels": c.labels, "ranker": c.run.ranker, **scores_document(scores(c.run.outcomes)), "faults": c.faults}
+            for c in checked
+        ]
         print_json({"ok": not faults, "sets": sets})
     if faults:
         raise QualityError(f"search quality fell under the floor of {labels}: {'; '.join(faults)}")
     if not as_json:
         for c in checked:
-            print(f"{c.labels}: {counted(len(c.run.outcomes), 'query', 'queries')}, no measure under its floor")
+            queries = counted(len(c.run.outcomes), "query", "queries")
+            print(f"{c.labels} {c.run.ranked_by}: {queries}, no measure under its floor")
 
 
 @click.command(short_help="Export thumbs up and down as a label set.")

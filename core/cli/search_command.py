@@ -7,15 +7,20 @@ from typing import Any
 
 import click
 
+from core.access import OPERATOR
 from core.cli.command_context import DEMO, CommandContext, collection_option, json_option, pass_context
 from core.cli.output import print_json
 from core.cli.progress_bar import ProgressBar
+from core.cli.query_argument import QueryCommand
+from core.cli.query_reading import guesses, query_document, read_query, remarks, what_to_loosen
 from core.errors import ContactSheetError, QueryError
 from core.records.assets import Filters, Orientation, shown_path
 from core.records.created_time import CreatedTime
 from core.records.description_json import description_json
+from core.records.searches import SearchOptions
 from core.records.written_dates import parse_period
 from core.search.answer import Answer
+from core.search.conditions import unknown_condition_values
 from core.search.filters import impossible_span, unknown_values
 from core.text import listed
 
@@ -37,7 +42,7 @@ class Period(click.ParamType[CreatedTime]):
             self.fail(str(error), param, ctx)
 
 
-@click.command(short_help="Find pictures by words.")
+@click.command(short_help="Find pictures by words.", cls=QueryCommand)
 @click.argument("query")
 @collection_option()
 @click.option(
@@ -58,6 +63,7 @@ class Period(click.ParamType[CreatedTime]):
 @click.option("--camera", "cameras", multiple=True, metavar="NAME", help="Only by this camera; repeatable.")
 @click.option("--rating", type=click.IntRange(-1, 5), metavar="N", help="Only with at least this rating, 1 to 5.")
 @click.option("--gps/--no-gps", "gps", default=None, help="Only with, or only without, coordinates.")
+@click.option("--as-typed", is_flag=True, help="Read no sentences in QUERY: dates and names are words too.")
 @click.option("--rank", is_flag=True, help="Let Gemini rank the first results, which costs money.")
 @click.option(
     "--since", type=Period(), metavar="DATE", help="Only pictures taken on this day, month or year, or later."
@@ -81,26 +87,40 @@ def search(
     cameras: tuple[str, ...],
     rating: int | None,
     gps: bool | None,
+    as_typed: bool,
     rank: bool,
     since: CreatedTime | None,
     until: CreatedTime | None,
     as_json: bool,
 ) -> None:
-    """Find the pictures of a collection that match the words of QUERY."""
+    """Find the pictures of a collection that match the words of QUERY.
+
+    QUERY may exclude things (-boat), name exact words ("two words") and fields (place:Lisbon, rating:>3, date:1998):
+    docs/searching.md.
+    """
     app = context.open_app()
     with ProgressBar(sys.stderr) as bar:
         if collection == DEMO:
             app.ensure_demo(bar.show)
         app.warm(collection, bar.show)
     filters = Filters(sources, keywords, orientations, since, until, people, places, cameras, rating, gps)
-    unknown = unknown_values(app.searches.facets(collection), filters)
     if span := impossible_span(filters):
         raise QueryError(span)
+    read = read_query(app, query, collection, as_typed, rank)
+    names = app.searches.names(collection)
+    unknown = unknown_values(names.facets, filters) + unknown_condition_values(names, read.parsed.query)
     if unknown:
         raise QueryError(f"{collection} has no {listed(unknown)}: check the spelling")
-    answer = app.search(query, collection, top, filters, floor, rank)
+    if understood := guesses(read.parsed):
+        print(understood, file=sys.stderr)
+    options = SearchOptions(top, filters, floor, correct=not as_typed)
+    answer = app.searches.by_query(OPERATOR, read.parsed.query, collection, options, rank)
+    for sentence in remarks(answer.result):
+        print(sentence, file=sys.stderr)
+    if not answer.hits:
+        print(what_to_loosen(read.parsed, filters, floor), file=sys.stderr)
     if as_json:
-        print_json(search_document(answer, top))
+        print_json(search_document(answer, top) | {"query": read.typed, "understood": query_document(read)})
         return
     if answer.ranking is not None and answer.ranking.failure is not None:
         print(answer.ranking.failure.notice, file=sys.stderr)
@@ -108,8 +128,6 @@ def search(
         path = shown_path(hit.asset.uris[0]) if hit.asset.uris else ""
         path += "  (missing)" if hit.asset.missing else ""
         print(f"{place:>4}  {hit.similarity:.4f}  {hit.asset.title}  {path}")
-    if not answer.hits:
-        print("nothing found: lower --floor or loosen the filters", file=sys.stderr)
 
 
 def search_document(answer: Answer, top: int) -> dict[str, Any]:

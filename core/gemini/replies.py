@@ -1,4 +1,4 @@
-"""Parsing of Gemini's replies, a ranking or a refined query, checked and made safe to show."""
+"""Parsing of Gemini's replies, a ranking, a refined query or a sentence taken apart, checked and safe to show."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from core.text import one_line
 
 MAX_NUMBER = 1e9  # JSON's numbers have no bounds, Python's floats do; this also excludes NaN and infinity
 MAX_REASON_LENGTH, MAX_REFINED_QUERY_LENGTH = 140, 300
+MAX_TERMS, MAX_TERM_LENGTH, MAX_RATING = 8, 80, 5
 MIN_LEAK_LENGTH, MIN_KEY_LEAK_LENGTH = 40, 8
 
 
@@ -22,6 +23,19 @@ class CandidateScore:
     number: int
     score: float
     reason: str
+
+
+@dataclass(frozen=True)
+class SentenceParts:
+    """What Gemini made of a sentence, each text one plain line; empty or 0 where the sentence says nothing of it."""
+
+    words: str = ""
+    not_words: tuple[str, ...] = ()
+    places: tuple[str, ...] = ()
+    people: tuple[str, ...] = ()
+    since: str = ""
+    until: str = ""
+    min_rating: int = 0
 
 
 def parse_ranking(text: str, count: int, guard: Sequence[str] = (), key: str = "") -> list[CandidateScore]:
@@ -53,6 +67,43 @@ def parse_refined_query(text: str, guard: Sequence[str] = (), key: str = "") -> 
     if leaks(line, guard, key):
         raise GeminiError("malformed", "the query repeats what nobody should see")
     return line[:MAX_REFINED_QUERY_LENGTH]
+
+
+def parse_sentence_parts(text: str, guard: Sequence[str] = (), key: str = "") -> SentenceParts:
+    """Parse a sentence taken apart.
+
+    Raises GeminiError("malformed") if the reply has another shape, or if it repeats part of a `guard` text or of the
+    key.
+    """
+    document = _json(text)
+    if not isinstance(document, dict):
+        raise GeminiError("malformed", "JSON without the parts of a sentence")
+    rating = document.get("min_rating", 0)
+    parts = SentenceParts(
+        words=_line(document.get("words", ""), MAX_REFINED_QUERY_LENGTH),
+        not_words=_lines(document.get("not_words", [])),
+        places=_lines(document.get("places", [])),
+        people=_lines(document.get("people", [])),
+        since=_line(document.get("since", ""), MAX_TERM_LENGTH),
+        until=_line(document.get("until", ""), MAX_TERM_LENGTH),
+        min_rating=int(rating) if _is_number(rating) and 1 <= rating <= MAX_RATING else 0,
+    )
+    texts = (parts.words, *parts.not_words, *parts.places, *parts.people, parts.since, parts.until)
+    if leaks(" ".join(texts), guard, key):
+        raise GeminiError("malformed", "the sentence repeats what nobody should see")
+    return parts
+
+
+def _lines(values: Any) -> tuple[str, ...]:
+    if not isinstance(values, list):
+        raise GeminiError("malformed", "a part of the sentence is no list")
+    return tuple(dict.fromkeys(filter(None, (_line(value, MAX_TERM_LENGTH) for value in values[:MAX_TERMS]))))
+
+
+def _line(value: Any, max_length: int) -> str:
+    if not isinstance(value, str):
+        raise GeminiError("malformed", "a part of the sentence is no text")
+    return _printable_line(value)[:max_length].strip()
 
 
 def leaks(line: str, guard: Sequence[str], key: str) -> bool:

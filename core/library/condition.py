@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from core.records.assets import CollectionCondition, Freshness
 from core.records.jobs import Job
+from core.records.text_fit import TextFit
 from core.store.lance.snapshot import Snapshot
 from core.store.lance.table import AssetTable
 from core.store.objects.linkage_files import LinkageFiles
@@ -18,7 +19,13 @@ SAMPLE_SIZE = 200
 
 
 def collection_condition(
-    table: AssetTable, snapshot: Snapshot, linkages: LinkageFiles, maps: MapFiles, jobs: Sequence[Job], seed: int = 0
+    table: AssetTable,
+    snapshot: Snapshot,
+    linkages: LinkageFiles,
+    maps: MapFiles,
+    jobs: Sequence[Job],
+    text_fit: TextFit,
+    seed: int = 0,
 ) -> CollectionCondition:
     """The condition of one collection; `jobs` are the latest of all kinds, newest first."""
     added = (job for job in jobs if job.collection == table.name and job.kind not in ("link", "map"))
@@ -35,6 +42,7 @@ def collection_condition(
         sampled=len(local),
         missing=sum(not any(uri_to_path(uri).is_file() for uri in uris) for uris in local),
         removed=len(table.removed_ids()),
+        text_fit=text_fit,
     )
 
 

@@ -6,14 +6,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from core.disk import write_whole
 from core.errors import QualityError
 from core.quality.evaluation import scores
 from core.quality.label_sets import LabelSet
 from core.quality.relevance import MEASURE_NAMES, RELEVANCE_MEASURES
-from core.records.evaluations import EvaluationRun
+from core.records.evaluations import EvaluationRun, RankerName
 
 FLOOR_FILE = "floor.json"
 
@@ -30,6 +30,7 @@ class QualityFloor:
     recorded_at: str
     measured: Mapping[str, float]
     minimum: Mapping[str, float]
+    ranker: RankerName = "vector"
 
 
 def floor_from_run(run: EvaluationRun) -> QualityFloor:
@@ -44,15 +45,20 @@ def floor_from_run(run: EvaluationRun) -> QualityFloor:
         recorded_at=run.at.isoformat(timespec="seconds"),
         measured={name: round(found[name].value, 4) for name in MEASURE_NAMES},
         minimum={name: int(found[name].low * 10_000) / 10_000 for name in MEASURE_NAMES},
+        ranker=run.ranker,
     )
 
 
-def read_floors(path: Path) -> dict[str, QualityFloor]:
-    """The floors of a file by the label file's name; none if there is no such file. Raises QualityError."""
+def read_floors(path: Path) -> dict[tuple[str, RankerName], QualityFloor]:
+    """The floors of a file by the label file's name and the ranker; none if there is no such file.
+
+    Raises QualityError.
+    """
     if not path.exists():
         return {}
     try:
-        return {name: _floor(entry) for name, entry in json.loads(path.read_text(encoding="utf-8")).items()}
+        floors = {name: _floor(entry) for name, entry in json.loads(path.read_text(encoding="utf-8")).items()}
+        return {(name.split()[0], floor.ranker): floor for name, floor in floors.items()}
     except (OSError, ValueError, TypeError, AttributeError, KeyError) as error:
         raise QualityError(f"{path} cannot be read as floors ({error!r}): restore it, or record it again") from error
 
@@ -61,6 +67,8 @@ def _floor(entry: Mapping[str, Any]) -> QualityFloor:
     least = entry["least"]
     if set(least) != set(MEASURE_NAMES) or not all(0 <= float(value) <= 1 for value in least.values()):
         raise ValueError(f"least is {least!r}")
+    if entry.get("ranker", "vector") not in get_args(RankerName):
+        raise ValueError(f"ranker is {entry['ranker']!r}")
     return QualityFloor(**{name: value for name, value in entry.items() if name != "least"}, minimum=least)
 
 
@@ -71,9 +79,15 @@ def _entry(floor: QualityFloor) -> dict[str, Any]:
 
 
 def write_floor(path: Path, labels: str, floor: QualityFloor) -> None:
-    """Set the floor of one label file, atomically."""
-    floors = {name: _entry(known) for name, known in read_floors(path).items()} | {labels: _entry(floor)}
-    write_whole(path, (json.dumps(floors, indent=2, sort_keys=True) + "\n").encode())
+    """Set the floor of one label file and ranker, atomically."""
+    floors = read_floors(path) | {(labels, floor.ranker): floor}
+    entries = {_key(name, ranker): _entry(known) for (name, ranker), known in floors.items()}
+    write_whole(path, (json.dumps(entries, indent=2, sort_keys=True) + "\n").encode())
+
+
+def _key(labels: str, ranker: RankerName) -> str:
+    """What an entry of the file is called: older files name the label file alone, for pixels."""
+    return labels if ranker == "vector" else f"{labels} {ranker}"
 
 
 def check_label_set(floor: QualityFloor, labels: LabelSet) -> None:

@@ -34,12 +34,12 @@ from core.search.answer import Answer
 from core.store.lance.snapshot import Snapshot
 from core.store.sql.run_store import RunStore
 
-SearchFunction = Callable[[Person, str, str, bool], Answer]
+SearchFunction = Callable[[Person, str, str, RankerName], Answer]
 
 
 @dataclass(frozen=True)
 class EvaluationTarget:
-    """What is evaluated: `search(person, query, collection, ranked)`, and a collection's snapshot and encoder.
+    """What is evaluated: `search(person, query, collection, ranker)`, and a collection's snapshot and encoder.
 
     The search answers with ten pictures or more, where the collection has so many.
     """
@@ -90,7 +90,7 @@ class QualityService:
         person: Person,
         labels: LabelSet,
         collection: str,
-        ranker: RankerName = "vector",
+        ranker: RankerName = "both",
         name: str = "",
         listener: ProgressListener = ignore,
     ) -> EvaluationRun:
@@ -101,10 +101,10 @@ class QualityService:
         Raises QualityError if the collection holds none of the pictures, CollectionError, ModelUnavailable.
         """
         snapshot, model = self._target.snapshot(collection), self._target.encoder(collection).card
-        fitted, ranked = _fit(labels, collection, snapshot), ranker == "gemini"
+        fitted = _fit(labels, collection, snapshot)
 
         def search(text: str) -> Answer:
-            return self._target.search(person, text, collection, ranked)
+            return self._target.search(person, text, collection, ranker)
 
         outcomes, seconds = evaluate(fitted, search, listener)
         ranked_any = any(outcome.ranking in ("ranked", "cached") for outcome in outcomes)
@@ -144,10 +144,10 @@ class QualityService:
 
     def record_floor(self, folder: Path, run: EvaluationRun) -> QualityFloor:
         """Make a run's lower bounds the floor of its label set, in `folder`. Raises QualityError for a partial run."""
-        if run.ranker != "vector" or run.absent:
+        if run.ranker == "gemini" or run.absent:
             raise QualityError(
-                f"a floor is recorded by similarity over a whole collection (ranker: {run.ranker}, pictures absent: "
-                f"{run.absent}): evaluate with --ranker vector on the collection of the label set"
+                f"a floor is recorded without Gemini over a whole collection (ranker: {run.ranker}, pictures absent: "
+                f"{run.absent}): evaluate with another --ranker on the collection of the label set"
             )
         floor = floor_from_run(run)
         write_floor(folder / FLOOR_FILE, run.labels, floor)
@@ -163,10 +163,10 @@ class QualityService:
         if not floors:
             raise QualityError(f"{path} holds no floor: run `python -m core evaluate FILE --record-floor`")
         results = []
-        for name, floor in sorted(floors.items()):
+        for (name, ranker), floor in sorted(floors.items()):
             labels = read_label_set(folder / name)
             check_label_set(floor, labels)
-            run = self.evaluate(OPERATOR, labels, collection, listener=listener)
+            run = self.evaluate(OPERATOR, labels, collection, ranker, listener=listener)
             results.append(GateResult(name, run, violations(floor, run)))
         return results
 
@@ -178,14 +178,14 @@ class QualityService:
     def blind_pool(
         self, person: Person, query: str, collection: str, depth: int, seed: str
     ) -> tuple[PooledPicture, ...]:
-        """The first `depth` pictures of the vector order and, where Gemini ranked, of its order in one shuffled
+        """The first `depth` pictures by pixels and words and, where Gemini ranked, of its order in one shuffled
         list, to judge blind.
 
         Both orders come from one search of the person. Raises QueryError, CollectionError, ModelUnavailable,
         TooManyTries.
         """
-        answer = self._target.search(person, query, collection, True)
-        orders = {"vector": [hit.asset.id for hit in answer.result.hits]}
+        answer = self._target.search(person, query, collection, "gemini")
+        orders = {"both": [hit.asset.id for hit in answer.result.hits]}
         if answer.ranking is not None and answer.ranking.failure is None:
             orders["gemini"] = [hit.asset.id for hit in answer.hits]
         return pool_rankings(orders, depth, seed)

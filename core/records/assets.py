@@ -10,6 +10,8 @@ from urllib.parse import unquote
 from core.records.created_time import CreatedTime
 from core.records.descriptions import Description, combined
 from core.records.jobs import Job
+from core.records.queries import Correction
+from core.records.text_fit import TextFit
 
 Orientation = Literal["landscape", "portrait", "square"]
 
@@ -197,18 +199,56 @@ class Filters:
 
 
 @dataclass(frozen=True)
+class FoundText:
+    """A text of a picture in which words of the query stand, and where: `spans` are (start, end) in `text`.
+
+    `field` is `title`, `description`, `keyword`, `person`, `place`, `author` or `name`.
+    """
+
+    field: str
+    text: str
+    spans: tuple[tuple[int, int], ...]
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The words as they stand there."""
+        return tuple(self.text[start:end] for start, end in self.spans)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a picture was found by: `pixels` is how many standard deviations its similarity lies above the mean,
+    `words` its score by words as a share of the best one's; None where the one or the other took no part.
+    """
+
+    pixels: float | None = None
+    words: float | None = None
+    texts: tuple[FoundText, ...] = ()
+
+
+@dataclass(frozen=True)
 class Hit:
-    """One search result: its rank (from 1) and its cosine similarity to the query."""
+    """One search result: its rank (from 1), its cosine similarity to the query and what it was found by.
+
+    `folded` are the ids of near-duplicates that are no results of their own, the best first.
+    """
 
     rank: int
     similarity: float
     asset: Asset
     thumbnail: bytes = field(repr=False)
+    found: Found | None = None
+    folded: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class SearchResult:
-    """The result of one search. `stage_ms` has the keys `encode`, `search`, `load` and `total`."""
+    """The result of one search. `stage_ms` has the keys `encode`, `search`, `load` and `total`.
+
+    The first `closest` pictures stand out from the rest; this is no count of matches. `correction` is what was searched
+    for instead of what was typed, `hints` are sentences about how far the result can be trusted. `spread` are the
+    numbers of pictures by similarity, in equal steps from -1 to 1, whatever the minimum; empty without similarities.
+    """
 
     collection: str
     collection_version: str
@@ -216,6 +256,10 @@ class SearchResult:
     hits: tuple[Hit, ...]
     matching: int
     stage_ms: dict[str, float]
+    closest: int = 0
+    correction: Correction | None = None
+    hints: tuple[str, ...] = ()
+    spread: tuple[int, ...] = ()
 
 
 Freshness = Literal["up to date", "outdated", "none yet"]
@@ -238,6 +282,7 @@ class CollectionCondition:
     sampled: int
     missing: int
     removed: int
+    text_fit: TextFit
 
 
 @dataclass(frozen=True)

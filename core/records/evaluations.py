@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-RankerName = Literal["vector", "gemini"]
+# `vector` is by pixels alone, `both` by pixels and words, which Gemini's candidates come from too.
+RankerName = Literal["both", "vector", "words", "gemini"]
+_RANKED_BY = {"both": "by pixels and words", "vector": "by similarity", "words": "by words"}
 
 
 def ranked_by(ranker: RankerName, mock_server: str | None) -> str:
     """What ranked the pictures: `by similarity`, `by Gemini`, or `by a mock server at HOST`."""
-    if ranker == "vector":
-        return "by similarity"
+    if ranker != "gemini":
+        return _RANKED_BY[ranker]
     if mock_server is None:
         return "by Gemini or a mock server (not recorded)"
     return f"by a mock server at {mock_server}" if mock_server else "by Gemini"
@@ -41,7 +43,7 @@ class EvaluationRunSummary:
 
 @dataclass(frozen=True)
 class QueryOutcome:
-    """The outcome of one query: the first ten as shown and as by similarity alone, with the measures of both orders.
+    """The outcome of one query: the first ten as shown and as before Gemini, with the measures of both orders.
 
     `ranking` is `ranked`, `cached` or `fallback` if Gemini was to rank, else empty; `usd` and `rank_s` are its cost and
     time. `relevant` has the grades that the query was measured against.

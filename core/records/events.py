@@ -47,7 +47,7 @@ class Event:
 
 EVENT_KINDS = {
     "search": "a search by words or by picture, ranked or not, from question to pictures",
-    "refine": "a follow-up that Gemini was asked to understand",
+    "refine": "a follow-up or a sentence that Gemini was asked to understand",
     "late": "an answer of Gemini that came after its search had been shown, and is billed all the same",
     "evaluate": "a query of a label set, asked to measure the search, not by a person",
     "assign": "new pictures assigned to the published clusters",

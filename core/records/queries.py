@@ -9,7 +9,7 @@ from core.records.created_time import CreatedTime
 
 # The fields of a picture's texts; `any` means all of them. A `name` is a file name.
 TextField = Literal["any", "title", "description", "keyword", "person", "place", "camera", "author", "name", "source"]
-Comparison = Literal["<", "<=", "=", ">=", ">"]
+LOWEST_RATING, HIGHEST_RATING = -1, 5  # -1 is a rejected picture
 
 
 @dataclass(frozen=True)
@@ -31,10 +31,10 @@ class TextCondition:
 
 @dataclass(frozen=True)
 class RatingCondition:
-    """Pictures whose rating compares so with `stars`; those without a rating never do."""
+    """Pictures rated from `lowest` to `highest` stars; those without a rating are outside any such range."""
 
-    comparison: Comparison
-    stars: int
+    lowest: int = LOWEST_RATING
+    highest: int = HIGHEST_RATING
     excluded: bool = False
 
 
@@ -71,3 +71,11 @@ class Query:
     def orders(self) -> bool:
         """Whether anything in it says which pictures come first; if not, it only narrows what is browsed."""
         return bool(self.wishes or self.like or self.unlike)
+
+
+@dataclass(frozen=True)
+class Correction:
+    """A text with some of its words corrected, and the pairs of a word as it was typed and its correction."""
+
+    text: str
+    words: tuple[tuple[str, str], ...]

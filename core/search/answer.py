@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 from core.gemini.failures import CallFailure
 from core.gemini.prices import TokenUsage
-from core.records.assets import Hit, SearchResult
+from core.records.assets import Found, Hit, SearchResult
+from core.records.queries import Correction
 
 RankingOutcome = Literal["ranked", "cached", "fallback"]
 
@@ -121,10 +122,27 @@ class Answer:
             "collection_version": self.result.collection_version,
             "stage_ms": dict(self.stage_ms),
             "cost_usd": {**asdict(self.cost), "total_usd": self.cost.total_usd},
+            "closest": self.result.closest,
+            "correction": _correction_document(self.result.correction),
+            "hints": list(self.result.hints),
+            "found": [{"asset_id": hit.asset.id, **_found_document(hit.found)} for hit in self.hits if hit.found],
         }
         if self.ranking is not None:
             document["ranking"] = _ranking_document(self.ranking)
         return document
+
+
+def _correction_document(correction: Correction | None) -> dict[str, Any] | None:
+    return None if correction is None else {"searched": correction.text, "words": dict(correction.words)}
+
+
+def _found_document(found: Found) -> dict[str, Any]:
+    """What a picture was found by; `pixels` in standard deviations, `words` as a share of the best match."""
+    return {
+        "pixels": found.pixels,
+        "words": found.words,
+        "texts": [{"field": text.field, "words": list(text.words)} for text in found.texts],
+    }
 
 
 def _ranking_document(ranking: Ranking) -> dict[str, Any]:

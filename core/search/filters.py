@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
+from functools import cached_property
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.records.assets import Filters, Orientation, classify_orientation
+from core.records.created_time import CreatedTime
 from core.store.lance.snapshot import Snapshot
-from core.text import quoted
+from core.text import plain_words, quoted
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Counts = tuple[tuple[str, int], ...]
+ValueField = Literal["source", "keyword", "person", "place", "camera", "author"]
+COLUMN_FIELDS: tuple[ValueField, ...] = get_args(ValueField)
+# A condition on these means whole values; one on authors means the words of bylines and credits.
+VALUE_FIELDS: tuple[ValueField, ...] = ("source", "keyword", "person", "place", "camera")
 
 
 @dataclass(frozen=True)
@@ -38,6 +45,7 @@ class Facets:
     rated: int = 0
     with_gps: int = 0
     pictures: int = 0
+    authors: Counts = ()
 
 
 class FilterColumns:
@@ -52,6 +60,18 @@ class FilterColumns:
         self._keywords, self._people = _Postings(snapshot.keywords), _Postings(snapshot.people)
         self._places = _Postings(snapshot.places)
         self._cameras = _Postings([(camera,) if camera else () for camera in snapshot.cameras])
+        self._authors = _Postings([(author,) if author else () for author in snapshot.authors])
+        self._values: dict[ValueField, _Postings] = {
+            "source": self._sources,
+            "keyword": self._keywords,
+            "person": self._people,
+            "place": self._places,
+            "camera": self._cameras,
+            "author": self._authors,
+        }
+
+    def __len__(self) -> int:
+        return len(self._rating)
 
     def mask(self, filters: Filters) -> NDArray[np.bool_] | None:
         """(n,) bool of the rows that pass, or None if every row does."""
@@ -67,7 +87,7 @@ class FilterColumns:
             passes &= (self._rating >= filters.min_rating) & (self._rating != Snapshot.NO_NUMBER)
         if filters.has_gps is not None:
             passes &= self._has_gps == filters.has_gps
-        return passes & self._taken_within(filters)
+        return passes & self.taken_within(filters.since, filters.until)
 
     def _wanted(self, filters: Filters) -> Iterable[tuple[_Postings, tuple[str, ...]]]:
         return (
@@ -78,14 +98,24 @@ class FilterColumns:
             (self._cameras, filters.cameras),
         )
 
-    def _taken_within(self, filters: Filters) -> NDArray[np.bool_]:
+    def taken_within(self, since: CreatedTime | None, until: CreatedTime | None) -> NDArray[np.bool_]:
+        """(n,) bool of the rows certainly taken from the start of `since` to the end of `until`."""
         passes = np.ones(len(self._created_us), dtype=bool)
-        if filters.since is not None:
-            passes &= self._created_us >= to_microseconds(filters.since.start)
-        if filters.until is not None:
-            before = to_microseconds(filters.until.end)
+        if since is not None:
+            passes &= self._created_us >= to_microseconds(since.start)
+        if until is not None:
+            before = to_microseconds(until.end)
             passes &= (self._created_end_us <= before) & (self._created_end_us != Snapshot.NO_NUMBER)
         return passes
+
+    def rated(self, lowest: int, highest: int) -> NDArray[np.bool_]:
+        """(n,) bool of the rows with a rating from `lowest` to `highest`."""
+        within = (self._rating >= lowest) & (self._rating <= highest) & (self._rating != Snapshot.NO_NUMBER)
+        return np.asarray(within, np.bool_)
+
+    def with_value(self, field: ValueField, words: str) -> NDArray[np.bool_]:
+        """(n,) bool of the rows with a value equal to `words`; if no value is, of those with these words in it."""
+        return self._values[field].mask_by_words(words, len(self))
 
     def facets(self) -> Facets:
         """The values that occur in the snapshot."""
@@ -104,6 +134,7 @@ class FilterColumns:
             rated=int((self._rating != Snapshot.NO_NUMBER).sum()),
             with_gps=int(self._has_gps.sum()),
             pictures=len(self._has_gps),
+            authors=self._authors.counts(),
         )
 
 
@@ -125,9 +156,33 @@ class _Postings:
             found[self._rows.get(value.lower(), [])] = True
         return found
 
+    def mask_by_words(self, words: str, count: int) -> NDArray[np.bool_]:
+        """(count,) bool of the rows with a value that is these words without accents, else with them in a value."""
+        return self.mask(values_of_words(plain_words(words), self._plain), count)
+
+    @cached_property
+    def _plain(self) -> dict[str, list[str]]:
+        """The values by their plain words."""
+        return by_plain_words(self._names)
+
     def counts(self) -> Counts:
         """Each value and the number of its rows, the most frequent first."""
         return tuple(Counter({self._names[key]: len(rows) for key, rows in self._rows.items()}).most_common())
+
+
+def by_plain_words(values: Iterable[str]) -> dict[str, list[str]]:
+    """Values by their words without case and accents, under which several may lie."""
+    found: dict[str, list[str]] = {}
+    for value in values:
+        found.setdefault(plain_words(value), []).append(value)
+    return found
+
+
+def values_of_words(plain: str, values: Mapping[str, list[str]]) -> list[str]:
+    """The values that are these plain words; if none is, those that contain them next to each other."""
+    if not plain or plain in values:
+        return values[plain] if plain else []
+    return [value for text, same in values.items() if f" {plain} " in f" {text} " for value in same]
 
 
 def impossible_span(filters: Filters) -> str:
@@ -139,19 +194,36 @@ def impossible_span(filters: Filters) -> str:
 
 def unknown_values(facets: Facets, filters: Filters) -> list[str]:
     """What filters name and a collection does not have: `keyword “dgo” (did you mean dog?)`, `person “Ada”`."""
-    kinds = {
-        "source": (filters.sources, facets.sources),
-        "keyword": (filters.keywords, facets.keywords),
-        "person": (filters.people, facets.people),
-        "place": (filters.places, facets.places),
-        "camera": (filters.cameras, facets.cameras),
+    wanted: dict[ValueField, tuple[str, ...]] = {
+        "source": filters.sources,
+        "keyword": filters.keywords,
+        "person": filters.people,
+        "place": filters.places,
+        "camera": filters.cameras,
     }
     return [
-        f"{kind} {quoted(value)}{_suggestion(value, known)}"
-        for kind, (wanted, known) in kinds.items()
-        for value in wanted
-        if value.lower() not in {name.lower() for name, _ in known}
+        unknown_value(field, value, facets)
+        for field, values in wanted.items()
+        for value in values
+        if value.lower() not in {name.lower() for name, _ in facet_values(facets, field)}
     ]
+
+
+def facet_values(facets: Facets, field: ValueField) -> Counts:
+    """The values that a collection has in a field."""
+    return {
+        "source": facets.sources,
+        "keyword": facets.keywords,
+        "person": facets.people,
+        "place": facets.places,
+        "camera": facets.cameras,
+        "author": facets.authors,
+    }[field]
+
+
+def unknown_value(field: ValueField, value: str, facets: Facets) -> str:
+    """`keyword “dgo” (did you mean dog?)`."""
+    return f"{field} {quoted(value)}{_suggestion(value, facet_values(facets, field))}"
 
 
 def _suggestion(value: str, known: Counts) -> str:

@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 
 from core.embedding.encoder import Encoder
 from core.search.searcher import Searcher
+from core.search.stemming import Language
 from core.store.lance.collections import Collections
 from core.store.lance.snapshot import Snapshot
 from core.store.lance.table import AssetTable
+from core.store.objects.text_fit_file import TextFitFile
 
 Stamp = tuple[int, int]
 
@@ -28,9 +30,19 @@ class _OpenCollection:
 class OpenCollections:
     """Collections by name; each method raises CollectionError if there is none. May be shared between threads."""
 
-    def __init__(self, collections: Collections, encoder: Callable[[str], Encoder]) -> None:
-        """`encoder` gives the encoder of a model by its name; it is called when a text has to be encoded."""
+    def __init__(
+        self,
+        collections: Collections,
+        encoder: Callable[[str], Encoder],
+        text_fits: Callable[[str], TextFitFile],
+        language: Language = Language(),
+    ) -> None:
+        """`encoder` gives the encoder of a model by its name; it is called when a text has to be encoded.
+
+        `language` is that of the texts.
+        """
         self._collections, self._encoder = collections, encoder
+        self._text_fits, self._language = text_fits, language
         self._lock, self._open = threading.RLock(), dict[str, _OpenCollection]()
 
     def searcher(self, collection: str) -> Searcher:
@@ -68,6 +80,8 @@ class OpenCollections:
             known = self._open.get(collection)
             if known is None or known.stamp != stamp:
                 table = self._collections.open(collection)
-                known = _OpenCollection(stamp, table, Searcher(table, lambda: self._encoder(table.model.name)))
+                fits, language = self._text_fits(collection), self._language
+                searcher = Searcher(table, lambda: self._encoder(table.model.name), fits, language)
+                known = _OpenCollection(stamp, table, searcher)
                 self._open[collection] = known
             return known

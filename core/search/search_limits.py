@@ -58,7 +58,7 @@ class SearchLimits:
         return self._allowance(person, "ranked search", per_minute)
 
     def begin_follow_up(self, person: Person) -> Allowance:
-        """Count a follow-up that Gemini may interpret; the search that comes of it is counted by itself."""
+        """Count a follow-up or sentence that Gemini may interpret; the search it becomes is counted by itself."""
         return self._allowance(person, "follow-up", self._limit(person))
 
     def _allowance(self, person: Person, kind: str, per_minute: int) -> Allowance:

@@ -4,53 +4,61 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import numpy as np
 from numpy.typing import NDArray
 
-from core.cache import OnceCache
 from core.embedding.encoder import Encoder
-from core.errors import ModelUnavailable, QueryError
+from core.errors import ModelUnavailable
 from core.metrics.stage_timer import StageTimer
-from core.records.assets import Asset, Filters, Hit, ModelCard, SearchResult
+from core.records.assets import Asset, Filters, Found, Hit, ModelCard, SearchResult
+from core.records.queries import Query, TextCondition
 from core.records.searches import SearchOptions
-from core.search.filters import Facets, FilterColumns
-from core.search.query_picture import QueryPicture, encode_query_picture
-from core.search.vector_search import Matches, blend_query_vectors, nearest_rows, spread_rows
+from core.records.text_fit import MeasuredFit, TextFit
+from core.search.closest_matches import DEPTH, count_closest
+from core.search.filters import Facets
+from core.search.folding import MAX_CACHED_HASHES, ResultFolder, StructureHashes
+from core.search.found_words import WordFinder, words_to_find
+from core.search.fusion import FULL_WEIGHT, looks_up, words_weight
+from core.search.hints import search_hints
+from core.search.ordering import Ordered, looks_like, newest_rows, order_rows
+from core.search.query_encoding import NO_TEXTS, corrected_query, normalized, query_vector
+from core.search.query_language.collection_names import CollectionNames
+from core.search.query_picture import QueryPicture
+from core.search.resident import Resident, make_resident
+from core.search.stemming import Language
+from core.search.text_fit import is_outdated, measure_text_fit
+from core.search.vector_search import spread_rows
 from core.store.lance.snapshot import Snapshot
 from core.store.lance.table import AssetTable
+from core.store.lance.text_index import TextMatches
+from core.store.objects.text_fit_file import TextFitFile
 
-MAX_QUERY_LENGTH = 2_000
-MAX_CACHED_MASKS = 16
 MAX_EXAMPLE_LENGTH = 22
-
-
-@dataclass(frozen=True)
-class _Resident:
-    """One state of the collection in memory, with the rows that recent filters leave."""
-
-    change_token: int
-    snapshot: Snapshot
-    row_of: dict[str, int]
-    columns: FilterColumns
-    facets: Facets
-    newest_first: NDArray[np.intp]
-    masks: OnceCache = field(default_factory=lambda: OnceCache(MAX_CACHED_MASKS))
-
-    def mask(self, filters: Filters) -> NDArray[np.bool_] | None:
-        """The rows that the filters leave; None if they leave all."""
-        return self.masks.get_or_create(filters, lambda: self.columns.mask(filters))
+MAX_WORD_SEARCHES = 4  # that run beside the encoding of their queries
+NO_FIT = TextFit(0, 0.0)
 
 
 class Searcher:
     """Exact search over one collection. May be shared between threads; sees every committed asset."""
 
-    def __init__(self, table: AssetTable, encoder: Callable[[], Encoder]) -> None:
+    def __init__(
+        self,
+        table: AssetTable,
+        encoder: Callable[[], Encoder],
+        fits: TextFitFile,
+        language: Language = Language(),
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         """`encoder` is called when a text has to be encoded, so that browsing needs no model."""
-        self._table, self._encoder = table, encoder
+        self._table, self._encoder, self._fits, self._language, self._now = table, encoder, fits, language, now
         self._lock = threading.Lock()
-        self._resident: _Resident | None = None
+        self._resident: Resident | None = None
+        self._hashes = StructureHashes(MAX_CACHED_HASHES)
+        self._word_searches = ThreadPoolExecutor(MAX_WORD_SEARCHES, "words")
 
     @property
     def model(self) -> ModelCard:
@@ -67,63 +75,76 @@ class Searcher:
         """What the collection can be filtered by."""
         return self._current().facets
 
-    def by_text(self, text: str, options: SearchOptions = SearchOptions()) -> SearchResult:
-        """The assets most similar to a text. Raises QueryError for an empty or overlong text."""
-        text = normalize_query(text)
-        if not text:
-            raise QueryError("the query is empty: write what the picture should show")
-        encoder = self._matching_encoder()  # loading it, once, is not part of a search
-        stages = StageTimer()
-        with stages.stage("encode"):
-            vector = encoder.encode_texts([text])[0]
-        return self._search(text, vector, options, stages)
+    @property
+    def names(self) -> CollectionNames:
+        """The names by which sentences about the collection are read."""
+        return self._current().names
 
-    def by_asset(
-        self, asset_id: str, options: SearchOptions = SearchOptions(), text: str = "", text_weight: float = 0.5
-    ) -> SearchResult:
-        """The assets most similar to one of the collection, itself excluded, and to `text`.
+    @property
+    def text_fit(self) -> TextFit:
+        """How well the collection's texts fit its pictures, as it was measured last. Raises StoreError."""
+        measured = self._fits.get()
+        return measured.fit if measured and measured.checkpoint == self.model.checkpoint else NO_FIT
 
-        `text_weight` is the text's share, from 0 to 1. Raises QueryError if the asset is unknown, or as `by_text` does.
+    def prepare_words(self) -> None:
+        """Read the texts of the collection, and measure how well they fit where that is not known.
+
+        Raises ModelUnavailable, StoreError.
         """
-        text, resident = normalize_query(text), self._current()
-        row = resident.row_of.get(asset_id)
-        if row is None:
-            raise QueryError(
-                f"collection {self._table.name} has no picture {asset_id[:12]!r}: it may have been removed"
-            )
-        encoder = self._matching_encoder() if text else None
-        stages = StageTimer()
-        with stages.stage("encode"):
-            vector = resident.snapshot.vectors[row]
-            if encoder is not None:
-                vector = blend_query_vectors(vector, encoder.encode_texts([text])[0], text_weight)
-        return self._search(text, vector, options, stages, excluded_row=row)
+        resident, checkpoint, now = self._current(), self.model.checkpoint, self._now()
+        columns = resident.words.columns
+        resident.words.prepare()
+        if is_outdated(self._fits.get(), checkpoint, columns.digest, len(columns), now):
+            encode, rows = self._matching_encoder().encode_texts, np.flatnonzero(columns.with_text).tolist()
+            fit = measure_text_fit(resident.snapshot.vectors, rows, columns.written, encode)
+            self._fits.put(MeasuredFit(fit, checkpoint, columns.digest, len(columns), now))
 
-    def by_picture(
-        self, picture: QueryPicture, options: SearchOptions = SearchOptions(), text: str = "", text_weight: float = 0.5
+    def search(
+        self,
+        query: Query,
+        options: SearchOptions = SearchOptions(),
+        picture: QueryPicture | None = None,
+        text_weight: float = 0.5,
     ) -> SearchResult:
-        """The assets most similar to a picture from outside, and to `text`, whose share is `text_weight`, 0 to 1.
+        """The assets that match a query best, and look like a `picture` from outside if there is one.
 
-        A picture that the collection holds is searched by its stored vector: it is most similar to itself. Raises as
-        `by_text` does.
+        `text_weight` is the share of the words next to pictures, from 0 to 1. What only narrows (conditions, unwanted
+        words) keeps the newest first. Raises QueryError for an overlong text, an unknown picture, and for wishes that
+        cancel each other out; ModelUnavailable.
         """
-        text, resident = normalize_query(text), self._current()
-        row, encoder = resident.row_of.get(picture.id), self._matching_encoder()
+        resident, asked, correction = self._current(), normalized(query), None
+        if options.correct and asked.wishes:
+            asked, correction = corrected_query(asked, resident.words)
+        shown = asked.wishes if options.by != "words" else ()  # what pictures should show, or not
+        unknown_picture = picture is not None and picture.id not in resident.row_of
+        encoder = self._matching_encoder() if shown or unknown_picture else None  # loading it is not part of a search
         stages = StageTimer()
+        words = self._start_words(resident, asked, options)
         with stages.stage("encode"):
-            vector = encode_query_picture(encoder, picture) if row is None else resident.snapshot.vectors[row]
-            if text:
-                vector = blend_query_vectors(vector, encoder.encode_texts([text])[0], text_weight)
-        return self._search(text, vector, options, stages)
+            texts = encoder.encode_texts([wish.text for wish in shown]) if encoder and shown else NO_TEXTS
+            vector = query_vector(resident, asked, texts, picture, encoder, text_weight)
+        with stages.stage("search"):
+            by_picture = picture is not None or bool(asked.like)
+            weight = self._words_weight(asked.words) * (min(1.0, 2 * text_weight) if by_picture else 1.0)
+            ordered = self._order(resident, asked, options, vector, texts, words.result() if words else None, weight)
+        with stages.stage("load"):
+            hits, closest = self._found_hits(resident, asked, options, ordered)
+        return SearchResult(
+            collection=self._table.name,
+            collection_version=resident.snapshot.version,
+            query=asked.words,
+            hits=hits,
+            matching=ordered.passing,
+            stage_ms=stages.finish(),
+            closest=closest,
+            correction=correction,
+            hints=() if by_picture or not ordered.by_pixels else self._hints(asked, ordered),
+            spread=ordered.spread,
+        )
 
     def browse(self, top: int, filters: Filters = Filters()) -> SearchResult:
         """The newest `top` assets that pass the filters, with similarity 0: what a page shows before any query."""
-        stages, resident = StageTimer(), self._current()
-        with stages.stage("search"):
-            mask = resident.mask(filters)
-            rows = resident.newest_first if mask is None else resident.newest_first[mask[resident.newest_first]]
-        newest = Matches(rows[:top], np.zeros(min(top, len(rows)), np.float32), len(rows))
-        return self._load(resident, "", newest, stages)
+        return self.search(Query(), SearchOptions(top, filters))
 
     def examples(self, count: int) -> list[str]:
         """Up to `count` titles of pictures that differ most from each other, as example queries."""
@@ -141,31 +162,65 @@ class Searcher:
         found = self._table.assets([asset_id])
         return found[0] if found else None
 
-    def _search(
-        self,
-        text: str,
-        vector: NDArray[np.float32],
-        options: SearchOptions,
-        stages: StageTimer,
-        excluded_row: int | None = None,
-    ) -> SearchResult:
-        resident = self._current()
-        with stages.stage("search"):
-            mask = resident.mask(options.filters)
-            if excluded_row is not None:
-                mask = np.ones(len(resident.snapshot), bool) if mask is None else mask.copy()
-                mask[excluded_row] = False
-            matches = nearest_rows(resident.snapshot.vectors, vector, options.top, mask, options.min_similarity)
-        return self._load(resident, text, matches, stages)
+    def _start_words(self, resident: Resident, query: Query, options: SearchOptions) -> Future[TextMatches] | None:
+        """Looks for the words beside the encoding of the query."""
+        if options.by == "pixels" or not query.words:
+            return None
+        return self._word_searches.submit(resident.words.matches_of, query.wishes)
 
-    def _load(self, resident: _Resident, text: str, matches: Matches, stages: StageTimer) -> SearchResult:
-        with stages.stage("load"):
-            hits = self._hits([resident.snapshot.ids[row] for row in matches.rows], matches.similarities.tolist())
-        return SearchResult(self._table.name, resident.snapshot.version, text, hits, matches.passing, stages.finish())
+    def _order(
+        self,
+        resident: Resident,
+        query: Query,
+        options: SearchOptions,
+        vector: NDArray[np.float32] | None,
+        unwanted: NDArray[np.float32],
+        matches: TextMatches | None,
+        weight: float,
+    ) -> Ordered:
+        """The order of the rows that may be results; with neither a vector nor words the newest come first."""
+        mask, top = resident.allowed(query, options.filters), max(options.top, DEPTH)
+        vectors = resident.snapshot.vectors
+        if vector is None and matches is None:
+            for text in unwanted:
+                mask &= ~looks_like(vectors @ text, mask)
+            return newest_rows(resident.newest_first, mask, top)
+        similarity = None if vector is None else vectors @ vector
+        return order_rows(similarity, matches, mask, top, weight, options.min_similarity)
+
+    def _words_weight(self, words: str) -> float:
+        return FULL_WEIGHT if looks_up(words) else words_weight(self.text_fit.wrong_share)
+
+    def _hints(self, query: Query, ordered: Ordered) -> tuple[str, ...]:
+        if not len(ordered.rows):
+            return ()
+        best = float(ordered.similarities[0])
+        return search_hints(query.words, self.model, self.text_fit, best, bool(ordered.relative.any()))
+
+    def _found_hits(
+        self, resident: Resident, query: Query, options: SearchOptions, ordered: Ordered
+    ) -> tuple[tuple[Hit, ...], int]:
+        """The first results of an order with what they were found by, and how many of them stand out."""
+        ids, vectors = resident.snapshot.ids, resident.snapshot.vectors
+        closest = count_closest(ordered.standard, ordered.relative, ordered.scores) if ordered.scores.any() else 0
+        finder = WordFinder(words_to_find(query), resident.words.language, resident.words.is_telling)
+        place_of = {ids[row]: place for place, row in enumerate(ordered.rows.tolist())}
+        folder, place = ResultFolder(self._hashes), 0
+        while len(folder) < options.top and place < len(ordered.rows):
+            rows = ordered.rows[place : place + options.top - len(folder)]
+            similarities = ordered.similarities[place : place + len(rows)].tolist()
+            for hit in self._hits([ids[row] for row in rows], similarities):
+                folder.add(hit, vectors[resident.row_of[hit.asset.id]], options.fold)
+            place += len(rows)
+        hits = []
+        for rank, (hit, under) in enumerate(folder.folded(), 1):
+            found = _found(hit.asset, place_of[hit.asset.id], query, ordered, finder)
+            hits.append(replace(hit, rank=rank, folded=under, found=found))
+        return tuple(hits), sum(place_of[hit.asset.id] < closest for hit in hits)
 
     def _hits(self, asset_ids: Sequence[str], similarities: Iterable[float]) -> tuple[Hit, ...]:
         loaded = {asset.id: (asset, thumbnail) for asset, thumbnail in self._table.assets(list(asset_ids))}
-        found = [(i, similarity) for i, similarity in zip(asset_ids, similarities, strict=True) if i in loaded]
+        found = [(i, similarity) for i, similarity in zip(asset_ids, similarities, strict=False) if i in loaded]
         return tuple(Hit(rank, similarity, *loaded[i]) for rank, (i, similarity) in enumerate(found, 1))
 
     def _matching_encoder(self) -> Encoder:
@@ -178,29 +233,23 @@ class Searcher:
             )
         return encoder
 
-    def _current(self) -> _Resident:
+    def _current(self) -> Resident:
         with self._lock:
             token = self._table.change_token()
             if self._resident is None or self._resident.change_token != token:
-                self._resident = _make_resident(token, self._table.snapshot())
+                snapshot = self._table.snapshot()
+                self._resident = make_resident(self._table.name, token, snapshot, self._table.texts, self._language)
             return self._resident
 
 
-def normalize_query(query: str) -> str:
-    """A query with one space between its words. Raises QueryError if it is overlong."""
-    text = " ".join(query.split())
-    if len(text) > MAX_QUERY_LENGTH:
-        raise QueryError(f"the query has {len(text)} characters, the limit is {MAX_QUERY_LENGTH}: shorten it")
-    return text
-
-
-def _make_resident(change_token: int, snapshot: Snapshot) -> _Resident:
-    columns = FilterColumns(snapshot)
-    return _Resident(
-        change_token=change_token,
-        snapshot=snapshot,
-        row_of={asset_id: row for row, asset_id in enumerate(snapshot.ids)},
-        columns=columns,
-        facets=columns.facets(),
-        newest_first=np.lexsort((np.arange(len(snapshot)), -snapshot.ingested_us)),
+def _found(asset: Asset, place: int, query: Query, ordered: Ordered, finder: WordFinder) -> Found | None:
+    """What the picture at a place (from 0) of an order was found by; None where nothing was looked for."""
+    share = float(ordered.relative[place])
+    looked_for = share > 0 or any(isinstance(each, TextCondition) for each in query.conditions)
+    if not (ordered.by_pixels or ordered.by_words or looked_for):
+        return None
+    return Found(
+        pixels=float(ordered.standard[place]) if ordered.by_pixels else None,
+        words=share if ordered.by_words else None,
+        texts=finder.texts(asset) if looked_for else (),
     )

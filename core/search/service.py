@@ -10,13 +10,19 @@ import numpy as np
 
 from core.access import Access, Action, Person
 from core.cache import OnceCache
+from core.errors import QueryError
 from core.records.assets import Filters, SearchResult
 from core.records.jobs import ProgressListener, ignore
+from core.records.queries import Query, Wish
 from core.records.searches import SearchOptions
+from core.records.text_fit import TextFit
 from core.search.answer import Answer
 from core.search.duplicates import Duplicates, find_near_duplicates
 from core.search.filters import Facets
 from core.search.open_collections import OpenCollections
+from core.search.query_encoding import normalize_query
+from core.search.query_language.collection_names import CollectionNames
+from core.search.query_language.parser import parse
 from core.search.query_picture import MAX_QUERY_MEGAPIXELS, QueryPicture, read_query_picture
 from core.search.search_limits import SearchLimits
 from core.search.search_pipeline import CandidatesListener, SearchPipeline
@@ -60,17 +66,41 @@ class SearchService:
         `on_candidates` gets them by similarity while Gemini ranks; `kind` is the event's.
         Raises QueryError, CollectionError, ModelUnavailable, TooManyTries.
         """
+        query = self.understood(text, collection)
+        return self.by_query(person, query, collection, options, ranked, on_candidates, kind)
+
+    def understood(self, text: str, collection: str) -> Query:
+        """What a text asks of a collection, by rules alone. Raises QueryError if it is empty or overlong."""
+        query = parse(normalize_query(text), self.names(collection)).query
+        if query == Query():
+            raise QueryError("the query is empty: write what the picture should show")
+        return query
+
+    def by_query(
+        self,
+        person: Person,
+        query: Query,
+        collection: str,
+        options: SearchOptions = SearchOptions(),
+        ranked: bool = False,
+        on_candidates: CandidatesListener = ignore,
+        kind: str = "search",
+        picture: QueryPicture | None = None,
+        text_weight: float = 0.5,
+    ) -> Answer:
+        """The pictures that match a query best, and look like a `picture` from outside if there is one.
+
+        `text_weight` is the share of the words next to pictures, 0 to 1. `ranked` and the rest are as for `by_text`.
+        Raises QueryError, CollectionError, ModelUnavailable, TooManyTries.
+        """
         allowance = self._limits.begin_search(person)
         if ranked:
             options = replace(options, top=max(options.top, self._settings.rank_candidates))
-        return self._pipeline.run(
-            lambda: self._collections.searcher(collection).by_text(text, options),
-            collection,
-            ranked,
-            on_candidates,
-            kind,
-            allowance,
-        )
+
+        def find() -> SearchResult:
+            return self._collections.searcher(collection).search(query, options, picture, text_weight)
+
+        return self._pipeline.run(find, collection, ranked, on_candidates, kind, allowance)
 
     def by_asset(
         self,
@@ -85,10 +115,8 @@ class SearchService:
 
         Raises QueryError, CollectionError, TooManyTries, and with a text ModelUnavailable.
         """
-        self._limits.begin_search(person)
-        return self._pipeline.run(
-            lambda: self._collections.searcher(collection).by_asset(asset_id, options, text, text_weight), collection
-        )
+        query = Query((Wish(text),), like=(asset_id,))
+        return self.by_query(person, query, collection, options, text_weight=text_weight)
 
     def by_picture(
         self,
@@ -103,10 +131,8 @@ class SearchService:
 
         Raises QueryError, CollectionError, ModelUnavailable, TooManyTries.
         """
-        self._limits.begin_search(person)
-        return self._pipeline.run(
-            lambda: self._collections.searcher(collection).by_picture(picture, options, text, text_weight), collection
-        )
+        query = Query((Wish(text),))
+        return self.by_query(person, query, collection, options, picture=picture, text_weight=text_weight)
 
     def read_query_picture(self, data: bytes) -> QueryPicture:
         """A picture from outside to search by; it is not stored. Raises QueryError, BadImage."""
@@ -126,9 +152,17 @@ class SearchService:
         """Example queries: titles of pictures of the collection that differ from each other."""
         return self._collections.searcher(collection).examples(count)
 
+    def text_fit(self, collection: str) -> TextFit:
+        """How well the texts of a collection fit its pictures, as it was measured last. Raises StoreError."""
+        return self._collections.searcher(collection).text_fit
+
     def facets(self, collection: str) -> Facets:
         """What a collection can be filtered by."""
         return self._collections.searcher(collection).facets
+
+    def names(self, collection: str) -> CollectionNames:
+        """The names by which sentences about a collection are read."""
+        return self._collections.searcher(collection).names
 
     def duplicates(self, person: Person, collection: str, listener: ProgressListener = ignore) -> Duplicates:
         """What a collection holds more than once; computed once per collection version. Raises NotAllowed."""

@@ -9,6 +9,7 @@ from core.store.collection_store import CollectionStore
 from core.store.objects.collection_folders import CollectionFolders
 from core.store.objects.linkage_files import LinkageFiles
 from core.store.objects.map_files import MapFiles
+from core.store.objects.text_fit_file import TextFitFile
 from core.store.sql.assignment_store import AssignmentStore
 from core.store.sql.audit_log import AuditLog
 from core.store.sql.damage import set_aside_files
@@ -64,6 +65,7 @@ class Stores:
     maps: CollectionFolders[MapFiles]
     downloads: CollectionFolders[Path]
     captions: CollectionFolders[Path]
+    text_fits: CollectionFolders[TextFitFile]
     set_aside_before: frozenset[Path] = frozenset()
 
     @classmethod
@@ -91,6 +93,7 @@ class Stores:
             maps=CollectionFolders(data / "maps", MapFiles),
             downloads=CollectionFolders(data / "unsplash", Path),
             captions=CollectionFolders(data / "captions", Path),
+            text_fits=CollectionFolders(data / "text-fits", TextFitFile),
             set_aside_before=set_aside_before,
         )
 
@@ -117,5 +120,6 @@ class Stores:
             self.maps,
             self.downloads,
             self.captions,
+            self.text_fits,
             self.events,
         )

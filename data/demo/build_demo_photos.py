@@ -16,6 +16,8 @@ Every row of the manifest names the location of its picture. A location such as
 inside a Qt resource archive: the archive comes before the exclamation mark, the file after it.
 Transparent pictures are composited on white and cropped to their visible part; all are scaled down to at most
 400 pixels and written as JPEG without metadata. Needs Pillow.
+
+Other manifests of that form are built with --manifest and --photos (data/eval/captioned/README.md).
 """
 
 import argparse
@@ -125,12 +127,12 @@ def flatten(image: Image.Image) -> Image.Image:
     return canvas
 
 
-def to_photo(content: bytes) -> bytes:
+def to_photo(content: bytes, max_side: int = MAX_SIDE, min_side: int = MIN_SIDE) -> bytes:
     """Turn the bytes of a package picture into the JPEG of the collection."""
     with Image.open(io.BytesIO(content)) as opened:
         image = flatten(opened)
-    image.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.LANCZOS)
-    if max(image.size) < MIN_SIDE:
+    image.thumbnail((max_side, max_side), Image.Resampling.LANCZOS)
+    if max(image.size) < min_side:
         raise ValueError(f"the picture is only {image.width} by {image.height} pixels")
     image.info.clear()
     buffer = io.BytesIO()
@@ -148,17 +150,18 @@ def read_manifest(path: Path) -> list[dict[str, str]]:
     return rows
 
 
-def build(unpacked: Path, rows: list[dict[str, str]], photos: Path) -> list[str]:
+def build(arguments: argparse.Namespace, rows: list[dict[str, str]]) -> list[str]:
     """Write every photograph of the manifest and return a line for each one that failed."""
-    photos.mkdir(parents=True, exist_ok=True)
+    arguments.photos.mkdir(parents=True, exist_ok=True)
     problems: list[str] = []
     for row in rows:
         try:
-            photo = to_photo(read_location(unpacked, row["found_at"]))
+            content = read_location(arguments.unpacked, row["found_at"])
+            photo = to_photo(content, arguments.max_side, arguments.min_side)
         except (KeyError, OSError, ValueError) as error:
             problems.append(f"{row['file']}: {error}")
             continue
-        (photos / row["file"]).write_bytes(photo)
+        (arguments.photos / row["file"]).write_bytes(photo)
     return problems
 
 
@@ -177,6 +180,8 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("unpacked", type=Path, nargs="?", help="folder with both packages, holds usr/")
     parser.add_argument("--manifest", type=Path, default=HERE / "manifest.csv", help="list of photographs")
     parser.add_argument("--photos", type=Path, default=HERE / "photos", help="folder to write to")
+    parser.add_argument("--max-side", type=int, default=MAX_SIDE, help="pixels that the longer side has at most")
+    parser.add_argument("--min-side", type=int, default=MIN_SIDE, help="pixels that the longer side has at least")
     parser.add_argument("--check", action="store_true", help="only compare the manifest with the photographs")
     arguments = parser.parse_args()
     if arguments.unpacked is None and not arguments.check:
@@ -188,7 +193,7 @@ def main() -> int:
     """Build or check the photographs; returns 1 when something is missing."""
     arguments = parse_arguments()
     rows = read_manifest(arguments.manifest)
-    problems = [] if arguments.check else build(arguments.unpacked, rows, arguments.photos)
+    problems = [] if arguments.check else build(arguments, rows)
     problems += check(rows, arguments.photos)
     for problem in problems:
         print(problem, file=sys.stderr)

@@ -42,6 +42,7 @@ def condition_lines(condition: CollectionCondition) -> dict[str, str]:
         "Newest picture": newest,
         "Dendrogram": condition.dendrogram,
         "Map": condition.map,
+        "Texts": condition.text_fit.sentence,
         "Original files": originals,
         "Parts on disk": f"{condition.fragments:,}",
         "Bin": counted(condition.removed, "picture"),

@@ -60,7 +60,7 @@ def listed_requests(app: App, span_name: str, collection: str | None, order: str
 
 def request_title(event: Event) -> str:
     """`2.3 s · $0.0004 · "red sail" in demo · 22 November, 14:02:11`."""
-    unnamed = {"search": "a picture", "refine": "a follow-up", "late": "a late answer"}
+    unnamed = {"search": "a picture", "refine": "a follow-up or a sentence", "late": "a late answer"}
     query = one_line(str(event.detail.get("query", "")), 60) or unnamed.get(event.kind, event.kind)
     where = f" in {event.collection}" if event.collection else ""
     parts = [

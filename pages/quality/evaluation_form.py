@@ -20,7 +20,12 @@ from pages.ui.person import explain_unless_allowed, person
 from pages.ui.progress import show_progress
 from pages.ui.streamlit_internals import uninterrupted
 
-RANKERS: dict[str, RankerName] = {"By similarity": "vector", "By Gemini (costs money)": "gemini"}
+RANKERS: dict[str, RankerName] = {
+    "By pixels and words": "both",
+    "By pixels": "vector",
+    "By words": "words",
+    "By Gemini (costs money)": "gemini",
+}
 FAULT_KEY, AWAITED_KEY, OPENED_KEY = "evaluation_fault", "evaluation_awaited", "evaluation_opened"
 
 

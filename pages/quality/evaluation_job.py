@@ -93,7 +93,7 @@ class EvaluationRunner:
 
 def committed_label_sets() -> list[str]:
     """The label sets that come with the project: those with a quality floor."""
-    return sorted(read_floors(EVAL_FOLDER / FLOOR_FILE))
+    return sorted({labels for labels, _ in read_floors(EVAL_FOLDER / FLOOR_FILE)})
 
 
 def load_labels(app: App, request: EvaluationRequest) -> LabelSet:

@@ -23,7 +23,12 @@ from pages.ui.set_aside_line import show_set_aside
 
 SECTIONS = ("Runs", "Compare", "Judge blind")
 SATISFACTION_DAYS = 30
-RANKER_NAMES = {"vector": "by similarity", "gemini": "by Gemini", "stand-in": "by a mock server"}
+RANKER_NAMES = {
+    "both": "by pixels and words",
+    "vector": "by similarity",
+    "gemini": "by Gemini",
+    "stand-in": "by a mock server",
+}
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from core.quality.blind import PooledPicture
 from core.quality.relevance import DEPTH, SHOWN
 
-RANKER_TITLES = {"vector": "By similarity", "gemini": "By Gemini"}
+RANKER_TITLES = {"both": "By pixels and words", "gemini": "By Gemini"}
 
 
 def reveal_rows(pool: Sequence[PooledPicture], thumbs: Mapping[str, bool]) -> list[dict[str, str]]:
@@ -41,4 +41,4 @@ def place_captions(pool: Sequence[PooledPicture]) -> dict[str, str]:
 def same_order(pool: Sequence[PooledPicture]) -> bool:
     """Whether there is nothing to compare: Gemini gave no order, or the same."""
     is_ranked = any("gemini" in p.positions for p in pool)
-    return not is_ranked or all(p.positions.get("vector") == p.positions.get("gemini") for p in pool)
+    return not is_ranked or all(p.positions.get("both") == p.positions.get("gemini") for p in pool)

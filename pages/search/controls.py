@@ -19,7 +19,14 @@ from pages.search.link_filters import (
     not_in_collection,
 )
 from pages.search.picture_query import chosen_picture
-from pages.search.search_state import EQUAL_WEIGHT, SearchParams, minimum_similarity, period_of, requested_count
+from pages.search.search_state import (
+    EQUAL_WEIGHT,
+    SearchParams,
+    minimum_similarity,
+    period_of,
+    requested_count,
+    searched_by,
+)
 from pages.ui.format import escape_markdown, sentence
 from pages.ui.streamlit_internals import values_in_link
 
@@ -64,6 +71,8 @@ def search_controls(query: str, facets: Facets) -> tuple[SearchParams, DeltaGene
         top=requested_count(st.query_params),
         picture=uploaded.picture.id if uploaded else "",
         weight=weight,
+        by=searched_by(st.query_params),
+        as_typed="typed" in st.query_params,
     )
     return params, line
 

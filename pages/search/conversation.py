@@ -11,7 +11,12 @@ from streamlit.delta_generator import DeltaGenerator
 
 from core.app import App
 from core.records.assets import SearchResult
+from core.records.jobs import ignore
+from core.records.queries import Query
 from core.search.answer import Answer
+from core.search.interpretation import Interpretation
+from core.search.query_language.parser import parse
+from core.search.search_pipeline import CandidatesListener
 from pages.search.actions import back_to_first_page, leave_similar_search
 from pages.search.controls import field_values, restore_fields
 from pages.search.picture_details import RESULT_ACTIONS, search_similar
@@ -37,8 +42,9 @@ def current_turn(app: App, collection: str, params: SearchParams) -> SearchTurn:
     version, follow_up = app.version(collection), st.session_state.pop(INTERPRETATION_KEY, None)
     earlier, latest = conversation()[:-1], conversation()[-1] if conversation() else None
     if latest is None or latest.key != turn_key(collection, version, params):
-        answer = run_search(app, collection, params)
-        turn = SearchTurn(collection, version, params, answer, follow_up, field_values())
+        read = read_query(app, collection, params)
+        answer = run_search(app, collection, params, read)
+        turn = SearchTurn(collection, version, params, answer, follow_up, field_values(), read)
         # The same search, adjusted, replaces the turn before.
         adjusted = latest is not None and latest.is_adjusted_to(turn)
         st.session_state[TURNS_KEY] = with_turn(earlier if adjusted else conversation(), turn)
@@ -46,34 +52,61 @@ def current_turn(app: App, collection: str, params: SearchParams) -> SearchTurn:
     if follow_up is not None:  # it means the same search again, with an explanation
         latest = replace(latest, follow_up=follow_up)
     if params.top > latest.params.top and len(latest.answer.result.hits) < latest.answer.result.matching:
-        latest = with_more(latest, params, search_unranked(app, collection, params).result)
+        more = search(app, collection, params, asked_for(params, latest.read), ranked=False).result
+        latest = with_more(latest, params, more)
     st.session_state[TURNS_KEY] = (*earlier, latest)
     return latest
 
 
-def run_search(app: App, collection: str, params: SearchParams) -> Answer:
-    placeholder = st.empty()
+def read_query(app: App, collection: str, params: SearchParams) -> Interpretation | None:
+    """What the words ask for: by rules, or by Gemini where it is available; None without words."""
+    if not params.query:
+        return None
+    names = app.searches.names(collection)
+    if params.as_typed:
+        return Interpretation(params.query, parse(params.query, names, as_typed=True))
+    with st.spinner("Understanding"):
+        return app.interpretations.interpret(person(), params.query, names)
+
+
+def asked_for(params: SearchParams, read: Interpretation | None) -> Query:
+    """The query of the words, and of the picture of the collection that is searched by."""
+    query = read.parsed.query if read else Query()
+    return replace(query, like=(params.like, *query.like)) if params.like else query
+
+
+def run_search(app: App, collection: str, params: SearchParams, read: Interpretation | None) -> Answer:
+    placeholder, query = st.empty(), asked_for(params, read)
     try:
         with st.spinner("Searching"):
             if params.query or params.picture:
                 load_model(app, collection)
-            if params.by_picture:
-                return search_unranked(app, collection, params)
             preview = partial(show_candidates, placeholder, app.settings.rank_candidates)
-            return app.searches.by_text(person(), params.query, collection, params.options, True, preview)
+            return search(app, collection, params, query, not params.by_picture, preview)
     finally:
         placeholder.empty()
 
 
-def search_unranked(app: App, collection: str, params: SearchParams) -> Answer:
-    """The answer by similarity alone."""
-    uploaded = chosen_picture()
-    if params.picture and uploaded is not None:
-        picture, options = uploaded.picture, params.options
-        return app.searches.by_picture(person(), picture, collection, options, params.query, params.weight)
-    if params.like:
-        return app.searches.by_asset(person(), params.like, collection, params.options, params.query, params.weight)
-    return app.searches.by_text(person(), params.query, collection, params.options)
+def search(
+    app: App,
+    collection: str,
+    params: SearchParams,
+    query: Query,
+    ranked: bool,
+    on_candidates: CandidatesListener = ignore,
+) -> Answer:
+    """The answer to a query, and to the uploaded picture if the search is by one."""
+    uploaded = chosen_picture() if params.picture else None
+    return app.searches.by_query(
+        person(),
+        query,
+        collection,
+        params.options,
+        ranked,
+        on_candidates,
+        picture=uploaded.picture if uploaded else None,
+        text_weight=params.weight,
+    )
 
 
 def load_model(app: App, collection: str) -> None:
@@ -99,7 +132,7 @@ def follow_up_input(app: App, turn: SearchTurn) -> None:
     shown = shown_ids(app, turn.answer)
     with st.spinner("Understanding"):
         follow_up = app.follow_ups.interpret(person(), queries(conversation()), text, len(shown))
-    st.session_state[FOLLOW_UP_KEY] = (follow_up, shown[follow_up.position - 1] if follow_up.position else "")
+    st.session_state[FOLLOW_UP_KEY] = (follow_up, shown)
     st.rerun()
 
 
@@ -113,13 +146,13 @@ def apply_follow_up() -> None:
     """Write the interpretation of a follow-up into the search's widgets, before they are drawn."""
     if FOLLOW_UP_KEY not in st.session_state:
         return
-    follow_up, like = st.session_state.pop(FOLLOW_UP_KEY)
+    follow_up, shown = st.session_state.pop(FOLLOW_UP_KEY)
     st.session_state[INTERPRETATION_KEY] = follow_up
-    if like:
-        search_similar(like)
+    if follow_up.position and not follow_up.query and len(follow_up.like) + len(follow_up.unlike) == 1:
+        search_similar(shown[follow_up.position - 1])
     else:
         back_to_first_page()
-        st.session_state["q"] = follow_up.query
+        st.session_state["q"] = follow_up.with_pictures(shown)
 
 
 def show_earlier_turns(earlier: Sequence[SearchTurn]) -> None:

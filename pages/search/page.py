@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -20,6 +21,7 @@ from pages.search.conversation import (
     show_earlier_turns,
     shown_ids,
 )
+from pages.search.found_details import show_why
 from pages.search.picture_details import show_details
 from pages.search.picture_query import picture_input
 from pages.search.results import asset_ids, show_newest, show_turn
@@ -60,7 +62,7 @@ def main() -> None:
         copy_link()
     show_selection_bar(app, collection, shown, judged)
     if "photo" in st.query_params:
-        show_details(app, collection, st.query_params["photo"])
+        show_details(app, collection, st.query_params["photo"], partial(show_why, app))
 
 
 def show_search(

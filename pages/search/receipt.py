@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from core.records.assets import Found
 from core.records.reasons import reason_words
 from core.search.answer import Answer, Ranking
 from core.text import counted
@@ -34,11 +35,29 @@ def place_rows(answer: Answer) -> list[dict[str, object]]:
                 "By similarity": hit.rank,
                 "Title": hit.asset.title,
                 "Similarity": round(hit.similarity, 4),
+                "Found by": found_by(hit.found),
                 "Score": candidate.score if candidate else None,
                 "Reason": candidate.reason if candidate else "",
             }
         )
     return rows
+
+
+def found_by(found: Found | None) -> str:
+    """`pixels 2.1 sd above the mean · words 0.93 of the best: gnu (title, keyword)`."""
+    if found is None:
+        return ""
+    parts = [] if found.pixels is None else [f"pixels {found.pixels:+.1f} sd"]
+    fields: dict[str, list[str]] = {}
+    for text in found.texts:
+        for word in text.words:
+            fields.setdefault(word.lower(), []).append(text.field)
+    words = ", ".join(f"{word} ({', '.join(dict.fromkeys(places))})" for word, places in fields.items())
+    if found.words:
+        parts.append(f"words {found.words:.2f} of the best: {words}")
+    elif words:
+        parts.append(words)
+    return " · ".join(parts)
 
 
 def cost_lines(answer: Answer) -> dict[str, str]:

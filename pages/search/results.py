@@ -11,17 +11,20 @@ from streamlit.delta_generator import DeltaGenerator
 from core.app import App
 from core.records.assets import Hit, SearchResult
 from core.search.answer import Answer, Ranking
-from core.text import duration
-from pages.search.conversation import discard_latest_turn
+from core.search.conditions import unknown_condition_values
+from core.text import duration, listed
+from pages.search.conversation import asked_for, discard_latest_turn
 from pages.search.picture_details import RESULT_ACTIONS
 from pages.search.picture_query import chosen_picture, clear_picture
+from pages.search.query_chips import show_chips, show_mistakes
 from pages.search.receipt import show_receipt
+from pages.search.result_remarks import show_correction, show_hints
 from pages.search.search_state import PAGE_SIZE, SearchParams, result_summary
 from pages.search.selection import with_selection
 from pages.search.thumbs import answer_thumbs, judged_answer
 from pages.search.turns import SearchTurn
-from pages.ui.format import escape_markdown, format_ms
-from pages.ui.gallery import GalleryLayout, gallery
+from pages.ui.format import escape_markdown, format_ms, sentence
+from pages.ui.gallery import Divider, GalleryLayout, gallery
 from pages.ui.routes import image_address
 
 
@@ -29,14 +32,21 @@ def show_turn(app: App, turn: SearchTurn, line: DeltaGenerator) -> None:
     """The pictures of the turn, or advice if there are none; what sums them up goes to `line`."""
     if turn.follow_up is not None and turn.params.query:
         interpreter = "Gemini" if turn.follow_up.by == "gemini" else "a simple rule"
-        st.markdown(f"Understood by {interpreter} as **{escape_markdown(turn.params.query)}**. {turn.follow_up.note}")
+        query, note = escape_markdown(turn.params.query), escape_markdown(turn.follow_up.note)
+        st.markdown(f"Understood by {interpreter} as **{query}**. {note}")
     if turn.params.by_picture:
         with line:
             show_reference(app, turn.collection, turn.params)
+    if turn.read is not None:
+        with line:
+            show_chips(turn.read)
+        show_mistakes(turn.read)
+    show_correction(turn.answer.result, turn.params.query)
+    show_hints(turn.answer.result)
     if turn.answer.hits:
         show_answer(app, turn.params, turn.answer, line)
     else:
-        show_nothing_found(turn.params)
+        show_nothing_found(app, turn)
 
 
 def show_newest(result: SearchResult, params: SearchParams, line: DeltaGenerator) -> None:
@@ -47,7 +57,7 @@ def show_newest(result: SearchResult, params: SearchParams, line: DeltaGenerator
         gallery(result.collection, result.hits, "results", actions, GalleryLayout(show_similarity=False))
         show_more(params, result)
     else:
-        show_nothing_found(params)
+        show_empty(params)
 
 
 def show_reference(app: App, collection: str, params: SearchParams) -> None:
@@ -67,9 +77,23 @@ def show_reference(app: App, collection: str, params: SearchParams) -> None:
         st.button("Clear", icon=":material/close:", on_click=clear_picture, help="Stop searching by this picture")
 
 
-def show_nothing_found(params: SearchParams) -> None:
+def show_nothing_found(app: App, turn: SearchTurn) -> None:
+    """Why nothing may have been found, and what to do."""
+    query = asked_for(turn.params, turn.read)
+    unknown = unknown_condition_values(app.searches.names(turn.collection), query)
+    if unknown:
+        st.info(escape_markdown(sentence(f"this collection has no {listed(unknown)}")), icon=":material/search_off:")
+    elif query.conditions:
+        st.info("No picture meets every condition. Remove one of them above.", icon=":material/search_off:")
+    else:
+        show_empty(turn.params)
+
+
+def show_empty(params: SearchParams) -> None:
     if params.filters.active or params.min_similarity > 0:
         st.info("No picture matches. Lower the minimum similarity or loosen the filters.", icon=":material/search_off:")
+    elif params.by == "words":
+        st.info("No text has any of these words. Search by pixels, or by both.", icon=":material/search_off:")
     else:
         st.info("This collection has no pictures yet. Add some on the Library page.", icon=":material/photo_library:")
 
@@ -84,7 +108,8 @@ def show_answer(app: App, params: SearchParams, answer: Answer, line: DeltaGener
                 show_failure(ranking)
         thumbs = answer_thumbs(app, judged_answer(app, params, answer), "results", asset_ids(answer.hits))
         actions = with_selection(RESULT_ACTIONS, asset_ids(answer.hits))
-        gallery(answer.result.collection, answer.hits, "results", actions, thumbs=thumbs)
+        layout = GalleryLayout(divider=closest_line(answer.result, len(answer.hits)))
+        gallery(answer.result.collection, answer.hits, "results", actions, layout, thumbs)
         show_more(params, answer.result)
     else:
         chosen = min(app.settings.rank_results, len(ranking.candidates))
@@ -108,6 +133,11 @@ def show_ranked(app: App, params: SearchParams, answer: Answer, ranking: Ranking
         actions = with_selection(RESULT_ACTIONS, asset_ids(others))
         gallery(collection, others, "others", actions, GalleryLayout(first=count + 1, reasons=reasons), thumbs)
         show_more(params, answer.result)
+
+
+def closest_line(result: SearchResult, shown: int) -> Divider | None:
+    """The line after the pictures that stand out; None if all or none of those shown do."""
+    return Divider(result.closest, "Closest matches end here") if 0 < result.closest < shown else None
 
 
 def asset_ids(hits: Sequence[Hit]) -> list[str]:

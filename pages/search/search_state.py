@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import get_args
 
 from core.records.assets import Filters, SearchResult
 from core.records.created_time import CreatedTime
-from core.records.searches import SearchOptions
+from core.records.searches import SearchBy, SearchOptions
 from core.records.written_dates import parse_period
 from core.text import counted
 from pages.ui.format import format_ms
@@ -22,7 +23,7 @@ class SearchParams:
     """A search of a collection: by words, by a picture, by both, or by neither, which means browsing.
 
     The picture is the id of one of the collection (`like`) or of an uploaded one (`picture`); `weight` is the share of
-    the words next to it.
+    the words next to it. With `as_typed` no sentences are read and no spelling is corrected.
     """
 
     query: str = ""
@@ -32,11 +33,13 @@ class SearchParams:
     top: int = PAGE_SIZE
     picture: str = ""
     weight: float = EQUAL_WEIGHT
+    by: SearchBy = "both"
+    as_typed: bool = False
 
     @property
     def options(self) -> SearchOptions:
         """The options of the search, apart from what is searched by."""
-        return SearchOptions(self.top, self.filters, self.min_similarity)
+        return SearchOptions(self.top, self.filters, self.min_similarity, self.by, correct=not self.as_typed, fold=True)
 
     @property
     def by_picture(self) -> bool:
@@ -64,6 +67,12 @@ def requested_count(url_params: Mapping[str, str]) -> int:
     return min(pages * PAGE_SIZE, MAX_SHOWN)
 
 
+def searched_by(url_params: Mapping[str, str]) -> SearchBy:
+    """What the URL says that words are looked for in: both, unless it names one of the two."""
+    by = url_params.get("by", "both")
+    return next((name for name in get_args(SearchBy) if name == by), "both")
+
+
 def minimum_similarity(slider: float) -> float:
     """The minimum similarity of a slider, whose left end means no minimum."""
     return slider if slider > 0 else -1.0
@@ -75,4 +84,5 @@ def result_summary(params: SearchParams, result: SearchResult) -> str:
     pictures = f"{count:,} of {counted(matching, 'picture')}" if matching > count else counted(count, "picture")
     if not params.has_query:
         return f"The newest {pictures}" if matching > count else pictures
-    return f"{pictures}, the most similar first · {format_ms(result.stage_ms['total'])}"
+    order = "the most similar first" if params.by_picture or params.by == "pixels" else "the best matches first"
+    return f"{pictures}, {order} · {format_ms(result.stage_ms['total'])}"

@@ -38,7 +38,7 @@ def judged_answer(app: App, params: SearchParams, answer: Answer) -> JudgedAnswe
         return None
     ranked = answer.ranking is not None and answer.ranking.outcome != "fallback"
     ranker = "stand-in" if app.settings.mock_server_host else "gemini"
-    return JudgedAnswer(answer.result.collection, params.query, ranker if ranked else "vector")
+    return JudgedAnswer(answer.result.collection, params.query, ranker if ranked else "both")
 
 
 def answer_thumbs(

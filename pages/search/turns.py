@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 
 from core.records.assets import SearchResult
 from core.search.answer import Answer
-from core.search.follow_ups import FollowUp
+from core.search.follow_up_rules import FollowUp
+from core.search.interpretation import Interpretation
 from pages.search.search_state import SearchParams
 
 MAX_TURNS = 12
@@ -16,7 +17,7 @@ MAX_EARLIER_HITS = 4
 
 @dataclass(frozen=True)
 class SearchTurn:
-    """A search of a collection version, its answer, and how the follow-up that led to it was interpreted.
+    """A search of a collection version, its answer, and how its words and the follow-up that led to it were read.
 
     `fields` are the values of the page's filters and sliders, by key, with which it can be repeated.
     """
@@ -27,6 +28,7 @@ class SearchTurn:
     answer: Answer
     follow_up: FollowUp | None = None
     fields: Mapping[str, object] = field(default_factory=dict)
+    read: Interpretation | None = None
 
     @property
     def key(self) -> Hashable:

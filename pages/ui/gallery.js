@@ -23,12 +23,31 @@ function picture(frame) {
   // Pages are one level deep, so a path relative to the page is relative to the server's base.
   image.src = new URL(frame.url, document.baseURI).href
   mat.append(image)
+  if (frame.folded) {
+    const badge = element("span", "folded", `+${frame.folded}`)
+    badge.title = `${frame.folded} more ${frame.folded === 1 ? "picture looks" : "pictures look"} the same`
+    mat.append(badge)
+  }
   return mat
+}
+
+// A title, or the pieces of it of which every second one is marked.
+function title(frame) {
+  const node = element("span", "title", frame.pieces ? undefined : frame.title)
+  frame.pieces?.forEach((piece, at) => node.append(at % 2 ? element("mark", "", piece) : piece))
+  return node
+}
+
+// What stands between the pictures before and those after it.
+function divider(text) {
+  const line = element("div", "divider", text)
+  line.setAttribute("role", "listitem")
+  return line
 }
 
 function caption(frame) {
   const line = element("span", "caption")
-  line.append(element("span", "number", String(frame.number)), element("span", "title", frame.title))
+  line.append(element("span", "number", String(frame.number)), title(frame))
   if (frame.similarity) {
     const score = element("span", "similarity", frame.similarity)
     score.title = "Cosine similarity"
@@ -231,12 +250,13 @@ export default function (component) {
   sheet.picks ??= new Picks(sheet)
   sheet.report = setTriggerValue
   sheet.reportState = setStateValue
-  const drawn = JSON.stringify([data.frames, Boolean(data.thumbs), Boolean(data.pick)])
+  const drawn = JSON.stringify([data.frames, data.divider, Boolean(data.thumbs), Boolean(data.pick)])
   sheet.className = `sheet ${data.size}`
   sheet.dataset.pick = data.pick ?? ""
   if (sheet.dataset.drawn !== drawn) {
     const judge = (id, which) => sheet.judge(id, which)
     sheet.replaceChildren(...data.frames.map((frame) => build(frame, sheet, data, sheet.picks, judge)))
+    if (data.divider) sheet.children[data.divider.after]?.before(divider(data.divider.text))
     sheet.dataset.drawn = drawn
     delete sheet.dataset.clicks
   }

@@ -62,6 +62,14 @@ class GalleryActions:
 
 
 @dataclass(frozen=True)
+class Divider:
+    """A line between the first `after` pictures and the others, with a text."""
+
+    after: int
+    text: str
+
+
+@dataclass(frozen=True)
 class GalleryLayout:
     """How pictures are shown: `small` is a strip of small thumbnails, `large` for a few.
 
@@ -74,6 +82,7 @@ class GalleryLayout:
     first: int | None = None
     reasons: Mapping[str, str] = field(default_factory=dict)
     kind: ImageKind = "thumbnail"
+    divider: Divider | None = None
 
 
 @dataclass(frozen=True)
@@ -142,6 +151,7 @@ def gallery(
             "thumbs": dict(thumbs.given) if thumbs else None,
             "acknowledged": thumbs.acknowledged if thumbs else 0,
             "frames": [_frame(collection, hit, position, layout) for position, hit in enumerate(hits)],
+            "divider": vars(layout.divider) if layout.divider else None,
             **open_state(key),
         },
         on_opened_change=on_opened,
@@ -236,4 +246,18 @@ def _frame(collection: str, hit: Hit, position: int, layout: GalleryLayout) -> d
         "credit": photo_credit(hit.asset),
         "number": hit.rank if layout.first is None else layout.first + position,
         "reason": layout.reasons.get(hit.asset.id, ""),
+        "pieces": title_pieces(hit),
+        "folded": len(hit.folded),
     }
+
+
+def title_pieces(hit: Hit) -> list[str] | None:
+    """The title in pieces, every second one of which are words of the query; None if it has none."""
+    title = hit.asset.title
+    texts = hit.found.texts if hit.found else ()
+    spans = next((text.spans for text in texts if text.field in ("title", "name") and text.text == title), ())
+    pieces, last = list[str](), 0
+    for start, end in spans:
+        pieces += [title[last:start], title[start:end]]
+        last = end
+    return [*pieces, title[last:]] if spans else None

@@ -87,7 +87,7 @@ def test_a_thumb_and_its_undo_survive_a_reload_and_disturb_nothing(
     with visitor(browser, size) as page:
         visit(page, f"{server.address}/search?q=dog")
         expect(page.locator(".frame")).to_have_count(24)
-        caption = page.get_by_text("the most similar first")
+        caption = page.get_by_text("the best matches first")
         expect(caption).to_have_count(1)  # while a page is drawn again, its old and new lines may both be there
         where, line = page.url, caption.inner_text()
         thumb(page, "up", 1).click()

@@ -18,7 +18,7 @@ def titles(page: Page) -> list[str]:
 def ask(page: Page, words: str) -> None:
     page.get_by_label("What should the picture show?").fill(words)
     page.keyboard.press("Enter")
-    expect(page.get_by_text("the most similar first")).to_be_visible()
+    expect(page.get_by_text("the best matches first")).to_be_visible()
     page.locator(".frame .similarity").first.wait_for()
 
 
@@ -131,7 +131,7 @@ def test_an_example_is_one_click_away(browser: Browser, address: str) -> None:
         example = page.get_by_test_id("stButtonGroup").locator("button").first
         words = example.inner_text()
         example.click()
-        expect(page.get_by_text("the most similar first")).to_be_visible()
+        expect(page.get_by_text("the best matches first")).to_be_visible()
         assert page.get_by_label("What should the picture show?").input_value() == words
 
 

@@ -11,7 +11,7 @@ import pytest
 from core.settings import PROJECT
 
 DOCS = PROJECT / "docs"
-PATTERNS = ("*.md", "docs/**/*.md", ".github/*.md", "data/demo/*.md", "data/eval/*.md", "data/models/*/*.md")
+PATTERNS = ("*.md", "docs/**/*.md", ".github/*.md", "data/demo/*.md", "data/eval/**/*.md", "data/models/*/*.md")
 PAGES = sorted(page for pattern in PATTERNS for page in PROJECT.glob(pattern))
 # Where code, texts on pages and messages name a page of the documentation.
 NAMED = re.compile(r"docs/[\w/-]+\.md(?:#[\w-]+)?")

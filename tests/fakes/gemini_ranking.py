@@ -47,6 +47,8 @@ def answer(prompt: Prompt, key: str, obedient: bool) -> str:
     secrets = f"{key} {prompt.system}" if LEAK.search(commands) else ""
     if "query" in prompt.wants:
         return json.dumps({"query": f"{rewritten(prompt)} {secrets}".strip()}, ensure_ascii=False)
+    if "not_words" in prompt.wants:
+        return json.dumps(taken_apart(str(prompt.after("SENTENCE")), secrets), ensure_ascii=False)
     rows = ranking(str(prompt.after("QUERY")), prompt.candidates)
     if obedient:
         rows = _obeying(rows, prompt, commands, secrets)
@@ -56,8 +58,32 @@ def answer(prompt: Prompt, key: str, obedient: bool) -> str:
 def rewritten(prompt: Prompt) -> str:
     """The last query with what the follow-up adds to it."""
     previous, follow_up = prompt.after("PREVIOUS") or [""], str(prompt.after("FOLLOW-UP"))
-    added = [word for word in follow_up.split() if word.lower().strip(".,!?") not in FILLERS]
+    said = re.sub(r"\bwithout (\w+)", r"-\1", follow_up)
+    added = [word for word in said.split() if word.lower().strip(".,!?") not in FILLERS]
     return " ".join([str(previous[-1]), *added]).strip()
+
+
+def taken_apart(sentence: str, secrets: str) -> Wire:
+    """The places after "in", the people after "of" and "by", years, and what is not there; the rest is words."""
+    found: dict[str, list[str]] = {"places": [], "people": [], "not_words": [], "years": []}
+    kinds = {"in": "places", "of": "people", "by": "people", "no": "not_words", "without": "not_words"}
+
+    def take(match: re.Match[str]) -> str:
+        kind, name = kinds[match[1].lower()], match[2]
+        if kind != "not_words" and not name[0].isupper():
+            return match[0]
+        found[kind].append(name)
+        return ""
+
+    def take_year(match: re.Match[str]) -> str:
+        found["years"].append(match[1])
+        return ""
+
+    left = re.sub(r"(?:\b(?:in|from|the year)\s+)*\b((?:18|19|20)\d\d)\b", take_year, sentence)
+    left = re.sub(r"\b(in|of|by|no|without)\s+(\w+)", take, left, flags=re.IGNORECASE)
+    years = found.pop("years") or [""]
+    words = " ".join(f"{left} {secrets}".split())
+    return {"words": words, **found, "since": min(years), "until": max(years), "min_rating": 0}
 
 
 def ranking(query: str, candidates: tuple[Candidate, ...]) -> list[Wire]:

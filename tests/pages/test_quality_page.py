@@ -105,7 +105,7 @@ def test_a_run_is_shown_with_intervals_best_possible_values_and_baselines(judgea
     assert "baseline: none given" in text
     assert "not measured (GEMINI\\_API\\_KEY is not set)" in text
     assert "never published" in text
-    assert page.selectbox(key="run").value.startswith("1 · three.jsonl on demo · by similarity")
+    assert page.selectbox(key="run").value.startswith("1 · three.jsonl on demo · by pixels and words")
     assert page.selectbox(key="run").value.endswith("first")
 
 
@@ -172,7 +172,7 @@ def test_a_ranking_by_a_mock_server_is_marked_wherever_its_figures_are(judgeable
     assert text_of(page).replace("\\", "").count(f"ranked {who}") == 2
     assert f"ranked {who}" in outcome_line(run)
     page = open_quality(show="Compare")
-    assert f"The first is ranked by similarity, the second {who}." in text_of(page).replace("\\", "")
+    assert f"The first is ranked by pixels and words, the second {who}." in text_of(page).replace("\\", "")
 
 
 def test_a_mock_server_is_named_where_people_judge_blind(judgeable: App) -> None:
@@ -271,27 +271,31 @@ def test_judging_blind_shows_one_list_without_its_origin_until_the_end(judgeable
     assert [frame["id"] for frame in galleries(page)[0]] == [frame["id"] for frame in frames]
     page.button(key="reveal").click().run()
     assert "Both orders are the same" in text_of(page)
-    assert all("by similarity" in frame["reason"] for frame in galleries(page)[0])
+    assert all("by pixels and words" in frame["reason"] for frame in galleries(page)[0])
     assert gallery_data(page)[0]["thumbs"] is None
 
 
 def test_blind_judgements_are_counted_per_order() -> None:
     pool = (
-        PooledPicture("a", {"vector": 1, "gemini": 5}),
-        PooledPicture("b", {"vector": 2}),
+        PooledPicture("a", {"both": 1, "gemini": 5}),
+        PooledPicture("b", {"both": 2}),
         PooledPicture("c", {"gemini": 1}),
     )
     similarity, gemini = reveal_rows(pool, {"a": True, "b": False})
     assert similarity == {
-        "Order": "By similarity",
+        "Order": "By pixels and words",
         "Good of its first 4": "1 of 2 judged",
         "Good of its first 10": "1 of 2 judged",
     }
     assert gemini["Good of its first 4"] == "0 of 0 judged"
     assert gemini["Good of its first 10"] == "1 of 1 judged"
-    assert place_captions(pool) == {"a": "by similarity 1 · by Gemini 5", "b": "by similarity 2", "c": "by Gemini 1"}
+    assert place_captions(pool) == {
+        "a": "by pixels and words 1 · by Gemini 5",
+        "b": "by pixels and words 2",
+        "c": "by Gemini 1",
+    }
     assert not same_order(pool)
-    assert same_order((PooledPicture("a", {"vector": 1, "gemini": 1}),))
+    assert same_order((PooledPicture("a", {"both": 1, "gemini": 1}),))
 
 
 def test_figures_of_a_run(judgeable: App) -> None:

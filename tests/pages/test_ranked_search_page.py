@@ -329,9 +329,16 @@ def test_without_a_key_a_plain_rule_interprets_follow_ups(served: App, server: M
 
 
 @pytest.mark.parametrize("key", [""])
-def test_the_limits_of_the_plain_rule_are_shown_under_the_same_search(served: App, key: str) -> None:
+def test_an_exclusion_needs_no_key(served: App, key: str) -> None:
     page = refined(searched("a red sail"), "without people")
-    assert "Excluding things needs a Gemini key" in markdown_of(page)
+    assert "a red sail -people" in markdown_of(page).replace("\\", "")
+    assert [turn.params.query for turn in page.session_state["turns"]] == ["a red sail", "a red sail -people"]
+
+
+@pytest.mark.parametrize("key", [""])
+def test_a_mistake_is_shown_under_the_same_search(served: App, key: str) -> None:
+    page = refined(searched("a red sail"), "rating:>7")
+    assert "ratings go from 1 to 5" in markdown_of(page)
     assert [turn.params.query for turn in page.session_state["turns"]] == ["a red sail"]
 
 

@@ -323,7 +323,7 @@ def result(hits: int, matching: int) -> SearchResult:
     [
         (SearchParams(), 24, 519, "The newest 24 of 519 pictures"),
         (SearchParams(), 3, 3, "3 pictures"),
-        (SearchParams(query="x"), 24, 519, "24 of 519 pictures, the most similar first · 12 ms"),
+        (SearchParams(query="x"), 24, 519, "24 of 519 pictures, the best matches first · 12 ms"),
         (SearchParams(like="x"), 1, 1, "1 picture, the most similar first · 12 ms"),
     ],
 )

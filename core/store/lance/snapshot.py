@@ -19,7 +19,7 @@ from core.errors import CollectionError
 from core.records.assets import ModelCard, file_name
 from core.store.lance.schema import to_created
 
-_TEXTS = ("camera", "sublocation", "city", "state", "country")
+_TEXTS = ("camera", "author", "sublocation", "city", "state", "country")
 _NUMBERS = ("width", "height", "created_at", "ingested_at", "rating")
 COLUMNS = [
     *("id", "uris", "title", "source", "locations", "keywords", "people", "created_precision", "latitude", "longitude"),
@@ -47,6 +47,7 @@ class Snapshot:
     people: tuple[tuple[str, ...], ...]
     places: tuple[tuple[str, ...], ...]
     cameras: tuple[str, ...]
+    authors: tuple[str, ...]
     rating: NDArray[np.int64]
     has_gps: NDArray[np.bool_]
     width: NDArray[np.int32]
@@ -148,8 +149,11 @@ def _places(batch: pa.RecordBatch, interned: dict[str, str]) -> list[tuple[str, 
     return [tuple(interned.setdefault(name, name) for name in names if name) for names in rows]
 
 
-def _cameras(batch: pa.RecordBatch, interned: dict[str, str]) -> list[str]:
-    return [interned.setdefault(camera, camera) for camera in batch["camera"].fill_null("").to_pylist()]
+def _texts(column: str) -> Callable[[pa.RecordBatch, dict[str, str]], list[str]]:
+    def read(batch: pa.RecordBatch, interned: dict[str, str]) -> list[str]:
+        return [interned.setdefault(text, text) for text in batch[column].fill_null("").to_pylist()]
+
+    return read
 
 
 def _created_end_us(batch: pa.RecordBatch) -> NDArray[np.int64]:
@@ -169,5 +173,6 @@ _LISTS: dict[str, Callable[[pa.RecordBatch, dict[str, str]], list[Any]]] = {
     "keywords": _words("keywords"),
     "people": _words("people"),
     "places": _places,
-    "cameras": _cameras,
+    "cameras": _texts("camera"),
+    "authors": _texts("author"),
 }

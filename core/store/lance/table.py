@@ -23,6 +23,8 @@ from core.store.lance.bin import Bin, RemovedAsset, ids_filter
 from core.store.lance.checksums import checksums, with_checksums
 from core.store.lance.snapshot import COLUMNS, Snapshot, read_snapshot
 from core.store.lance.table_check import DamagedPart, TableCheck
+from core.store.lance.text_columns import COLUMNS as TEXT_COLUMNS
+from core.store.lance.text_columns import TextColumns, read_text_columns
 from core.store.objects.locks import write_lock
 
 # Compaction keeps versions younger than this, so that no reader loses the files it is reading.
@@ -68,6 +70,11 @@ class AssetTable:
             table = self._latest()
             batches = table.search().select(COLUMNS).to_batches(READ_BATCH_SIZE)
             return read_snapshot(batches, table.count_rows(), self.model)
+
+    def texts(self) -> TextColumns:
+        """What is written about every asset, read at one version."""
+        with wrap_read_errors(self.folder):
+            return read_text_columns(self._latest().search().select(TEXT_COLUMNS).to_batches(READ_BATCH_SIZE))
 
     def assets(self, ids: Sequence[str]) -> list[tuple[Asset, bytes]]:
         """The assets with these ids and their thumbnails (JPEG), in that order; unknown ids are left out."""

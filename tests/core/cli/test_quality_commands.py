@@ -129,7 +129,7 @@ def test_an_evaluation_prints_measures_beside_the_baseline_and_what_was_absent(
 
 def test_an_evaluation_as_json_has_every_query_and_is_stored(run_json: Run, labels: Path) -> None:
     document = run_json("evaluate", labels, "--collection", "c", "--save", "first")
-    assert (document["id"], document["name"], document["ranker"], document["absent"]) == (1, "first", "vector", 2)
+    assert (document["id"], document["name"], document["ranker"], document["absent"]) == (1, "first", "both", 2)
     assert (document["model"], document["checkpoint"]) == ("colour", "fake-1")
     assert [o["measures"]["mrr"] for o in document["outcomes"]] == [1, 1]
     assert "lift" not in document
@@ -215,10 +215,10 @@ def test_the_gate_holds_what_was_recorded_and_fails_when_search_gets_worse(
     assert run("evaluate", whole_labels, "--collection", "c", "--record-floor") == 0
     capsys.readouterr()
     assert run(*gate) == 0
-    assert "c.jsonl: 2 queries, no measure under its floor" in capsys.readouterr().out
+    assert "c.jsonl by pixels and words: 2 queries, no measure under its floor" in capsys.readouterr().out
     assert run_json(*gate)["ok"]
     opened.quality = make_quality(lambda person, _, collection, ranked: search(person, "blue", collection, ranked))
-    with pytest.raises(QualityError, match=r"fell under the floor of .*c\.jsonl: NDCG@4 .* is under"):
+    with pytest.raises(QualityError, match=r"under the floor of .*c\.jsonl by pixels and words: NDCG@4 .* is under"):
         run(*gate)
 
 
@@ -237,7 +237,7 @@ def test_a_floor_is_not_recorded_from_a_part_of_a_collection_or_from_gemini(
         run("evaluate", whole_labels, "--collection", "c", "--record-floor", "--ranker", "gemini")
     one = read_label_set(whole_labels).queries[0]
     labels.write_text(to_jsonl([LabelledQuery("1", "red", "k", {**one.relevant, "f" * 64: 1})]), encoding="utf-8")
-    with pytest.raises(QualityError, match="ranker: vector, pictures absent: 1"):
+    with pytest.raises(QualityError, match="ranker: both, pictures absent: 1"):
         run("evaluate", labels, "--collection", "c", "--record-floor")
 
 
@@ -284,7 +284,7 @@ def test_zero_shot_accuracy_is_printed_with_its_interval(
 
 def test_a_blind_list_pools_both_orders_of_one_search(quality: QualityService, pictures: Path) -> None:
     found = quality.blind_pool(OPERATOR, "red", "c", 2, "red Ada")
-    assert {ranker for picture in found for ranker in picture.positions} == {"vector"}  # without a key
+    assert {ranker for picture in found for ranker in picture.positions} == {"both"}  # without a key
     assert quality.blind_pool(OPERATOR, "red", "c", 2, "red Ada") == found
 
 

@@ -26,6 +26,7 @@ def snapshot(ids: tuple[str, ...], vectors: np.ndarray, version: str = "now") ->
         people=none,
         places=none,
         cameras=("",) * count,
+        authors=("",) * count,
         rating=zeros,
         has_gps=zeros.astype(np.bool_),
         width=zeros.astype(np.int32),

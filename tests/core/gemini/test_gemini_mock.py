@@ -19,6 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from core.search.interpretation import INTERPRETATION_SCHEMA
 from tests.fakes.gemini import MANUAL_KEY, MAX_REQUESTS, MockGeminiServer
 from tests.fakes.gemini_client import (
     KEY,
@@ -88,6 +89,27 @@ def test_a_follow_up_is_rewritten_where_the_schema_asks_for_a_query(server: Mock
     text = 'PREVIOUS:\n["streets", "streets in Rome\\nFOLLOW-UP:\\n"]\nFOLLOW-UP:\n"only the ones at night"'
     response = asker(server.address, schema=QUERY)([{"text": text}])
     assert json.loads(response.text) == {"query": "streets in Rome\nFOLLOW-UP:\n night"}
+
+
+def test_exclusions_of_a_follow_up_are_terms_of_the_query_language(server: MockGeminiServer) -> None:
+    text = 'PREVIOUS:\n["streets"]\nFOLLOW-UP:\n"only without people"'
+    response = asker(server.address, schema=QUERY)([{"text": text}])
+    assert json.loads(response.text) == {"query": "streets -people"}
+
+
+def test_a_sentence_is_taken_apart_where_the_schema_asks_for_it(server: MockGeminiServer) -> None:
+    response = asker(server.address, schema=INTERPRETATION_SCHEMA)(
+        [{"text": 'SENTENCE:\n"red boats of Ada in Lisbon, in 1998 without people"'}]
+    )
+    assert json.loads(response.text) == {
+        "words": "red boats ,",
+        "places": ["Lisbon"],
+        "people": ["Ada"],
+        "not_words": ["people"],
+        "since": "1998",
+        "until": "1998",
+        "min_rating": 0,
+    }
 
 
 @given(

@@ -235,7 +235,7 @@ def recorded_host(outcome: RankingOutcome, mock_server_host: str, ranker: Ranker
     card = SimpleNamespace(name="bundled", checkpoint="sha256:1")
     nothing: Any = None
     target = EvaluationTarget(
-        lambda _, query, __, ranked: answer(query, [B, A], [A, B] if ranked else [], outcome),
+        lambda _, query, __, ranker: answer(query, [B, A], [A, B] if ranker == "gemini" else [], outcome),
         lambda _: cast(Any, SimpleNamespace(ids=[A, B, C, D], version="v1")),
         lambda _: cast(Any, SimpleNamespace(card=card)),
     )
@@ -253,7 +253,7 @@ def test_a_run_keeps_which_host_ranked_instead_of_gemini(outcome: RankingOutcome
 
 def test_a_mock_server_that_ranked_nothing_is_not_named() -> None:
     assert recorded_host("fallback", "127.0.0.1:8700", "gemini") == ""
-    assert recorded_host("ranked", "127.0.0.1:8700", "vector") == ""
+    assert recorded_host("ranked", "127.0.0.1:8700", "both") == ""
 
 
 def test_documents_and_lines_say_who_ranked() -> None:
@@ -325,7 +325,7 @@ def test_floors_are_stored_side_by_side_and_replaced_by_name(tmp_path: Path) -> 
     write_floor(path, "a.jsonl", first)
     write_floor(path, "b.jsonl", first)
     write_floor(path, "a.jsonl", other)
-    assert read_floors(path) == {"a.jsonl": other, "b.jsonl": first}
+    assert read_floors(path) == {("a.jsonl", "vector"): other, ("b.jsonl", "vector"): first}
     assert [entry.name for entry in tmp_path.iterdir()] == ["floor.json"]
 
 

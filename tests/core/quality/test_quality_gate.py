@@ -16,6 +16,7 @@ from core.cli.quality_commands import EVAL_FOLDER
 from core.quality.service import EvaluationTarget, QualityOptions, QualityService, SearchFunction
 from core.records.assets import Asset, Hit, SearchResult
 from core.records.descriptions import Description
+from core.records.evaluations import RankerName
 from core.search.answer import Answer, RequestCost
 from core.search.vector_search import nearest_rows
 from core.settings import Settings
@@ -51,7 +52,7 @@ def service_of(app: App, snapshot: Snapshot, tmp_path: Path) -> Callable[[Search
 def searching(app: App, snapshot: Snapshot) -> SearchFunction:
     """A search over the vectors of a snapshot, whatever they are."""
 
-    def search(_: Person, query: str, collection: str, ranked: bool) -> Answer:
+    def search(_: Person, query: str, collection: str, ranker: RankerName) -> Answer:
         vector = app.encoders.get("bundled").encode_texts([query])[0]
         rows, similarities, matching = nearest_rows(snapshot.vectors, vector, 10)
         hits = tuple(
@@ -68,11 +69,11 @@ def searching(app: App, snapshot: Snapshot) -> SearchFunction:
 def test_the_bundled_model_is_above_the_committed_floor(
     app: App, service_of: Callable[[SearchFunction], QualityService]
 ) -> None:
-    def search(_: Person, query: str, collection: str, ranked: bool) -> Answer:
-        return app.search(query, collection, ranked=ranked)
-
-    checked = service_of(search).validate(EVAL_FOLDER, "demo")
-    assert [(c.labels, c.faults) for c in checked] == [("demo.jsonl", [])]
+    checked = service_of(app._search_for_evaluation).validate(EVAL_FOLDER, "demo")
+    assert [(c.labels, c.run.ranker, c.faults) for c in checked] == [
+        ("demo.jsonl", "both", []),
+        ("demo.jsonl", "vector", []),
+    ]
     assert checked[0].run.absent == 0
 
 
@@ -80,12 +81,12 @@ def test_shuffled_vectors_fall_under_the_floor_in_every_measure(
     app: App, snapshot: Snapshot, service_of: Callable[[SearchFunction], QualityService]
 ) -> None:
     shuffled = replace(snapshot, vectors=snapshot.vectors[np.random.default_rng(1).permutation(len(snapshot))])
-    (checked,) = service_of(searching(app, shuffled)).validate(EVAL_FOLDER, "demo")
-    assert len(checked.faults) == 5
+    checked = service_of(searching(app, shuffled)).validate(EVAL_FOLDER, "demo")
+    assert [len(each.faults) for each in checked] == [5, 5]
 
 
 def test_the_search_of_this_test_is_the_real_one_where_nothing_is_shuffled(
     app: App, snapshot: Snapshot, service_of: Callable[[SearchFunction], QualityService]
 ) -> None:
-    (checked,) = service_of(searching(app, snapshot)).validate(EVAL_FOLDER, "demo")
-    assert checked.faults == []
+    _, by_pixels = service_of(searching(app, snapshot)).validate(EVAL_FOLDER, "demo")
+    assert by_pixels.faults == []

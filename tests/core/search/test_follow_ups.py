@@ -17,17 +17,17 @@ from core.gemini.failures import GeminiError
 from core.gemini.prices import TokenUsage, load_prices
 from core.gemini.replies import MAX_REFINED_QUERY_LENGTH, parse_refined_query
 from core.gemini.transport import GeminiReply
+from core.records.queries import Query, Wish
 from core.search import prompts
+from core.search.follow_up_rules import FollowUp, interpret_by_rule, referenced_positions
 from core.search.follow_ups import (
     MAX_DEADLINE_S,
     MAX_OUTPUT_TOKENS,
     MAX_PREVIOUS_QUERIES,
-    FollowUp,
     FollowUps,
-    interpret_by_rule,
-    referenced_position,
     refine_request_parts,
 )
+from core.search.query_language.parser import parse
 from core.search.search_limits import SearchLimits
 from core.settings import Settings
 from core.store.sql.database import Database
@@ -38,39 +38,64 @@ from tests.fakes.gemini_client import MODEL
 from tests.fakes.gemini_transport import FakeClock, FakeTransport
 
 KEY = FakeTransport.key.reveal()
+SAID = (
+    "without people",
+    "and red,",
+    "only from 1998",
+    "like the second",
+    'but "two words"',
+    "2*dog",
+    "no cars",
+    "rating:>3",
+)
 
 
 @pytest.mark.parametrize(
-    ("text", "position"),
+    ("text", "like", "unlike", "left"),
     [
-        ("more like the second", 2),
-        ("like number 3", 3),
-        ("similar to the 1st one", 1),
-        ("More like #4", 4),
-        ("as the last", 4),
-        ("like the third picture!", 3),
-        ("more like the fourth photo.", 4),
-        ("like no. 2", 2),
-        ("like  the\nfirst", 1),
-        ("like the fifth", None),
-        ("like 0", None),
-        ("like the second hand on a watch", None),
-        ("the second", None),
-        ("like 99", None),
-        ("more like that", None),
-        ("a lake like 2 mirrors", None),
-        ("", None),
+        ("more like the second", (2,), (), ""),
+        ("like number 3", (3,), (), ""),
+        ("similar to the 1st one", (1,), (), ""),
+        ("More like #4", (4,), (), ""),
+        ("as the last", (4,), (), ""),
+        ("like the third picture!", (3,), (), "!"),
+        ("more like the fourth photo.", (4,), (), "."),
+        ("like no. 2", (2,), (), ""),
+        ("like  the\nfirst", (1,), (), ""),
+        ("more like the second and less like the fourth", (2,), (4,), ""),
+        ("like the first and the third", (1, 3), (), ""),
+        ("like 1, 2 and 3", (1, 2, 3), (), ""),
+        ("not like the second", (), (2,), ""),
+        ("unlike the last one", (), (4,), ""),
+        ("more like the second but at night", (2,), (), "but at night"),
+        ("at night, like the first", (1,), (), "at night,"),
+        *(
+            (text, (), (), text)
+            for text in ("like the fifth", "like 0", "like the second hand on a watch", "the second")
+        ),
+        *((text, (), (), text) for text in ("like 99", "more like that", "a lake like 2 mirrors", "")),
     ],
 )
-def test_a_referenced_position_is_one_that_is_shown(text: str, position: int | None) -> None:
-    assert referenced_position(text, 4) == position
+def test_a_referenced_position_is_one_that_is_shown(
+    text: str, like: tuple[int, ...], unlike: tuple[int, ...], left: str
+) -> None:
+    assert referenced_positions(text, 4) == (like, unlike, left)
 
 
 @given(st.text(), st.integers(0, 24))
 def test_no_text_means_a_picture_that_is_not_shown(text: str, shown: int) -> None:
-    for words in (text, f"like {text}", f"more like the {text} one"):
-        position = referenced_position(words, shown)
-        assert position is None or 1 <= position <= shown
+    for words in (text, f"like {text}", f"more like the {text} one", f"like the first and {text}"):
+        like, unlike, _ = referenced_positions(words, shown)
+        assert all(1 <= position <= shown for position in (*like, *unlike))
+
+
+def test_the_pictures_at_the_positions_become_part_of_the_query() -> None:
+    understood = interpret_by_rule("boats", "more like the second and less like the first", 2)
+    assert understood == FollowUp("boats", like=(2,), unlike=(1,))
+    assert understood.position == 2
+    text = understood.with_pictures(["a" * 64, "b" * 64])
+    assert text == f"boats like:{'b' * 12} -like:{'a' * 12}"
+    assert parse(text).query == Query((Wish("boats"),), (), ("b" * 12,), ("a" * 12,))
 
 
 @pytest.mark.parametrize(
@@ -80,35 +105,70 @@ def test_no_text_means_a_picture_that_is_not_shown(text: str, shown: int) -> Non
         ("and now just those that are empty", "streets in Rome, empty"),
         ("show me pictures with people.", "streets in Rome, with people"),
         ("black and white", "streets in Rome, black and white"),
+        ("and red, at night", "streets in Rome, red, at night"),
         ("the ones", "streets in Rome, the ones"),
         ("instead: boats", "boats"),
         ("rather a harbour", "a harbour"),
         ("search for red cars", "red cars"),
         ("no, the sea", "the sea"),
         ("find", "streets in Rome, find"),
+        ("only from 1998", "streets in Rome date:1998"),
+        ("rating:>3", "streets in Rome rating:>3"),
+        ('"old town"', 'streets in Rome "old town"'),
     ],
 )
 def test_words_narrow_the_last_search_or_begin_a_new_one(text: str, query: str) -> None:
     assert interpret_by_rule("streets in Rome", text, 4) == FollowUp(query)
 
 
-@pytest.mark.parametrize("text", ["without people", "but no cars", "not at night", "please the ones without dogs"])
-def test_what_no_rule_can_do_is_noted(text: str) -> None:
-    understood = interpret_by_rule("streets", text, 4)
-    assert (understood.query, understood.by) == ("streets", "rule")
-    assert "needs a Gemini key" in understood.note
+@pytest.mark.parametrize(
+    ("text", "query"),
+    [
+        ("without people", "streets -people"),
+        ("but no cars", "streets -cars"),
+        ("not at night", 'streets -"at night"'),
+        ("please the ones without dogs", "streets -dogs"),
+        ("-people", "streets -people"),
+        ("without people at night, and no cars", "streets, at night -people -cars"),
+    ],
+)
+def test_exclusions_are_kept(text: str, query: str) -> None:
+    assert interpret_by_rule("streets", text, 4) == FollowUp(query)
+
+
+def test_what_was_asked_before_stays_turn_by_turn() -> None:
+    query = "boats"
+    for text in ("at sunset", "without people", "only from 1998", "and red", "from 1999", "without people"):
+        query = interpret_by_rule(query, text, 4).query
+    assert query == "boats, at sunset, red -people date:1999"
+
+
+def test_a_mistake_in_a_follow_up_is_noted_and_the_rest_is_done() -> None:
+    understood = interpret_by_rule("boats", "at night rating:>7", 4)
+    assert understood.query == "boats, at night"
+    assert understood.note == "rating:>7 at 10: ratings go from 1 to 5."
 
 
 def test_after_no_search_the_words_are_the_search() -> None:
     assert interpret_by_rule("", "only dogs", 0) == FollowUp("dogs")
-    assert interpret_by_rule("", "without people", 0).query == "without people"
+    assert interpret_by_rule("", "without people", 0) == FollowUp("-people")
 
 
 @given(st.text(max_size=400).filter(str.strip), st.text(max_size=400).filter(str.strip), st.integers(0, 24))
-def test_every_follow_up_means_a_search_or_a_picture(previous: str, text: str, shown: int) -> None:
+def test_every_follow_up_means_a_search(previous: str, text: str, shown: int) -> None:
     understood = interpret_by_rule(previous, text, shown)
-    assert bool(understood.query.strip()) != (understood.position is not None)
+    assert understood.query.strip()
     assert understood.by == "rule"
+
+
+@given(
+    st.sampled_from(["boats", "boats 1998 -dog", '"old town" rating:>3', "-dog"]),
+    st.lists(st.sampled_from(SAID), min_size=1),
+)
+def test_a_refined_query_has_no_mistake_and_a_bounded_length(previous: str, said: list[str]) -> None:
+    query = interpret_by_rule(previous, " ".join(said), 4).query
+    assert parse(query).problems == ()
+    assert len(query) <= MAX_REFINED_QUERY_LENGTH
 
 
 @given(st.lists(st.text(), max_size=9), st.text())
@@ -181,6 +241,13 @@ def test_gemini_rewrites_where_there_is_a_key_and_it_is_logged(
     assert event.gemini_usd == pytest.approx((200 * 0.30 + 15 * 2.50) / 1e6)
 
 
+def test_gemini_may_answer_in_the_query_language(understanding: Callable[..., FollowUps]) -> None:
+    client = FakeTransport(saying('streets -"parked cars" date:1998 like:0123456789ab'))
+    previous = ["streets like:0123456789ab"]
+    understood = understanding(client).interpret(OPERATOR, previous, "no parked cars, only 1998", 4)
+    assert understood == FollowUp('streets -"parked cars" date:1998 like:0123456789ab', by="gemini")
+
+
 def test_without_a_key_a_rule_decides_and_nothing_is_logged(
     understanding: Callable[..., FollowUps], events: EventLog
 ) -> None:
@@ -195,6 +262,9 @@ def test_without_a_key_a_rule_decides_and_nothing_is_logged(
         (saying(["a"]), "malformed"),
         (saying(f"my key is {KEY}"), "malformed"),
         (saying(prompts.REFINEMENT), "malformed"),
+        (saying("streets rating:>7"), "malformed"),
+        (saying('streets "at night'), "malformed"),
+        (saying("streets like:0123456789ab"), "malformed"),
         (GeminiError("blocked", usage=TokenUsage(200)), "blocked"),
         (GeminiError("quota_minute", retry_after_s=37.0), "quota_minute"),
         (ZeroDivisionError(), "malformed"),
@@ -215,7 +285,7 @@ def test_a_place_needs_no_gemini_and_neither_does_a_first_search(
 ) -> None:
     client = FakeTransport()
     follow_ups = understanding(client)
-    assert follow_ups.interpret(OPERATOR, ["streets"], "more like the second", 4) == FollowUp(position=2)
+    assert follow_ups.interpret(OPERATOR, ["streets"], "more like the second", 4) == FollowUp("streets", like=(2,))
     assert follow_ups.interpret(OPERATOR, [], "only dogs", 0) == FollowUp("dogs")
     assert (client.timeouts_s, events.latest()) == ([], [])
 

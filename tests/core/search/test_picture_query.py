@@ -17,7 +17,7 @@ from core.app import App
 from core.errors import BadImage, CollectionError, QueryError
 from core.records.searches import SearchOptions
 from core.search.query_picture import read_query_picture
-from core.search.vector_search import blend_query_vectors
+from core.search.query_vector import blend_query_vectors
 from tests.fakes.encoder import COLOURS, ColourEncoder
 
 NUMBERS = st.lists(st.floats(-1, 1, width=32), min_size=4, max_size=4)
@@ -169,7 +169,7 @@ def test_a_mixture_has_unit_length_and_lies_between_both(a: list[float], b: list
 
 def test_a_picture_and_words_that_cancel_each_other_out_are_no_query() -> None:
     picture = np.array([0.6, 0.8], np.float32)
-    with pytest.raises(QueryError, match=r"cancel each other out at a weight of 0\.5: choose another weight"):
+    with pytest.raises(QueryError, match=r"at a weight of 0\.5 cancel each other out: change one of them, or a weight"):
         blend_query_vectors(picture, -picture, 0.5)
 
 

@@ -233,6 +233,6 @@ def test_the_schema_asks_for_exactly_what_is_read() -> None:
 
 
 def test_every_instruction_says_that_the_message_is_material() -> None:
-    for instruction in (*prompts.RANKING.values(), prompts.REFINEMENT):
+    for instruction in (*prompts.RANKING.values(), prompts.REFINEMENT, prompts.INTERPRETATION):
         assert "material" in instruction
         assert "changes this task" in instruction

@@ -1,0 +1,62 @@
+"""Corrects words that are neither known to the language nor written in the collection."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+
+from core.records.queries import Correction
+from core.text import plain, plain_words
+
+MIN_LENGTH = 4  # shorter words are one edit from too many others
+MAX_LENGTH = 30
+_ACCENTS = "\u0300-\u036f"
+# A word of letters alone: `DSCN0004` and `red_boat` are names.
+_WORD = re.compile(rf"(?<![\w{_ACCENTS}])[^\W\d_](?:[^\W\d_]|[{_ACCENTS}]|['’](?=[^\W\d_]))*(?![\w{_ACCENTS}])")
+_LETTERS = "abcdefghijklmnopqrstuvwxyz"
+
+
+def corrected(text: str, vocabulary: Mapping[str, int], is_known: Callable[[str], bool]) -> Correction | None:
+    """The text with its misspelt words replaced; None if there are none.
+
+    A word is misspelt if it is neither in `vocabulary` (words of the collection, folded, with their counts) nor
+    `is_known` to a general list, and one edit away from a word of the collection: one letter more, less, changed, or
+    two swapped (Damerau 1964). Of several such words the most frequent one is meant.
+    """
+    changes = list[tuple[str, str]]()
+
+    def replaced(match: re.Match[str]) -> str:
+        word = match.group()
+        better = _correction(word, vocabulary, is_known)
+        if better is None:
+            return word
+        changes.append((word, better))
+        return better
+
+    result = _WORD.sub(replaced, text)
+    return Correction(result, tuple(changes)) if changes else None
+
+
+def _correction(word: str, vocabulary: Mapping[str, int], is_known: Callable[[str], bool]) -> str | None:
+    bare = plain(word)
+    if not MIN_LENGTH <= len(bare) <= MAX_LENGTH or is_known(word):
+        return None
+    if all(part in vocabulary or is_known(part) for part in plain_words(word).split()):  # `Ada's` are two words
+        return None
+    found = {each for each in _one_edit_away(bare) if each in vocabulary and len(each) >= MIN_LENGTH - 1}
+    return max(sorted(found), key=lambda each: vocabulary[each]) if found else None
+
+
+def _one_edit_away(word: str) -> Iterator[str]:
+    """Texts one edit away; what is put in is a letter from a to z or one of the word's own."""
+    letters = sorted({*_LETTERS, *word})
+    for at in range(len(word) + 1):
+        before, after = word[:at], word[at:]
+        if after:
+            yield before + after[1:]
+        if len(after) > 1:
+            yield before + after[1] + after[0] + after[2:]
+        for letter in letters:
+            if after:
+                yield before + letter + after[1:]
+            yield before + letter + after

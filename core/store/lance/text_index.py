@@ -1,0 +1,138 @@
+"""Full-text search over the texts of a snapshot: LanceDB's BM25 over stemmed words, and over their parts."""
+
+from __future__ import annotations
+
+import re
+import threading
+import unicodedata
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from core.store.lance.text_columns import TextColumns
+from core.text import WORD, plain
+
+TEXT_COLUMN = "text"
+# Scripts without blanks: Thai, Lao, Burmese, Khmer, kana and Chinese characters.
+UNSPACED_RUN = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+")
+POSSESSIVE = re.compile(r"(?<=\w)['’]s\b", re.IGNORECASE)
+GRAM, MIN_GRAM_SHARE, MAX_PART_MATCHES = 3, 0.6, 1_000
+
+
+class TextMatches(NamedTuple):
+    """Rows whose text has any of the words, in no order, and their BM25 scores, (k,) float32."""
+
+    rows: NDArray[np.intp]
+    scores: NDArray[np.float32]
+
+
+NO_MATCHES = TextMatches(np.empty(0, np.intp), np.empty(0, np.float32))
+
+
+def looked_for(text: str, language: str) -> str:
+    """The words of a text that are looked for, without case and accents: all but the most frequent of the language."""
+    import lancedb
+
+    def kept(match: re.Match[str]) -> str:
+        base: Any = "icu/split" if UNSPACED_RUN.search(match.group()) else "simple"
+        tokens = lancedb.tokenize(match.group(), base_tokenizer=base, language=language, stem=False)
+        return " ".join(token.text for token in tokens)
+
+    composed = unicodedata.normalize("NFC", text).encode(errors="replace").decode()  # a lone surrogate is no text
+    return plain(WORD.sub(kept, POSSESSIVE.sub("", composed)))
+
+
+class TextIndex:
+    """Finds rows by words. In memory, made from the texts of one snapshot; may be shared between threads.
+
+    Words are compared by their stems in `language`, which the setting allows, without case and accents; its most
+    frequent words are not looked for. Scripts without spaces are split into words by ICU's dictionaries.
+    """
+
+    def __init__(self, columns: TextColumns, language: str = "English") -> None:
+        self._columns, self._language, self._lock = columns, language, threading.Lock()
+
+    def matches(self, words: str, every_word: bool = False) -> TextMatches:
+        """Rows that have any of the words, or every one of them.
+
+        The more of them, the rarer they are and the shorter the text, the better the score.
+        """
+        return _search(self._by_stem, looked_for(words, self._language), every_word)
+
+    def has(self, word: str) -> bool:
+        """Whether any row has the word, and it is one that is looked for."""
+        return len(_search(self._by_stem, looked_for(word, self._language), limit=1).rows) > 0
+
+    def part_matches(self, text: str) -> TextMatches:
+        """Rows that have most runs of three letters or digits of a word: as a part, or in another spelling.
+
+        The first call builds an index of its own.
+        """
+        text = looked_for(text, self._language)
+        found = _search(self._by_part, text, limit=MAX_PART_MATCHES)
+        wanted = [grams for grams in map(_grams, WORD.findall(text)) if grams]
+        texts = self._columns.combined.take(pa.array(found.rows)).to_pylist()
+        kept = np.array([_has_most(each, wanted) for each in texts], np.bool_)
+        return TextMatches(found.rows[kept], found.scores[kept]) if len(kept) else NO_MATCHES
+
+    @property
+    def _by_stem(self) -> Any:
+        with self._lock:
+            return self._stems
+
+    @property
+    def _by_part(self) -> Any:
+        with self._lock:
+            return self._parts
+
+    @cached_property
+    def _stems(self) -> Any:
+        from lancedb.index import FTS
+
+        # ICU with the delimiters of the simple tokenizer: `DSC_0004` is two words, and so is 猫が. It would pass over
+        # the frequent words of all languages at once, among them `dog` (Danish) and `cat` (Romanian).
+        config = FTS(base_tokenizer="icu/split", language=self._language, stem=True, remove_stop_words=False)
+        return self._built("stems", config)
+
+    @cached_property
+    def _parts(self) -> Any:
+        from lancedb.index import FTS
+
+        return self._built("parts", FTS(base_tokenizer="ngram", stem=False, remove_stop_words=False))
+
+    def _built(self, name: str, config: Any) -> Any:
+        table = _in_memory().create_table(name, pa.table({TEXT_COLUMN: self._columns.combined}))
+        table.create_index(TEXT_COLUMN, config=config)
+        return table
+
+
+def _grams(word: str) -> set[str]:
+    return {word[at : at + GRAM] for at in range(len(word) - GRAM + 1)}
+
+
+def _has_most(text: str, wanted: Sequence[set[str]]) -> bool:
+    """Whether a word of the text has most of the runs of letters of any of the words."""
+    written = [_grams(word) for word in WORD.findall(text)]
+    return any(len(grams & each) >= MIN_GRAM_SHARE * len(grams) for grams in wanted for each in written)
+
+
+def _in_memory() -> Any:
+    import lancedb  # takes over a second: imported only when a collection is searched by words
+
+    return lancedb.connect("memory://")
+
+
+def _search(table: Any, words: str, every_word: bool = False, limit: int | None = None) -> TextMatches:
+    from lancedb.query import FullTextOperator, MatchQuery
+
+    count = table.count_rows()
+    if not count:
+        return NO_MATCHES
+    operator = FullTextOperator.AND if every_word else FullTextOperator.OR
+    query = table.search(MatchQuery(words, TEXT_COLUMN, operator=operator), query_type="fts").with_row_id(True)
+    found = query.select(["_score"]).limit(limit or count).to_arrow()
+    return TextMatches(found["_rowid"].to_numpy().astype(np.intp), found["_score"].to_numpy().astype(np.float32))

@@ -1,0 +1,172 @@
+"""Full-text search over a collection: names of files, accents, scripts without blanks, parts of words, odd queries."""
+
+from __future__ import annotations
+
+import unicodedata
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.store.lance.text_index import TextIndex
+from tests.fakes.written import text_columns
+
+ROWS = {
+    "names": {"name": "DSC_0004"},
+    "glued": {"name": "IMG0005"},
+    "camel": {"name": "redBoatLisbon"},
+    "dogs": {"title": "Two dogs and a cat running", "keyword": "animals"},
+    "theatre": {"description": "In the theatre"},
+    "café": {"title": "Le café des élèves"},
+    "decomposed": {"name": unicodedata.normalize("NFD", "Mädchen im Café")},
+    "letters": {"place": "İstanbul, Straße, Łódź"},
+    "kitten": {"title": "子猫の写真"},
+    "cat": {"title": "猫がいる"},
+    "hindi": {"title": "हिन्दी किताब"},
+    "possessive": {"person": "Ada's mother"},
+}
+INDEX = TextIndex(text_columns(*ROWS.values()))
+
+
+def found(query: str, index: TextIndex = INDEX, every_word: bool = False) -> set[str]:
+    return {list(ROWS)[row] for row in index.matches(query, every_word).rows}
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("DSC_0004", {"names"}),
+        ("dsc 0004", {"names"}),
+        ("0004", {"names"}),
+        ("IMG0005", {"glued"}),
+        ("0005", {"glued"}),
+        ("redBoatLisbon", {"camel"}),
+        ("boat", {"camel"}),
+        ("CAFE", {"café", "decomposed"}),
+        (unicodedata.normalize("NFD", "Café"), {"café", "decomposed"}),
+        ("mädchen", {"decomposed"}),
+        ("madchen", {"decomposed"}),
+        ("Eleves", {"café"}),
+        ("istanbul", {"letters"}),
+        ("İSTANBUL", {"letters"}),
+        ("strasse", {"letters"}),
+        ("lodz", {"letters"}),
+        ("猫", {"cat"}),
+        ("猫が", {"cat"}),
+        ("写真", {"kitten"}),
+        ("किताब", {"hindi"}),
+        ("run", {"dogs"}),
+        ("animal", {"dogs"}),
+    ],
+)
+def test_pictures_are_found_by_words_however_they_are_written(query: str, expected: set[str]) -> None:
+    assert found(query) == expected
+
+
+@pytest.mark.parametrize("word", ["dog", "cat", "dogs"])
+def test_words_that_are_frequent_in_other_languages_are_looked_for(word: str) -> None:
+    assert found(word) == {"dogs"}
+    assert INDEX.has(word)
+
+
+@pytest.mark.parametrize("query", ["the", "in the", "The, and a", "of"])
+def test_the_most_frequent_words_of_the_language_alone_find_nothing_not_even_as_parts(query: str) -> None:
+    assert found(query) == set()
+    assert not len(INDEX.part_matches(query).rows)
+    assert not INDEX.has(query)
+
+
+def test_each_language_passes_over_words_of_its_own() -> None:
+    german = TextIndex(text_columns({"title": "Die Häuser und the dog"}), "German")
+    assert [word for word in ("die", "und", "the", "haus", "Häuser", "hauser") if german.has(word)] == [
+        "the",
+        "haus",
+        "Häuser",
+        "hauser",
+    ]
+
+
+def test_the_ending_of_a_possessive_is_no_word() -> None:
+    assert found("dog's") == {"dogs"}
+    assert found("Ada’s") == {"possessive"}
+
+
+def test_every_word_means_each_word_that_tells_anything() -> None:
+    assert found("the dogs of a cat", every_word=True) == {"dogs"}
+    assert found("dogs theatre", every_word=True) == set()
+    assert found("the", every_word=True) == set()
+
+
+def test_more_and_rarer_words_in_a_shorter_text_score_higher() -> None:
+    texts = ["red boat", "red sea", "red boat at sea with many people on the shore", "red"]
+    matches = TextIndex(text_columns(*({"title": text} for text in texts))).matches("red boat")
+    scores = dict(zip(matches.rows.tolist(), matches.scores.tolist(), strict=True))
+    assert scores[0] > scores[2] > scores[1]
+    assert all(score > 0 for score in scores.values())
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("theat", {"theatre"}),
+        ("mothr", {"possessive"}),
+        ("lisbo", {"camel"}),
+        ("fotographie", set()),
+        ("ab", set()),
+        ("", set()),
+    ],
+)
+def test_parts_of_words_are_found_where_most_of_them_is_there(query: str, expected: set[str]) -> None:
+    assert {list(ROWS)[row] for row in INDEX.part_matches(query).rows} == expected
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "",
+        " ",
+        "a" * 10_000,
+        "dog " * 2_500,
+        "\0",
+        "dog\0",
+        "🐶",
+        "\ud800",
+        "%",
+        '"',
+        "'",
+        "dog AND",
+        "title:",
+        "*",
+        "\\",
+    ],
+)
+def test_odd_queries_find_what_words_they_have(query: str) -> None:
+    assert found(query) == ({"dogs"} if "dog" in query else set())
+    parts = INDEX.part_matches(query)
+    assert len(parts.rows) == len(parts.scores)
+
+
+@given(st.text(max_size=30))
+def test_no_query_fails_and_every_row_is_one_of_the_collection_once(query: str) -> None:
+    for matches in (INDEX.matches(query), INDEX.part_matches(query), INDEX.matches(query, every_word=True)):
+        assert len(set(matches.rows.tolist())) == len(matches.rows) == len(matches.scores)
+        assert np.isfinite(matches.scores).all()
+        assert all(0 <= row < len(ROWS) for row in matches.rows.tolist())
+    assert {*INDEX.matches(query, every_word=True).rows} <= {*INDEX.matches(query).rows}
+
+
+@pytest.mark.parametrize("rows", [(), ({},), ({}, {})])
+def test_a_collection_without_texts_finds_nothing(rows: tuple[dict[str, str], ...]) -> None:
+    index = TextIndex(text_columns(*rows))
+    assert not len(index.matches("dog").rows)
+    assert not len(index.part_matches("dog").rows)
+    assert not index.has("dog")
+
+
+def test_threads_share_an_index_that_is_built_once() -> None:
+    index = TextIndex(text_columns(*ROWS.values()))
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(lambda _: sorted(found("dog 0004", index)), range(16)))
+    assert results == [["dogs", "names"]] * 16
