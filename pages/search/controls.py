@@ -11,6 +11,7 @@ from core.errors import ContactSheetError
 from core.records.assets import Filters
 from core.records.created_time import CreatedTime
 from core.search.filters import Facets, impossible_span
+from pages.search.cut import by_control, show_spread
 from pages.search.link_filters import (
     as_collection_writes,
     filter_choices,
@@ -49,8 +50,13 @@ def search_controls(query: str, facets: Facets) -> tuple[SearchParams, DeltaGene
             filters = filter_form(facets, problems)
         weight, similarity = EQUAL_WEIGHT, 0.0
         if query or by_picture:
-            with st.popover(similarity_label(), icon=":material/content_cut:", key="cut"):
+            cut = st.popover(similarity_label(), icon=":material/content_cut:", key="cut", on_change="rerun")
+            with cut:
+                if query:
+                    by_control()
                 similarity = similarity_slider()
+                if cut.open:
+                    show_spread(similarity)
                 weight = weight_slider() if query and by_picture else EQUAL_WEIGHT
     for problem in problems:
         st.warning(escape_markdown(sentence(problem)), icon=":material/filter_alt_off:")
