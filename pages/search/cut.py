@@ -13,7 +13,7 @@ from core.text import counted
 from pages.search.conversation import conversation
 
 BY_LABELS: dict[SearchBy, str] = {"both": "Both", "pixels": "Pixels", "words": "Words"}
-CHART_HEIGHT = 90
+CHART_HEIGHT, COLOUR = 90, "#7d8a91"  # legible on light and dark
 
 
 def by_control() -> None:
@@ -52,7 +52,7 @@ def spread_chart(spread: Sequence[int], floor: float) -> go.Figure:
     width = 1 / half
     centres = [(step + 0.5) * width for step in range(half)]
     opacity = [1.0 if centre + width / 2 > floor else 0.25 for centre in centres]
-    bars = go.Bar(x=centres, y=counts, width=width, marker={"opacity": opacity})
+    bars = go.Bar(x=centres, y=counts, width=width, marker={"color": COLOUR, "opacity": opacity})
     layout = go.Layout(
         margin={"l": 0, "r": 0, "t": 0, "b": 0},
         xaxis={"range": [0, 1], "visible": False},
