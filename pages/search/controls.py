@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from core.errors import ContactSheetError
-from core.records.assets import Filters
+from core.records.assets import Filters, SearchResult
 from core.records.created_time import CreatedTime
+from core.records.searches import SearchBy
 from core.search.filters import Facets, impossible_span
+from pages.search.actions import AS_TYPED
 from pages.search.cut import by_control, show_spread
 from pages.search.link_filters import (
     as_collection_writes,
@@ -26,19 +28,29 @@ from pages.search.search_state import (
     minimum_similarity,
     period_of,
     requested_count,
-    searched_by,
 )
 from pages.ui.format import escape_markdown, sentence
-from pages.ui.streamlit_internals import value_in_link
+from pages.ui.streamlit_internals import values_in_link
 
 LABELS = {"source": "Source", "keyword": "Keyword", "people": "People", "place": "Place", "camera": "Camera"}
 FILTER_KEYS = (*LABELS, "shape", "since", "until", "rating", "gps")
+EMPTY_FIELDS: Mapping[str, object] = {
+    **{key: [] for key in (*LABELS, "shape")},
+    "since": "",
+    "until": "",
+    "rating": None,
+    "gps": None,
+    "by": "both",
+    "floor": 0.0,
+    "weight": EQUAL_WEIGHT,
+}
 
 
-def search_controls(query: str, facets: Facets) -> tuple[SearchParams, DeltaGenerator]:
+def search_controls(query: str, facets: Facets, latest: SearchResult | None) -> tuple[SearchParams, DeltaGenerator]:
     """Filters, and sliders for the weight of the words and the minimum similarity where they apply, on one line.
 
-    Returned with the search is that line, for what there is to say about its result.
+    `latest` is the result that the page shows now. Returned with the search is that line, for what there is to say
+    about its result.
     """
     like = st.query_params.get("like", "")
     uploaded = None if like else chosen_picture()
@@ -49,14 +61,15 @@ def search_controls(query: str, facets: Facets) -> tuple[SearchParams, DeltaGene
         with st.popover(filters_label(), icon=":material/tune:", key="filters"):
             filters = filter_form(facets, problems)
         weight, similarity = EQUAL_WEIGHT, 0.0
+        by: SearchBy = "both"
         if query or by_picture:
             cut = st.popover(similarity_label(), icon=":material/content_cut:", key="cut", on_change="rerun")
             with cut:
                 if query:
-                    by_control()
+                    by = by_control()
                 similarity = similarity_slider()
                 if cut.open:
-                    show_spread(similarity)
+                    show_spread(latest, similarity)
                 weight = weight_slider() if query and by_picture else EQUAL_WEIGHT
     for problem in problems:
         st.warning(escape_markdown(sentence(problem)), icon=":material/filter_alt_off:")
@@ -68,15 +81,27 @@ def search_controls(query: str, facets: Facets) -> tuple[SearchParams, DeltaGene
         top=requested_count(st.query_params),
         picture=uploaded.picture.id if uploaded else "",
         weight=weight,
-        by=searched_by(st.query_params),
-        as_typed="typed" in st.query_params,
+        by=by,
+        as_typed=AS_TYPED in st.query_params,
     )
     return params, line
 
 
+def field_values() -> dict[str, object]:
+    """What all filters and sliders hold."""
+    return {key: st.session_state.get(key) for key in EMPTY_FIELDS}
+
+
+def restore_fields(values: Mapping[str, object]) -> None:
+    """Give the filters and sliders what they once held; for callbacks."""
+    for key, empty in EMPTY_FIELDS.items():
+        value = values.get(key)
+        st.session_state[key] = empty if value is None else value
+
+
 def read_link(facets: Facets) -> list[str]:
     """Keep the filters of the URL that the collection has, as it writes them; say which ones it does not have."""
-    asked = {key: st.query_params.get_all(key) for key in FILTER_KEYS}
+    asked = {key: values_in_link(key) for key in FILTER_KEYS}
     if respelled := as_collection_writes(asked, facets):
         for key, values in respelled.items():
             write_filter(key, values)
@@ -99,20 +124,20 @@ def write_filter(key: str, values: Sequence[str]) -> None:
 
 def filters_label() -> str:
     """`Filters`, with the number of those in use."""
-    used = sum(bool(value_in_link(key)) for key in FILTER_KEYS)
+    used = sum(any(values_in_link(key)) for key in FILTER_KEYS)
     return f"Filters · {used}" if used else "Filters"
 
 
 def similarity_label() -> str:
     """`Similarity`, with the minimum if there is one."""
-    floor = minimum_similarity(number(value_in_link("floor")))
+    floor = minimum_similarity(number("".join(values_in_link("floor")[:1])))
     return f"Similarity · {floor:.2f}" if floor > 0 else "Similarity"
 
 
-def number(value: object) -> float:
-    """A number as a link or a slider gives it; 0 for what is none."""
+def number(text: str) -> float:
+    """A number as a link writes it; 0 for what is none."""
     try:
-        return float(str(value))
+        return float(text)
     except ValueError:
         return 0.0
 

@@ -17,7 +17,8 @@ from core.search.answer import Answer
 from core.search.interpretation import Interpretation
 from core.search.query_language.parser import parse
 from core.search.search_pipeline import CandidatesListener
-from pages.search.actions import back_to_first_page, leave_similar_search
+from pages.search.actions import AS_TYPED, back_to_first_page, leave_similar_search
+from pages.search.controls import field_values, restore_fields
 from pages.search.picture_details import RESULT_ACTIONS, search_similar
 from pages.search.picture_query import chosen_picture, clear_picture
 from pages.search.search_state import SearchParams
@@ -43,9 +44,9 @@ def current_turn(app: App, collection: str, params: SearchParams) -> SearchTurn:
     if latest is None or latest.key != turn_key(collection, version, params):
         read = read_query(app, collection, params)
         answer = run_search(app, collection, params, read)
-        turn = SearchTurn(collection, version, params, answer, follow_up, read)
-        # Another weight is the same search, adjusted: it replaces the turn before.
-        adjusted = latest is not None and latest.with_weight(params.weight).key == turn.key
+        turn = SearchTurn(collection, version, params, answer, follow_up, field_values(), read)
+        # The same search, adjusted, replaces the turn before.
+        adjusted = latest is not None and latest.is_adjusted_to(turn)
         st.session_state[TURNS_KEY] = with_turn(earlier if adjusted else conversation(), turn)
         return turn
     if follow_up is not None:  # it means the same search again, with an explanation
@@ -190,13 +191,16 @@ def can_repeat(turn: SearchTurn) -> bool:
 
 
 def repeat_turn(turn: SearchTurn) -> None:
-    """Repeat an earlier search."""
+    """Repeat an earlier search as it was: with its picture, filters, minimum similarity and weight."""
     if turn.params.picture:
         leave_similar_search()
     else:
         clear_picture()
+    back_to_first_page()
     st.session_state["q"], st.session_state["collection"] = turn.params.query, turn.collection
-    st.session_state["weight"] = turn.params.weight
+    restore_fields(turn.fields)
+    if turn.params.as_typed:
+        st.query_params[AS_TYPED] = "1"
     if turn.params.like:
         st.query_params["like"] = turn.params.like
 

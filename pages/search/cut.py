@@ -8,17 +8,17 @@ from typing import get_args
 import plotly.graph_objects as go
 import streamlit as st
 
+from core.records.assets import SearchResult
 from core.records.searches import SearchBy
 from core.text import counted
-from pages.search.conversation import conversation
 
 BY_LABELS: dict[SearchBy, str] = {"both": "Both", "pixels": "Pixels", "words": "Words"}
 CHART_HEIGHT, COLOUR = 90, "#7d8a91"  # legible on light and dark
 
 
-def by_control() -> None:
+def by_control() -> SearchBy:
     """A switch between pixels, words and both, which the URL holds."""
-    st.segmented_control(
+    chosen: SearchBy | None = st.segmented_control(
         "Look for words in",
         get_args(SearchBy),
         format_func=lambda by: BY_LABELS[by],
@@ -28,11 +28,11 @@ def by_control() -> None:
         bind="query-params",
         help="Pixels: what pictures show. Words: titles, descriptions, keywords, people, places and file names.",
     )
+    return chosen or "both"
 
 
-def show_spread(floor: float) -> None:
-    """How many pictures of the latest search there are at each similarity, and how many the minimum leaves."""
-    result = conversation()[-1].answer.result if conversation() else None
+def show_spread(result: SearchResult | None, floor: float) -> None:
+    """How many pictures of a search there are at each similarity, and how many the minimum leaves."""
     if result is None or not any(result.spread):
         return
     st.plotly_chart(

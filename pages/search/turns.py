@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from core.records.assets import SearchResult
 from core.search.answer import Answer
@@ -17,13 +17,17 @@ MAX_EARLIER_HITS = 4
 
 @dataclass(frozen=True)
 class SearchTurn:
-    """A search of a collection version, its answer, and how its words and the follow-up that led to it were read."""
+    """A search of a collection version, its answer, and how its words and the follow-up that led to it were read.
+
+    `fields` are the values of the page's filters and sliders, by key, with which it can be repeated.
+    """
 
     collection: str
     version: str
     params: SearchParams
     answer: Answer
     follow_up: FollowUp | None = None
+    fields: Mapping[str, object] = field(default_factory=dict)
     read: Interpretation | None = None
 
     @property
@@ -31,9 +35,10 @@ class SearchTurn:
         """What identifies the search; showing more results is the same search."""
         return turn_key(self.collection, self.version, self.params)
 
-    def with_weight(self, weight: float) -> SearchTurn:
-        """The same turn, as if its words had this weight."""
-        return replace(self, params=replace(self.params, weight=weight))
+    def is_adjusted_to(self, other: SearchTurn) -> bool:
+        """Whether the other is the same search with another weight of the words or minimum similarity."""
+        params = replace(self.params, weight=other.params.weight, min_similarity=other.params.min_similarity)
+        return replace(self, params=params).key == other.key
 
 
 def turn_key(collection: str, version: str, params: SearchParams) -> Hashable:

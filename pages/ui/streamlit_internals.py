@@ -91,15 +91,16 @@ def _script_runner(context: Any) -> Any:
     return runner
 
 
-def value_in_link(key: str) -> Any:
-    """The value that a widget bound to the address will have in this run, before it is drawn; None if it has none.
+def values_in_link(key: str) -> list[str]:
+    """What a widget bound to the address will hold in this run, before it is drawn, as the address writes it.
 
     After Back and Forward that is the address's, while the session still holds what the widget had before.
     """
-    in_address = st.query_params.get(key)
-    if getattr(get_script_run_ctx(), "is_history_navigation", False):
-        return in_address
-    return st.session_state.get(key, in_address)
+    if key not in st.session_state or getattr(get_script_run_ctx(), "is_history_navigation", False):
+        return st.query_params.get_all(key)
+    value = st.session_state[key]
+    values = value if isinstance(value, list | tuple) else [value]
+    return [str(each) for each in values if each is not None]
 
 
 def session_id() -> str:

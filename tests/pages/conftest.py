@@ -78,6 +78,11 @@ def frames(test: AppTest) -> list[dict[str, Any]]:
 
 
 def galleries(test: AppTest) -> list[list[dict[str, Any]]]:
-    """What every gallery was given to show, from the top of the page down."""
-    shown = [json.loads(e.proto.json) for e in test.main if e.type == "bidi_component"]
-    return [data["frames"] for data in shown if "frames" in data]
+    """The pictures that every gallery was given to show, from the top of the page down."""
+    return [data["frames"] for data in gallery_data(test)]
+
+
+def gallery_data(test: AppTest) -> list[dict[str, Any]]:
+    """All that every gallery was given."""
+    given = [json.loads(e.proto.json) for e in test.main if e.type == "bidi_component"]
+    return [data for data in given if "frames" in data]

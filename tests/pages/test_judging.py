@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 from dataclasses import replace
 from typing import Any
 
@@ -21,7 +20,7 @@ from pages.search.search_state import SearchParams
 from pages.search.thumbs import JudgedAnswer, answer_thumbs, judged_answer, record_clicks, voting_session
 from pages.ui.gallery import Click, parse_clicks
 from tests.fakes.encoder import COLOURS
-from tests.pages.conftest import frames, visit
+from tests.pages.conftest import frames, gallery_data, visit
 
 ABOUT = JudgedAnswer("demo", "red", "vector")
 
@@ -34,8 +33,7 @@ def picture(colour: str) -> bytes:
 
 def shown(page: AppTest) -> dict[str, Any]:
     """What the first gallery was given."""
-    found: dict[str, Any] = json.loads(next(e for e in page.main if e.type == "bidi_component").proto.json)
-    return found
+    return gallery_data(page)[0]
 
 
 @pytest.fixture

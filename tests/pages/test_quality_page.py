@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -27,7 +26,7 @@ from pages.quality.run_figures import best_possible, grade_captions, missed_ids,
 from pages.ui import person as person_module
 from pages.ui import resources
 from pages.ui.person import SessionConnection
-from tests.pages.conftest import galleries, visit
+from tests.pages.conftest import galleries, gallery_data, visit
 
 
 @pytest.fixture
@@ -273,8 +272,7 @@ def test_judging_blind_shows_one_list_without_its_origin_until_the_end(judgeable
     page.button(key="reveal").click().run()
     assert "Both orders are the same" in text_of(page)
     assert all("by pixels and words" in frame["reason"] for frame in galleries(page)[0])
-    shown = json.loads(next(e for e in page.main if e.type == "bidi_component").proto.json)
-    assert shown["thumbs"] is None
+    assert gallery_data(page)[0]["thumbs"] is None
 
 
 def test_blind_judgements_are_counted_per_order() -> None:

@@ -68,6 +68,33 @@ def test_an_example_becomes_the_query(served: App) -> None:
     assert frames(page)[0]["title"] == "Green"
 
 
+def test_an_earlier_search_is_repeated_with_its_filters_and_minimum(served: App) -> None:
+    page = visit(q="red", keyword="warm", since="1999", shape="landscape", floor="0.3")
+    assert [f["title"] for f in frames(page)] == ["Red <b>sail</b>"]
+    page.multiselect(key="keyword").set_value([])
+    page.text_input(key="since").set_value("")
+    page.button_group(key="shape").set_value([])
+    page.slider(key="floor").set_value(0.0)
+    page.text_input(key="q").set_value("blue").run()
+    assert len(frames(page)) == 3
+    next(b for b in page.button if b.label == "Again").click().run()
+    assert not page.exception
+    assert [f["title"] for f in frames(page)] == ["Red <b>sail</b>"]
+    assert page.multiselect(key="keyword").value == ["warm"]
+    assert page.text_input(key="since").value == "1999"
+    assert page.slider(key="floor").value == 0.3
+    next(b for b in page.button if b.label == "Again").click().run()
+    assert page.multiselect(key="keyword").value == []
+    assert len(frames(page)) == 3
+
+
+def test_another_minimum_is_the_same_search_adjusted(served: App) -> None:
+    page = visit(q="red")
+    for floor in (0.1, 0.2, 0.3):
+        page.slider(key="floor").set_value(floor).run()
+    assert not [b for b in page.button if b.label == "Again"]
+
+
 def test_nothing_found_says_how_to_find_more(served: App) -> None:
     page = visit(q="red", floor="1.0", keyword="cold")
     assert frames(page) == []
@@ -326,3 +353,50 @@ def test_pictures_are_filtered_by_people_places_ratings_cameras_and_coordinates(
         page = visit(collection="travels", **link)
         assert not page.exception, link
         assert [frame["title"] for frame in frames(page)] == ["Red"], link
+
+
+# -- the query language ---------------------------------------------------------------------------------------------
+
+
+def test_parts_of_a_query_are_chips_that_can_be_removed(served: App) -> None:
+    page = visit(q="red -blue")
+    assert [f["title"] for f in frames(page)] == ["Red <b>sail</b>", "Green"]
+    remove = next(b for b in page.button if b.label == "Remove" and b.key.startswith("chip_remove_1"))
+    remove.click().run()
+    assert page.text_input(key="q").value == "red"
+    assert len(frames(page)) == 3
+
+
+def test_changing_a_chip_changes_the_query(served: App) -> None:
+    page = visit(q="red -blue")
+    chip = next(field for field in page.text_input if field.value == "-blue")
+    chip.set_value("-green").run()
+    assert page.text_input(key="q").value == "red -green"
+    assert "Green" not in [f["title"] for f in frames(page)]
+
+
+def test_plain_words_have_no_chips(served: App) -> None:
+    page = visit(q="red sail")
+    assert not [b for b in page.button if (b.key or "").startswith("chip_")]
+
+
+def test_a_mistake_is_shown_at_its_place(served: App) -> None:
+    page = visit(q="red rating:>9")
+    assert "red **:red[rating" in page.warning[0].value
+    assert "ratings go from 1 to 5" in page.warning[0].value
+
+
+def test_a_value_that_the_collection_does_not_have_is_named(served: App) -> None:
+    page = visit(q="keyword:nowhere")
+    assert frames(page) == []
+    assert "nowhere" in page.info[0].value
+
+
+def test_words_alone_leave_out_what_does_not_have_them(served: App) -> None:
+    assert [f["title"] for f in frames(visit(q="green", by="Words"))] == ["Green"]
+    assert len(frames(visit(q="green", by="Pixels"))) == 3
+
+
+def test_the_words_that_were_found_are_marked_in_titles(served: App) -> None:
+    first = frames(visit(q="sail"))[0]
+    assert first["pieces"] == ["Red <b>", "sail", "</b>"]

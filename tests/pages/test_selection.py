@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -13,7 +12,7 @@ from core.library.export_manifest import picture_table
 from pages.search.selection import Selection
 from pages.ui import person as person_module
 from pages.ui.person import SessionConnection
-from tests.pages.conftest import frames, visit
+from tests.pages.conftest import frames, gallery_data, visit
 
 
 @pytest.fixture
@@ -75,7 +74,7 @@ def test_all_selected_pictures_are_judged_at_their_positions(served: App) -> Non
     page = selecting_all(q="red")
     button(page, "all_good").click().run()
     assert not page.exception
-    shown = next(json.loads(e.proto.json) for e in page.main if e.type == "bidi_component" and "frames" in e.proto.json)
+    (shown, *_) = gallery_data(page)
     assert shown["thumbs"] == {frame["id"]: True for frame in shown["frames"]}
 
 
