@@ -20,6 +20,8 @@ TEXT_COLUMN = "text"
 # Scripts without blanks: Thai, Lao, Burmese, Khmer, kana and Chinese characters.
 UNSPACED_RUN = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+")
 POSSESSIVE = re.compile(r"(?<=\w)['’]s\b", re.IGNORECASE)
+# Lance writes so many rows into a fragment; a row is addressed by its fragment and its place there.
+FRAGMENT_ROWS, PLACE_BITS = 1 << 20, 32
 GRAM, MIN_GRAM_SHARE, MAX_PART_MATCHES = 3, 0.6, 1_000
 
 
@@ -135,4 +137,6 @@ def _search(table: Any, words: str, every_word: bool = False, limit: int | None 
     operator = FullTextOperator.AND if every_word else FullTextOperator.OR
     query = table.search(MatchQuery(words, TEXT_COLUMN, operator=operator), query_type="fts").with_row_id(True)
     found = query.select(["_score"]).limit(limit or count).to_arrow()
-    return TextMatches(found["_rowid"].to_numpy().astype(np.intp), found["_score"].to_numpy().astype(np.float32))
+    addresses = found["_rowid"].to_numpy().astype(np.intp)
+    rows = (addresses >> PLACE_BITS) * FRAGMENT_ROWS + (addresses & ((1 << PLACE_BITS) - 1))
+    return TextMatches(rows, found["_score"].to_numpy().astype(np.float32))

@@ -6,10 +6,12 @@ import unicodedata
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.store.lance.text_columns import FIELDS, TextColumns
 from core.store.lance.text_index import TextIndex
 from tests.fakes.written import text_columns
 
@@ -163,6 +165,15 @@ def test_a_collection_without_texts_finds_nothing(rows: tuple[dict[str, str], ..
     assert not len(index.matches("dog").rows)
     assert not len(index.part_matches("dog").rows)
     assert not index.has("dog")
+
+
+def test_rows_beyond_the_first_million_are_found_at_their_places() -> None:
+    count, titled = 1_100_000, pa.array(["boat"])
+    empty = pa.repeat("", count - 1)
+    texts = {str(name): pa.concat_arrays([empty, titled if name == "title" else pa.array([""])]) for name in FIELDS}
+    index = TextIndex(TextColumns(("x",) * count, texts))
+    assert index.matches("boats").rows.tolist() == [count - 1]
+    assert index.part_matches("boat").rows.tolist() == [count - 1]
 
 
 def test_threads_share_an_index_that_is_built_once() -> None:
