@@ -65,7 +65,7 @@ def _name_parts(name: str, start: int, end: int) -> Iterator[Span]:
     """The words in a word of a file's name, split as the index does: `redBoat` and `IMG0004` are two each."""
     for at in range(start + 1, end):
         before, after = name[at - 1], name[at]
-        if (before.islower() and after.isupper()) or (before.isalpha() and after.isnumeric()):
+        if (before.islower() and after.isupper()) or before.isnumeric() != after.isnumeric():
             yield start, at
             start = at
     yield start, end
