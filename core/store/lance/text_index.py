@@ -22,6 +22,7 @@ UNSPACED_RUN = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff
 POSSESSIVE = re.compile(r"(?<=\w)['’]s\b", re.IGNORECASE)
 # Lance writes so many rows into a fragment; a row is addressed by its fragment and its place there.
 FRAGMENT_ROWS, PLACE_BITS = 1 << 20, 32
+MAX_WORD_LENGTH = 128  # a file may be named by a hash
 GRAM, MIN_GRAM_SHARE, MAX_PART_MATCHES = 3, 0.6, 1_000
 
 
@@ -41,7 +42,8 @@ def looked_for(text: str, language: str) -> str:
 
     def kept(match: re.Match[str]) -> str:
         base: Any = "icu/split" if UNSPACED_RUN.search(match.group()) else "simple"
-        tokens = lancedb.tokenize(match.group(), base_tokenizer=base, language=language, stem=False)
+        options = {"language": language, "stem": False, "max_token_length": MAX_WORD_LENGTH}
+        tokens = lancedb.tokenize(match.group(), base_tokenizer=base, **options)
         return " ".join(token.text for token in tokens)
 
     composed = unicodedata.normalize("NFC", text).encode(errors="replace").decode()  # a lone surrogate is no text
@@ -97,8 +99,8 @@ class TextIndex:
 
         # ICU with the delimiters of the simple tokenizer: `DSC_0004` is two words, and so is 猫が. It would pass over
         # the frequent words of all languages at once, among them `dog` (Danish) and `cat` (Romanian).
-        config = FTS(base_tokenizer="icu/split", language=self._language, stem=True, remove_stop_words=False)
-        return self._built("stems", config)
+        options = {"language": self._language, "remove_stop_words": False, "max_token_length": MAX_WORD_LENGTH}
+        return self._built("stems", FTS(base_tokenizer="icu/split", **options))
 
     @cached_property
     def _parts(self) -> Any:

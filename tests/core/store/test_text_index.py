@@ -28,6 +28,8 @@ ROWS = {
     "cat": {"title": "猫がいる"},
     "hindi": {"title": "हिन्दी किताब"},
     "possessive": {"person": "Ada's mother"},
+    "dated": {"name": "20040503trip"},
+    "hash": {"name": "0123456789abcdef" * 4},
 }
 INDEX = TextIndex(text_columns(*ROWS.values()))
 
@@ -61,6 +63,9 @@ def found(query: str, index: TextIndex = INDEX, every_word: bool = False) -> set
         ("किताब", {"hindi"}),
         ("run", {"dogs"}),
         ("animal", {"dogs"}),
+        ("trip", {"dated"}),
+        ("20040503", {"dated"}),
+        ("0123456789abcdef" * 4, {"hash"}),
     ],
 )
 def test_pictures_are_found_by_words_however_they_are_written(query: str, expected: set[str]) -> None:
