@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import unicodedata
 from concurrent.futures import ThreadPoolExecutor
 
@@ -11,8 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.search.stemming import Language
+from core.settings import PROJECT
 from core.store.lance.text_columns import FIELDS, TextColumns
 from core.store.lance.text_index import TextIndex
+from core.text import WORD
 from tests.fakes.written import text_columns
 
 ROWS = {
@@ -170,6 +174,19 @@ def test_a_collection_without_texts_finds_nothing(rows: tuple[dict[str, str], ..
     assert not len(index.matches("dog").rows)
     assert not len(index.part_matches("dog").rows)
     assert not index.has("dog")
+
+
+def test_words_are_stemmed_as_the_marks_in_results_are() -> None:
+    """Otherwise a picture would be found by a word that is not marked, or the other way round."""
+    with (PROJECT / "data" / "demo" / "manifest.csv").open(encoding="utf-8") as file:
+        columns = text_columns(*({"description": row["description"]} for row in csv.DictReader(file)))
+    index, language = TextIndex(columns), Language()
+    stems = [{language.stem(word) for word in WORD.findall(text)} for text in columns.combined.to_pylist()]
+    words = [word for word in sorted(columns.vocabulary)[::15] if index.has(word)]
+    assert len(words) > 50
+    for word in words:
+        expected = {row for row, each in enumerate(stems) if language.stem(word) in each}
+        assert {*index.matches(word).rows.tolist()} == expected, word
 
 
 def test_rows_beyond_the_first_million_are_found_at_their_places() -> None:
