@@ -141,7 +141,7 @@ class Searcher:
             stage_ms=stages.finish(),
             closest=closest,
             correction=correction,
-            hints=() if by_picture or not ordered.by_pixels else self._hints(asked, ordered),
+            hints=() if by_picture or not ordered.by_pixels else self._hints(resident, asked, ordered),
             spread=ordered.spread,
         )
 
@@ -211,11 +211,11 @@ class Searcher:
     def _words_weight(self, words: str) -> float:
         return FULL_WEIGHT if looks_up(words) else words_weight(self.text_fit.wrong_share)
 
-    def _hints(self, query: Query, ordered: Ordered) -> tuple[str, ...]:
+    def _hints(self, resident: Resident, query: Query, ordered: Ordered) -> tuple[str, ...]:
         if not len(ordered.rows):
             return ()
-        best = float(ordered.similarities[0])
-        return search_hints(query.words, self.model, self.text_fit, best, bool(ordered.relative.any()))
+        best, unknown = float(ordered.similarities[0]), resident.words.unknown(query.words)
+        return search_hints(query.words, self.model, self.text_fit, best, bool(ordered.relative.any()), unknown)
 
     def _found_hits(
         self, resident: Resident, query: Query, options: SearchOptions, ordered: Ordered
