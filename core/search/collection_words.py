@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from core.cache import LruCache
 from core.records.queries import Correction, Wish
-from core.search.spelling import corrected
+from core.search.spelling import corrected, unknown_words
 from core.search.stemming import Language
 from core.store.lance.text_columns import TextColumns
 from core.store.lance.text_index import TextIndex, TextMatches
@@ -73,6 +73,12 @@ class CollectionWords:
     def corrected(self, text: str) -> Correction | None:
         """The text with misspelt words corrected to words of the collection; None if none is misspelt."""
         return corrected(text, self.vocabulary, self._language.is_known) if self._language.has_word_list else None
+
+    def unknown(self, text: str) -> list[str]:
+        """The words of a text that neither the collection nor a general list has; none without such a list."""
+        if not self._language.has_word_list:
+            return []
+        return unknown_words(text, self.vocabulary, self._language.is_known)
 
     @property
     def vocabulary(self) -> Mapping[str, int]:

@@ -26,14 +26,14 @@ class WordFinder:
     """Finds the words of one query in texts: by their stems, or else where they are parts of words."""
 
     def __init__(self, query: str, language: Language, is_telling: Callable[[str], bool]) -> None:
-        """`is_telling` says whether a word is indexed: the most frequent words of a language are not."""
+        """`is_telling` says whether a word occurs in the collection."""
         self._language = language
         text = looked_for(query, language.name)
         words = list(dict.fromkeys(WORD.findall(text)))
-        telling = [word for word in words if is_telling(word)]
-        self._stems = {language.stem(word) for word in telling}
+        self._stems = {language.stem(word) for word in words}
         self._unspaced = UNSPACED_RUN.findall(text)
-        self._parts = [] if telling else [word for word in words if len(word) >= MIN_PART]
+        # Asking about a word costs a search of its own: until one is telling, which the first mostly is.
+        self._parts = [] if any(map(is_telling, words)) else [word for word in words if len(word) >= MIN_PART]
 
     def texts(self, asset: Asset) -> tuple[FoundText, ...]:
         """The texts of a picture that have any of the words, in the order in which people read them."""
@@ -72,7 +72,7 @@ def _name_parts(name: str, start: int, end: int) -> Iterator[Span]:
     """The words in a word of a file's name, split as the index does: `redBoat` and `IMG0004` are two each."""
     for at in range(start + 1, end):
         before, after = name[at - 1], name[at]
-        if (before.islower() and after.isupper()) or (before.isalpha() and after.isnumeric()):
+        if (before.islower() and after.isupper()) or before.isnumeric() != after.isnumeric():
             yield start, at
             start = at
     yield start, end

@@ -3,27 +3,43 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 
 from core.records.assets import ModelCard
 from core.records.text_fit import TextFit
+from core.text import listed, quoted
 
 WEAK = "Weak matches: nothing here looks much like what you describe."
+MAX_NAMED = 3
 # Parts of the names of models that were trained on texts in many languages.
 MULTILINGUAL = ("xlm", "siglip2", "multilingual", "nllb", "mt5", "i18n")
 
 
 def search_hints(
-    query: str, model: ModelCard, fit: TextFit, best_similarity: float, found_by_words: bool
+    query: str,
+    model: ModelCard,
+    fit: TextFit,
+    best_similarity: float,
+    found_by_words: bool,
+    unknown: Sequence[str] = (),
 ) -> tuple[str, ...]:
-    """What a person should know about the result of a query in words; nothing where words were found."""
+    """What a person should know about the result of a query in words: of the `unknown` ones, and of all where none of
+    them was found in a text.
+    """
+    hints = [_unknown(unknown)] if unknown else []
     if found_by_words or not query:
-        return ()
-    hints = []
+        return tuple(hints)
     if script := _foreign_script(query, model):
         hints.append(f"The model {model.name} was trained on English texts and may not know {script}.")
     elif fit.weak_similarity is not None and best_similarity < fit.weak_similarity:
         hints.append(WEAK)
     return tuple(hints)
+
+
+def _unknown(words: Sequence[str]) -> str:
+    named = listed([quoted(word) for word in words[:MAX_NAMED]])
+    stand, them = ("stands", "it") if len(words) == 1 else ("stand", "them")
+    return f"{named} {stand} in no text here, and the model may not know {them}."
 
 
 def _foreign_script(query: str, model: ModelCard) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -12,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.embedding.encoder import Encoder
-from core.errors import ModelUnavailable
+from core.errors import ModelUnavailable, StoreError
+from core.logs import log
 from core.metrics.stage_timer import StageTimer
 from core.records.assets import Asset, Filters, Found, Hit, ModelCard, SearchResult
 from core.records.queries import Query, TextCondition
@@ -57,6 +59,7 @@ class Searcher:
         self._table, self._encoder, self._fits, self._language, self._now = table, encoder, fits, language, now
         self._lock = threading.Lock()
         self._resident: Resident | None = None
+        self._unstored: MeasuredFit | None = None
         self._hashes = StructureHashes(MAX_CACHED_HASHES)
         self._word_searches = ThreadPoolExecutor(MAX_WORD_SEARCHES, "words")
 
@@ -82,22 +85,22 @@ class Searcher:
 
     @property
     def text_fit(self) -> TextFit:
-        """How well the collection's texts fit its pictures, as it was measured last. Raises StoreError."""
-        measured = self._fits.get()
+        """How well the collection's texts fit its pictures, as it was measured last."""
+        measured = self._measured_fit()
         return measured.fit if measured and measured.checkpoint == self.model.checkpoint else NO_FIT
 
     def prepare_words(self) -> None:
         """Read the texts of the collection, and measure how well they fit where that is not known.
 
-        Raises ModelUnavailable, StoreError.
+        Where the measurement cannot be stored, this process keeps it. Raises ModelUnavailable, StoreError.
         """
         resident, checkpoint, now = self._current(), self.model.checkpoint, self._now()
         columns = resident.words.columns
         resident.words.prepare()
-        if is_outdated(self._fits.get(), checkpoint, columns.digest, len(columns), now):
+        if is_outdated(self._measured_fit(), checkpoint, columns.digest, len(columns), now):
             encode, rows = self._matching_encoder().encode_texts, np.flatnonzero(columns.with_text).tolist()
             fit = measure_text_fit(resident.snapshot.vectors, rows, columns.written, encode)
-            self._fits.put(MeasuredFit(fit, checkpoint, columns.digest, len(columns), now))
+            self._keep(MeasuredFit(fit, checkpoint, columns.digest, len(columns), now))
 
     def search(
         self,
@@ -138,7 +141,7 @@ class Searcher:
             stage_ms=stages.finish(),
             closest=closest,
             correction=correction,
-            hints=() if by_picture or not ordered.by_pixels else self._hints(asked, ordered),
+            hints=() if by_picture or not ordered.by_pixels else self._hints(resident, asked, ordered),
             spread=ordered.spread,
         )
 
@@ -161,6 +164,23 @@ class Searcher:
         """One asset and its thumbnail (JPEG), or None if the collection does not hold it."""
         found = self._table.assets([asset_id])
         return found[0] if found else None
+
+    def _measured_fit(self) -> MeasuredFit | None:
+        if self._unstored is not None:
+            return self._unstored
+        try:
+            return self._fits.get()
+        except StoreError as error:  # searches go on without it
+            log("search", "how well texts fit cannot be read", logging.WARNING, error=str(error))
+            return None
+
+    def _keep(self, measured: MeasuredFit) -> None:
+        self._unstored = measured
+        try:
+            self._fits.put(measured)
+            self._unstored = None
+        except StoreError as error:  # a disk that is full or read-only keeps nobody from searching
+            log("search", "how well texts fit was not stored", logging.WARNING, error=str(error))
 
     def _start_words(self, resident: Resident, query: Query, options: SearchOptions) -> Future[TextMatches] | None:
         """Looks for the words beside the encoding of the query."""
@@ -191,11 +211,11 @@ class Searcher:
     def _words_weight(self, words: str) -> float:
         return FULL_WEIGHT if looks_up(words) else words_weight(self.text_fit.wrong_share)
 
-    def _hints(self, query: Query, ordered: Ordered) -> tuple[str, ...]:
+    def _hints(self, resident: Resident, query: Query, ordered: Ordered) -> tuple[str, ...]:
         if not len(ordered.rows):
             return ()
-        best = float(ordered.similarities[0])
-        return search_hints(query.words, self.model, self.text_fit, best, bool(ordered.relative.any()))
+        best, unknown = float(ordered.similarities[0]), resident.words.unknown(query.words)
+        return search_hints(query.words, self.model, self.text_fit, best, bool(ordered.relative.any()), unknown)
 
     def _found_hits(
         self, resident: Resident, query: Query, options: SearchOptions, ordered: Ordered

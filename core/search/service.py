@@ -153,7 +153,7 @@ class SearchService:
         return self._collections.searcher(collection).examples(count)
 
     def text_fit(self, collection: str) -> TextFit:
-        """How well the texts of a collection fit its pictures, as it was measured last. Raises StoreError."""
+        """How well the texts of a collection fit its pictures, as it was measured last. Raises CollectionError."""
         return self._collections.searcher(collection).text_fit
 
     def facets(self, collection: str) -> Facets:

@@ -37,12 +37,23 @@ def corrected(text: str, vocabulary: Mapping[str, int], is_known: Callable[[str]
     return Correction(result, tuple(changes)) if changes else None
 
 
+def unknown_words(text: str, vocabulary: Mapping[str, int], is_known: Callable[[str], bool]) -> list[str]:
+    """The words of a text that are neither in `vocabulary` nor `is_known` to a general list, each once."""
+    words = dict.fromkeys(match.group() for match in _WORD.finditer(text))
+    return [word for word in words if _is_unknown(word, vocabulary, is_known)]
+
+
+def _is_unknown(word: str, vocabulary: Mapping[str, int], is_known: Callable[[str], bool]) -> bool:
+    if not MIN_LENGTH <= len(plain(word)) <= MAX_LENGTH or is_known(word):
+        return False
+    # `Ada's` are two words.
+    return not all(part in vocabulary or is_known(part) for part in plain_words(word).split())
+
+
 def _correction(word: str, vocabulary: Mapping[str, int], is_known: Callable[[str], bool]) -> str | None:
+    if not _is_unknown(word, vocabulary, is_known):
+        return None
     bare = plain(word)
-    if not MIN_LENGTH <= len(bare) <= MAX_LENGTH or is_known(word):
-        return None
-    if all(part in vocabulary or is_known(part) for part in plain_words(word).split()):  # `Ada's` are two words
-        return None
     found = {each for each in _one_edit_away(bare) if each in vocabulary and len(each) >= MIN_LENGTH - 1}
     return max(sorted(found), key=lambda each: vocabulary[each]) if found else None
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from core.cache import LruCache
 from core.text import plain
 
 # The code of each language in the general word lists; the other languages that can be stemmed have none.
@@ -28,6 +29,7 @@ _WORD_LISTS = {
     "Swedish": "sv",
     "Turkish": "tr",
 }
+MAX_CACHED_STEMS = 50_000
 _OTHER_LETTERS = ("Greek", "Russian")
 
 
@@ -37,6 +39,9 @@ class Language:
 
     name: str = "English"
     _lock: threading.Lock = field(default_factory=threading.Lock, compare=False, repr=False)
+    _stems: LruCache[str, str] = field(
+        default_factory=lambda: LruCache(MAX_CACHED_STEMS), compare=False, repr=False, init=False
+    )
 
     @property
     def has_word_list(self) -> bool:
@@ -58,8 +63,12 @@ class Language:
 
     def stem(self, word: str) -> str:
         """The stem of a word without case and accents (Snowball, as LanceDB stems)."""
+        known = self._stems.get(word)
+        if known is not None:
+            return known
         with self._lock:  # a stemmer keeps the word it is at
-            return str(self._stemmer.stemWord(plain(word)))
+            stem = str(self._stemmer.stemWord(plain(word)))
+        return self._stems.setdefault(word, stem)
 
     @cached_property
     def _stemmer(self) -> Any:

@@ -12,7 +12,7 @@ from core.records.text_fit import MIN_SAMPLE, MOSTLY_RIGHT, MeasuredFit, TextFit
 
 SAMPLE = 240
 # The share of a collection's own texts whose most similar picture is less similar than a weak match.
-WEAK_QUANTILE = 0.03
+WEAK_QUANTILE = 0.01
 ROUNDING = 1e-6
 # A measurement is made anew once this share of the pictures came or went, or the texts changed and it is this old.
 CHANGED_SHARE, MAX_AGE = 0.1, timedelta(minutes=10)

@@ -8,9 +8,12 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from core.errors import ContactSheetError
-from core.records.assets import Filters
+from core.records.assets import Filters, SearchResult
 from core.records.created_time import CreatedTime
+from core.records.searches import SearchBy
 from core.search.filters import Facets, impossible_span
+from pages.search.actions import AS_TYPED
+from pages.search.cut import by_control, show_spread
 from pages.search.link_filters import (
     as_collection_writes,
     filter_choices,
@@ -25,7 +28,6 @@ from pages.search.search_state import (
     minimum_similarity,
     period_of,
     requested_count,
-    searched_by,
 )
 from pages.ui.format import escape_markdown, sentence
 from pages.ui.streamlit_internals import values_in_link
@@ -38,15 +40,17 @@ EMPTY_FIELDS: Mapping[str, object] = {
     "until": "",
     "rating": None,
     "gps": None,
+    "by": "both",
     "floor": 0.0,
     "weight": EQUAL_WEIGHT,
 }
 
 
-def search_controls(query: str, facets: Facets) -> tuple[SearchParams, DeltaGenerator]:
+def search_controls(query: str, facets: Facets, latest: SearchResult | None) -> tuple[SearchParams, DeltaGenerator]:
     """Filters, and sliders for the weight of the words and the minimum similarity where they apply, on one line.
 
-    Returned with the search is that line, for what there is to say about its result.
+    `latest` is the result that the page shows now. Returned with the search is that line, for what there is to say
+    about its result.
     """
     like = st.query_params.get("like", "")
     uploaded = None if like else chosen_picture()
@@ -57,9 +61,15 @@ def search_controls(query: str, facets: Facets) -> tuple[SearchParams, DeltaGene
         with st.popover(filters_label(), icon=":material/tune:", key="filters"):
             filters = filter_form(facets, problems)
         weight, similarity = EQUAL_WEIGHT, 0.0
+        by: SearchBy = "both"
         if query or by_picture:
-            with st.popover(similarity_label(), icon=":material/content_cut:", key="cut"):
+            cut = st.popover(similarity_label(), icon=":material/content_cut:", key="cut", on_change="rerun")
+            with cut:
+                if query:
+                    by = by_control()
                 similarity = similarity_slider()
+                if cut.open:
+                    show_spread(latest, similarity)
                 weight = weight_slider() if query and by_picture else EQUAL_WEIGHT
     for problem in problems:
         st.warning(escape_markdown(sentence(problem)), icon=":material/filter_alt_off:")
@@ -71,8 +81,8 @@ def search_controls(query: str, facets: Facets) -> tuple[SearchParams, DeltaGene
         top=requested_count(st.query_params),
         picture=uploaded.picture.id if uploaded else "",
         weight=weight,
-        by=searched_by(st.query_params),
-        as_typed="typed" in st.query_params,
+        by=by,
+        as_typed=AS_TYPED in st.query_params,
     )
     return params, line
 

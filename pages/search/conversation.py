@@ -17,7 +17,7 @@ from core.search.answer import Answer
 from core.search.interpretation import Interpretation
 from core.search.query_language.parser import parse
 from core.search.search_pipeline import CandidatesListener
-from pages.search.actions import back_to_first_page, leave_similar_search
+from pages.search.actions import AS_TYPED, back_to_first_page, leave_similar_search
 from pages.search.controls import field_values, restore_fields
 from pages.search.picture_details import RESULT_ACTIONS, search_similar
 from pages.search.picture_query import chosen_picture, clear_picture
@@ -196,8 +196,11 @@ def repeat_turn(turn: SearchTurn) -> None:
         leave_similar_search()
     else:
         clear_picture()
+    back_to_first_page()
     st.session_state["q"], st.session_state["collection"] = turn.params.query, turn.collection
     restore_fields(turn.fields)
+    if turn.params.as_typed:
+        st.query_params[AS_TYPED] = "1"
     if turn.params.like:
         st.query_params["like"] = turn.params.like
 

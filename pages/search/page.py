@@ -47,7 +47,8 @@ def main() -> None:
     if collection == DEMO:
         wait_for_demo()
     query = query_box(app)
-    params, line = search_controls(query, app.searches.facets(collection))
+    latest = conversation()[-1].answer.result if conversation() else None
+    params, line = search_controls(query, app.searches.facets(collection), latest)
     show_notice(app, SECTION)
     judged = None
     if params.has_query:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from core.records.assets import SearchResult
-from pages.search.actions import back_to_first_page
+from pages.search.actions import AS_TYPED, back_to_first_page
 from pages.ui.format import escape_markdown
-
-AS_TYPED = "typed"  # in the URL: no sentences are read and no spelling is corrected
 
 
 def show_correction(result: SearchResult, typed: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import get_args
 
 from core.records.assets import Filters, SearchResult
 from core.records.created_time import CreatedTime
@@ -65,12 +64,6 @@ def requested_count(url_params: Mapping[str, str]) -> int:
         return PAGE_SIZE
     pages = -(-max(1, requested) // PAGE_SIZE)
     return min(pages * PAGE_SIZE, MAX_SHOWN)
-
-
-def searched_by(url_params: Mapping[str, str]) -> SearchBy:
-    """What the URL says that words are looked for in: both, unless it names one of the two."""
-    by = url_params.get("by", "both")
-    return next((name for name in get_args(SearchBy) if name == by), "both")
 
 
 def minimum_similarity(slider: float) -> float:

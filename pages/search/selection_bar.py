@@ -10,16 +10,19 @@ import streamlit as st
 
 from core.app import App
 from core.library.export_manifest import picture_table
+from core.search.follow_up_rules import ID_DIGITS
 from core.text import counted
 from pages.clusters.selection_download import show_selection_download
 from pages.library.outcome_notice import remove_pictures
 from pages.search.cluster_form import show_cluster_form
+from pages.search.query_chips import search_for
 from pages.search.selection import change_selection, selection
 from pages.search.thumbs import JudgedAnswer, judge_all
 from pages.ui.person import person
 from pages.ui.streamlit_internals import uninterrupted
 
 SECTION = "search"
+MAX_LIKE = 12  # pictures that refine a search at once
 _CSS = Path(__file__).parent / "selection_bar.css"
 
 
@@ -54,6 +57,7 @@ def show_selection_bar(app: App, collection: str, shown: Sequence[str], judged: 
         st.button("Clear", key="select_none", type="tertiary", on_click=change_selection, args=(True,))
         with st.popover("Export", icon=":material/download:", key="export_popover"):
             show_export(app, collection, chosen, curator)
+        like_buttons(chosen)
         if judged is not None:
             judge_buttons(app, judged, shown, chosen)
         if curator:
@@ -68,6 +72,29 @@ def show_selection_bar(app: App, collection: str, shown: Sequence[str], judged: 
                 on_click=remove_selected,
                 args=(app, collection, chosen),
             )
+
+
+def like_buttons(chosen: Sequence[str]) -> None:
+    """Refines the search by the selected pictures, turn by turn."""
+    for key, label, sign in (("more_like", "More like these", ""), ("less_like", "Less like these", "-")):
+        st.button(
+            label,
+            key=key,
+            icon=f":material/{'add' if not sign else 'remove'}:",
+            disabled=len(chosen) > MAX_LIKE,
+            on_click=refine_by_pictures,
+            args=(tuple(chosen), sign),
+            help=f"At most {MAX_LIKE} pictures" if len(chosen) > MAX_LIKE else None,
+        )
+
+
+def refine_by_pictures(chosen: Sequence[str], sign: str) -> None:
+    """The next run searches for the same, and like these pictures or, with a minus, unlike them."""
+    text = str(st.session_state.get("q") or "")
+    terms = [f"{sign}like:{asset_id[:ID_DIGITS]}" for asset_id in chosen]
+    known = set(text.split())
+    search_for(" ".join([text, *(term for term in terms if term not in known)]).strip())
+    change_selection(False)
 
 
 def show_export(app: App, collection: str, chosen: Sequence[str], curator: bool) -> None:

@@ -285,3 +285,27 @@ test("a gallery whose pictures were not opened takes no focus", () => {
   render({ open: "", viewed: "b" })
   assert.equal(document.activeElement, document.body)
 })
+
+// -- what a search found ----------------------------------------------------------------------------------------
+
+test("words that were found are marked in the title, as text", () => {
+  render({ frames: [{ ...frames("a")[0], title: "<b>Red sail", pieces: ["<b>", "Red", " sail"] }] })
+  assert.equal(frame("a").querySelector(".title").textContent, "<b>Red sail")
+  assert.deepEqual(all(".title mark").map((mark) => mark.textContent), ["Red"])
+  assert.equal(all(".title b").length, 0)
+})
+
+test("near-duplicates under a picture are counted on it", () => {
+  render({ frames: [{ ...frames("a")[0], folded: 3 }, frames("b")[0]] })
+  assert.equal(frame("a").querySelector(".folded").textContent, "+3")
+  assert.equal(frame("b").querySelector(".folded"), null)
+})
+
+test("a line stands after the pictures that stand out, and moving on by keys passes over it", () => {
+  render({ divider: { after: 2, text: "Closest matches end here" } })
+  assert.equal(root.querySelector(".sheet").children[2].textContent, "Closest matches end here")
+  assert.deepEqual(ids(), ["a", "b", "c", "d", "e"])
+  frame("b").querySelector(".open").focus()
+  fire(document.activeElement, "keydown", { key: "ArrowRight" })
+  assert.equal(document.activeElement.closest(".frame").dataset.id, "c")
+})

@@ -13,10 +13,12 @@ from streamlit.testing.v1.element_tree import Block, Button
 from core.access import OPERATOR
 from core.app import App
 from core.errors import CollectionBusy, QueryError
-from core.records.assets import Asset, Location, SearchResult
+from core.records.assets import Asset, FoundText, Location, SearchResult
 from core.records.created_time import CreatedTime
 from core.records.descriptions import Description, Place
 from core.records.jobs import Progress
+from pages.search.cut import spread_chart
+from pages.search.found_details import marked
 from pages.search.picture_facts import described_facts, place_facts
 from pages.search.search_state import (
     MAX_SHOWN,
@@ -29,7 +31,7 @@ from pages.search.search_state import (
 from pages.ui import resources
 from pages.ui.format import escape_markdown
 from pages.ui.progress import progress_text
-from tests.pages.conftest import frames, visit
+from tests.pages.conftest import frames, gallery_data, visit
 
 
 def test_before_any_search_the_page_shows_the_collection_and_examples(served: App) -> None:
@@ -353,3 +355,82 @@ def test_pictures_are_filtered_by_people_places_ratings_cameras_and_coordinates(
         page = visit(collection="travels", **link)
         assert not page.exception, link
         assert [frame["title"] for frame in frames(page)] == ["Red"], link
+
+
+# -- the query language ---------------------------------------------------------------------------------------------
+
+
+def test_parts_of_a_query_are_chips_that_can_be_removed(served: App) -> None:
+    page = visit(q="red -blue")
+    assert [f["title"] for f in frames(page)] == ["Red <b>sail</b>", "Green"]
+    remove = next(b for b in page.button if b.label == "Remove" and b.key.startswith("chip_remove_1"))
+    remove.click().run()
+    assert page.text_input(key="q").value == "red"
+    assert len(frames(page)) == 3
+
+
+def test_changing_a_chip_changes_the_query(served: App) -> None:
+    page = visit(q="red -blue")
+    chip = next(field for field in page.text_input if field.value == "-blue")
+    chip.set_value("-green").run()
+    assert page.text_input(key="q").value == "red -green"
+    assert "Green" not in [f["title"] for f in frames(page)]
+
+
+def test_plain_words_have_no_chips(served: App) -> None:
+    page = visit(q="red sail")
+    assert not [b for b in page.button if (b.key or "").startswith("chip_")]
+
+
+def test_a_mistake_is_shown_at_its_place(served: App) -> None:
+    page = visit(q="red rating:>9")
+    assert "red **:red[rating" in page.warning[0].value
+    assert "ratings go from 1 to 5" in page.warning[0].value
+
+
+def test_a_value_that_the_collection_does_not_have_is_named(served: App) -> None:
+    page = visit(q="keyword:nowhere")
+    assert frames(page) == []
+    assert "nowhere" in page.info[0].value
+
+
+def test_words_alone_leave_out_what_does_not_have_them(served: App) -> None:
+    assert [f["title"] for f in frames(visit(q="green", by="Words"))] == ["Green"]
+    assert len(frames(visit(q="green", by="Pixels"))) == 3
+
+
+def test_the_words_that_were_found_are_marked_in_titles(served: App) -> None:
+    first = frames(visit(q="sail"))[0]
+    assert first["pieces"] == ["Red <b>", "sail", "</b>"]
+
+
+def test_a_misspelt_word_is_corrected_and_the_search_as_typed_is_one_click_away(served: App) -> None:
+    page = visit(q="grean")
+    assert any("Showing results for **green**" in line.value for line in page.markdown)
+    page.button(key="as_typed").click().run()
+    assert "typed" in page.query_params
+    assert not any("Showing results for" in line.value for line in page.markdown)
+    page.text_input(key="q").set_value("blu").run()
+    assert "typed" not in page.query_params
+
+
+def test_a_line_ends_the_closest_matches(served: App) -> None:
+    data = gallery_data(visit(q="red"))[0]
+    assert data["divider"]["text"] == "Closest matches end here"
+    assert 0 < data["divider"]["after"] < 3
+
+
+def test_the_spread_of_similarities_shows_what_the_minimum_leaves_out() -> None:
+    bars = spread_chart([0] * 49 + [2, 1, 0, 3] + [0] * 47, 0.04).data[0]
+    assert list(bars.y[:4]) == [3, 0, 3, 0]
+    assert list(bars.marker.opacity[:4]) == [0.25, 0.25, 1.0, 1.0]
+
+
+def test_words_that_were_found_are_marked_with_a_little_of_what_stands_around_them() -> None:
+    text = "x" * 100 + " a *red* boat " + "y" * 100
+    start = text.index("red")
+    shown = marked(FoundText("description", text, ((start, start + 3),)))
+    assert "**:primary-background[red]**" in shown
+    assert "\\*" in shown
+    assert (shown[0], shown[-1]) == ("…", "…")
+    assert len(shown) < 200

@@ -57,6 +57,7 @@ class TextColumns:
         names = self.texts["name"]
         parts = pc.replace_substring_regex(names, r"(\p{Ll})(\p{Lu})", r"\1 \2")
         parts = pc.replace_substring_regex(parts, r"(\pL)(\pN)", r"\1 \2")
+        parts = pc.replace_substring_regex(parts, r"(\pN)(\pL)", r"\1 \2")
         parts = pc.if_else(pc.equal(parts, names), "", parts)
         return _plain(_joined([*(self.texts[name] for name in FIELDS), parts]))
 

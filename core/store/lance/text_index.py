@@ -20,6 +20,9 @@ TEXT_COLUMN = "text"
 # Scripts without blanks: Thai, Lao, Burmese, Khmer, kana and Chinese characters.
 UNSPACED_RUN = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+")
 POSSESSIVE = re.compile(r"(?<=\w)['’]s\b", re.IGNORECASE)
+# Lance writes so many rows into a fragment; a row is addressed by its fragment and its place there.
+FRAGMENT_ROWS, PLACE_BITS = 1 << 20, 32
+MAX_WORD_LENGTH = 128  # a file may be named by a hash
 GRAM, MIN_GRAM_SHARE, MAX_PART_MATCHES = 3, 0.6, 1_000
 
 
@@ -39,7 +42,8 @@ def looked_for(text: str, language: str) -> str:
 
     def kept(match: re.Match[str]) -> str:
         base: Any = "icu/split" if UNSPACED_RUN.search(match.group()) else "simple"
-        tokens = lancedb.tokenize(match.group(), base_tokenizer=base, language=language, stem=False)
+        options = {"language": language, "stem": False, "max_token_length": MAX_WORD_LENGTH}
+        tokens = lancedb.tokenize(match.group(), base_tokenizer=base, **options)
         return " ".join(token.text for token in tokens)
 
     composed = unicodedata.normalize("NFC", text).encode(errors="replace").decode()  # a lone surrogate is no text
@@ -95,8 +99,8 @@ class TextIndex:
 
         # ICU with the delimiters of the simple tokenizer: `DSC_0004` is two words, and so is 猫が. It would pass over
         # the frequent words of all languages at once, among them `dog` (Danish) and `cat` (Romanian).
-        config = FTS(base_tokenizer="icu/split", language=self._language, stem=True, remove_stop_words=False)
-        return self._built("stems", config)
+        options = {"language": self._language, "remove_stop_words": False, "max_token_length": MAX_WORD_LENGTH}
+        return self._built("stems", FTS(base_tokenizer="icu/split", **options))
 
     @cached_property
     def _parts(self) -> Any:
@@ -135,4 +139,6 @@ def _search(table: Any, words: str, every_word: bool = False, limit: int | None 
     operator = FullTextOperator.AND if every_word else FullTextOperator.OR
     query = table.search(MatchQuery(words, TEXT_COLUMN, operator=operator), query_type="fts").with_row_id(True)
     found = query.select(["_score"]).limit(limit or count).to_arrow()
-    return TextMatches(found["_rowid"].to_numpy().astype(np.intp), found["_score"].to_numpy().astype(np.float32))
+    addresses = found["_rowid"].to_numpy().astype(np.intp)
+    rows = (addresses >> PLACE_BITS) * FRAGMENT_ROWS + (addresses & ((1 << PLACE_BITS) - 1))
+    return TextMatches(rows, found["_score"].to_numpy().astype(np.float32))

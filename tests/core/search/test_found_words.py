@@ -78,6 +78,7 @@ def test_the_words_that_were_found_are_marked_as_they_stand_there(query: str, te
         ("IMG0005", "IMG0005", ["IMG0005"]),
         ("boats", "redBoatLisbon", ["Boat"]),
         ("red lisbon", "redBoatLisbon", ["red", "Lisbon"]),
+        ("trip 20040503", "20040503trip", ["20040503", "trip"]),
     ],
 )
 def test_parts_of_a_file_name_are_marked(query: str, name: str, expected: list[str]) -> None:

@@ -54,3 +54,10 @@ def test_latin_letters_marks_and_pictographs_are_no_other_script(query: str) -> 
 @pytest.mark.parametrize("name", ["xlm-roberta-base-ViT-B-32/laion5b", "ViT-B-16-SigLIP2/webli", "nllb-clip-base/v1"])
 def test_multilingual_models_are_not_warned_of(name: str) -> None:
     assert hints("собака", model=ModelCard(name, "sha256:1", 512)) == ()
+
+
+def test_words_that_nothing_knows_are_named_even_where_others_were_found() -> None:
+    one = search_hints("red xyzzyq", ENGLISH, FIT, 0.9, found_by_words=True, unknown=["xyzzyq"])
+    assert one == ("‘xyzzyq’ stands in no text here, and the model may not know it.",)
+    both = search_hints("xyzzyq plugh", ENGLISH, FIT, 0.9, found_by_words=True, unknown=["xyzzyq", "plugh"])
+    assert both == ("‘xyzzyq’ and ‘plugh’ stand in no text here, and the model may not know them.",)

@@ -13,9 +13,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from core.app import App
 from core.errors import StoreError
 from core.records.text_fit import MIN_SAMPLE, MeasuredFit, TextFit
 from core.search.text_fit import MAX_AGE, SAMPLE, is_outdated, measure_text_fit
+from core.settings import Settings
 from core.store.objects.text_fit_file import TextFitFile
 
 Floats = NDArray[np.float32]
@@ -166,3 +168,17 @@ def test_readers_beside_writers_see_a_whole_measurement(tmp_path: Path) -> None:
     for writer in writers:
         writer.join()
     assert {each.digest if each else "" for each in [*seen, file.get()]} <= {each.digest for each in versions}
+
+
+def test_searches_go_on_where_the_fit_can_be_neither_read_nor_written(
+    app: App, pictures: Path, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    app.ingest(pictures, "colours")
+    (settings.data / "text-fits").write_text("in the way")
+    with caplog.at_level(logging.WARNING):
+        app.warm("colours")
+        assert app.search("green", "colours").hits[0].asset.title == "green.jpg"
+    assert "how well texts fit was not stored" in caplog.text
+    caplog.clear()
+    app.warm("colours")
+    assert "was not stored" not in caplog.text  # nor measured again

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -299,3 +300,10 @@ def test_how_well_texts_fit_is_measured_on_warming_and_forgotten_with_the_collec
     app.removal.delete(OPERATOR, "c", "c")
     app.ingest(pictures, "c")
     assert not app.searches.text_fit("c").known
+
+
+def test_a_search_goes_on_where_the_measured_fit_cannot_be_read(filled: App, caplog: pytest.LogCaptureFixture) -> None:
+    (filled.settings.data / "text-fits" / "c" / "text_fit.json").mkdir(parents=True)
+    with caplog.at_level(logging.WARNING):
+        assert search(filled, "gnus")[0] == "red"
+    assert "how well texts fit cannot be read" in caplog.text

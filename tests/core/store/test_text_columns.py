@@ -65,8 +65,10 @@ def test_names_are_decoded_and_without_folders_and_suffixes() -> None:
 
 
 def test_the_combined_text_has_names_also_in_their_parts() -> None:
-    combined = read({"uris": ["/a/redBoat.jpg"], "title": "Éire"}, {"uris": ["/a/IMG0004.jpg"]}).combined.to_pylist()
-    assert combined == ["eire\nredboat\nred boat", "img0004\nimg 0004"]
+    names = ("redBoat", "IMG0004", "2004Trip", "plain")
+    combined = read(*({"uris": [f"/a/{name}.jpg"], "title": "Éire"} for name in names)).combined.to_pylist()
+    parts = ["redboat\nred boat", "img0004\nimg 0004", "2004trip\n2004 trip", "plain"]
+    assert combined == [f"eire\n{part}" for part in parts]
 
 
 @given(st.permutations(range(4)), st.sets(st.integers(0, 3)))

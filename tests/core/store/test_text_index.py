@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import csv
 import unicodedata
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.search.stemming import Language
+from core.settings import PROJECT
+from core.store.lance.text_columns import FIELDS, TextColumns
 from core.store.lance.text_index import TextIndex
+from core.text import WORD
 from tests.fakes.written import text_columns
 
 ROWS = {
@@ -26,6 +32,8 @@ ROWS = {
     "cat": {"title": "猫がいる"},
     "hindi": {"title": "हिन्दी किताब"},
     "possessive": {"person": "Ada's mother"},
+    "dated": {"name": "20040503trip"},
+    "hash": {"name": "0123456789abcdef" * 4},
 }
 INDEX = TextIndex(text_columns(*ROWS.values()))
 
@@ -59,6 +67,9 @@ def found(query: str, index: TextIndex = INDEX, every_word: bool = False) -> set
         ("किताब", {"hindi"}),
         ("run", {"dogs"}),
         ("animal", {"dogs"}),
+        ("trip", {"dated"}),
+        ("20040503", {"dated"}),
+        ("0123456789abcdef" * 4, {"hash"}),
     ],
 )
 def test_pictures_are_found_by_words_however_they_are_written(query: str, expected: set[str]) -> None:
@@ -163,6 +174,28 @@ def test_a_collection_without_texts_finds_nothing(rows: tuple[dict[str, str], ..
     assert not len(index.matches("dog").rows)
     assert not len(index.part_matches("dog").rows)
     assert not index.has("dog")
+
+
+def test_words_are_stemmed_as_the_marks_in_results_are() -> None:
+    """Otherwise a picture would be found by a word that is not marked, or the other way round."""
+    with (PROJECT / "data" / "demo" / "manifest.csv").open(encoding="utf-8") as file:
+        columns = text_columns(*({"description": row["description"]} for row in csv.DictReader(file)))
+    index, language = TextIndex(columns), Language()
+    stems = [{language.stem(word) for word in WORD.findall(text)} for text in columns.combined.to_pylist()]
+    words = [word for word in sorted(columns.vocabulary)[::15] if index.has(word)]
+    assert len(words) > 50
+    for word in words:
+        expected = {row for row, each in enumerate(stems) if language.stem(word) in each}
+        assert {*index.matches(word).rows.tolist()} == expected, word
+
+
+def test_rows_beyond_the_first_million_are_found_at_their_places() -> None:
+    count, titled = 1_100_000, pa.array(["boat"])
+    empty = pa.repeat("", count - 1)
+    texts = {str(name): pa.concat_arrays([empty, titled if name == "title" else pa.array([""])]) for name in FIELDS}
+    index = TextIndex(TextColumns(("x",) * count, texts))
+    assert index.matches("boats").rows.tolist() == [count - 1]
+    assert index.part_matches("boat").rows.tolist() == [count - 1]
 
 
 def test_threads_share_an_index_that_is_built_once() -> None:
