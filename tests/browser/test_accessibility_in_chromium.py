@@ -132,7 +132,7 @@ def test_the_search_page_is_used_by_keyboard_alone(browser: Browser, address: st
         expect(box).to_be_focused()
         page.keyboard.type("dog")
         page.keyboard.press("Enter")
-        expect(page.locator(".frame .title").first).to_have_text("Resting lion")
+        page.locator(".frame .similarity").first.wait_for()
         settled(page)
         for _ in range(40):
             page.keyboard.press("Tab")
