@@ -63,7 +63,8 @@ def search_controls(query: str, facets: Facets, latest: SearchResult | None) -> 
         weight, similarity = EQUAL_WEIGHT, 0.0
         by: SearchBy = "both"
         if query or by_picture:
-            cut = st.popover(similarity_label(), icon=":material/content_cut:", key="cut", on_change="rerun")
+            # Its label stays: under another one it would be another popover, and closed.
+            cut = st.popover("Similarity", icon=":material/content_cut:", key="cut", on_change="rerun")
             with cut:
                 if query:
                     by = by_control()
@@ -71,6 +72,8 @@ def search_controls(query: str, facets: Facets, latest: SearchResult | None) -> 
                 if cut.open:
                     show_spread(latest, similarity)
                 weight = weight_slider() if query and by_picture else EQUAL_WEIGHT
+            if similarity > 0:
+                st.caption(f"at least {similarity:.2f}", width="content")
     for problem in problems:
         st.warning(escape_markdown(sentence(problem)), icon=":material/filter_alt_off:")
     params = SearchParams(
@@ -126,20 +129,6 @@ def filters_label() -> str:
     """`Filters`, with the number of those in use."""
     used = sum(any(values_in_link(key)) for key in FILTER_KEYS)
     return f"Filters · {used}" if used else "Filters"
-
-
-def similarity_label() -> str:
-    """`Similarity`, with the minimum if there is one."""
-    floor = minimum_similarity(number("".join(values_in_link("floor")[:1])))
-    return f"Similarity · {floor:.2f}" if floor > 0 else "Similarity"
-
-
-def number(text: str) -> float:
-    """A number as a link writes it; 0 for what is none."""
-    try:
-        return float(text)
-    except ValueError:
-        return 0.0
 
 
 def filter_form(facets: Facets, problems: list[str]) -> Filters:
