@@ -122,6 +122,12 @@ def test_parts_of_words_are_found_where_most_of_them_is_there(query: str, expect
     assert {list(ROWS)[row] for row in INDEX.part_matches(query).rows} == expected
 
 
+def test_a_word_that_is_known_is_a_part_of_others_as_a_whole() -> None:
+    index = TextIndex(text_columns({"title": "sharp teeth"}, {"title": "sharkfin"}))
+    assert sorted(index.part_matches("shark").rows) == [0, 1]
+    assert list(index.part_matches("shark", lambda _: True).rows) == [1]
+
+
 @pytest.mark.parametrize(
     "query",
     [
