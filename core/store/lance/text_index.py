@@ -19,6 +19,8 @@ from core.text import WORD, plain
 TEXT_COLUMN = "text"
 # Scripts without blanks: Thai, Lao, Burmese, Khmer, kana and Chinese characters.
 UNSPACED_RUN = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+")
+# A run first: Thai vowels above and below letters are no letters of a word.
+RUN_OR_WORD = re.compile(f"{UNSPACED_RUN.pattern}|{WORD.pattern}")
 POSSESSIVE = re.compile(r"(?<=\w)['’]s\b", re.IGNORECASE)
 GRAM, MIN_GRAM_SHARE, MAX_PART_MATCHES = 3, 0.6, 1_000
 
@@ -43,7 +45,7 @@ def looked_for(text: str, language: str) -> str:
         return " ".join(token.text for token in tokens)
 
     composed = unicodedata.normalize("NFC", text).encode(errors="replace").decode()  # a lone surrogate is no text
-    return plain(WORD.sub(kept, POSSESSIVE.sub("", composed)))
+    return plain(RUN_OR_WORD.sub(kept, POSSESSIVE.sub("", composed)))
 
 
 class WantedParts:

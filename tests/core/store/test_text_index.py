@@ -24,6 +24,7 @@ ROWS = {
     "letters": {"place": "İstanbul, Straße, Łódź"},
     "kitten": {"title": "子猫の写真"},
     "cat": {"title": "猫がいる"},
+    "roof": {"title": "หลังคา"},
     "hindi": {"title": "हिन्दी किताब"},
     "possessive": {"person": "Ada's mother"},
 }
@@ -56,6 +57,7 @@ def found(query: str, index: TextIndex = INDEX, every_word: bool = False) -> set
         ("猫", {"cat"}),
         ("猫が", {"cat"}),
         ("写真", {"kitten"}),
+        ("หลังคา", {"roof"}),
         ("किताब", {"hindi"}),
         ("run", {"dogs"}),
         ("animal", {"dogs"}),
