@@ -59,7 +59,7 @@ class CollectionWords:
     def matches(self, words: str) -> TextMatches:
         """Rows that have any of the words; where none has, rows that share parts of words with them."""
         found = self._index.matches(words)
-        return found if len(found.rows) else self._index.part_matches(words)
+        return found if len(found.rows) else self._index.part_matches(words, self._language.is_known)
 
     def rows_with_all(self, words: str) -> NDArray[np.intp]:
         """Rows whose texts have every one of the words that tell anything, by their stems; none if no word does."""

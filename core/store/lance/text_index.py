@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -19,6 +19,8 @@ from core.text import WORD, plain
 TEXT_COLUMN = "text"
 # Scripts without blanks: Thai, Lao, Burmese, Khmer, kana and Chinese characters.
 UNSPACED_RUN = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+")
+# A run first: Thai vowels above and below letters are no letters of a word.
+RUN_OR_WORD = re.compile(f"{UNSPACED_RUN.pattern}|{WORD.pattern}")
 POSSESSIVE = re.compile(r"(?<=\w)['’]s\b", re.IGNORECASE)
 # Lance writes so many rows into a fragment; a row is addressed by its fragment and its place there.
 FRAGMENT_ROWS, PLACE_BITS = 1 << 20, 32
@@ -47,7 +49,21 @@ def looked_for(text: str, language: str) -> str:
         return " ".join(token.text for token in tokens)
 
     composed = unicodedata.normalize("NFC", text).encode(errors="replace").decode()  # a lone surrogate is no text
-    return plain(WORD.sub(kept, POSSESSIVE.sub("", composed)))
+    return plain(RUN_OR_WORD.sub(kept, POSSESSIVE.sub("", composed)))
+
+
+class WantedParts:
+    """The runs of letters and digits of words, of which a written word has to have most; of a known word, all."""
+
+    def __init__(self, words: Iterable[str], is_known: Callable[[str], bool]) -> None:
+        """`words` are plain, as `core.text.plain` makes them."""
+        shares = ((_grams(word), 1.0 if is_known(word) else MIN_GRAM_SHARE) for word in words)
+        self._wanted = [(grams, share * len(grams)) for grams, share in shares if grams]
+
+    def are_in(self, written: str) -> bool:
+        """Whether a plain word has enough of the parts of any of the words."""
+        grams = _grams(written)
+        return any(len(grams & wanted) >= enough for wanted, enough in self._wanted)
 
 
 class TextIndex:
@@ -71,16 +87,17 @@ class TextIndex:
         """Whether any row has the word, and it is one that is looked for."""
         return len(_search(self._by_stem, looked_for(word, self._language), limit=1).rows) > 0
 
-    def part_matches(self, text: str) -> TextMatches:
+    def part_matches(self, text: str, is_known: Callable[[str], bool] = lambda _: False) -> TextMatches:
         """Rows that have most runs of three letters or digits of a word: as a part, or in another spelling.
 
-        The first call builds an index of its own.
+        Of a word that `is_known` they have all: `shark` is no other spelling of sharp. The first call builds an index
+        of its own.
         """
         text = looked_for(text, self._language)
         found = _search(self._by_part, text, limit=MAX_PART_MATCHES)
-        wanted = [grams for grams in map(_grams, WORD.findall(text)) if grams]
+        wanted = WantedParts(WORD.findall(text), is_known)
         texts = self._columns.combined.take(pa.array(found.rows)).to_pylist()
-        kept = np.array([_has_most(each, wanted) for each in texts], np.bool_)
+        kept = np.array([any(map(wanted.are_in, WORD.findall(each))) for each in texts], np.bool_)
         return TextMatches(found.rows[kept], found.scores[kept]) if len(kept) else NO_MATCHES
 
     @property
@@ -116,12 +133,6 @@ class TextIndex:
 
 def _grams(word: str) -> set[str]:
     return {word[at : at + GRAM] for at in range(len(word) - GRAM + 1)}
-
-
-def _has_most(text: str, wanted: Sequence[set[str]]) -> bool:
-    """Whether a word of the text has most of the runs of letters of any of the words."""
-    written = [_grams(word) for word in WORD.findall(text)]
-    return any(len(grams & each) >= MIN_GRAM_SHARE * len(grams) for grams in wanted for each in written)
 
 
 def _in_memory() -> Any:

@@ -30,6 +30,7 @@ ROWS = {
     "letters": {"place": "İstanbul, Straße, Łódź"},
     "kitten": {"title": "子猫の写真"},
     "cat": {"title": "猫がいる"},
+    "roof": {"title": "หลังคา"},
     "hindi": {"title": "हिन्दी किताब"},
     "possessive": {"person": "Ada's mother"},
     "dated": {"name": "20040503trip"},
@@ -64,6 +65,7 @@ def found(query: str, index: TextIndex = INDEX, every_word: bool = False) -> set
         ("猫", {"cat"}),
         ("猫が", {"cat"}),
         ("写真", {"kitten"}),
+        ("หลังคา", {"roof"}),
         ("किताब", {"hindi"}),
         ("run", {"dogs"}),
         ("animal", {"dogs"}),
@@ -131,6 +133,12 @@ def test_more_and_rarer_words_in_a_shorter_text_score_higher() -> None:
 )
 def test_parts_of_words_are_found_where_most_of_them_is_there(query: str, expected: set[str]) -> None:
     assert {list(ROWS)[row] for row in INDEX.part_matches(query).rows} == expected
+
+
+def test_a_word_that_is_known_is_a_part_of_others_as_a_whole() -> None:
+    index = TextIndex(text_columns({"title": "sharp teeth"}, {"title": "sharkfin"}))
+    assert sorted(index.part_matches("shark").rows) == [0, 1]
+    assert list(index.part_matches("shark", lambda _: True).rows) == [1]
 
 
 @pytest.mark.parametrize(
