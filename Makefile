@@ -27,7 +27,7 @@ test-core: .venv/.installed-dev test-js
 test-pages: .venv/.installed-dev .venv-oidc/.installed
 	$(PYTEST) tests/pages
 
-test-browser: .venv/.installed-dev .venv-oidc/.installed
+test-browser: .venv/.installed-dev .venv-oidc/.installed test-js
 	$(PYTEST) tests/browser
 
 test-all: .venv/.installed-dev .venv-oidc/.installed test-js

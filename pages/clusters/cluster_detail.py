@@ -101,7 +101,7 @@ def cluster_names_of(app: App, collection: str, view: ClusterView) -> list[str]:
 def show_heading(app: App, state: DraftState, opened: OpenCluster, borderline_count: int) -> None:
     """The name, with a way to confirm a suggested one, the description and the key figures."""
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        st.subheader(escape_markdown(opened.name), anchor=False, width="content")
+        st.header(escape_markdown(opened.name), anchor=False, width="content")
         st.button("Close", icon=":material/close:", key="close_cluster", type="tertiary", on_click=close_cluster)
     if not opened.cluster.confirmed:
         with st.container(horizontal=True, vertical_alignment="center"):

@@ -28,7 +28,7 @@ NO_FOLDER = (
 
 def show_backups(app: App) -> None:
     """The section; a fragment, so that choosing what to restore reruns it alone."""
-    st.subheader("Backups", anchor=False)
+    st.header("Backups", anchor=False)
     if app.backups.schedule.folder is None:
         st.caption(NO_FOLDER)
         return

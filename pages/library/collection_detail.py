@@ -66,7 +66,7 @@ def _show_detail(app: App, collection: str) -> None:
     if st.session_state.pop(CHANGED, False):
         st.rerun()
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        st.subheader(escape_markdown(collection), anchor=False, width="content")
+        st.header(escape_markdown(collection), anchor=False, width="content")
         if st.button("Close", icon=":material/close:", key="close_collection", type="tertiary"):
             close_collection()
             st.rerun()

@@ -49,7 +49,7 @@ def show_jobs(app: App) -> None:
     jobs = app.library.jobs(MAX_JOBS)
     if not jobs:
         return
-    st.subheader("Jobs", anchor=False)
+    st.header("Jobs", anchor=False)
     running = any(job.open for job in jobs)
     st.fragment(_show_list, run_every=REFRESH_S if running else None)(app, running)
 

@@ -38,7 +38,7 @@ def main() -> None:
     show_open_collection(app, collections, damaged)
     with showing_errors():
         show_jobs(app)
-    st.subheader("Add pictures", anchor=False)
+    st.header("Add pictures", anchor=False)
     if explain_unless_allowed(app.access, Action.ADD_PICTURES):
         with showing_errors():
             show_add_pictures(app)

@@ -79,7 +79,7 @@ def silence_line(alert: Alert) -> str:
 
 def silence_form(app: App, alerts: Sequence[Alert]) -> None:
     """For curators; a single form below all alerts, so that it never jumps to another one."""
-    st.subheader("Silence an alert", anchor=False)
+    st.header("Silence an alert", anchor=False)
     refusal = st.session_state.get(REFUSAL_KEY)
     if refusal:
         st.error(escape_markdown(sentence(refusal)), icon=":material/error:")
@@ -123,7 +123,7 @@ def unsilence_alert(app: App, name: str) -> None:
 
 def show_alert_history(changes: Sequence[AlertChange], rules: Sequence[AlertRule]) -> None:
     """When alerts fired and were resolved, newest first."""
-    st.subheader("What happened", anchor=False)
+    st.header("What happened", anchor=False)
     if not changes:
         st.caption("No alert has fired yet.")
         return
@@ -151,7 +151,7 @@ def _formatted(rule: AlertRule | None, value: float) -> str:
 
 def show_destinations(app: App, services: MonitoringServices) -> None:
     """Where else alerts and metrics go: the webhook, Prometheus."""
-    st.subheader("Elsewhere", anchor=False)
+    st.header("Elsewhere", anchor=False)
     webhook = (
         "Alerts are sent to a webhook."
         if app.settings.alert_webhook

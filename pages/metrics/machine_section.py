@@ -75,7 +75,7 @@ def jobs_line(jobs: Mapping[str, int]) -> str:
 
 def show_collections(app: App) -> None:
     """How each collection is stored, and how it is searched."""
-    st.subheader("Collections", anchor=False)
+    st.header("Collections", anchor=False)
     found, errors = read_stats(app)
     if found:
         st.dataframe(stats_rows(found), key="healths", hide_index=True)

@@ -70,7 +70,7 @@ def target_met(value: float | None, limit: float) -> bool | None:
 
 def show_latency(summary: Summary, searches: Sequence[EventWindow]) -> None:
     """Percentiles of one stage over time, and of all stages next to the baseline."""
-    st.subheader("Search latency", anchor=False)
+    st.header("Search latency", anchor=False)
     left, right = st.columns([3, 2], gap="medium")
     with left:
         stage = st.segmented_control(
@@ -95,7 +95,7 @@ def latency_row(latency: StageLatency) -> dict[str, str]:
 
 def show_traffic(summary: Summary, searches: Sequence[EventWindow]) -> None:
     """Searches per minute, and why some were not ranked or failed."""
-    st.subheader("Traffic and outcomes", anchor=False)
+    st.header("Traffic and outcomes", anchor=False)
     st.vega_lite_chart(traffic_rows(searches), TRAFFIC, key="traffic")
     rows = reason_rows(summary.reasons, summary.searches)
     st.dataframe(
@@ -131,7 +131,7 @@ def satisfaction_line(app: App, summary: Summary) -> str:
 
 def show_cost(app: App, summary: Summary, billed: Sequence[EventWindow]) -> None:
     """Cost over time, per search, against the budgets and against the baseline's month."""
-    st.subheader("Cost", anchor=False)
+    st.header("Cost", anchor=False)
     st.vega_lite_chart(cost_rows(billed), COST, key="cost")
     st.markdown(per_search_line(summary))
     st.markdown(projection_line(summary))

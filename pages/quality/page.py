@@ -64,7 +64,7 @@ def show_runs(app: App, collection: str) -> None:
         st.info(
             "Nothing has been evaluated yet. Start with Evaluate, or on the command line:", icon=":material/science:"
         )
-        st.code("python -m core evaluate data/eval/demo.jsonl", language="bash")
+        st.code("python -m core evaluate data/eval/demo.jsonl", language=None)
         return
     show_run(app, app.quality.runs.get(chosen_run(rows, newly_saved_run(evaluations)).id))
 

@@ -55,7 +55,7 @@ def show_differences(comparison: Comparison) -> None:
 
 def show_changed_queries(app: App, comparison: Comparison) -> None:
     """Every query with its NDCG@4 in both; one of them with the pictures of both."""
-    st.subheader("Queries, largest drops first", anchor=False)
+    st.header("Queries, largest drops first", anchor=False)
     moved = sum(bool(change.difference) for change in comparison.changes)
     st.caption(f"NDCG@4 of each; {moved} of {len(comparison.changes)} changed.")
     labels = [outcome_label(change.first) for change in comparison.changes]

@@ -93,7 +93,7 @@ def show_kinds(run: EvaluationRun) -> None:
     kinds = scores_by_kind(run.outcomes)
     if len(kinds) < 2:
         return
-    st.subheader("Kinds of queries", anchor=False)
+    st.header("Kinds of queries", anchor=False)
     titles = {m.title: m for m in RELEVANCE_MEASURES}
     leading = next(m.title for m in RELEVANCE_MEASURES if m.name == LEADING_MEASURE)
     chosen = st.segmented_control(
@@ -114,7 +114,7 @@ def show_kinds(run: EvaluationRun) -> None:
 
 def show_queries(app: App, run: EvaluationRun) -> None:
     """All queries, the worst first; one of them with its pictures."""
-    st.subheader("Queries, the worst first", anchor=False)
+    st.header("Queries, the worst first", anchor=False)
     outcomes = worst_first(run)
     labels = [outcome_label(outcome) for outcome in outcomes]
     columns = {m.title: st.column_config.NumberColumn(format="%.2f", help=m.meaning) for m in RELEVANCE_MEASURES}

@@ -161,7 +161,7 @@ def show_earlier_turns(earlier: Sequence[SearchTurn]) -> None:
         return
     st.divider()
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        st.subheader("Earlier searches", anchor=False, width="content")
+        st.header("Earlier searches", anchor=False, width="content")
         st.button(
             "Clear history",
             icon=":material/delete_sweep:",

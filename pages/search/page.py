@@ -27,6 +27,7 @@ from pages.search.picture_query import picture_input
 from pages.search.results import asset_ids, show_newest, show_turn
 from pages.search.search_state import SearchParams
 from pages.search.selection_bar import SECTION, select_button, show_selection_bar
+from pages.search.shortcuts import hear_shortcuts
 from pages.search.thumbs import JudgedAnswer, judged_answer
 from pages.search.turns import shorten
 from pages.ui import resources
@@ -34,6 +35,8 @@ from pages.ui.copy_link import copy_link
 from pages.ui.format import escape_markdown, sentence
 from pages.ui.header import collection_header
 from pages.ui.notices import show_mock_server_notice, wait_for_demo
+
+BOX = "What should the picture show?"
 
 
 def main() -> None:
@@ -90,17 +93,18 @@ def query_box(app: App) -> str:
     """Inputs for words and a picture."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         query: str = st.text_input(
-            "What should the picture show?",
+            BOX,
             key="q",
             bind="query-params",
             max_chars=2000,
             icon=":material/search:",
-            placeholder="What should the picture show?",
+            placeholder=BOX,
             label_visibility="collapsed",
             on_change=back_to_first_page,
             width="stretch",
         )
         picture_input(app)
+    hear_shortcuts(BOX)
     return query.strip()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import streamlit as st
 
@@ -18,6 +19,8 @@ from pages.ui.opened_pictures import PHOTO, note_viewed
 from pages.ui.person import person
 from pages.ui.routes import image_address
 from pages.ui.viewer import viewer
+
+_CSS = Path(__file__).parent / "picture_details.css"
 
 
 def follow_picture_links(app: App, collection: str, more: Callable[[Asset], None] | None = None) -> None:
@@ -61,7 +64,9 @@ def _show_body(app: App, collection: str, asset_id: str, more: Callable[[Asset],
     with picture_column:
         viewer(collection, asset, among, open_picture)
     with metadata_column:
-        st.header(escape_markdown(asset.title), anchor=False)
+        st.html(_CSS)
+        with st.container(key="picture_title"):
+            st.header(escape_markdown(asset.title), anchor=False)
         with st.container(horizontal=True):
             if st.button(
                 "More like this",

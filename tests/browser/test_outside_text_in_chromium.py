@@ -132,8 +132,8 @@ def test_of_clusters_and_revisions(page: Page, address: str) -> None:
     card = page.locator(".frame").filter(has_text=TEXT).first
     expect_text(card)
     card.locator(".open").click()
-    expect(page.get_by_role("heading", level=3)).to_have_text(TEXT)
-    expect_text(page.get_by_role("heading", level=3))
+    expect(page.get_by_role("heading", level=2)).to_have_text(TEXT)
+    expect_text(page.get_by_role("heading", level=2))
     assert foreign_links(page) == []
     visit(page, address, "clusters", collection="hostile", section="History")
     expect_text(page.get_by_test_id("stMarkdownContainer").filter(has_text="Revision 1 ·"))

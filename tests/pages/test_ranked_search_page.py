@@ -73,7 +73,7 @@ def lines(page: AppTest) -> list[str]:
 
 def markdown_of(page: AppTest) -> str:
     """Everything on the page whose text is Markdown."""
-    found = [*page.markdown, *page.caption, *page.title, *page.subheader, *page.info, *page.warning, *page.error]
+    found = [*page.markdown, *page.caption, *page.title, *page.header, *page.info, *page.warning, *page.error]
     return "\n".join(element.value for element in found)
 
 

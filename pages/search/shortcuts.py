@@ -1,0 +1,21 @@
+"""Keys of the Search page that belong to no single picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+_HERE = Path(__file__).parent
+_SHORTCUTS = st.components.v2.component(
+    "contact_sheet_shortcuts",
+    css=(_HERE / "shortcuts.css").read_text(encoding="utf-8"),
+    js=(_HERE / "shortcuts.js").read_text(encoding="utf-8"),
+    isolate_styles=False,
+)
+
+
+def hear_shortcuts(box: str) -> None:
+    """Let / go to the text field that is labelled `box`; this takes no room on the page."""
+    with st.container(key="shortcuts"):
+        _SHORTCUTS(key="shortcut_keys", data={"label": box})
