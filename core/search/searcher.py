@@ -260,7 +260,8 @@ class Searcher:
             token = self._table.change_token()
             if self._resident is None or self._resident.change_token != token:
                 snapshot = self._table.snapshot()
-                self._resident = make_resident(self._table.name, token, snapshot, self._table.texts, self._language)
+                read, before = self._table.texts, self._resident
+                self._resident = make_resident(self._table.name, token, snapshot, read, self._language, before)
             return self._resident
 
 
