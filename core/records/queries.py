@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
+from core.errors import QueryError
 from core.records.created_time import CreatedTime
 
 # The fields of a picture's texts; `any` means all of them. A `name` is a file name.
@@ -14,10 +16,17 @@ LOWEST_RATING, HIGHEST_RATING = -1, 5  # -1 is a rejected picture
 
 @dataclass(frozen=True)
 class Wish:
-    """Words that pictures should match, by what they show and by their texts; with a negative weight, should not."""
+    """Words that pictures should match, by what they show and by their texts; with a negative weight, should not.
+
+    Raises QueryError for a weight that is no finite number.
+    """
 
     text: str
     weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.weight):
+            raise QueryError(f"a weight of {self.weight:g} is no number to weigh by: choose one like 0.5 or 2")
 
 
 @dataclass(frozen=True)

@@ -25,9 +25,18 @@ class CollectionWords:
     Texts are read when words are first looked for.
     """
 
-    def __init__(self, read: Callable[[], TextColumns], asset_ids: Sequence[str], language: Language) -> None:
+    def __init__(
+        self,
+        read: Callable[[], TextColumns],
+        asset_ids: Sequence[str],
+        language: Language,
+        before: CollectionWords | None = None,
+    ) -> None:
+        """`before` are the words of an earlier state of the collection: what did not change is not indexed anew."""
         self._read, self._asset_ids, self._language = read, asset_ids, language
         self._lock, self._telling = threading.Lock(), LruCache[str, bool](MAX_CACHED_WORDS)
+        self._indexed_before = before._latest_index if before is not None else None
+        self._built: TextIndex | None = None
 
     @property
     def columns(self) -> TextColumns:
@@ -59,7 +68,7 @@ class CollectionWords:
     def matches(self, words: str) -> TextMatches:
         """Rows that have any of the words; where none has, rows that share parts of words with them."""
         found = self._index.matches(words)
-        return found if len(found.rows) else self._index.part_matches(words)
+        return found if len(found.rows) else self._index.part_matches(words, self._language.is_known)
 
     def rows_with_all(self, words: str) -> NDArray[np.intp]:
         """Rows whose texts have every one of the words that tell anything, by their stems; none if no word does."""
@@ -72,13 +81,16 @@ class CollectionWords:
 
     def corrected(self, text: str) -> Correction | None:
         """The text with misspelt words corrected to words of the collection; None if none is misspelt."""
-        return corrected(text, self.vocabulary, self._language.is_known) if self._language.has_word_list else None
+        is_known = self._language.is_known
+        return corrected(text, self.vocabulary, is_known) if self._is_doubtful(text) else None
 
     def unknown(self, text: str) -> list[str]:
         """The words of a text that neither the collection nor a general list has; none without such a list."""
-        if not self._language.has_word_list:
-            return []
-        return unknown_words(text, self.vocabulary, self._language.is_known)
+        return unknown_words(text, self.vocabulary, self._language.is_known) if self._is_doubtful(text) else []
+
+    def _is_doubtful(self, text: str) -> bool:
+        """Whether a word may be misspelt: only then is it looked for among all words of the collection."""
+        return self._language.has_word_list and bool(unknown_words(text, {}, self._language.is_known))
 
     @property
     def vocabulary(self) -> Mapping[str, int]:
@@ -89,12 +101,16 @@ class CollectionWords:
     @property
     def _index(self) -> TextIndex:
         with self._lock:
-            return self._built_index
+            if self._built is None:
+                self._built = TextIndex(self._columns, self._language.name, self._indexed_before)
+                self._indexed_before = None
+            return self._built
+
+    @property
+    def _latest_index(self) -> TextIndex | None:
+        """The index, or the one that it would be made from; None while there is none."""
+        return self._built or self._indexed_before
 
     @cached_property
     def _columns(self) -> TextColumns:
         return self._read().aligned_to(self._asset_ids)
-
-    @cached_property
-    def _built_index(self) -> TextIndex:
-        return TextIndex(self._columns, self._language.name)

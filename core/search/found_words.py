@@ -8,8 +8,8 @@ from itertools import chain
 from core.records.assets import Asset, FoundText, file_name
 from core.records.queries import Query, TextCondition
 from core.search.stemming import Language
-from core.store.lance.text_index import UNSPACED_RUN, looked_for
-from core.text import WORD
+from core.store.lance.text_index import UNSPACED_RUN, WantedParts, looked_for
+from core.text import WORD, plain
 
 MIN_PART = 3  # the letters or digits that a part of a word has at least, as in the index of parts
 
@@ -23,7 +23,7 @@ def words_to_find(query: Query) -> str:
 
 
 class WordFinder:
-    """Finds the words of one query in texts: by their stems, or else where they are parts of words."""
+    """Finds the words of one query in texts: by their stems, or else as parts of words and where these are alike."""
 
     def __init__(self, query: str, language: Language, is_telling: Callable[[str], bool]) -> None:
         """`is_telling` says whether a word occurs in the collection."""
@@ -34,6 +34,7 @@ class WordFinder:
         self._unspaced = UNSPACED_RUN.findall(text)
         # Asking about a word costs a search of its own: until one is telling, which the first mostly is.
         self._parts = [] if any(map(is_telling, words)) else [word for word in words if len(word) >= MIN_PART]
+        self._alike = WantedParts(self._parts, language.is_known)
 
     def texts(self, asset: Asset) -> tuple[FoundText, ...]:
         """The texts of a picture that have any of the words, in the order in which people read them."""
@@ -42,7 +43,7 @@ class WordFinder:
 
     def _spans(self, text: str, is_name: bool) -> Iterator[Span]:
         last = 0
-        for start, end in sorted(chain(self._whole(text, is_name), self._within(text))):
+        for start, end in sorted(chain(self._whole(text, is_name), self._within(text), self._spelt_alike(text))):
             if start >= last:
                 yield start, end
                 last = end
@@ -66,6 +67,12 @@ class WordFinder:
             while start >= 0:
                 yield start, start + len(part)
                 start = lowered.find(part, start + len(part))
+
+    def _spelt_alike(self, text: str) -> Iterator[Span]:
+        for match in WORD.finditer(text) if self._parts else ():
+            within = any(part in match.group().lower() for part in self._parts)
+            if not within and self._alike.are_in(plain(match.group())):
+                yield match.span()
 
 
 def _name_parts(name: str, start: int, end: int) -> Iterator[Span]:

@@ -77,9 +77,14 @@ def newest_rows(newest_first: NDArray[np.intp], mask: NDArray[np.bool_], top: in
 
 
 def looks_like(similarity: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """(n,) bool: the rows in `mask` that stand out by their similarity (n,), and so show what it is about."""
-    like = np.zeros(len(mask), np.bool_)
-    standard = np.where(mask, standard_scores(similarity, mask), np.float32(-np.inf))
+    """(n,) bool: the rows in `mask` that stand out by their similarity (n,), and so show what it is about.
+
+    Where they do not differ, as a single one does not, none does.
+    """
+    like, scores = np.zeros(len(mask), np.bool_), standard_scores(similarity, mask)
+    if not scores.any():
+        return like
+    standard = np.where(mask, scores, np.float32(-np.inf))
     rows = largest(standard, min(DEPTH, int(np.count_nonzero(mask))))
     none = np.zeros(len(rows), np.float32)
     like[rows[: count_closest(standard[rows], none, standard[rows])]] = True

@@ -16,6 +16,7 @@ from core.search.query_vector import blend_query_vectors, pictures_vector, wishe
 from core.search.resident import Resident
 
 MAX_QUERY_LENGTH = 2_000
+MAX_WISHES = 32  # each is encoded by itself, which takes a model as long as a whole query
 NO_TEXTS = np.empty((0, 0), np.float32)
 
 
@@ -28,9 +29,12 @@ def normalize_query(text: str) -> str:
 
 
 def normalized(query: Query) -> Query:
-    """A query whose wishes are normalized and not empty. Raises QueryError if one is overlong."""
-    wishes = (replace(wish, text=normalize_query(wish.text)) for wish in query.wishes)
-    return replace(query, wishes=tuple(wish for wish in wishes if wish.text and wish.weight))
+    """A query whose wishes are normalized and not empty. Raises QueryError for an overlong one, or too many of them."""
+    texts = (replace(wish, text=normalize_query(wish.text)) for wish in query.wishes)
+    wishes = tuple(wish for wish in texts if wish.text and wish.weight)
+    if len(wishes) > MAX_WISHES:
+        raise QueryError(f"the query asks for {len(wishes)} things, the limit is {MAX_WISHES}: leave some out")
+    return replace(query, wishes=wishes)
 
 
 def corrected_query(query: Query, words: CollectionWords) -> tuple[Query, Correction | None]:

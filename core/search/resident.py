@@ -101,9 +101,17 @@ class Resident:
 
 
 def make_resident(
-    collection: str, change_token: int, snapshot: Snapshot, read_texts: Callable[[], TextColumns], language: Language
+    collection: str,
+    change_token: int,
+    snapshot: Snapshot,
+    read_texts: Callable[[], TextColumns],
+    language: Language,
+    before: Resident | None = None,
 ) -> Resident:
-    """The state of a snapshot; `read_texts` is called when words are first looked for."""
+    """The state of a snapshot; `read_texts` is called when words are first looked for.
+
+    `before` is an earlier state of the same collection.
+    """
     columns = FilterColumns(snapshot)
     return Resident(
         collection=collection,
@@ -113,5 +121,5 @@ def make_resident(
         columns=columns,
         facets=columns.facets(),
         newest_first=np.lexsort((np.arange(len(snapshot)), -snapshot.ingested_us)),
-        words=CollectionWords(read_texts, snapshot.ids, language),
+        words=CollectionWords(read_texts, snapshot.ids, language, before.words if before else None),
     )

@@ -41,6 +41,7 @@ from core.store.objects.text_fit_file import TextFitFile
 
 MAX_EXAMPLE_LENGTH = 22
 MAX_WORD_SEARCHES = 4  # that run beside the encoding of their queries
+FOLDED_DEPTH = 4  # how many times as far down is looked where near-duplicates may fill the first places
 NO_FIT = TextFit(0, 0.0)
 
 
@@ -199,7 +200,8 @@ class Searcher:
         weight: float,
     ) -> Ordered:
         """The order of the rows that may be results; with neither a vector nor words the newest come first."""
-        mask, top = resident.allowed(query, options.filters), max(options.top, DEPTH)
+        mask = resident.allowed(query, options.filters)
+        top = max(options.top, DEPTH) * (FOLDED_DEPTH if options.fold else 1)
         vectors = resident.snapshot.vectors
         if vector is None and matches is None:
             for text in unwanted:
@@ -258,7 +260,8 @@ class Searcher:
             token = self._table.change_token()
             if self._resident is None or self._resident.change_token != token:
                 snapshot = self._table.snapshot()
-                self._resident = make_resident(self._table.name, token, snapshot, self._table.texts, self._language)
+                read, before = self._table.texts, self._resident
+                self._resident = make_resident(self._table.name, token, snapshot, read, self._language, before)
             return self._resident
 
 

@@ -70,8 +70,11 @@ class SearchService:
         return self.by_query(person, query, collection, options, ranked, on_candidates, kind)
 
     def understood(self, text: str, collection: str) -> Query:
-        """What a text asks of a collection, by rules alone. Raises QueryError if it is empty or overlong."""
-        query = parse(normalize_query(text), self.names(collection)).query
+        """What a text asks of a collection, by rules alone. Raises QueryError if it is empty, overlong or mistaken."""
+        parsed = parse(normalize_query(text), self.names(collection))
+        if parsed.problems:
+            raise QueryError("; ".join(problem.sentence for problem in parsed.problems))
+        query = parsed.query
         if query == Query():
             raise QueryError("the query is empty: write what the picture should show")
         return query

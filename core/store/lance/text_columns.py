@@ -51,6 +51,15 @@ class TextColumns:
         texts = {name: column.take(rows).fill_null("") for name, column in self.texts.items()}
         return TextColumns(tuple(asset_ids), texts)
 
+    def rows_in(self, other: TextColumns) -> NDArray[np.intp]:
+        """(n,) for each row here the row of the same asset with the same text in `other`; -1 if there is none."""
+        row_of = {asset_id: row for row, asset_id in enumerate(other.ids)}
+        rows = np.array([row_of.get(asset_id, -1) for asset_id in self.ids], np.intp)
+        known = np.flatnonzero(rows >= 0)
+        same = pc.equal(self.combined.take(pa.array(known)), other.combined.take(pa.array(rows[known])))
+        rows[known[~np.asarray(same, np.bool_)]] = -1
+        return rows
+
     @cached_property
     def combined(self) -> Any:
         """All that is written about each asset as one text without case and accents, file names also in their parts."""

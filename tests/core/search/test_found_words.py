@@ -70,6 +70,24 @@ def test_the_words_that_were_found_are_marked_as_they_stand_there(query: str, te
 
 
 @pytest.mark.parametrize(
+    ("query", "text", "expected"),
+    [
+        ("mothr", "Ada's mother", ["mother"]),
+        ("theatr", "Le Théâtre", ["Théâtre"]),
+        ("tower", "The watchtower", ["tower"]),
+        ("shark", "Sharp rocks", []),
+        ("clock", "A block of houses", []),
+    ],
+)
+def test_where_no_word_is_found_others_that_have_its_parts_are_found_and_marked(
+    query: str, text: str, expected: list[str]
+) -> None:
+    columns = text_columns({"title": text})
+    assert len(CollectionWords(lambda: columns, columns.ids, Language()).matches(query).rows) == bool(expected)
+    assert marked(query, text) == expected
+
+
+@pytest.mark.parametrize(
     ("query", "name", "expected"),
     [
         ("DSC_0004", "DSC_0004", ["DSC", "0004"]),

@@ -206,3 +206,8 @@ def test_what_stands_out_looks_like_a_text_and_masked_rows_never_do() -> None:
     mask[5] = False
     assert np.flatnonzero(looks_like(similarity, mask)).tolist() == [4]
     assert not looks_like(similarity, np.zeros(40, np.bool_)).any()
+
+
+@pytest.mark.parametrize("count", [1, 40])
+def test_of_pictures_that_do_not_differ_none_stands_out(count: int) -> None:
+    assert not looks_like(np.full(count, 0.3, np.float32), everything(count)).any()

@@ -148,7 +148,14 @@ def test_examples_are_titles_of_the_collection(filled: App) -> None:
     assert set(filled.searches.examples("c", 2)) <= {"Red", "Green", "Blue"}
 
 
-@pytest.mark.parametrize(("query", "message"), [("  ", "empty"), ("x" * 2001, "2001 characters, the limit is 2000")])
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("  ", "empty"),
+        ("x" * 2001, "2001 characters, the limit is 2000"),
+        ("-x " * 33, "asks for 33 things, the limit is 32"),
+    ],
+)
 def test_queries_that_cannot_be_answered_are_refused(filled: App, query: str, message: str) -> None:
     with pytest.raises(QueryError, match=message):
         filled.search(query, "c")

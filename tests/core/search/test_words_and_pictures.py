@@ -307,3 +307,14 @@ def test_a_search_goes_on_where_the_measured_fit_cannot_be_read(filled: App, cap
     with caplog.at_level(logging.WARNING):
         assert search(filled, "gnus")[0] == "red"
     assert "how well texts fit cannot be read" in caplog.text
+
+
+@pytest.mark.parametrize("weight", [float("nan"), float("inf"), -float("inf")])
+def test_a_weight_is_a_finite_number(weight: float) -> None:
+    with pytest.raises(QueryError, match="is no number to weigh by"):
+        Wish("red", weight)
+
+
+def test_a_mistake_in_a_text_is_no_search_for_the_rest(filled: App) -> None:
+    with pytest.raises(QueryError, match="rating:>9 at 5: ratings go from 1 to 5"):
+        search(filled, "red rating:>9")

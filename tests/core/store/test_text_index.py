@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.search.stemming import Language
@@ -30,6 +30,7 @@ ROWS = {
     "letters": {"place": "İstanbul, Straße, Łódź"},
     "kitten": {"title": "子猫の写真"},
     "cat": {"title": "猫がいる"},
+    "roof": {"title": "หลังคา"},
     "hindi": {"title": "हिन्दी किताब"},
     "possessive": {"person": "Ada's mother"},
     "dated": {"name": "20040503trip"},
@@ -64,6 +65,7 @@ def found(query: str, index: TextIndex = INDEX, every_word: bool = False) -> set
         ("猫", {"cat"}),
         ("猫が", {"cat"}),
         ("写真", {"kitten"}),
+        ("หลังคา", {"roof"}),
         ("किताब", {"hindi"}),
         ("run", {"dogs"}),
         ("animal", {"dogs"}),
@@ -131,6 +133,12 @@ def test_more_and_rarer_words_in_a_shorter_text_score_higher() -> None:
 )
 def test_parts_of_words_are_found_where_most_of_them_is_there(query: str, expected: set[str]) -> None:
     assert {list(ROWS)[row] for row in INDEX.part_matches(query).rows} == expected
+
+
+def test_a_word_that_is_known_is_a_part_of_others_as_a_whole() -> None:
+    index = TextIndex(text_columns({"title": "sharp teeth"}, {"title": "sharkfin"}))
+    assert sorted(index.part_matches("shark").rows) == [0, 1]
+    assert list(index.part_matches("shark", lambda _: True).rows) == [1]
 
 
 @pytest.mark.parametrize(
@@ -203,3 +211,48 @@ def test_threads_share_an_index_that_is_built_once() -> None:
     with ThreadPoolExecutor(4) as pool:
         results = list(pool.map(lambda _: sorted(found("dog 0004", index)), range(16)))
     assert results == [["dogs", "names"]] * 16
+
+
+# -- following a collection -----------------------------------------------------------------------------------
+
+
+def state(texts: dict[str, str]) -> TextColumns:
+    """Assets by their ids with these titles."""
+    columns = text_columns(*({"title": title} for title in texts.values()))
+    return TextColumns(tuple(texts), columns.texts)
+
+
+TITLES = st.sampled_from(["", "red boat", "boat", "dog", "red dog"])
+STATES = st.lists(st.dictionaries(st.sampled_from("abcdefgh"), TITLES), max_size=6)
+
+
+@given(STATES)
+@settings(max_examples=25, deadline=None)
+def test_an_index_that_follows_a_collection_finds_what_a_new_one_does(states: list[dict[str, str]]) -> None:
+    index: TextIndex | None = None
+    for texts in states:
+        columns = state(texts)
+        index = TextIndex(columns, before=index)
+        for words in ("boat", "red", "dog red", "boa"):
+            fresh = TextIndex(columns)
+            assert set(index.matches(words).rows) == set(fresh.matches(words).rows)
+            assert set(index.part_matches(words).rows) == set(fresh.part_matches(words).rows)
+        assert index.has("dog") == any("dog" in text for text in texts.values())
+
+
+def test_an_earlier_state_goes_on_finding_its_own_rows() -> None:
+    before = TextIndex(state({"a": "red boat", "b": "dog"}))
+    assert before.matches("boat").rows.tolist() == [0]
+    now = TextIndex(state({"b": "dog", "c": "boat", "a": "red boat"}), before=before)
+    assert sorted(now.matches("boat").rows.tolist()) == [1, 2]
+    assert before.matches("boat").rows.tolist() == [0]
+    assert before.matches("dog").rows.tolist() == [1]
+
+
+def test_where_much_is_new_all_is_indexed_anew() -> None:
+    before = TextIndex(state({"a": "red boat"}))
+    before.matches("boat")
+    many = {f"n{number}": f"dog {number}" for number in range(1_200)}
+    now = TextIndex(state({"a": "red boat", **many}), before=before)
+    assert len(now.matches("dog").rows) == 1_200
+    assert now.matches("boat").rows.tolist() == [0]
