@@ -49,13 +49,18 @@ def open_popover(name: str) -> Callable[[Page], None]:
     return act
 
 
+def open_cut(page: Page) -> None:
+    open_popover("Similarity")(page)
+    page.get_by_test_id("stPopoverBody").locator(".main-svg").first.wait_for()  # until it is drawn, its place scrolls
+
+
 PLACES = {
     "start": Place("search"),
     "results": Place("search?q=dog"),
     "chips": Place("search?q=dog+keyword:animals"),
     "nothing found": Place("search?q=dog&floor=1.0"),
     "filters": Place("search?q=dog", open_popover("Filters")),
-    "similarity": Place("search?q=dog", open_popover("Similarity")),
+    "similarity": Place("search?q=dog", open_cut),
     "details": Place("search?q=dog", open_picture),
     "selection": Place("search?q=dog", select),
     "clusters": Place("clusters"),
