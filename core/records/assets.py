@@ -261,6 +261,11 @@ class SearchResult:
     hints: tuple[str, ...] = ()
     spread: tuple[int, ...] = ()
 
+    @property
+    def shown(self) -> int:
+        """How many pictures the hits are, with those folded under them."""
+        return len(self.hits) + sum(len(hit.folded) for hit in self.hits)
+
 
 Freshness = Literal["up to date", "outdated", "none yet"]
 

@@ -51,7 +51,7 @@ def current_turn(app: App, collection: str, params: SearchParams) -> SearchTurn:
         return turn
     if follow_up is not None:  # it means the same search again, with an explanation
         latest = replace(latest, follow_up=follow_up)
-    if params.top > latest.params.top and len(latest.answer.result.hits) < latest.answer.result.matching:
+    if params.top > latest.params.top and latest.answer.result.shown < latest.answer.result.matching:
         more = search(app, collection, params, asked_for(params, latest.read), ranked=False).result
         latest = with_more(latest, params, more)
     st.session_state[TURNS_KEY] = (*earlier, latest)

@@ -145,7 +145,7 @@ def asset_ids(hits: Sequence[Hit]) -> list[str]:
 
 
 def show_more(params: SearchParams, result: SearchResult) -> None:
-    if result.matching > len(result.hits) and st.button("Show more", icon=":material/expand_more:"):
+    if result.matching > result.shown and st.button("Show more", icon=":material/expand_more:"):
         st.query_params["n"] = str(params.top + PAGE_SIZE)
         st.rerun()
 

@@ -22,7 +22,7 @@ from pages.ui.gallery import Click, parse_clicks
 from tests.fakes.encoder import COLOURS
 from tests.pages.conftest import frames, gallery_data, visit
 
-ABOUT = JudgedAnswer("demo", "red", "vector")
+ABOUT = JudgedAnswer("demo", "red", "both")
 
 
 def picture(colour: str) -> bytes:
@@ -65,7 +65,7 @@ def test_a_click_is_stored_once_with_query_model_ranker_and_position(served: App
     record_clicks(served, ABOUT, "results", positions, [Click(1, second, False)])
     (opinion,) = served.quality.judging._judgements.latest()
     assert opinion.judgement.asset_id == second
-    assert (opinion.judgement.query, opinion.judgement.model, opinion.judgement.ranker) == ("red", "colour", "vector")
+    assert (opinion.judgement.query, opinion.judgement.model, opinion.judgement.ranker) == ("red", "colour", "both")
     assert (opinion.judgement.position, opinion.judgement.up, opinion.judgement.blind) == (2, False, False)
     served.quality.judging.judge(Person(), "demo", "red", Vote(second, None, "vector", 2), voting_session())
     record_clicks(served, ABOUT, "results", positions, [Click(1, second, False), Click(2, first, True)])
