@@ -21,6 +21,7 @@ from pages.search.conversation import (
     show_earlier_turns,
     shown_ids,
 )
+from pages.search.cut import show_spread
 from pages.search.found_details import show_why
 from pages.search.picture_details import show_details
 from pages.search.picture_query import picture_input
@@ -47,12 +48,15 @@ def main() -> None:
     if collection == DEMO:
         wait_for_demo()
     query = query_box(app)
-    latest = conversation()[-1].answer.result if conversation() else None
-    params, line = search_controls(query, app.searches.facets(collection), latest)
+    controls = search_controls(query, app.searches.facets(collection))
+    params, line = controls.params, controls.line
     show_notice(app, SECTION)
     judged = None
     if params.has_query:
         shown, judged = show_search(app, collection, params, line)
+        if controls.spread is not None and conversation():
+            with controls.spread:
+                show_spread(conversation()[-1].answer.result, params.min_similarity)
     else:
         newest = app.searches.browse(collection, params.top, params.filters)
         show_newest(newest, params, line)

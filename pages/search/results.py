@@ -108,7 +108,9 @@ def show_answer(app: App, params: SearchParams, answer: Answer, line: DeltaGener
                 show_failure(ranking)
         thumbs = answer_thumbs(app, judged_answer(app, params, answer), "results", asset_ids(answer.hits))
         actions = with_selection(RESULT_ACTIONS, asset_ids(answer.hits))
-        layout = GalleryLayout(divider=closest_line(answer.result, len(answer.hits)))
+        # Words alone and conditions alone compare no pictures.
+        compared = any(answer.result.spread)
+        layout = GalleryLayout(show_similarity=compared, divider=closest_line(answer.result, len(answer.hits)))
         gallery(answer.result.collection, answer.hits, "results", actions, layout, thumbs)
         show_more(params, answer.result)
     else:
