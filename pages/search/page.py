@@ -38,6 +38,7 @@ from pages.ui.header import collection_header
 from pages.ui.notices import show_mock_server_notice, wait_for_demo
 
 BOX = "What should the picture show?"
+MAX_EXAMPLES = 5  # as many as usually fit on the line
 
 
 def main() -> None:
@@ -62,12 +63,13 @@ def main() -> None:
         show_newest(newest, params, line)
         shown = asset_ids(newest.hits)
         with line:
-            show_examples(app.searches.examples(collection))
+            show_examples(app.searches.examples(collection)[:MAX_EXAMPLES])
         show_earlier_turns(conversation())
     with line:
         st.space("stretch")
-        select_button()
-        copy_link()
+        with st.container(horizontal=True, width="content"):
+            select_button()
+            copy_link()
     show_selection_bar(app, collection, shown, judged)
     if "photo" in st.query_params:
         show_details(app, collection, st.query_params["photo"], partial(show_why, app))

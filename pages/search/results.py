@@ -9,6 +9,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from core.app import App
+from core.gemini.failures import CallFailure
 from core.records.assets import Hit, SearchResult
 from core.search.answer import Answer, Ranking
 from core.search.conditions import unknown_condition_values
@@ -103,9 +104,11 @@ def show_answer(app: App, params: SearchParams, answer: Answer, line: DeltaGener
     ranking = answer.ranking
     if ranking is None or ranking.outcome == "fallback":
         with line:
-            st.caption(result_summary(params, answer.result), width="content")
-            if ranking is not None:
-                show_failure(ranking)
+            failure = ranking.failure if ranking else None
+            keyless = failure.notice if failure and failure.cause == "no_key" else None
+            st.caption(result_summary(params, answer.result), width="content", help=keyless)
+            if failure and not keyless:
+                show_failure(failure)
         thumbs = answer_thumbs(app, judged_answer(app, params, answer), "results", asset_ids(answer.hits))
         actions = with_selection(RESULT_ACTIONS, asset_ids(answer.hits))
         # Words alone and conditions alone compare no pictures.
@@ -161,15 +164,12 @@ def ranked_line(ranking: Ranking, chosen: int, answer: Answer) -> str:
     )
 
 
-def show_failure(ranking: Ranking) -> None:
+def show_failure(failure: CallFailure) -> None:
     """One line that says why there is no ranking, and when to try again."""
-    if ranking.failure is None:
-        return
-    until = ranking.failure.retry_at
-    if until is None:
-        st.caption(f":material/info: {ranking.failure.notice}", width="content")
+    if failure.retry_at is None:
+        st.caption(f":material/info: {failure.notice}", width="content")
     else:
-        st.fragment(_countdown, run_every=1.0)(ranking.failure.notice, until)
+        st.fragment(_countdown, run_every=1.0)(failure.notice, failure.retry_at)
 
 
 def _countdown(notice: str, until: datetime) -> None:

@@ -150,7 +150,7 @@ def test_without_a_key_the_page_says_so_and_mentions_no_mock_server(
     served: App, server: MockGeminiServer, key: str
 ) -> None:
     page = searched("red")
-    assert f":material/info: {NOTICES['no_key']}" in lines(page)
+    assert [caption.help for caption in page.caption if "best matches first" in caption.value] == [NOTICES["no_key"]]
     assert "mock server" not in markdown_of(page).replace("\\", "")
     assert server.ledger == []
 
