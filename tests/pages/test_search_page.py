@@ -336,12 +336,6 @@ def result(hits: int, matching: int, folded: int = 0, compared: bool = True) -> 
         (SearchParams(query="x"), 24, 519, "24 of 519 pictures, the best matches first · 12 ms"),
         (SearchParams(like="x"), 2, 2, "2 pictures, the most similar first · 12 ms"),
         (SearchParams(query="x"), 1, 1, "1 picture · 12 ms"),
-        (
-            SearchParams(like="x", min_similarity=0.3),
-            2,
-            2,
-            "2 pictures at 0.30 or above, the most similar first · 12 ms",
-        ),
     ],
 )
 def test_the_summary_counts_shown_and_matching_pictures(
