@@ -17,7 +17,7 @@ from core.text import duration, listed
 from pages.search.conversation import asked_for, discard_latest_turn
 from pages.search.picture_details import RESULT_ACTIONS
 from pages.search.picture_query import chosen_picture, clear_picture
-from pages.search.query_chips import show_chips, show_mistakes
+from pages.search.query_chips import as_understood, show_chips, show_mistakes
 from pages.search.receipt import show_receipt
 from pages.search.result_remarks import show_correction, show_hints
 from pages.search.search_state import PAGE_SIZE, SearchParams, result_summary
@@ -33,7 +33,8 @@ def show_turn(app: App, turn: SearchTurn, line: DeltaGenerator) -> None:
     """The pictures of the turn, or advice if there are none; what sums them up goes to `line`."""
     if turn.follow_up is not None and turn.params.query:
         interpreter = "Gemini" if turn.follow_up.by == "gemini" else "a simple rule"
-        query, note = escape_markdown(turn.params.query), escape_markdown(turn.follow_up.note)
+        query = escape_markdown(as_understood(turn.read) if turn.read else turn.params.query)
+        note = escape_markdown(turn.follow_up.note)
         st.markdown(f"Understood by {interpreter} as **{query}**. {note}")
     if turn.params.by_picture:
         with line:

@@ -341,7 +341,7 @@ def test_without_a_key_a_plain_rule_interprets_follow_ups(served: App, server: M
 @pytest.mark.parametrize("key", [""])
 def test_an_exclusion_needs_no_key(served: App, key: str) -> None:
     page = refined(searched("a red sail"), "without people")
-    assert "a red sail -people" in markdown_of(page).replace("\\", "")
+    assert "a red sail · not people" in markdown_of(page).replace("\\", "")
     assert [turn.params.query for turn in page.session_state["turns"]] == ["a red sail", "a red sail -people"]
 
 
