@@ -79,6 +79,8 @@ def test_the_bar_stays_in_sight_and_covers_no_picture_for_good_on_a_phone(browse
     with visitor(browser, NARROW) as page:
         search(page, own_address)
         page.get_by_role("button", name="Select").tap()
+        page.get_by_role("button", name="Done").wait_for()  # until then a tap opens a picture
+        settled(page)
         picture(page, 1).tap()
         picture(page, 2).tap()
         expect_selected(page, 2)
