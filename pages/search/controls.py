@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from core.errors import ContactSheetError
-from core.records.assets import Filters, SearchResult
+from core.records.assets import Filters
 from core.records.created_time import CreatedTime
 from core.records.searches import SearchBy
 from core.search.filters import Facets, impossible_span
 from pages.search.actions import AS_TYPED
-from pages.search.cut import by_control, show_spread
+from pages.search.cut import by_control
 from pages.search.link_filters import (
     as_collection_writes,
     filter_choices,
@@ -46,12 +47,19 @@ EMPTY_FIELDS: Mapping[str, object] = {
 }
 
 
-def search_controls(query: str, facets: Facets, latest: SearchResult | None) -> tuple[SearchParams, DeltaGenerator]:
-    """Filters, and sliders for the weight of the words and the minimum similarity where they apply, on one line.
-
-    `latest` is the result that the page shows now. Returned with the search is that line, for what there is to say
-    about its result.
+@dataclass(frozen=True)
+class Controls:
+    """A search as its widgets have it, and the places of what its result says: the line that they are on, and below
+    the minimum similarity; None while that is closed.
     """
+
+    params: SearchParams
+    line: DeltaGenerator
+    spread: DeltaGenerator | None
+
+
+def search_controls(query: str, facets: Facets) -> Controls:
+    """Filters, and sliders for the weight of the words and the minimum similarity where they apply, on one line."""
     like = st.query_params.get("like", "")
     uploaded = None if like else chosen_picture()
     by_picture = bool(like or uploaded)
@@ -62,6 +70,7 @@ def search_controls(query: str, facets: Facets, latest: SearchResult | None) -> 
             filters = filter_form(facets, problems)
         weight, similarity = EQUAL_WEIGHT, 0.0
         by: SearchBy = "both"
+        spread: DeltaGenerator | None = None
         if query or by_picture:
             # Its label stays: under another one it would be another popover, and closed.
             cut = st.popover("Similarity", icon=":material/content_cut:", key="cut", on_change="rerun")
@@ -69,8 +78,7 @@ def search_controls(query: str, facets: Facets, latest: SearchResult | None) -> 
                 if query:
                     by = by_control()
                 similarity = similarity_slider()
-                if cut.open:
-                    show_spread(latest, similarity)
+                spread = st.container() if cut.open else None
                 weight = weight_slider() if query and by_picture else EQUAL_WEIGHT
             if similarity > 0:
                 st.caption(f"at least {similarity:.2f}", width="content")
@@ -87,7 +95,7 @@ def search_controls(query: str, facets: Facets, latest: SearchResult | None) -> 
         by=by,
         as_typed=AS_TYPED in st.query_params,
     )
-    return params, line
+    return Controls(params, line, spread)
 
 
 def field_values() -> dict[str, object]:

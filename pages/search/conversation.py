@@ -21,7 +21,9 @@ from pages.search.actions import AS_TYPED, back_to_first_page, leave_similar_sea
 from pages.search.controls import field_values, restore_fields
 from pages.search.picture_details import RESULT_ACTIONS, search_similar
 from pages.search.picture_query import chosen_picture, clear_picture
+from pages.search.query_chips import as_understood
 from pages.search.search_state import SearchParams
+from pages.search.shortcuts import go_to_top
 from pages.search.turns import SearchTurn, queries, turn_key, with_more, with_turn
 from pages.ui.format import escape_markdown
 from pages.ui.gallery import GalleryLayout, gallery
@@ -148,6 +150,7 @@ def apply_follow_up() -> None:
         return
     follow_up, shown = st.session_state.pop(FOLLOW_UP_KEY)
     st.session_state[INTERPRETATION_KEY] = follow_up
+    go_to_top()
     if follow_up.position and not follow_up.query and len(follow_up.like) + len(follow_up.unlike) == 1:
         search_similar(shown[follow_up.position - 1])
     else:
@@ -180,7 +183,8 @@ def show_earlier_turns(earlier: Sequence[SearchTurn]) -> None:
 def turn_line(turn: SearchTurn) -> str:
     """`More like a picture and **red** in demo`."""
     picture = "More like a picture" if turn.params.by_picture else ""
-    words = f"**{escape_markdown(turn.params.query)}**" if turn.params.query else ""
+    query = as_understood(turn.read) if turn.read else turn.params.query
+    words = f"**{escape_markdown(query)}**" if query else ""
     return f"{' and '.join(filter(None, [picture, words]))} in {escape_markdown(turn.collection)}"
 
 
@@ -197,6 +201,7 @@ def repeat_turn(turn: SearchTurn) -> None:
     else:
         clear_picture()
     back_to_first_page()
+    go_to_top()
     st.session_state["q"], st.session_state["collection"] = turn.params.query, turn.collection
     restore_fields(turn.fields)
     if turn.params.as_typed:

@@ -31,9 +31,9 @@ def by_control() -> SearchBy:
     return chosen or "both"
 
 
-def show_spread(result: SearchResult | None, floor: float) -> None:
+def show_spread(result: SearchResult, floor: float) -> None:
     """How many pictures of a search there are at each similarity, and how many the minimum leaves."""
-    if result is None or not any(result.spread):
+    if not any(result.spread):
         return
     st.plotly_chart(
         spread_chart(result.spread, floor),

@@ -21,6 +21,7 @@ from pages.search.conversation import (
     show_earlier_turns,
     shown_ids,
 )
+from pages.search.cut import show_spread
 from pages.search.found_details import show_why
 from pages.search.picture_details import show_details
 from pages.search.picture_query import picture_input
@@ -37,6 +38,7 @@ from pages.ui.header import collection_header
 from pages.ui.notices import show_mock_server_notice, wait_for_demo
 
 BOX = "What should the picture show?"
+MAX_EXAMPLES = 5  # as many as usually fit on the line
 
 
 def main() -> None:
@@ -47,23 +49,27 @@ def main() -> None:
     if collection == DEMO:
         wait_for_demo()
     query = query_box(app)
-    latest = conversation()[-1].answer.result if conversation() else None
-    params, line = search_controls(query, app.searches.facets(collection), latest)
+    controls = search_controls(query, app.searches.facets(collection))
+    params, line = controls.params, controls.line
     show_notice(app, SECTION)
     judged = None
     if params.has_query:
         shown, judged = show_search(app, collection, params, line)
+        if controls.spread is not None and conversation():
+            with controls.spread:
+                show_spread(conversation()[-1].answer.result, params.min_similarity)
     else:
         newest = app.searches.browse(collection, params.top, params.filters)
         show_newest(newest, params, line)
         shown = asset_ids(newest.hits)
         with line:
-            show_examples(app.searches.examples(collection))
+            show_examples(app.searches.examples(collection)[:MAX_EXAMPLES])
         show_earlier_turns(conversation())
     with line:
         st.space("stretch")
-        select_button()
-        copy_link()
+        with st.container(horizontal=True, width="content"):
+            select_button()
+            copy_link()
     show_selection_bar(app, collection, shown, judged)
     if "photo" in st.query_params:
         show_details(app, collection, st.query_params["photo"], partial(show_why, app))

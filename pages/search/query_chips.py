@@ -27,6 +27,12 @@ def chip_parts(read: Interpretation) -> list[Part]:
     return parts if any(part.kind != "words" for part in parts) else []
 
 
+def as_understood(read: Interpretation) -> str:
+    """The parts of a query in words: `red boats · not people · like a picture`."""
+    text = read.parsed.text
+    return " · ".join(one_line(part.label or text[part.start : part.end]) for part in read.parsed.parts)
+
+
 def show_chips(read: Interpretation) -> None:
     """A chip for each part of a query; changing one changes the text in the search box."""
     text = read.parsed.text

@@ -9,6 +9,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from core.app import App
+from core.gemini.failures import CallFailure
 from core.records.assets import Hit, SearchResult
 from core.search.answer import Answer, Ranking
 from core.search.conditions import unknown_condition_values
@@ -16,7 +17,7 @@ from core.text import duration, listed
 from pages.search.conversation import asked_for, discard_latest_turn
 from pages.search.picture_details import RESULT_ACTIONS
 from pages.search.picture_query import chosen_picture, clear_picture
-from pages.search.query_chips import show_chips, show_mistakes
+from pages.search.query_chips import as_understood, show_chips, show_mistakes
 from pages.search.receipt import show_receipt
 from pages.search.result_remarks import show_correction, show_hints
 from pages.search.search_state import PAGE_SIZE, SearchParams, result_summary
@@ -32,7 +33,8 @@ def show_turn(app: App, turn: SearchTurn, line: DeltaGenerator) -> None:
     """The pictures of the turn, or advice if there are none; what sums them up goes to `line`."""
     if turn.follow_up is not None and turn.params.query:
         interpreter = "Gemini" if turn.follow_up.by == "gemini" else "a simple rule"
-        query, note = escape_markdown(turn.params.query), escape_markdown(turn.follow_up.note)
+        query = escape_markdown(as_understood(turn.read) if turn.read else turn.params.query)
+        note = escape_markdown(turn.follow_up.note)
         st.markdown(f"Understood by {interpreter} as **{query}**. {note}")
     if turn.params.by_picture:
         with line:
@@ -103,12 +105,16 @@ def show_answer(app: App, params: SearchParams, answer: Answer, line: DeltaGener
     ranking = answer.ranking
     if ranking is None or ranking.outcome == "fallback":
         with line:
-            st.caption(result_summary(params, answer.result), width="content")
-            if ranking is not None:
-                show_failure(ranking)
+            failure = ranking.failure if ranking else None
+            keyless = failure.notice if failure and failure.cause == "no_key" else None
+            st.caption(result_summary(params, answer.result), width="content", help=keyless)
+            if failure and not keyless:
+                show_failure(failure)
         thumbs = answer_thumbs(app, judged_answer(app, params, answer), "results", asset_ids(answer.hits))
         actions = with_selection(RESULT_ACTIONS, asset_ids(answer.hits))
-        layout = GalleryLayout(divider=closest_line(answer.result, len(answer.hits)))
+        # Words alone and conditions alone compare no pictures.
+        compared = any(answer.result.spread)
+        layout = GalleryLayout(show_similarity=compared, divider=closest_line(answer.result, len(answer.hits)))
         gallery(answer.result.collection, answer.hits, "results", actions, layout, thumbs)
         show_more(params, answer.result)
     else:
@@ -159,15 +165,12 @@ def ranked_line(ranking: Ranking, chosen: int, answer: Answer) -> str:
     )
 
 
-def show_failure(ranking: Ranking) -> None:
+def show_failure(failure: CallFailure) -> None:
     """One line that says why there is no ranking, and when to try again."""
-    if ranking.failure is None:
-        return
-    until = ranking.failure.retry_at
-    if until is None:
-        st.caption(f":material/info: {ranking.failure.notice}", width="content")
+    if failure.retry_at is None:
+        st.caption(f":material/info: {failure.notice}", width="content")
     else:
-        st.fragment(_countdown, run_every=1.0)(ranking.failure.notice, until)
+        st.fragment(_countdown, run_every=1.0)(failure.notice, failure.retry_at)
 
 
 def _countdown(notice: str, until: datetime) -> None:

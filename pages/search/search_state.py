@@ -73,9 +73,10 @@ def minimum_similarity(slider: float) -> float:
 
 def result_summary(params: SearchParams, result: SearchResult) -> str:
     """One line about a result: how many of how many, and the time it took."""
-    count, matching = len(result.hits), result.matching
+    count, matching = result.shown, result.matching
     pictures = f"{count:,} of {counted(matching, 'picture')}" if matching > count else counted(count, "picture")
     if not params.has_query:
         return f"The newest {pictures}" if matching > count else pictures
     order = "the most similar first" if params.by_picture or params.by == "pixels" else "the best matches first"
-    return f"{pictures}, {order} · {format_ms(result.stage_ms['total'])}"
+    ordered = f", {order}" if count > 1 and (any(result.spread) or params.by == "words") else ""
+    return f"{pictures}{ordered} · {format_ms(result.stage_ms['total'])}"

@@ -21,4 +21,6 @@ export default function ({ data }) {
   if (window.contactSheetShortcut) window.removeEventListener("keydown", window.contactSheetShortcut)
   window.contactSheetShortcut = press
   window.addEventListener("keydown", press)
+  if (data.ascents > (window.contactSheetAscents ?? 0)) document.querySelector('[data-testid="stMain"]')?.scrollTo(0, 0)
+  window.contactSheetAscents = data.ascents
 }

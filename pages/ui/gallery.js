@@ -59,7 +59,7 @@ function caption(frame) {
 function tick(frame, picks) {
   const box = element("input", "pick")
   box.type = "checkbox"
-  box.setAttribute("aria-label", `Pick ${frame.title}`)
+  box.setAttribute("aria-label", `Select ${frame.title}`)
   box.onclick = (event) => picks.set(frame.id, box.checked, event.shiftKey)
   return box
 }

@@ -28,10 +28,11 @@ export function installHistory(window, { adjustments, words }) {
   const write = { push: history.pushState.bind(history), replace: history.replaceState.bind(history) }
   let acted = false // since the last entry: at most one for each thing that a person does
   let entered = -Infinity
+  let following = false // a follow-up is typed in a field of its own, and is a search of its own
 
   function go(state, title, address) {
     const [from, to] = [window.location.href, new URL(address ?? "", window.location.href).href]
-    const typing = Date.now() - entered < TYPING_MS && typesFurther(from, to, words)
+    const typing = !following && Date.now() - entered < TYPING_MS && typesFurther(from, to, words)
     if (!acted || typing || placeOf(from, adjustments) === placeOf(to, adjustments)) {
       write.replace(state, title, to)
       return
@@ -41,7 +42,12 @@ export function installHistory(window, { adjustments, words }) {
     write.push(state, title, to)
   }
 
-  for (const action of ACTIONS) window.addEventListener(action, () => { acted = true }, { capture: true, passive: true })
+  for (const action of ACTIONS) {
+    window.addEventListener(action, ({ target }) => {
+      acted = true
+      following = target.tagName === "TEXTAREA"
+    }, { capture: true, passive: true })
+  }
   window.addEventListener("popstate", () => { acted = false }, { capture: true })
   history.pushState = go
   history.replaceState = go

@@ -78,6 +78,15 @@ test("typing on within some seconds is the same search, and another search is no
   assert.equal(entries(), 4)
 })
 
+test("a follow-up is an entry however soon it comes", () => {
+  act()
+  typed("?q=red")
+  window.document.body.innerHTML = "<textarea></textarea>"
+  window.document.querySelector("textarea").dispatchEvent(new window.Event("keydown", { bubbles: true }))
+  typed("?q=red+at+night")
+  assert.equal(entries(), 3)
+})
+
 test("the order of parameters and those without a value make no other place", () => {
   const place = (search) => placeOf(`${START}${search}`, ["floor"])
   assert.equal(place("?q=a&keyword=b&floor=0.2"), place("?keyword=b&like=&q=a"))

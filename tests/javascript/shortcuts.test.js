@@ -20,6 +20,14 @@ function press(selector, properties = {}) {
 
 const focused = () => document.activeElement.getAttribute("aria-label")
 
+test("the page goes to its top for each new search that was asked for further down", () => {
+  const scrolled = []
+  root.innerHTML = '<div data-testid="stMain"></div>'
+  root.firstChild.scrollTo = (...place) => scrolled.push(place)
+  for (const ascents of [0, 1, 1, 2]) component({ data: { label: "Words", ascents } })
+  assert.deepEqual(scrolled, [[0, 0], [0, 0]])
+})
+
 test("/ goes to the search box and selects what is in it", () => {
   assert.ok(press("button").defaultPrevented)
   assert.equal(focused(), "Words")

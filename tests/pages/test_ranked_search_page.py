@@ -150,7 +150,7 @@ def test_without_a_key_the_page_says_so_and_mentions_no_mock_server(
     served: App, server: MockGeminiServer, key: str
 ) -> None:
     page = searched("red")
-    assert f":material/info: {NOTICES['no_key']}" in lines(page)
+    assert [caption.help for caption in page.caption if "best matches first" in caption.value] == [NOTICES["no_key"]]
     assert "mock server" not in markdown_of(page).replace("\\", "")
     assert server.ledger == []
 
@@ -341,7 +341,7 @@ def test_without_a_key_a_plain_rule_interprets_follow_ups(served: App, server: M
 @pytest.mark.parametrize("key", [""])
 def test_an_exclusion_needs_no_key(served: App, key: str) -> None:
     page = refined(searched("a red sail"), "without people")
-    assert "a red sail -people" in markdown_of(page).replace("\\", "")
+    assert "a red sail · not people" in markdown_of(page).replace("\\", "")
     assert [turn.params.query for turn in page.session_state["turns"]] == ["a red sail", "a red sail -people"]
 
 

@@ -13,7 +13,7 @@ from streamlit.testing.v1.element_tree import Block, Button
 from core.access import OPERATOR
 from core.app import App
 from core.errors import CollectionBusy, QueryError
-from core.records.assets import Asset, FoundText, Location, SearchResult
+from core.records.assets import Asset, FoundText, Hit, Location, SearchResult
 from core.records.created_time import CreatedTime
 from core.records.descriptions import Description, Place
 from core.records.jobs import Progress
@@ -49,6 +49,11 @@ def test_a_query_ranks_the_pictures_and_shows_their_similarity(served: App) -> N
     assert [f["number"] for f in frames(page)] == [1, 2, 3]
     assert frames(page)[0]["title"] == "Red <b>sail</b>"
     assert frames(page)[0]["similarity"] == "1.000"
+
+
+@pytest.mark.parametrize("link", [{"q": "title:green"}, {"q": "green", "by": "Words"}])
+def test_no_similarity_is_shown_where_no_pictures_were_compared(served: App, link: dict[str, str]) -> None:
+    assert [(f["title"], f["similarity"]) for f in frames(visit(**link))] == [("Green", "")]
 
 
 def test_a_shared_link_opens_the_same_search(served: App) -> None:
@@ -316,8 +321,11 @@ def test_the_left_end_of_the_slider_is_no_minimum() -> None:
     assert (minimum_similarity(0.0), minimum_similarity(0.3)) == (-1.0, 0.3)
 
 
-def result(hits: int, matching: int) -> SearchResult:
-    return SearchResult("c", "v", "", tuple([None] * hits), matching, {"total": 12.4})  # type: ignore[arg-type]
+def result(hits: int, matching: int, folded: int = 0, compared: bool = True) -> SearchResult:
+    asset = Asset("0" * 64, (), Description(), 30, 20, datetime(2026, 1, 1, tzinfo=UTC))
+    found = [Hit(1, 0.5, asset, b"")] * hits
+    found[:1] = [replace(hit, folded=tuple("y" * folded)) for hit in found[:1]]
+    return SearchResult("c", "v", "", tuple(found), matching, {"total": 12.4}, spread=(1,) if compared else ())
 
 
 @pytest.mark.parametrize(
@@ -326,13 +334,22 @@ def result(hits: int, matching: int) -> SearchResult:
         (SearchParams(), 24, 519, "The newest 24 of 519 pictures"),
         (SearchParams(), 3, 3, "3 pictures"),
         (SearchParams(query="x"), 24, 519, "24 of 519 pictures, the best matches first · 12 ms"),
-        (SearchParams(like="x"), 1, 1, "1 picture, the most similar first · 12 ms"),
+        (SearchParams(like="x"), 2, 2, "2 pictures, the most similar first · 12 ms"),
+        (SearchParams(query="x"), 1, 1, "1 picture · 12 ms"),
     ],
 )
 def test_the_summary_counts_shown_and_matching_pictures(
     params: SearchParams, hits: int, matching: int, line: str
 ) -> None:
     assert result_summary(params, result(hits, matching)) == line
+
+
+def test_the_summary_counts_near_duplicates_as_shown() -> None:
+    assert result_summary(SearchParams(query="x"), result(14, 17, folded=3)).startswith("17 pictures, ")
+
+
+def test_the_summary_names_no_order_where_nothing_was_compared() -> None:
+    assert result_summary(SearchParams(query="title:x"), result(4, 4, compared=False)) == "4 pictures · 12 ms"
 
 
 def test_progress_reads_as_a_sentence() -> None:

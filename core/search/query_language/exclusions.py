@@ -25,6 +25,7 @@ _NOT_EXCLUDING = word_set(
 _AUXILIARY = word_set("do does did can could will would shall should must may might or whether why if")
 _WHERE = word_set("in at on near under inside outside behind by from of")
 _ALONE = frozenset(("without", "excluding", "except"))
+_LEADING = frozenset(("but", "and"))
 _RELATIVE, _IS = word_set("that which who"), word_set("is are was were")
 # Words that may stand before "no" where it excludes; by itself it may be part of what is shown: "no entry sign".
 _BEFORE_NO = word_set("but with and has have having")
@@ -62,9 +63,9 @@ def _after_negation(tokens: Sequence[Token], start: int) -> int | None:
         return start + 1 + (second in _WHERE)
     if first == "no" and start and tokens[start - 1].text.endswith((",", ";")):
         return start + 1
-    if (first in _BEFORE_NO and second == "no") or (first == "but" and second in _ALONE):
+    if (first in _BEFORE_NO and second == "no") or (first in _LEADING and second in _ALONE):
         return start + 2
-    return _after_negation(tokens, start + 1) if first in _IS | {"but"} and second == "not" else None
+    return _after_negation(tokens, start + 1) if first in _IS | _LEADING and second == "not" else None
 
 
 def _noun(tokens: Sequence[Token], start: int) -> tuple[list[str], int]:

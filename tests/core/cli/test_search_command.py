@@ -141,7 +141,7 @@ def test_a_mistake_is_pointed_at(run: Run) -> None:
     assert error.splitlines() == [
         "  red boats rating:>7 at night",
         "            ^^^^^^^^^",
-        "error: rating:>7 at 11: ratings go from 1 to 5",
+        "error: rating:>7 at character 11: ratings go from 1 to 5",
     ]
 
 

@@ -113,6 +113,7 @@ def test_the_pictures_at_the_positions_become_part_of_the_query() -> None:
         ("no, the sea", "the sea"),
         ("find", "streets in Rome, find"),
         ("only from 1998", "streets in Rome date:1998"),
+        ("only on white, and without bees", "streets in Rome, on white -bees"),
         ("rating:>3", "streets in Rome rating:>3"),
         ('"old town"', 'streets in Rome "old town"'),
     ],
@@ -146,7 +147,7 @@ def test_what_was_asked_before_stays_turn_by_turn() -> None:
 def test_a_mistake_in_a_follow_up_is_noted_and_the_rest_is_done() -> None:
     understood = interpret_by_rule("boats", "at night rating:>7", 4)
     assert understood.query == "boats, at night"
-    assert understood.note == "rating:>7 at 10: ratings go from 1 to 5."
+    assert understood.note == "rating:>7 at character 10: ratings go from 1 to 5."
 
 
 def test_after_no_search_the_words_are_the_search() -> None:
