@@ -40,7 +40,6 @@ from core.store.lance.text_index import TextMatches
 from core.store.objects.text_fit_file import TextFitFile
 
 MAX_EXAMPLE_LENGTH = 22
-MAX_WORD_SEARCHES = 4  # that run beside the encoding of their queries
 FOLDED_DEPTH = 4  # how many times as far down is looked where near-duplicates may fill the first places
 NO_FIT = TextFit(0, 0.0)
 
@@ -62,7 +61,6 @@ class Searcher:
         self._resident: Resident | None = None
         self._unstored: MeasuredFit | None = None
         self._hashes = StructureHashes(MAX_CACHED_HASHES)
-        self._word_searches = ThreadPoolExecutor(MAX_WORD_SEARCHES, "words")
 
     @property
     def model(self) -> ModelCard:
@@ -187,7 +185,10 @@ class Searcher:
         """Looks for the words beside the encoding of the query."""
         if options.by == "pixels" or not query.words:
             return None
-        return self._word_searches.submit(resident.words.matches_of, query.wishes)
+        pool = ThreadPoolExecutor(1, "words")  # of its own: one that was kept would hold threads for each collection
+        found = pool.submit(resident.words.matches_of, query.wishes)
+        pool.shutdown(wait=False)
+        return found
 
     def _order(
         self,

@@ -107,7 +107,7 @@ SERVICES: dict[type, Callable[[App], object]] = {
 }
 FOR_ADMINS = {"take_over", "live", "revoke", "page", "actions", "entries"}
 # What someone does with their own draft or session, and what is done for them; and searching, which is for everyone.
-OWN = {"unsaved_draft", "offer", "rename", "end", "record", "by_text", "by_asset", "by_picture"}
+OWN = {"unsaved_draft", "offer", "rename", "end", "record", "by_text", "by_query", "by_asset", "by_picture"}
 
 
 def actions() -> list[tuple[type, str]]:

@@ -5,6 +5,7 @@ Run as `python -m tests.fakes.damages SEED COUNT`: prints one JSON document.
 
 from __future__ import annotations
 
+import gc
 import json
 import random
 import shutil
@@ -155,6 +156,7 @@ class Trials:
         except BaseException as error:  # noqa: BLE001 - that is what is looked for
             wrong.append(f"{type(error).__name__}: {error}"[:300])
             found = "failed"
+        gc.collect()  # the opened apps are in cycles, and each index of words in them reserves addresses
         return kind, found, [f"{what}: {line}" for line in wrong]
 
     def judge(self, hit: str, same_rows: bool, wrong: list[str]) -> str:

@@ -54,7 +54,7 @@ class ParsedQuery:
 
 
 def problem(text: str, start: int, end: int, advice: str) -> Problem:
-    """`rating:>7 at 12: ratings go from 1 to 5`, counted from 1 as people do."""
+    """`rating:>7 at character 12: ratings go from 1 to 5`, counted from 1 as people do."""
     return Problem(start, end, f"{one_line(text[start:end], MAX_SHOWN_LENGTH)} at character {start + 1}: {advice}")
 
 

@@ -316,5 +316,5 @@ def test_a_weight_is_a_finite_number(weight: float) -> None:
 
 
 def test_a_mistake_in_a_text_is_no_search_for_the_rest(filled: App) -> None:
-    with pytest.raises(QueryError, match="rating:>9 at 5: ratings go from 1 to 5"):
+    with pytest.raises(QueryError, match="rating:>9 at character 5: ratings go from 1 to 5"):
         search(filled, "red rating:>9")
