@@ -25,7 +25,7 @@ from core.search.filters import Facets
 from core.search.folding import MAX_CACHED_HASHES, ResultFolder, StructureHashes
 from core.search.found_words import WordFinder, words_to_find
 from core.search.fusion import FULL_WEIGHT, looks_up, words_weight
-from core.search.hints import search_hints
+from core.search.hints import WEAK, search_hints
 from core.search.ordering import Ordered, looks_like, newest_rows, order_rows
 from core.search.query_encoding import NO_TEXTS, corrected_query, normalized, query_vector
 from core.search.query_language.collection_names import CollectionNames
@@ -131,6 +131,7 @@ class Searcher:
             ordered = self._order(resident, asked, options, vector, texts, words.result() if words else None, weight)
         with stages.stage("load"):
             hits, closest = self._found_hits(resident, asked, options, ordered)
+        hints = () if by_picture or not ordered.by_pixels else self._hints(resident, asked, ordered)
         return SearchResult(
             collection=self._table.name,
             collection_version=resident.snapshot.version,
@@ -138,9 +139,9 @@ class Searcher:
             hits=hits,
             matching=ordered.passing,
             stage_ms=stages.finish(),
-            closest=closest,
+            closest=0 if WEAK in hints else closest,
             correction=correction,
-            hints=() if by_picture or not ordered.by_pixels else self._hints(resident, asked, ordered),
+            hints=hints,
             spread=ordered.spread,
         )
 

@@ -21,20 +21,14 @@ def corrected(text: str, vocabulary: Mapping[str, int], is_known: Callable[[str]
 
     A word is misspelt if it is neither in `vocabulary` (words of the collection, folded, with their counts) nor
     `is_known` to a general list, and one edit away from a word of the collection: one letter more, less, changed, or
-    two swapped (Damerau 1964). Of several such words the most frequent one is meant.
+    two swapped (Damerau 1964). Of several such words the most frequent one is meant. Where another unknown word is near
+    to none, the text may be in another language: nothing is corrected.
     """
-    changes = list[tuple[str, str]]()
-
-    def replaced(match: re.Match[str]) -> str:
-        word = match.group()
-        better = _correction(word, vocabulary, is_known)
-        if better is None:
-            return word
-        changes.append((word, better))
-        return better
-
-    result = _WORD.sub(replaced, text)
-    return Correction(result, tuple(changes)) if changes else None
+    better = {word: _nearest(word, vocabulary) for word in unknown_words(text, vocabulary, is_known)}
+    changes = tuple((word, near) for word, near in better.items() if near)
+    if not changes or len(changes) < len(better):
+        return None
+    return Correction(_WORD.sub(lambda match: better.get(match.group()) or match.group(), text), changes)
 
 
 def unknown_words(text: str, vocabulary: Mapping[str, int], is_known: Callable[[str], bool]) -> list[str]:
@@ -50,11 +44,8 @@ def _is_unknown(word: str, vocabulary: Mapping[str, int], is_known: Callable[[st
     return not all(part in vocabulary or is_known(part) for part in plain_words(word).split())
 
 
-def _correction(word: str, vocabulary: Mapping[str, int], is_known: Callable[[str], bool]) -> str | None:
-    if not _is_unknown(word, vocabulary, is_known):
-        return None
-    bare = plain(word)
-    found = {each for each in _one_edit_away(bare) if each in vocabulary and len(each) >= MIN_LENGTH - 1}
+def _nearest(word: str, vocabulary: Mapping[str, int]) -> str | None:
+    found = {each for each in _one_edit_away(plain(word)) if each in vocabulary and len(each) >= MIN_LENGTH - 1}
     return max(sorted(found), key=lambda each: vocabulary[each]) if found else None
 
 

@@ -8,7 +8,7 @@ from core.app import App
 from core.records.assets import Asset, FoundText, Hit
 from pages.search.conversation import conversation
 from pages.search.picture_details import RESULT_ACTIONS
-from pages.search.receipt import found_by
+from pages.search.receipt import found_words
 from pages.ui.format import escape_markdown
 from pages.ui.gallery import GalleryLayout, gallery
 
@@ -21,11 +21,12 @@ def show_why(app: App, asset: Asset) -> None:
     hit = found_hit(turn.answer.hits, asset.id) if turn else None
     if turn is None or hit is None:
         return
-    if hit.found is not None:
-        st.markdown(f"**Found by** {escape_markdown(found_by(hit.found))}")
-        for text in hit.found.texts:
-            if text.field == "description":
-                st.markdown(marked(text))
+    if hit.found is not None and hit.found.texts:
+        st.markdown(f"**Words found** {escape_markdown(found_words(hit.found))}")
+        if not any(text.field == "title" for text in hit.found.texts):
+            for text in hit.found.texts:
+                if text.field == "description":
+                    st.markdown(marked(text))
     if hit.folded:
         st.markdown(f"**Looks the same** · {len(hit.folded):,}")
         pictures = app.pictures(turn.collection, hit.folded)

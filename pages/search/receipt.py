@@ -48,16 +48,21 @@ def found_by(found: Found | None) -> str:
     if found is None:
         return ""
     parts = [] if found.pixels is None else [f"pixels {found.pixels:+.1f} sd"]
-    fields: dict[str, list[str]] = {}
-    for text in found.texts:
-        for word in text.words:
-            fields.setdefault(word.lower(), []).append(text.field)
-    words = ", ".join(f"{word} ({', '.join(dict.fromkeys(places))})" for word, places in fields.items())
+    words = found_words(found)
     if found.words:
         parts.append(f"words {found.words:.2f} of the best: {words}")
     elif words:
         parts.append(words)
     return " · ".join(parts)
+
+
+def found_words(found: Found) -> str:
+    """`gnu (title, keyword), young (title)`."""
+    fields: dict[str, list[str]] = {}
+    for text in found.texts:
+        for word in text.words:
+            fields.setdefault(word.lower(), []).append(text.field)
+    return ", ".join(f"{word} ({', '.join(dict.fromkeys(places))})" for word, places in fields.items())
 
 
 def cost_lines(answer: Answer) -> dict[str, str]:

@@ -11,6 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 from core.app import App
 from core.gemini.failures import CallFailure
 from core.records.assets import Hit, SearchResult
+from core.records.queries import Query
 from core.search.answer import Answer, Ranking
 from core.search.conditions import unknown_condition_values
 from core.text import duration, listed
@@ -43,6 +44,8 @@ def show_turn(app: App, turn: SearchTurn, line: DeltaGenerator) -> None:
         with line:
             show_chips(turn.read)
         show_mistakes(turn.read)
+        if turn.read.parsed.problems and asked_for(turn.params, turn.read) == Query() and not turn.params.picture:
+            return  # the newest pictures would look like results
     show_correction(turn.answer.result, turn.params.query)
     show_hints(turn.answer.result)
     if turn.answer.hits:

@@ -451,3 +451,9 @@ def test_words_that_were_found_are_marked_with_a_little_of_what_stands_around_th
     assert "\\*" in shown
     assert (shown[0], shown[-1]) == ("…", "…")
     assert len(shown) < 200
+
+
+def test_nothing_but_a_mistake_shows_no_pictures_as_if_they_were_results(served: App) -> None:
+    page = visit(q="rating:>9")
+    assert page.warning
+    assert frames(page) == []

@@ -16,7 +16,7 @@ from core.text import plain
 from tests.fakes.written import text_columns
 
 VOCABULARY = {"elephant": 3, "penguin": 2, "cafe": 1, "lisbon": 5, "land": 1, "s": 1, "lands": 1, "img": 1, "cat": 4}
-KNOWN = frozenset({"dog", "boat", "lists", "risen", "elegant"})
+KNOWN = frozenset({"here", "dog", "boat", "lists", "risen", "elegant"})
 WORDS = st.text(st.sampled_from("abcéß"), min_size=1, max_size=7)
 
 
@@ -105,3 +105,9 @@ def test_words_in_letters_that_no_list_has_are_not_corrected() -> None:
 def test_a_language_without_a_word_list_corrects_nothing() -> None:
     assert words_of("Arabic", "boat").corrected("boatt") is None
     assert words_of("German", "Mädchen").corrected("Mädchn") == Correction("madchen", (("Mädchn", "madchen"),))
+
+
+def test_what_may_be_another_language_is_not_corrected() -> None:
+    vocabulary = {"hand": 3, "boat": 2}
+    assert corrected("Hund im Schnee", vocabulary, lambda word: word in ("im",)) is None
+    assert corrected("haand on a boaat", vocabulary, lambda word: word in ("on", "a")) is not None
