@@ -95,7 +95,7 @@ def test_a_thumb_and_its_undo_survive_a_reload_and_disturb_nothing(
         (judgement,) = server.wait_for_judgements(1)
         assert (judgement.judgement.query, judgement.judgement.ranker, judgement.judgement.position) == (
             "dog",
-            "vector",
+            "both",
             2,
         )
         settled(page)
@@ -175,6 +175,8 @@ def test_an_uploaded_picture_is_searched_by_and_words_refine_it(
         page.get_by_label("What should the picture show?").fill("red car")
         page.keyboard.press("Enter")
         expect(page.get_by_text("Pictures like")).to_contain_text("red car")
+        settled(page)
+        page.get_by_role("button", name="Similarity").click()
         expect(page.get_by_text("Weight of the words")).to_be_visible()
         settled(page)
         weight = page.get_by_role("slider", name="Weight of the words")
@@ -182,6 +184,7 @@ def test_an_uploaded_picture_is_searched_by_and_words_refine_it(
         page.keyboard.press("End")
         expect(page.locator(".frame").first).not_to_have_attribute("data-id", str(first))
         expect(page).to_have_url(re.compile("weight=1"))
+        page.keyboard.press("Escape")
         assert fits(page)
         page.get_by_role("button", name="Clear", exact=True).click()
         expect(page.get_by_text("Pictures like")).to_have_count(0)

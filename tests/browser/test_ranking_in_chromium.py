@@ -71,7 +71,9 @@ def test_a_follow_up_is_a_turn_and_the_earlier_one_stays(browser: Browser, ranke
         name = second.locator(".title").inner_text()
         page.get_by_placeholder("Refine").fill("more like the second one")
         page.keyboard.press("Enter")
-        expect(page.get_by_text("Pictures like")).to_contain_text(name)
+        expect(page.get_by_label("What should the picture show?")).to_have_value(re.compile("bird.*like:"))
+        expect(page.get_by_role("button", name="like a picture")).to_be_visible()
+        assert name not in page.locator(".sheet.large .title").all_inner_texts()  # a picture is not its own like
         expect(page.get_by_role("button", name="Again")).to_have_count(2)
         page.get_by_role("button", name="Clear history").click()
         expect(page.get_by_role("heading", name="Earlier searches")).to_have_count(0)
