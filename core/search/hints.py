@@ -39,7 +39,7 @@ def search_hints(
 def _unknown(words: Sequence[str]) -> str:
     named = listed([quoted(word) for word in words[:MAX_NAMED]])
     are, them = ("is", "it") if len(words) == 1 else ("are", "them")
-    return f"{named} {are} in none of the texts here, and the model may not know {them}."
+    return f"{named} {are} not in any text here, and the model may not know {them}."
 
 
 def _foreign_script(query: str, model: ModelCard) -> str:

@@ -58,6 +58,6 @@ def test_multilingual_models_are_not_warned_of(name: str) -> None:
 
 def test_words_that_nothing_knows_are_named_even_where_others_were_found() -> None:
     one = search_hints("red xyzzyq", ENGLISH, FIT, 0.9, found_by_words=True, unknown=["xyzzyq"])
-    assert one == ("‘xyzzyq’ is in none of the texts here, and the model may not know it.",)
+    assert one == ("‘xyzzyq’ is not in any text here, and the model may not know it.",)
     both = search_hints("xyzzyq plugh", ENGLISH, FIT, 0.9, found_by_words=True, unknown=["xyzzyq", "plugh"])
-    assert both == ("‘xyzzyq’ and ‘plugh’ are in none of the texts here, and the model may not know them.",)
+    assert both == ("‘xyzzyq’ and ‘plugh’ are not in any text here, and the model may not know them.",)
