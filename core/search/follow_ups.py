@@ -14,8 +14,8 @@ from core.gemini.transport import GeminiRequest
 from core.records.queries import Query
 from core.search import prompts
 from core.search.follow_up_rules import FollowUp, interpret_by_rule, referenced_positions
+from core.search.gemini_reading import GeminiReading
 from core.search.query_language.parser import parse
-from core.search.request_events import gemini_event
 from core.search.search_limits import SearchLimits
 from core.settings import Secret
 from core.store.sql.event_log import EventLog
@@ -42,8 +42,7 @@ class FollowUps:
         limits: SearchLimits,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._calls, self._events, self._limits, self._now = calls, events, limits, now
-        self._deadline_s = min(deadline_s, MAX_DEADLINE_S)
+        self._gemini = GeminiReading(calls, events, min(deadline_s, MAX_DEADLINE_S), limits, now)
 
     def interpret(self, person: Person, previous: Sequence[str], text: str, shown: int) -> FollowUp:
         """What a follow-up means after the `previous` queries (the latest last) with `shown` pictures on the page.
@@ -53,16 +52,9 @@ class FollowUps:
         latest = previous[-1] if previous else ""
         if any(referenced_positions(text, shown)[:2]) or not latest:
             return interpret_by_rule(latest, text, shown)
-        allowance = self._limits.begin_follow_up(person)
-        if allowance.failure is not None:
-            return interpret_by_rule(latest, text, shown)
         parts = tuple(refine_request_parts(previous, text))
         request = GeminiRequest(prompts.REFINEMENT, parts, REFINE_SCHEMA, MAX_OUTPUT_TOKENS)
-        outcome = self._calls.send(request, self._deadline_s, allowance.share)
-        query, cause = _refined_query(outcome, self._calls.key, latest)
-        if outcome.requests:
-            event = gemini_event("refine", self._now(), self._calls.model, outcome.usage, outcome.usd, cause)
-            self._events.try_append(event)
+        query = self._gemini.ask(person, request, lambda outcome: _refined_query(outcome, self._gemini.key, latest))
         return FollowUp(query, by="gemini") if query else interpret_by_rule(latest, text, shown)
 
 

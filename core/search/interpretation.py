@@ -18,12 +18,12 @@ from core.records.queries import HIGHEST_RATING, Condition, PeriodCondition, Que
 from core.records.written_dates import read_written_date
 from core.search import prompts
 from core.search.filters import ValueField
+from core.search.gemini_reading import GeminiReading
 from core.search.query_language.collection_names import CollectionNames
 from core.search.query_language.parser import parse
 from core.search.query_language.parts import ParsedQuery
 from core.search.query_language.tokens import tokens, word_set
 from core.search.query_language.writer import write
-from core.search.request_events import gemini_event
 from core.search.search_limits import SearchLimits
 from core.settings import Secret
 from core.store.sql.event_log import EventLog
@@ -80,25 +80,17 @@ class Interpretations:
         limits: SearchLimits,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._calls, self._events, self._limits, self._now = calls, events, limits, now
-        self._deadline_s = min(deadline_s, MAX_DEADLINE_S)
+        self._gemini = GeminiReading(calls, events, min(deadline_s, MAX_DEADLINE_S), limits, now)
 
     def interpret(self, person: Person, text: str, names: CollectionNames) -> Interpretation:
         """A text as a query of a collection with these names; Gemini is asked within what the person may spend."""
         by_rule = parse(text, names)
-        if not self._calls.available or not hints_at_more(by_rule):
-            return Interpretation(text, by_rule)
-        allowance = self._limits.begin_follow_up(person)
-        if allowance.failure is not None:
+        if not self._gemini.available or not hints_at_more(by_rule):
             return Interpretation(text, by_rule)
         request = GeminiRequest(
             prompts.INTERPRETATION, (sentence_part(text),), INTERPRETATION_SCHEMA, MAX_OUTPUT_TOKENS
         )
-        outcome = self._calls.send(request, self._deadline_s, allowance.share)
-        query, cause = _query(outcome, self._calls.key, text, names)
-        if outcome.requests:
-            event = gemini_event("refine", self._now(), self._calls.model, outcome.usage, outcome.usd, cause)
-            self._events.try_append(event)
+        query = self._gemini.ask(person, request, lambda outcome: _query(outcome, self._gemini.key, text, names))
         if query is None:
             return Interpretation(text, by_rule)
         return Interpretation(text, parse(write(query), names), "gemini")

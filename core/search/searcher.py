@@ -127,11 +127,13 @@ class Searcher:
             vector = query_vector(resident, asked, texts, picture, encoder, text_weight)
         with stages.stage("search"):
             by_picture = picture is not None or bool(asked.like)
-            weight = self._words_weight(asked.words) * (min(1.0, 2 * text_weight) if by_picture else 1.0)
+            fit = self.text_fit if asked.words else NO_FIT
+            full = FULL_WEIGHT if looks_up(asked.words) else words_weight(fit.wrong_share)
+            weight = full * (min(1.0, 2 * text_weight) if by_picture else 1.0)
             ordered = self._order(resident, asked, options, vector, texts, words.result() if words else None, weight)
         with stages.stage("load"):
             hits, closest = self._found_hits(resident, asked, options, ordered)
-        hints = () if by_picture or not ordered.by_pixels else self._hints(resident, asked, ordered)
+        hints = () if by_picture or not ordered.by_pixels else self._hints(resident, asked, ordered, fit)
         return SearchResult(
             collection=self._table.name,
             collection_version=resident.snapshot.version,
@@ -212,14 +214,11 @@ class Searcher:
         similarity = None if vector is None else vectors @ vector
         return order_rows(similarity, matches, mask, top, weight, options.min_similarity)
 
-    def _words_weight(self, words: str) -> float:
-        return FULL_WEIGHT if looks_up(words) else words_weight(self.text_fit.wrong_share)
-
-    def _hints(self, resident: Resident, query: Query, ordered: Ordered) -> tuple[str, ...]:
+    def _hints(self, resident: Resident, query: Query, ordered: Ordered, fit: TextFit) -> tuple[str, ...]:
         if not len(ordered.rows):
             return ()
         best, unknown = float(ordered.similarities[0]), resident.words.unknown(query.words)
-        return search_hints(query.words, self.model, self.text_fit, best, bool(ordered.relative.any()), unknown)
+        return search_hints(query.words, self.model, fit, best, bool(ordered.relative.any()), unknown)
 
     def _found_hits(
         self, resident: Resident, query: Query, options: SearchOptions, ordered: Ordered

@@ -155,7 +155,7 @@ def report_weak(app: App, collection: str, sets: Sequence[LabelSet]) -> None:
 
 
 def best_matches(app: App, collection: str, queries: Sequence[str]) -> NDArray[np.float64]:
-    """(n, 3): the cosine and the z-score of the best match of each query, and whether it is told to be weak."""
+    """(n, 3): the cosine and the z-score of the best match of each query, and whether a hint calls it weak."""
     options = SearchOptions(1, by="pixels")
     results = [app.searches.by_text(OPERATOR, query, collection, options).result for query in queries]
     rows = [(hit.similarity, hit.found.pixels, WEAK in r.hints) for r in results for hit in r.hits if hit.found]
